@@ -1,0 +1,110 @@
+// Everything that an author of actors needs, and nothing else: this module is loaded in every host.
+// An actor is a behaviour; a worker is one running instance of it, with an id, a mailbox, a state and a transcript.
+
+import type { GenericSchema, InferInput, InferOutput } from 'valibot';
+import type { MailboxLimits } from './limits.ts';
+
+export type { MailboxLimits } from './limits.ts';
+
+/** What `receive` and `stopped` get beside the input: the worker's view of itself and of the runtime. */
+export interface ActorContext<Config = unknown, State = unknown> {
+  readonly workerId: string;
+  /** Id of the input being handled; the last one handled, in `stopped`. */
+  readonly inputId: string;
+  /** 1 at first; higher when the input runs again because its host died (`onInterrupt: 'retry'`). */
+  readonly attempt: number;
+  readonly config: Config;
+  /** Plain JSON. Saved after each completed input; an input that fails or is cancelled leaves it as it was. */
+  state: State;
+  /** Aborts when this input is cancelled or its worker is stopped. */
+  readonly signal: AbortSignal;
+  /** True once this input is cancelled. Works in a synchronous loop: it looks at memory shared with the supervisor. */
+  readonly cancelled: boolean;
+  /** Throws when this input is cancelled; call it in loops. */
+  checkpoint(): void;
+  /** Appends an `emitted` entry to the transcript, now. Throws `payload_too_large`. */
+  emit(data: unknown): void;
+  readonly log: ActorLog;
+  /** Sends an input to a worker and waits for its outcome. Rejects with the same codes as an ask from outside. */
+  ask(workerId: string, input: unknown, options?: { timeoutMs?: number }): Promise<unknown>;
+  /** Sends an input to a worker; resolves to its input id once it is accepted. */
+  tell(workerId: string, input: unknown): Promise<string>;
+  /** Creates a worker; resolves to its id. */
+  create(request: { kind: string; workerId?: string; config?: unknown; displayName?: string }): Promise<string>;
+  /** Stops a worker. A worker that stops itself ends after the input it is handling. */
+  stop(workerId: string, options?: { drain?: boolean; reason?: string }): Promise<void>;
+  /** Calls a registered function. Rejects with `function_not_found`. */
+  invoke(functionId: string, payload: unknown): Promise<unknown>;
+  /** Sends an input to this worker after a time; it arrives through the mailbox. Forgotten when the worker stops. */
+  after(delayMs: number, input: unknown): void;
+}
+
+/** One JSON line in the runtime's log, with the worker's id. Never put a secret or an input into it. */
+export interface ActorLog {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface ActorDefinition<
+  ConfigSchema extends GenericSchema = GenericSchema,
+  InputSchema extends GenericSchema = GenericSchema,
+  OutputSchema extends GenericSchema = GenericSchema,
+  State = unknown,
+> {
+  /** Name of the behaviour: 1 to 128 of `A-Z a-z 0-9 . _ : -`, unique in a runtime. */
+  readonly kind: string;
+  readonly description?: string;
+  /** What `create` accepts as config. Without it, anything. */
+  readonly config?: ConfigSchema;
+  /** What the worker accepts; anything else is refused with `invalid_input` and does not run. */
+  readonly input: InputSchema;
+  /** What `receive` must return; anything else fails the input with `invalid_output`. */
+  readonly output?: OutputSchema;
+  /** Bounds of what waits in front of the worker; capacity 0 makes it turn-based. */
+  readonly mailbox?: Partial<MailboxLimits>;
+  /** `shared`: on a host together with other workers. */
+  readonly isolation?: 'shared';
+  /** `permanent`: restarted whenever its host dies, within the runtime's restart budget. */
+  readonly restart?: { readonly policy: 'permanent' };
+  /** What becomes of the running input when the host dies: `unknown` ends it so (default), `retry` runs it again. */
+  readonly onInterrupt?: 'unknown' | 'retry';
+  /** The first state of a worker; plain JSON. */
+  readonly state?: (config: InferOutput<ConfigSchema>) => State;
+  /** Handles one input; never runs twice at once for one worker. What it returns or throws is the outcome. */
+  readonly receive: (
+    input: InferOutput<InputSchema>,
+    ctx: ActorContext<InferOutput<ConfigSchema>, State>,
+  ) => InferInput<OutputSchema> | Promise<InferInput<OutputSchema>>;
+  /** Runs once when the worker is stopped in an orderly way; not when its host dies. */
+  readonly stopped?: (ctx: ActorContext<InferOutput<ConfigSchema>, State>) => void | Promise<void>;
+}
+
+/** Identity with inference: config, input, output, state and `ctx` are typed from the schemas, without annotations. */
+export function defineActor<
+  InputSchema extends GenericSchema,
+  ConfigSchema extends GenericSchema = GenericSchema,
+  OutputSchema extends GenericSchema = GenericSchema,
+  State = undefined,
+>(
+  definition: ActorDefinition<ConfigSchema, InputSchema, OutputSchema, State>,
+): ActorDefinition<ConfigSchema, InputSchema, OutputSchema, State> {
+  return definition;
+}
+
+/** An actor's own, typed refusal: its code, message, retryable and details reach the caller unchanged. */
+export class ActorError extends Error {
+  override readonly name = 'ActorError';
+  readonly code: string;
+  readonly retryable: boolean;
+  readonly details: Record<string, unknown> | undefined;
+
+  /** @param code lower_snake_case; callers match on it */
+  constructor(code: string, message: string, options: { retryable?: boolean; details?: Record<string, unknown> } = {}) {
+    super(message);
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.details = options.details;
+  }
+}

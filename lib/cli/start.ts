@@ -1,0 +1,136 @@
+// `greenroom start`: Config → token → runtime → server → one ready line, then serve until a signal, drain and end.
+// stdout carries the ready line only. What the server needs is loaded while the hosts start.
+
+import type { Config } from '../config.ts';
+import { GreenroomError } from '../errors.ts';
+import { describeError } from '../observe/log.ts';
+import type { Logger } from '../observe/log.ts';
+import type { CloseReport } from '../protocol/views.ts';
+import { toSnakeCase } from '../protocol/views.ts';
+import { CannotStart, reportFatalWith, say } from './say.ts';
+import { keepToken, readToken } from './token.ts';
+
+/** On top of the drain and the grace of a cancel: for killing hosts and for the server, which may take 5 s of it. Then the process ends anyway. */
+const CLOSE_SLACK_MS = 10_000;
+/** The longest a timer of Node can run; a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Resolves to the exit code, once the runtime has been told to end and has drained. Rejects with `CannotStart`. */
+export async function start(config: Config, version: string, ignoredVariables: readonly string[]): Promise<number> {
+  const [{ createLog }, { createRuntime }] = await Promise.all([import('../observe/pino.ts'), import('../runtime.ts')]);
+  const log = createLog({ level: config.logLevel });
+  reportFatalWith((thrown) => log.error(describeError(thrown), 'the process ends: an error was not caught'));
+  if (ignoredVariables.length > 0)
+    log.warn({ variables: ignoredVariables }, 'variables that are not options are ignored');
+  const token = config.tokenFile === undefined ? keepToken(config.dataDir) : readToken(config.tokenFile);
+  log.info({ token_file: token.file, is_new: token.isNew }, 'the bearer token is kept in a file');
+
+  const { bind, runtimeId, displayName } = config;
+  const creating = createRuntime({
+    actors: [...config.actors],
+    store: config.store,
+    hosts: config.hosts,
+    limits: config.limits,
+    log,
+    ...(runtimeId !== undefined && { runtimeId }),
+    ...(displayName !== undefined && { displayName }),
+  });
+  const [runtime, { startServer }] = await Promise.all([creating, import('../server/index.ts')]);
+  const server = await startServer({ runtime, token: token.value, host: bind.host, port: bind.port, log }).catch(
+    async (thrown: unknown) => {
+      await runtime.close({ deadlineMs: config.drainMs });
+      throw cannotListen(bind, thrown);
+    },
+  );
+
+  // Before the ready line: whoever has read it may send a signal.
+  const ending = firstSignal();
+  const kinds = runtime.actors().map(({ kind }) => kind);
+  const ready = {
+    event: 'ready',
+    url: server.url,
+    runtime_id: runtime.runtimeId,
+    pid: process.pid,
+    token_file: token.file,
+    version,
+  };
+  log.info({ url: server.url, runtime_id: runtime.runtimeId, hosts: config.hosts, actors: kinds }, 'ready');
+  process.stdout.write(`${JSON.stringify(ready)}\n`);
+  if (kinds.includes('counter')) process.stderr.write(examples(server.url, token.file));
+
+  const signal = await ending;
+  log.info({ signal, drain_ms: config.drainMs }, 'draining');
+  endAnywayAfter(config.drainMs + config.limits.cancelGraceMs + CLOSE_SLACK_MS);
+  // The runtime first: while it drains, its clients still read outcomes and /readyz says 503.
+  const report = await runtime.close({ deadlineMs: config.drainMs });
+  await server.close();
+  logReport(log, report);
+  return 0;
+}
+
+/** The first SIGTERM or SIGINT. The second ends the process at once: somebody is tired of waiting. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let isFirst = true;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (!isFirst) {
+        say(`${signal} while draining: ended at once`);
+        process.exit(1);
+      }
+      isFirst = false;
+      resolve(signal);
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+function endAnywayAfter(ms: number): void {
+  const timer = setTimeout(
+    () => {
+      say(`not stopped after ${ms} ms: ended at once`);
+      process.exit(1);
+    },
+    Math.min(ms, MAX_TIMER_MS),
+  );
+  timer.unref();
+}
+
+function logReport(log: Logger, report: CloseReport): void {
+  log.info(toSnakeCase(report) as Record<string, unknown>, 'stopped');
+}
+
+// --- words ---
+
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use',
+  EACCES: 'not permitted to use the port',
+  EADDRNOTAVAIL: 'this machine does not have the address',
+  ENOTFOUND: 'the host name is not known',
+  EAI_AGAIN: 'the host name cannot be looked up now',
+};
+
+function cannotListen({ host, port }: Config['bind'], thrown: unknown): CannotStart {
+  if (thrown instanceof GreenroomError) return new CannotStart(thrown.message, { cause: thrown });
+  const { error_code, error_message } = describeError(thrown);
+  const problem = (error_code === undefined ? undefined : LISTEN_PROBLEMS[error_code]) ?? error_message;
+  return new CannotStart(`cannot listen on ${host.includes(':') ? `[${host}]` : host}:${port}: ${problem}`, {
+    cause: thrown,
+  });
+}
+
+/** Three commands that work as pasted. The shell reads the token from its file, so that it is not printed here. */
+function examples(url: string, tokenFile: string): string {
+  const credential = `-H "Authorization: Bearer $(cat ${quote(tokenFile)})"`;
+  const json = `-H 'Content-Type: application/json'`;
+  return [
+    `curl -sS ${quote(`${url}/v1/workers`)} ${credential} ${json} -d '{"kind":"counter","worker_id":"c1"}'`,
+    `curl -sS ${quote(`${url}/v1/workers/c1/input`)} ${credential} ${json} -H 'Prefer: wait=5' -d '{"add":2}'`,
+    `curl -sS ${quote(`${url}/v1/workers/c1/transcript`)} ${credential}`,
+    '',
+  ].join('\n');
+}
+
+function quote(text: string): string {
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,116 @@
+// Package entry "greenroom/client": the typed client of a runtime over REST, with the verbs of the embedded API.
+// For Backends only. It holds the runtime's credential, which may do everything: never ship it to a browser.
+// Only what is safe to repeat is repeated: GETs, inputs with an idempotency key, and creates with a worker id.
+
+import { MAX_PAGE_ITEMS } from '../limits.ts';
+import type { ActorConfig, ActorShape } from '../protocol/shapes.ts';
+import type { ActorView, RuntimeView, WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
+import { noun } from './answers.ts';
+import { resolveOptions } from './options.ts';
+import type { CallOptions, ClientOptions } from './options.ts';
+import { Transport } from './transport.ts';
+import { WorkerHandle } from './worker.ts';
+
+export { GreenroomError } from '../errors.ts';
+export type { ErrorCode } from '../errors.ts';
+export type {
+  ActorView,
+  CancelAck,
+  InputView,
+  Outcome,
+  Receipt,
+  RuntimeView,
+  StopAck,
+  TranscriptEntry,
+  WorkerStatus,
+  WorkerSummary,
+  WorkerView,
+} from '../protocol/views.ts';
+export type { ActorConfig, ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
+export type { AskOptions, CallOptions, ClientOptions, TellOptions } from './options.ts';
+export type { WorkerHandle } from './worker.ts';
+
+/** Makes a client. Connects at the first call. Throws `invalid_option`. */
+export function createClient(options: ClientOptions): Client {
+  return new Client(new Transport(resolveOptions(options)));
+}
+
+export interface CreateRequest<Actor extends ActorShape = ActorShape> {
+  readonly kind: Actor['kind'];
+  /** With an id of its own the request may be repeated: the runtime answers with the same worker. Default: a new id. */
+  readonly workerId?: string | undefined;
+  readonly config?: ActorConfig<Actor> | undefined;
+  readonly displayName?: string | undefined;
+}
+
+class Client {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** Creates a worker. `client.create<typeof counter>(…)` types its config, and the input and output of the handle. */
+  async create<Actor extends ActorShape = ActorShape>(
+    request: CreateRequest<Actor>,
+    options: CallOptions = {},
+  ): Promise<WorkerHandle<Actor>> {
+    const { kind, workerId, config, displayName } = request;
+    const body = this.#transport.encodeBody({ kind, worker_id: workerId, config, display_name: displayName });
+    const answer = await this.#transport.request(
+      { method: 'POST', path: '/v1/workers', body },
+      options,
+      workerId !== undefined,
+    );
+    return new WorkerHandle<Actor>(this.#transport, noun<WorkerView>(answer, 'worker').workerId);
+  }
+
+  /** A handle of a worker; asks nobody whether it exists. Throws `invalid_worker_id`. */
+  worker<Actor extends ActorShape = ActorShape>(workerId: string): WorkerHandle<Actor> {
+    return new WorkerHandle<Actor>(this.#transport, workerId);
+  }
+
+  /** All workers, ascending by id, read page by page: those that come and go meanwhile may be missed. `timeoutMs` is for each page. */
+  async *workers({
+    status,
+    kind,
+    ...options
+  }: { status?: WorkerStatus | undefined; kind?: string | undefined } & CallOptions = {}): AsyncGenerator<
+    WorkerSummary,
+    void,
+    undefined
+  > {
+    const query = new URLSearchParams({
+      limit: String(MAX_PAGE_ITEMS),
+      ...(status !== undefined && { status }),
+      ...(kind !== undefined && { kind }),
+    });
+    for (;;) {
+      const answer = await this.#transport.request({ method: 'GET', path: `/v1/workers?${query.toString()}` }, options);
+      yield* noun<WorkerSummary[]>(answer, 'workers');
+      const { nextAfter } = answer;
+      if (typeof nextAfter !== 'string' || nextAfter === query.get('after')) return;
+      query.set('after', nextAfter);
+    }
+  }
+
+  /** The actors that the runtime has loaded, with the JSON Schemas of what they take and give. */
+  async actors(options: CallOptions = {}): Promise<ActorView[]> {
+    return noun(await this.#transport.request({ method: 'GET', path: '/v1/actors' }, options), 'actors');
+  }
+
+  async describe(options: CallOptions = {}): Promise<RuntimeView> {
+    return noun(await this.#transport.request({ method: 'GET', path: '/v1/runtime' }, options), 'runtime');
+  }
+
+  /** Ends the client, not the runtime: what is pending rejects with `runtime_unavailable`; its inputs run on. Nothing of it keeps the process alive. */
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+export type { Client };

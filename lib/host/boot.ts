@@ -1,0 +1,25 @@
+// What the supervisor hands to a new host: four ports, the shared memory and the bounds that hold there.
+
+import type { MessagePort } from 'node:worker_threads';
+
+export interface HostBoot {
+  readonly hostId: string;
+  /** An input's id is this prefix and its seq. */
+  readonly inputIdPrefix: string;
+  readonly maxMessageBytes: number;
+  /** See SHARED in frames.ts; memory of both ends. */
+  readonly shared: Int32Array;
+  /** Inputs in, replies out. */
+  readonly data: MessagePort;
+  /** Cancels; read whenever the doorbell in the shared memory has rung. */
+  readonly control: MessagePort;
+  /** Calls of the supervisor. */
+  readonly calls: MessagePort;
+  /** Calls of the actors to the runtime. */
+  readonly services: MessagePort;
+}
+
+/** The ports of a boot, for its transfer list. */
+export function portsOf(boot: HostBoot): MessagePort[] {
+  return [boot.data, boot.control, boot.calls, boot.services];
+}

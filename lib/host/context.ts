@@ -1,0 +1,172 @@
+// `ctx`: what an actor sees while it handles one input. One object per input, so that code which outlives its input
+// cannot act in the name of the next one: after the end, emitting is refused and the state is out of reach.
+
+import type { ActorContext, ActorLog } from '../actor.ts';
+import { GreenroomError } from '../errors.ts';
+import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { RuntimeServices, Calls } from './services.ts';
+
+/** What a context needs of the worker that it belongs to, and of the host around it. */
+export interface ContextOwner {
+  readonly workerId: string;
+  readonly config: unknown;
+  state: unknown;
+  readonly host: ContextHost;
+}
+
+export interface ContextHost {
+  readonly inputIdPrefix: string;
+  readonly maxMessageBytes: number;
+  readonly services: Calls<RuntimeServices>;
+  /** Reads the control lane now, even from within a synchronous loop. */
+  readControl(): void;
+  emit(owner: ContextOwner, seq: number, data: Payload): void;
+  log(workerId: string, level: keyof ActorLog, message: string, fields: Record<string, unknown>): void;
+  /** Counts a call to the runtime as pending until it settles; refuses when too many are. */
+  track<T>(call: () => Promise<T>): Promise<T>;
+}
+
+export class InputContext implements ActorContext {
+  readonly #owner: ContextOwner;
+  readonly #seq: number;
+  readonly attempt: number;
+  #cancelReason: string | null = null;
+  #ended = false;
+  /** Made when somebody looks at `signal`: most handlers never do. */
+  #abort: AbortController | null = null;
+
+  constructor(owner: ContextOwner, seq: number, attempt: number) {
+    this.#owner = owner;
+    this.#seq = seq;
+    this.attempt = attempt;
+  }
+
+  get workerId(): string {
+    return this.#owner.workerId;
+  }
+
+  get inputId(): string {
+    return this.#owner.host.inputIdPrefix + String(this.#seq);
+  }
+
+  get config(): unknown {
+    return this.#owner.config;
+  }
+
+  get state(): unknown {
+    this.#requireOpen();
+    return this.#owner.state;
+  }
+
+  set state(state: unknown) {
+    this.#requireOpen();
+    this.#owner.state = state;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === null) {
+      this.#abort = new AbortController();
+      if (this.#cancelReason !== null) this.#abort.abort(this.#cancelError());
+    }
+    return this.#abort.signal;
+  }
+
+  get cancelled(): boolean {
+    if (this.#cancelReason === null) this.#owner.host.readControl();
+    return this.#cancelReason !== null;
+  }
+
+  checkpoint(): void {
+    if (this.cancelled) throw this.#cancelError();
+  }
+
+  emit(data: unknown): void {
+    this.#requireOpen();
+    const text = encode(data);
+    requireSize(payloadBytes(text), this.#owner.host.maxMessageBytes, 'emit');
+    this.#owner.host.emit(this.#owner, this.#seq, text);
+  }
+
+  get log(): ActorLog {
+    const write = (level: keyof ActorLog) => (message: string, fields: Record<string, unknown> = {}) =>
+      this.#owner.host.log(this.workerId, level, message, fields);
+    return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  }
+
+  async ask(workerId: string, input: unknown, options: { timeoutMs?: number } = {}): Promise<unknown> {
+    const payload = this.#outgoing(input);
+    const output = await this.#call((services) => services.ask(this.workerId, workerId, payload, options.timeoutMs ?? null));
+    return decode(output);
+  }
+
+  async tell(workerId: string, input: unknown): Promise<string> {
+    const payload = this.#outgoing(input);
+    return this.#call((services) => services.tell(this.workerId, workerId, payload));
+  }
+
+  async create(request: { kind: string; workerId?: string; config?: unknown; displayName?: string }): Promise<string> {
+    const config = this.#outgoing(request.config ?? {});
+    const { kind, workerId = null, displayName = null } = request;
+    return this.#call((services) => services.create(this.workerId, kind, workerId, config, displayName));
+  }
+
+  async stop(workerId: string, options: { drain?: boolean; reason?: string } = {}): Promise<void> {
+    await this.#call((services) => services.stop(this.workerId, workerId, options.drain ?? false, options.reason ?? null));
+  }
+
+  async invoke(functionId: string, payload: unknown): Promise<unknown> {
+    const encoded = this.#outgoing(payload);
+    const output = await this.#call((services) => services.invoke(this.workerId, functionId, encoded));
+    return decode(output);
+  }
+
+  after(delayMs: number, input: unknown): void {
+    this.#requireOpen();
+    const payload = this.#outgoing(input);
+    this.#call((services) => services.after(this.workerId, delayMs, payload)).catch((error: unknown) => {
+      const code = error instanceof GreenroomError ? error.code : 'internal';
+      this.#owner.host.log(this.workerId, 'error', 'timer refused', { code });
+    });
+  }
+
+  // --- for the runner ---
+
+  cancel(reason: string): void {
+    if (this.#cancelReason !== null || this.#ended) return;
+    this.#cancelReason = reason;
+    this.#abort?.abort(this.#cancelError());
+  }
+
+  get cancelReason(): string | null {
+    return this.#cancelReason;
+  }
+
+  get isCancelled(): boolean {
+    return this.#cancelReason !== null;
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  // --- private ---
+
+  #cancelError(): GreenroomError {
+    return GreenroomError.of('cancelled', { details: { reason: this.#cancelReason } });
+  }
+
+  #requireOpen(): void {
+    if (this.#ended) throw GreenroomError.of('unsupported_operation', { message: 'This input has ended.' });
+  }
+
+  #outgoing(value: unknown): string {
+    const text = encode(value);
+    requireSize(payloadBytes(text), this.#owner.host.maxMessageBytes, 'ask');
+    return text;
+  }
+
+  #call<T>(call: (services: Calls<RuntimeServices>) => Promise<T>): Promise<T> {
+    return this.#owner.host.track(() => call(this.#owner.host.services));
+  }
+}

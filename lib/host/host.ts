@@ -1,0 +1,74 @@
+// The contract between the supervisor and whatever runs workers: a thread of the pool, or the main thread itself.
+// A host is one failure domain: when it dies, `exited` settles once, with the cause, and nothing else of it ever answers.
+
+import type { WireError } from '../errors.ts';
+import type { ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
+import type { Payload } from '../protocol/payload.ts';
+
+/** What a host needs to start a worker. `slot` is its place on that host, given by the supervisor. */
+export interface WorkerSpec {
+  readonly slot: number;
+  readonly workerId: string;
+  readonly kind: string;
+  /** URL of the actor's module. */
+  readonly module: string;
+  readonly config: Payload;
+  /** The last saved state; null for the first start. */
+  readonly state: Payload | null;
+}
+
+/** The worker's first state (null if it has none), or why it could not start. */
+export type StartResult = { readonly state: Payload | null } | { readonly error: WireError };
+
+export interface HostExit {
+  /** `closed` in an orderly way, `killed` by the supervisor, `crashed` otherwise. */
+  readonly type: 'closed' | 'killed' | 'crashed';
+  readonly error: Error | null;
+}
+
+export interface HostStats {
+  /** Since the last look, 0 to 1. */
+  readonly utilization: number;
+  readonly heapBytes: number;
+}
+
+/** What a host tells the supervisor. `ticket` is the very object that was sent. */
+export interface HostEvents {
+  reply(ticket: Ticket, code: ReplyCode, startedAtMs: number, endedAtMs: number, body: Payload, state: Payload | null): void;
+  emitted(workerSlot: number, seq: number, atMs: number, data: Payload): void;
+}
+
+export interface Host {
+  readonly hostId: string;
+  /** Resolves when the host can take workers; rejects with the cause if it dies or takes too long. */
+  readonly ready: Promise<void>;
+  /** Resolves, never rejects, when the host is gone. */
+  readonly exited: Promise<HostExit>;
+  /** False while as much is on its way to it as one host may hold (WINDOW_PER_HOST, WINDOW_BYTES_PER_HOST). */
+  readonly hasRoom: boolean;
+  startWorkers(specs: readonly WorkerSpec[]): Promise<StartResult[]>;
+  /** Runs the actor's `stopped` after the inputs that the host still holds of the worker, and unloads it. */
+  stopWorker(workerSlot: number): Promise<void>;
+  /** Parses and validates untrusted input off the main thread. Rejects with `invalid_json` or `invalid_input`. */
+  validate(module: string, payload: Payload): Promise<void>;
+  /** Loads a module and says what it is. Rejects with `invalid_actor`. */
+  inspect(module: string): Promise<{ kind: string; description: string | null }>;
+  send(workerSlot: number, ticket: Ticket): void;
+  /** Overtakes inputs. See ControlFrame. */
+  cancel(frame: ControlFrame): void;
+  /** Low 32 bits of the seq of the input that the worker started last; readable after the death of the host too. */
+  lastStarted(workerSlot: number): number;
+  /** Slot of the worker whose handler was on the stack when last heard of, -1 if none. */
+  current(): number;
+  stats(): Promise<HostStats>;
+  /** Ends the host at once. Synchronous loops included; blocking native code only when it returns. */
+  kill(cause: Error): void;
+  /** Ends the host in an orderly way; call it when its workers have stopped. */
+  close(): Promise<void>;
+}
+
+/** Makes hosts. Implemented by the thread pool and by the inline host. */
+export interface HostFactory {
+  launch(hostId: string, events: HostEvents): Host;
+  close(): Promise<void>;
+}

@@ -1,0 +1,237 @@
+// The supervisor's end of the wire to one host. Inputs leave in batches, once per turn of the loop; replies find their
+// input by its slot. When the host dies, what it had already sent is read first, then every call that waits is rejected
+// with the cause, and `exited` resolves: nothing that was asked of a host waits for ever.
+
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { GreenroomError } from '../errors.ts';
+import { BATCH_BYTES, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
+import type { Limits } from '../limits.ts';
+import { eachReply, pushInput, SHARED } from '../protocol/frames.ts';
+import type { Batch, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { Host, HostEvents, HostExit, HostStats, StartResult, WorkerSpec } from './host.ts';
+import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
+import type { Calls, HostCalls, RuntimeServices } from './services.ts';
+import type { HostBoot } from './boot.ts';
+
+/** What carries a host: a task in the pool, or a promise on the main thread. */
+export interface Carrier {
+  /** Resolves when the host has closed in an orderly way, rejects with the cause when it died. */
+  readonly lifetime: Promise<void>;
+  kill(): void;
+  /** Event loop utilisation since the last look, 0 to 1; answers even while the host's loop is stuck. */
+  utilization(threadId: number): number;
+}
+
+export interface LinkOptions {
+  readonly hostId: string;
+  readonly inputIdPrefix: string;
+  readonly limits: Limits;
+  readonly services: RuntimeServices;
+  readonly events: HostEvents;
+  readonly carry: (boot: HostBoot) => Carrier;
+}
+
+/** How long a host may take to tell its heap size; a stuck one is described without it. */
+const STATS_TIMEOUT_MS = 250;
+
+export class Link implements Host {
+  readonly hostId: string;
+  readonly ready: Promise<void>;
+  readonly exited: Promise<HostExit>;
+  readonly #limits: Limits;
+  readonly #events: HostEvents;
+  readonly #carrier: Carrier;
+  readonly #calls: Calls<HostCalls>;
+  readonly #data: MessagePort;
+  readonly #control: MessagePort;
+  readonly #ports: MessagePort[];
+  readonly #shared = new Int32Array(new SharedArrayBuffer(4 * (SHARED.started + WORKERS_PER_HOST)));
+  /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
+  readonly #tickets: (Ticket | null)[] = [];
+  readonly #freeSlots: number[] = [];
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  #outbox: Batch = [];
+  #outboxBytes = 0;
+  #isFlushScheduled = false;
+  #threadId = -1;
+  #heapBytes = 0;
+  #killCause: Error | null = null;
+  #exit: HostExit | null = null;
+  /** Rejecters of calls that wait for the host; settled by the answer, the deadline or the death, whichever is first. */
+  readonly #waiting = new Set<(cause: GreenroomError) => void>();
+
+  constructor(options: LinkOptions) {
+    const [data, control, calls, services] = [0, 1, 2, 3].map(() => new MessageChannel()) as [MessageChannel, MessageChannel, MessageChannel, MessageChannel];
+    this.hostId = options.hostId;
+    this.#limits = options.limits;
+    this.#events = options.events;
+    this.#shared[SHARED.current] = -1;
+    this.#data = data.port1;
+    this.#control = control.port1;
+    this.#ports = [data.port1, control.port1, calls.port1, services.port1];
+    this.#calls = peerCalls<HostCalls>(HOST_CALLS, calls.port1);
+    serveCalls(options.services, services.port1);
+    this.#data.on('message', (batch: Batch) => eachReply(batch, this));
+    this.#carrier = options.carry({
+      hostId: options.hostId,
+      inputIdPrefix: options.inputIdPrefix,
+      maxMessageBytes: options.limits.maxMessageBytes,
+      shared: this.#shared,
+      data: data.port2,
+      control: control.port2,
+      calls: calls.port2,
+      services: services.port2,
+    });
+    this.exited = this.#carrier.lifetime.then(
+      () => this.#onExit(null),
+      (cause: unknown) => this.#onExit(cause instanceof Error ? cause : new Error(String(cause))),
+    );
+    this.ready = this.#call(() => this.#calls.hello(), this.#limits.startTimeoutMs).then((threadId) => {
+      this.#threadId = threadId;
+    });
+    // Whoever launches a host looks at `ready`; a death before that look must not count as unhandled.
+    this.ready.catch(() => undefined);
+  }
+
+  get hasRoom(): boolean {
+    return this.#inFlight < WINDOW_PER_HOST && this.#inFlightBytes < WINDOW_BYTES_PER_HOST;
+  }
+
+  // --- the data lane ---
+
+  send(workerSlot: number, ticket: Ticket): void {
+    const slot = this.#freeSlots.pop() ?? this.#tickets.length;
+    this.#tickets[slot] = ticket;
+    this.#inFlight++;
+    this.#inFlightBytes += ticket.bytes;
+    this.#outboxBytes += ticket.bytes;
+    pushInput(this.#outbox, slot, workerSlot, ticket);
+    if (this.#outboxBytes >= BATCH_BYTES) {
+      this.#flush();
+    } else if (!this.#isFlushScheduled) {
+      this.#isFlushScheduled = true;
+      setImmediate(this.#flush);
+    }
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushScheduled = false;
+    if (this.#outbox.length === 0 || this.#exit !== null) return;
+    const batch = this.#outbox;
+    this.#outbox = [];
+    this.#outboxBytes = 0;
+    this.#data.postMessage(batch);
+  };
+
+  /** Called for each reply of a batch. */
+  reply(slot: number, code: ReplyCode, startedAtMs: number, endedAtMs: number, body: Payload, state: Payload | null): void {
+    const ticket = this.#tickets[slot];
+    if (ticket === null || ticket === undefined) throw new Error('reply for an input that is not at this host');
+    this.#tickets[slot] = null;
+    this.#freeSlots.push(slot);
+    this.#inFlight--;
+    this.#inFlightBytes -= ticket.bytes;
+    this.#events.reply(ticket, code, startedAtMs, endedAtMs, body, state);
+  }
+
+  /** Called for each emitted entry of a batch. */
+  emitted(workerSlot: number, seq: number, atMs: number, data: Payload): void {
+    this.#events.emitted(workerSlot, seq, atMs, data);
+  }
+
+  // --- the control lane ---
+
+  cancel(frame: ControlFrame): void {
+    if (this.#exit !== null) return;
+    // The input first: the host looks on the data port when a control frame names an input that it does not know.
+    this.#flush();
+    this.#control.postMessage(frame);
+    Atomics.add(this.#shared, SHARED.doorbell, 1);
+  }
+
+  lastStarted(workerSlot: number): number {
+    return Atomics.load(this.#shared, SHARED.started + workerSlot);
+  }
+
+  current(): number {
+    return Atomics.load(this.#shared, SHARED.current);
+  }
+
+  // --- calls ---
+
+  startWorkers(specs: readonly WorkerSpec[]): Promise<StartResult[]> {
+    return this.#call(() => this.#calls.startWorkers(specs), this.#limits.startTimeoutMs);
+  }
+
+  stopWorker(workerSlot: number): Promise<void> {
+    return this.#call(() => this.#calls.stopWorker(workerSlot), this.#limits.stopTimeoutMs);
+  }
+
+  validate(module: string, payload: Payload): Promise<void> {
+    return this.#call(() => this.#calls.validate(module, payload), this.#limits.askTimeoutMs);
+  }
+
+  inspect(module: string): Promise<{ kind: string; description: string | null }> {
+    return this.#call(() => this.#calls.inspect(module), this.#limits.startTimeoutMs);
+  }
+
+  async stats(): Promise<HostStats> {
+    const utilization = this.#exit === null ? this.#carrier.utilization(this.#threadId) : 0;
+    try {
+      this.#heapBytes = await this.#call(() => this.#calls.heapBytes(), STATS_TIMEOUT_MS);
+    } catch {
+      // A stuck or dead host: the last known size stands.
+    }
+    return { utilization, heapBytes: this.#heapBytes };
+  }
+
+  kill(cause: Error): void {
+    if (this.#exit !== null) return;
+    this.#killCause ??= cause;
+    this.#carrier.kill();
+  }
+
+  async close(): Promise<void> {
+    if (this.#exit !== null) return;
+    await this.#call(() => this.#calls.close(), this.#limits.startTimeoutMs);
+    await this.exited;
+  }
+
+  /** Every wait on the host goes through here: answered, timed out, or rejected by its death. */
+  #call<T>(call: () => Promise<T>, timeoutMs: number): Promise<T> {
+    if (this.#exit !== null) return Promise.reject(lost(this.#exit.error));
+    return new Promise<T>((resolve, reject) => {
+      const finish = (settle: () => void) => {
+        clearTimeout(timer);
+        this.#waiting.delete(onDeath);
+        settle();
+      };
+      const onDeath = (cause: GreenroomError) => finish(() => reject(cause));
+      const timer = setTimeout(() => finish(() => reject(GreenroomError.of('timeout', { message: 'The host did not answer in time.' }))), timeoutMs);
+      this.#waiting.add(onDeath);
+      call().then(
+        (value) => finish(() => resolve(value)),
+        (error: unknown) => finish(() => reject(error as Error)),
+      );
+    });
+  }
+
+  #onExit(error: Error | null): HostExit {
+    // Replies that were on their way when the host died are outcomes like any other.
+    for (let next = receiveMessageOnPort(this.#data); next !== undefined; next = receiveMessageOnPort(this.#data)) {
+      eachReply(next.message as Batch, this);
+    }
+    const type = this.#killCause !== null ? 'killed' : error === null ? 'closed' : 'crashed';
+    this.#exit = { type, error: this.#killCause ?? error };
+    for (const port of this.#ports) port.close();
+    for (const reject of [...this.#waiting]) reject(lost(this.#exit.error));
+    return this.#exit;
+  }
+}
+
+function lost(cause: Error | null): GreenroomError {
+  return GreenroomError.of('host_lost', { message: 'The host is gone.', cause });
+}

@@ -1,0 +1,53 @@
+// An actor module as loaded: imported once per thread, and checked at the door, so that a mistake has a name.
+// Both ends load the same module: the host to run it, the supervisor for its schemas and bounds.
+
+import * as v from 'valibot';
+import type { ActorDefinition } from '../actor.ts';
+import { GreenroomError } from '../errors.ts';
+import { describeError } from '../observe/log.ts';
+
+const schema = v.custom<v.GenericSchema>(
+  (value) => typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'schema',
+  'must be a valibot schema',
+);
+const callable = v.function('must be a function');
+
+const definitionSchema = v.strictObject({
+  kind: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._:-]{1,128}$/, 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : -')),
+  description: v.optional(v.string()),
+  config: v.optional(schema),
+  input: schema,
+  output: v.optional(schema),
+  mailbox: v.optional(v.strictObject({ capacity: v.optional(v.number()), maxBytes: v.optional(v.number()) })),
+  isolation: v.optional(v.literal('shared')),
+  restart: v.optional(v.strictObject({ policy: v.literal('permanent') })),
+  onInterrupt: v.optional(v.picklist(['unknown', 'retry'])),
+  state: v.optional(callable),
+  receive: callable,
+  stopped: v.optional(callable),
+});
+
+/** Imports a module and returns its default export. Rejects with `invalid_actor`, saying what is wrong and never where it lies. */
+export async function loadActor(module: string): Promise<ActorDefinition> {
+  let exports: { default?: unknown };
+  try {
+    exports = (await import(module)) as { default?: unknown };
+  } catch (cause) {
+    const { error_name, error_message } = describeError(cause);
+    throw invalidActor(`it cannot be loaded: ${String(error_name)}: ${String(error_message)}`, cause);
+  }
+  if (exports.default === undefined) throw invalidActor('it has no default export');
+  const result = v.safeParse(definitionSchema, exports.default);
+  if (!result.success) {
+    const [issue] = result.issues;
+    throw invalidActor(`${v.getDotPath(issue) ?? 'the default export'}: ${issue.message}`);
+  }
+  for (const part of ['input', 'config', 'output'] as const) {
+    if ((result.output[part] as { async?: boolean } | undefined)?.async === true) throw invalidActor(`${part}: asynchronous schemas are not supported`);
+  }
+  return exports.default as ActorDefinition;
+}
+
+function invalidActor(problem: string, cause?: unknown): GreenroomError {
+  return GreenroomError.of('invalid_actor', { message: problem, cause });
+}

@@ -1,0 +1,68 @@
+// What a handler returned or threw, in the form in which it leaves the host: encoded once, measured once, typed.
+
+import * as v from 'valibot';
+import type { ActorDefinition } from '../actor.ts';
+import { ERRORS, GreenroomError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
+import { INLINE_PARSE_BYTES, MAX_ERROR_CHARS } from '../limits.ts';
+import { describeError } from '../observe/log.ts';
+import { payloadBytes, requireSize } from '../protocol/payload.ts';
+import type { Payload } from '../protocol/payload.ts';
+
+/** The encoded output. Throws `invalid_output` or `payload_too_large`. A handler that returns nothing outputs null. */
+export function encodeOutput(definition: ActorDefinition, value: unknown, limitBytes: number): Payload {
+  if (definition.output !== undefined && !v.is(definition.output, value)) throw GreenroomError.of('invalid_output');
+  const text = encodeJson(value ?? null);
+  const bytes = requireSize(payloadBytes(text), limitBytes, 'result');
+  // Large outputs leave as bytes: moved to the main thread without a copy, and from there to a socket as they are.
+  return bytes > INLINE_PARSE_BYTES ? new TextEncoder().encode(text) : text;
+}
+
+/** The encoded state. Throws `invalid_output` or `payload_too_large`. */
+export function encodeState(state: unknown, limitBytes: number): string {
+  const text = encodeJson(state ?? null);
+  requireSize(payloadBytes(text), limitBytes, 'state');
+  return text;
+}
+
+function encodeJson(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    throw GreenroomError.of('invalid_output', { cause });
+  }
+  if (text === undefined) throw GreenroomError.of('invalid_output');
+  return text;
+}
+
+/** A code that an author chose: lower_snake_case. Codes of the system (`ENOENT`) tell callers nothing they may know. */
+const AUTHOR_CODE = /^[a-z][a-z0-9_]{0,63}$/;
+
+/**
+ * What was thrown, as it reaches the caller. An error with a code of its own keeps code, message, retryable and details;
+ * of anything else the caller learns only that the actor failed, and `report` gets a safe description for the log.
+ */
+export function failureOf(thrown: unknown, report: (fields: Record<string, unknown>) => void): WireError {
+  if (thrown instanceof GreenroomError) return thrown.toWire();
+  const { code, message, retryable, details } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as Record<string, unknown>;
+  if (typeof code === 'string' && AUTHOR_CODE.test(code)) {
+    const wire: WireError = { code, message: String(message).slice(0, MAX_ERROR_CHARS), retryable: retryable === true };
+    return withDetails(wire, details);
+  }
+  report(describeError(thrown));
+  const { message: generic, retryable: again } = ERRORS.actor_error;
+  return { code: 'actor_error', message: generic, retryable: again };
+}
+
+/** Details travel if they are a JSON object of bounded size; a promise to carry them must not break the error itself. */
+function withDetails(wire: WireError, details: unknown): WireError {
+  if (typeof details !== 'object' || details === null || Array.isArray(details)) return wire;
+  try {
+    const text = JSON.stringify(details);
+    if (text.length > MAX_ERROR_CHARS) return { ...wire, details: { truncated: true } };
+    return { ...wire, details: JSON.parse(text) as Record<string, unknown> };
+  } catch {
+    return { ...wire, details: { unencodable: true } };
+  }
+}

@@ -1,0 +1,351 @@
+// The thread's end of the data path: runs the inputs of many workers, each worker strictly one at a time, all of them in
+// turn. Control is looked at before each input; after SLICE_MS the event loop gets a turn, so that timers and I/O of
+// asynchronous handlers go on under load. Knows nothing of threads or ports: it is given batches and a way to send them.
+
+import type { ActorDefinition } from '../actor.ts';
+import { GreenroomError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
+import { SLICE_MS } from '../limits.ts';
+import { CANCELLED, COMPLETED, eachInput, FAILED, pushEmitted, pushReply, SHARED } from '../protocol/frames.ts';
+import type { Batch, ControlFrame, ReplyCode } from '../protocol/frames.ts';
+import { requireValid } from '../protocol/issues.ts';
+import { parseUntrusted } from '../protocol/json.ts';
+import { decode } from '../protocol/payload.ts';
+import type { Payload } from '../protocol/payload.ts';
+import { InputContext } from './context.ts';
+import type { ContextHost, ContextOwner } from './context.ts';
+import { failureOf, encodeOutput, encodeState } from './outcomes.ts';
+import type { StartResult, WorkerSpec } from './host.ts';
+import { loadActor } from './modules.ts';
+
+/** A handler that blocked the loop this long makes the next one of its kind wait until finished replies have left. */
+const SLOW_HANDLER_MS = 1;
+/** Replies gathered before they leave even in the middle of a slice. */
+const MAX_BATCH_FIELDS = 8_192;
+
+/** An input that the host holds. Linked, because the line of one worker is short and its head and any member may leave. */
+interface HeldInput {
+  readonly slot: number;
+  readonly seq: number;
+  readonly attempt: number;
+  readonly payload: Payload;
+  cancelReason: string | null;
+}
+
+class Cell implements ContextOwner {
+  readonly slot: number;
+  readonly workerId: string;
+  readonly definition: ActorDefinition;
+  readonly config: unknown;
+  readonly host: ContextHost;
+  state: unknown;
+  /** The encoded state as last saved; what a failed input goes back to. Null for an actor without state. */
+  savedState: Payload | null;
+  readonly line: HeldInput[] = [];
+  running: HeldInput | null = null;
+  context: InputContext | null = null;
+  isQueued = false;
+  /** Unknown counts as slow: finished replies of neighbours must not wait behind a handler that never ran before. */
+  isSlow = true;
+  /** Set when the worker is to be unloaded; called once nothing of it is left. */
+  whenEmpty: (() => void) | null = null;
+
+  constructor(host: ContextHost, spec: WorkerSpec, definition: ActorDefinition, config: unknown, savedState: Payload | null) {
+    this.host = host;
+    this.slot = spec.slot;
+    this.workerId = spec.workerId;
+    this.definition = definition;
+    this.config = config;
+    this.savedState = savedState;
+    this.state = savedState === null ? undefined : decode(savedState);
+  }
+}
+
+export interface RunnerOptions {
+  readonly context: Omit<ContextHost, 'emit'>;
+  readonly shared: Int32Array;
+  /** Sends a batch of replies; payloads of type Uint8Array are given away. */
+  readonly send: (batch: Batch) => void;
+}
+
+export class Runner {
+  readonly #host: ContextHost;
+  readonly #shared: Int32Array;
+  readonly #send: (batch: Batch) => void;
+  readonly #cells: (Cell | undefined)[] = [];
+  /** Workers with something to run; each is here at most once, so its turn comes once per round. */
+  #ready: Cell[] = [];
+  #outbox: Batch = [];
+  #sliceStartMs = 0;
+  #lastFlushMs = 0;
+  #isRunning = false;
+  #isTurnScheduled = false;
+  #isFlushScheduled = false;
+  /** Handlers that are between two awaits. Their replies come in microtasks, so a flush is worth waiting for. */
+  #suspended = 0;
+
+  constructor(options: RunnerOptions) {
+    this.#host = { ...options.context, emit: (owner, seq, data) => this.#emit(owner as Cell, seq, data) };
+    this.#shared = options.shared;
+    this.#send = options.send;
+  }
+
+  // --- workers ---
+
+  async start(spec: WorkerSpec): Promise<StartResult> {
+    try {
+      const definition = await loadActor(spec.module);
+      const given = decode(spec.config);
+      const config = definition.config === undefined ? given : requireValid(definition.config, given, 'invalid_request', 'config');
+      const state = spec.state ?? this.#firstState(definition, config);
+      this.#cells[spec.slot] = new Cell(this.#host, spec, definition, config, state);
+      return { state };
+    } catch (thrown) {
+      return { error: failureOf(thrown, (fields) => this.#host.log(spec.workerId, 'error', 'actor failed to start', fields)) };
+    }
+  }
+
+  #firstState(definition: ActorDefinition, config: unknown): Payload | null {
+    return definition.state === undefined ? null : encodeState(definition.state(config), this.#host.maxMessageBytes);
+  }
+
+  async stop(workerSlot: number): Promise<void> {
+    const cell = this.#cells[workerSlot];
+    if (cell === undefined) return;
+    if (cell.running !== null || cell.line.length > 0) await new Promise<void>((resolve) => (cell.whenEmpty = resolve));
+    this.#cells[workerSlot] = undefined;
+    if (cell.definition.stopped === undefined) return;
+    const context = new InputContext(cell, this.#shared[SHARED.started + workerSlot] ?? 0, 1);
+    try {
+      await cell.definition.stopped(context);
+    } catch (thrown) {
+      failureOf(thrown, (fields) => this.#host.log(cell.workerId, 'error', 'stopped() failed', fields));
+    }
+    context.end();
+    this.#scheduleFlush();
+  }
+
+  /** Parses and validates an untrusted input. Throws `invalid_json` or `invalid_input`. */
+  async validate(module: string, payload: Payload): Promise<void> {
+    const definition = await loadActor(module);
+    requireValid(definition.input, parseUntrusted(payload), 'invalid_input');
+  }
+
+  // --- inputs and control ---
+
+  accept(batch: Batch): void {
+    eachInput(batch, (slot, workerSlot, seq, attempt, payload) => {
+      const cell = this.#cells[workerSlot];
+      if (cell === undefined) throw new Error('input for a worker that is not loaded');
+      cell.line.push({ slot, seq, attempt, payload, cancelReason: null });
+      this.#enqueue(cell);
+    });
+    // Several batches may arrive in one turn of the loop, or under a handler that looks at its control lane: one slice.
+    if (!this.#isRunning && !this.#isTurnScheduled) this.#turn();
+  }
+
+  /** Returns false if the host has not (or no longer) got the input. */
+  cancel(frame: ControlFrame): boolean {
+    const cell = this.#cells[frame.workerSlot];
+    if (cell === undefined) return false;
+    let found = false;
+    for (const input of cell.line) {
+      if (frame.seq !== null && input.seq !== frame.seq) continue;
+      input.cancelReason ??= frame.reason;
+      found = true;
+    }
+    if (cell.running !== null && (frame.seq === null || cell.running.seq === frame.seq)) {
+      if (!frame.waitingOnly) cell.context?.cancel(frame.reason);
+      found = true;
+    }
+    return found;
+  }
+
+  // --- the loop ---
+
+  #enqueue(cell: Cell): void {
+    if (cell.isQueued || cell.running !== null) return;
+    cell.isQueued = true;
+    this.#ready.push(cell);
+  }
+
+  /** One slice. Entered from the event loop, so that a slice starts with it. */
+  #turn(): void {
+    this.#isTurnScheduled = false;
+    this.#sliceStartMs = Date.now();
+    this.#run();
+    if (this.#suspended === 0) this.flush();
+    else this.#scheduleFlush();
+  }
+
+  #run(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    let nowMs = Date.now();
+    while (this.#ready.length > 0) {
+      const round = this.#ready;
+      this.#ready = [];
+      for (let at = 0; at < round.length; at++) {
+        if (nowMs - this.#sliceStartMs >= SLICE_MS) {
+          this.#ready = round.slice(at).concat(this.#ready);
+          this.#isRunning = false;
+          this.#scheduleTurn();
+          return;
+        }
+        nowMs = this.#runNext(round[at] as Cell, nowMs);
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  #scheduleTurn(): void {
+    if (this.#isTurnScheduled) return;
+    this.#isTurnScheduled = true;
+    setImmediate(() => this.#turn());
+  }
+
+  /** Runs the next input of a worker; returns the time when it was through with it. */
+  #runNext(cell: Cell, nowMs: number): number {
+    cell.isQueued = false;
+    this.#host.readControl();
+    const input = cell.line.shift();
+    if (input === undefined) return nowMs;
+    if (input.cancelReason !== null) {
+      this.#reply(cell, input, CANCELLED, 0, nowMs, JSON.stringify(cancelledError(input.cancelReason)), null);
+      return nowMs;
+    }
+    if (cell.isSlow && this.#outbox.length > 0) this.flush();
+
+    const context = new InputContext(cell, input.seq, input.attempt);
+    cell.running = input;
+    cell.context = context;
+    Atomics.store(this.#shared, SHARED.started + cell.slot, input.seq | 0);
+    Atomics.store(this.#shared, SHARED.current, cell.slot);
+    let result: unknown;
+    try {
+      const value = requireValid(cell.definition.input, decode(input.payload), 'invalid_input');
+      result = cell.definition.receive(value, context);
+    } catch (thrown) {
+      this.#leaveStack();
+      this.#fail(cell, input, context, nowMs, thrown);
+      return Date.now();
+    }
+    this.#leaveStack();
+    const endedAtMs = Date.now();
+    cell.isSlow = endedAtMs - nowMs >= SLOW_HANDLER_MS;
+    if (isThenable(result)) this.#await(cell, input, context, nowMs, result);
+    else this.#complete(cell, input, context, nowMs, endedAtMs, result);
+    return endedAtMs;
+  }
+
+  #leaveStack(): void {
+    Atomics.store(this.#shared, SHARED.current, -1);
+  }
+
+  #await(cell: Cell, input: HeldInput, context: InputContext, startedAtMs: number, result: PromiseLike<unknown>): void {
+    this.#suspended++;
+    result.then(
+      (value) => {
+        this.#suspended--;
+        this.#complete(cell, input, context, startedAtMs, Date.now(), value);
+        this.#resume();
+      },
+      (thrown: unknown) => {
+        this.#suspended--;
+        this.#fail(cell, input, context, startedAtMs, thrown);
+        this.#resume();
+      },
+    );
+  }
+
+  /** After an asynchronous handler: go on at once if this turn's slice is not used up, so that awaiting costs no turn. */
+  #resume(): void {
+    this.#scheduleFlush();
+    if (this.#isRunning || this.#isTurnScheduled || this.#ready.length === 0) return;
+    if (Date.now() - this.#sliceStartMs < SLICE_MS) this.#run();
+    else this.#scheduleTurn();
+  }
+
+  // --- outcomes ---
+
+  #complete(cell: Cell, input: HeldInput, context: InputContext, startedAtMs: number, endedAtMs: number, value: unknown): void {
+    let output: Payload;
+    let state: Payload | null = null;
+    try {
+      output = encodeOutput(cell.definition, value, this.#host.maxMessageBytes);
+      if (cell.savedState !== null) {
+        state = encodeState(cell.state, this.#host.maxMessageBytes);
+        if (state === cell.savedState) state = null;
+        else cell.savedState = state;
+      }
+    } catch (thrown) {
+      this.#fail(cell, input, context, startedAtMs, thrown);
+      return;
+    }
+    context.end();
+    this.#reply(cell, input, COMPLETED, startedAtMs, endedAtMs, output, state);
+  }
+
+  #fail(cell: Cell, input: HeldInput, context: InputContext, startedAtMs: number, thrown: unknown): void {
+    context.end();
+    if (cell.savedState !== null) cell.state = decode(cell.savedState);
+    const code: ReplyCode = context.isCancelled ? CANCELLED : FAILED;
+    const error = context.isCancelled
+      ? cancelledError(context.cancelReason)
+      : failureOf(thrown, (fields) =>
+          this.#host.log(cell.workerId, 'error', 'actor threw', { input_id: context.inputId, ...fields }),
+        );
+    this.#reply(cell, input, code, startedAtMs, Date.now(), JSON.stringify(error), null);
+  }
+
+  #reply(
+    cell: Cell,
+    input: HeldInput,
+    code: ReplyCode,
+    startedAtMs: number,
+    endedAtMs: number,
+    body: Payload,
+    state: Payload | null,
+  ): void {
+    pushReply(this.#outbox, input.slot, code, startedAtMs, endedAtMs, body, state);
+    cell.running = null;
+    cell.context = null;
+    if (cell.line.length > 0) this.#enqueue(cell);
+    else cell.whenEmpty?.();
+    if (this.#outbox.length >= MAX_BATCH_FIELDS) this.flush();
+  }
+
+  #emit(cell: Cell, seq: number, data: Payload): void {
+    const nowMs = Date.now();
+    pushEmitted(this.#outbox, cell.slot, seq, nowMs, data);
+    // As it happens, even from a handler that does not yield; but a chatty one shares batches within a millisecond.
+    if (nowMs > this.#lastFlushMs) this.flush();
+    else this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    setImmediate(() => {
+      this.#isFlushScheduled = false;
+      this.flush();
+    });
+  }
+
+  flush(): void {
+    if (this.#outbox.length === 0) return;
+    const batch = this.#outbox;
+    this.#outbox = [];
+    this.#lastFlushMs = Date.now();
+    this.#send(batch);
+  }
+}
+
+function cancelledError(reason: string | null): WireError {
+  return GreenroomError.of('cancelled', reason === null ? {} : { details: { reason } }).toWire();
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+

@@ -1,0 +1,85 @@
+// The control plane between a supervisor and its host: comlink calls in both directions, and the whole list of them.
+// comlink by itself loses `code`, `retryable` and `details` of an error and never settles a call whose peer has died:
+// the handler below carries the first, the link settles the second.
+
+import type { MessagePort, TransferListItem } from 'node:worker_threads';
+import * as Comlink from 'comlink';
+import nodeAdapter from 'comlink/dist/umd/node-adapter.js';
+import { asGreenroomError, GreenroomError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { StartResult, WorkerSpec } from './host.ts';
+
+/** What the supervisor may ask of a host. */
+export interface HostCalls {
+  hello(): number;
+  startWorkers(specs: readonly WorkerSpec[]): Promise<StartResult[]>;
+  stopWorker(workerSlot: number): Promise<void>;
+  validate(module: string, payload: Payload): Promise<void>;
+  /** Loads a module and says what it is. Rejects with `invalid_actor`. */
+  inspect(module: string): Promise<{ kind: string; description: string | null }>;
+  heapBytes(): number;
+  close(): void;
+}
+
+/** What the actors on a host may ask of the runtime. The host names the worker that asks; payloads are encoded. */
+export interface RuntimeServices {
+  log(level: 'debug' | 'info' | 'warn' | 'error', fields: Record<string, unknown>, message: string): void | Promise<void>;
+  ask(workerId: string, target: string, input: Payload, timeoutMs: number | null): Promise<Payload>;
+  tell(workerId: string, target: string, input: Payload): Promise<string>;
+  create(workerId: string, kind: string, newWorkerId: string | null, config: Payload, displayName: string | null): Promise<string>;
+  stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
+  invoke(workerId: string, functionId: string, payload: Payload): Promise<Payload>;
+  after(workerId: string, delayMs: number, input: Payload): Promise<void>;
+}
+
+/** The peer's functions, called over a port. */
+export type Calls<T> = { [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never };
+
+/** The module is the function, whatever its types say. */
+const nodeEndpoint = nodeAdapter as unknown as typeof nodeAdapter.default;
+
+const throwHandler = Comlink.transferHandlers.get('throw');
+if (throwHandler === undefined) throw new Error('comlink has no throw handler');
+
+/** Our errors cross as their wire form; anything else becomes `internal` on our ports, so that no stack or path crosses. */
+Comlink.transferHandlers.set('throw', {
+  canHandle: (value): value is unknown => throwHandler.canHandle(value),
+  serialize: (thrown: unknown): [unknown, TransferListItem[]] => {
+    const { value } = thrown as { value: unknown };
+    if (value instanceof GreenroomError) return [{ greenroom: value.toWire(), status: value.status }, []];
+    return throwHandler.serialize(thrown);
+  },
+  deserialize: (wire: unknown): unknown => {
+    const { greenroom, status } = wire as { greenroom?: WireError; status?: number };
+    if (greenroom !== undefined) throw GreenroomError.fromWire(greenroom, status);
+    return throwHandler.deserialize(wire);
+  },
+});
+
+/** Serves an object over a port. What it throws and is not ours becomes `internal`. */
+export function serveCalls<T extends object>(calls: T, port: MessagePort): void {
+  const guarded = Object.fromEntries(
+    Object.entries(calls).map(([name, call]) => [name, guard(call as (...args: unknown[]) => unknown)]),
+  );
+  Comlink.expose(guarded, nodeEndpoint(port));
+}
+
+function guard(call: (...args: unknown[]) => unknown): (...args: unknown[]) => Promise<unknown> {
+  return async (...args) => {
+    try {
+      return await call(...args);
+    } catch (thrown) {
+      throw asGreenroomError(thrown);
+    }
+  };
+}
+
+/** The named functions of the peer. Each stub is made once: comlink registers every property access for finalisation. */
+export function peerCalls<T extends object>(names: readonly (keyof T & string)[], port: MessagePort): Calls<T> {
+  const remote = Comlink.wrap(nodeEndpoint(port)) as Record<string, unknown>;
+  return Object.fromEntries(names.map((name) => [name, remote[name]])) as Calls<T>;
+}
+
+export const HOST_CALLS = ['hello', 'startWorkers', 'stopWorker', 'validate', 'inspect', 'heapBytes', 'close'] as const;
+export const SERVICE_CALLS = ['log', 'ask', 'tell', 'create', 'stop', 'invoke', 'after'] as const;

@@ -1,0 +1,32 @@
+// Package entry "greenroom": embed a runtime in a Backend. Everything public, by name.
+//
+//   createRuntime ─▶ Runtime ─▶ WorkerHandle          what a Backend uses
+//        runtime.ts  the composition root             supervisor/  owns workers' lives
+//        host/       threads and the wire to them     protocol/    what crosses a wire
+//        store/      what outlives a host             server/      REST ("greenroom/server"), not loaded here
+
+export { createRuntime } from './runtime.ts';
+export type { Runtime, RuntimeOptions } from './runtime.ts';
+export { GreenroomError } from './errors.ts';
+export type { ErrorCode, WireError } from './errors.ts';
+export { DEFAULT_LIMITS } from './limits.ts';
+export type { Limits, MailboxLimits } from './limits.ts';
+export type { Logger } from './observe/log.ts';
+export type { ActorConfig, ActorInput, ActorOutput, ActorShape } from './protocol/shapes.ts';
+export type {
+  ActorView,
+  CancelAck,
+  CloseReport,
+  HostView,
+  InputView,
+  Outcome,
+  Receipt,
+  RuntimeView,
+  StopAck,
+  TranscriptEntry,
+  WorkerStatus,
+  WorkerSummary,
+  WorkerView,
+} from './protocol/views.ts';
+export type { AskOptions, TellOptions, WorkerHandle } from './supervisor/handle.ts';
+export type { CancelRequest, CreateRequest, StopRequest } from './supervisor/supervisor.ts';

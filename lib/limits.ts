@@ -1,0 +1,157 @@
+// Every bound in the product: a name with its unit, a default, a reason, and the checks that they fit together.
+// What has no limit here has no limit in the code either, and that is a defect.
+
+import { GreenroomError } from './errors.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Bounds that an operator may set; all are whole numbers greater than zero. */
+export interface Limits {
+  /** The largest message on every hop, in both directions, in encoded bytes. Default 16 MiB. */
+  readonly maxMessageBytes: number;
+  /** Bytes of all inputs accepted and not yet ended, each with INPUT_OVERHEAD_BYTES on top. Default 512 MiB. */
+  readonly maxTotalBytes: number;
+  /** How many workers the runtime holds. Default 1,000,000. */
+  readonly maxWorkers: number;
+  /** From a cancel (or a stop without drain) to the kill of the host, if the handler does not end. Default 5 s. */
+  readonly cancelGraceMs: number;
+  /** How long `ask` waits unless the call says otherwise; starts when the input is accepted. Default 30 s. */
+  readonly askTimeoutMs: number;
+  /** How long a stop with drain may take before what is left is cancelled. Default 30 s. */
+  readonly stopTimeoutMs: number;
+  /** How long a host may take to start, or to load and start workers. Default 10 s. */
+  readonly startTimeoutMs: number;
+  /** Receipts of ended inputs that are kept. Default 16,384. */
+  readonly maxReceipts: number;
+  /** Bytes of outputs kept with those receipts. Default 64 MiB. */
+  readonly maxReceiptBytes: number;
+  /** Age at which the receipt of an ended input is forgotten. Default 10 min. */
+  readonly receiptTtlMs: number;
+  /** Receipts with an idempotency key that are kept. Default 16,384. */
+  readonly maxIdempotencyKeys: number;
+  /** Age at which an idempotency key is forgotten, from the end of its input. Default 24 h. */
+  readonly idempotencyTtlMs: number;
+  /** Transcript entries kept per worker. Default 1,024. */
+  readonly maxTranscriptEntries: number;
+  /** Transcript bytes kept per worker; the newest entry is always kept. Default 1 MiB. */
+  readonly maxTranscriptBytes: number;
+  /** Restarts of one worker that are allowed within restartWindowMs; one more death and it is `failed`. Default 5. */
+  readonly maxRestarts: number;
+  /** The window in which restarts are counted. Default 60 s. */
+  readonly restartWindowMs: number;
+}
+
+export const DEFAULT_LIMITS: Limits = Object.freeze({
+  maxMessageBytes: 16 * MiB,
+  maxTotalBytes: 512 * MiB,
+  maxWorkers: 1_000_000,
+  cancelGraceMs: 5_000,
+  askTimeoutMs: 30_000,
+  stopTimeoutMs: 30_000,
+  startTimeoutMs: 10_000,
+  maxReceipts: 16_384,
+  maxReceiptBytes: 64 * MiB,
+  receiptTtlMs: 10 * 60_000,
+  maxIdempotencyKeys: 16_384,
+  idempotencyTtlMs: 24 * 3_600_000,
+  maxTranscriptEntries: 1_024,
+  maxTranscriptBytes: 1 * MiB,
+  maxRestarts: 5,
+  restartWindowMs: 60_000,
+});
+
+/** Bounds of one actor's mailbox: what waits in front of the worker; the running input is not counted. */
+export interface MailboxLimits {
+  /** Waiting inputs. 0 makes the worker turn-based: it accepts an input only while it is idle. Default 1,024. */
+  readonly capacity: number;
+  /** Encoded bytes of the waiting inputs. At least maxMessageBytes. Default 64 MiB. */
+  readonly maxBytes: number;
+}
+
+export const DEFAULT_MAILBOX: MailboxLimits = Object.freeze({ capacity: 1_024, maxBytes: 64 * MiB });
+
+// --- fixed bounds: part of the contract or of the design, not for operators ---
+
+/** What one waiting input costs in memory beside its bytes (measured: the record and its strings' headers). */
+export const INPUT_OVERHEAD_BYTES = 512;
+/** Inputs of one worker that its host may hold ahead of the running one. More gains nothing once the hop is hidden. */
+export const CREDITS_PER_WORKER = 64;
+/** Bytes of one worker's inputs at its host; a single larger input still travels alone. */
+export const CREDIT_BYTES_PER_WORKER = 1 * MiB;
+/** Inputs at one host, all workers together: bounds what a dying host can hold and what a port's invisible line can grow to. */
+export const WINDOW_PER_HOST = 16_384;
+/** Encoded bytes at one host before it gets no further input; one input may exceed it, since it has to travel. */
+export const WINDOW_BYTES_PER_HOST = 64 * MiB;
+/** Encoded bytes gathered for one host before they leave in the middle of a turn. */
+export const BATCH_BYTES = 1 * MiB;
+/** Workers that one host can run: the size of its shared progress table (4 bytes each, untouched pages cost nothing). */
+export const WORKERS_PER_HOST = 1_048_576;
+/** How long a host handles inputs before it gives its event loop a turn. */
+export const SLICE_MS = 5;
+/** Inputs up to this size are parsed and validated on the main thread; larger ones in the worker's host, so that the main loop never stalls. */
+export const INLINE_PARSE_BYTES = 64 * KiB;
+/** Nesting depth of a JSON message. */
+export const MAX_JSON_DEPTH = 128;
+/** Characters of a worker id; the grammar is `A-Z a-z 0-9 . _ : -`. */
+export const MAX_WORKER_ID_CHARS = 128;
+/** Characters of an idempotency key. */
+export const MAX_IDEMPOTENCY_KEY_CHARS = 255;
+/** Characters of a reason that a caller gives with stop or cancel. */
+export const MAX_REASON_CHARS = 1_024;
+/** Characters of a display name. */
+export const MAX_DISPLAY_NAME_CHARS = 256;
+/** Characters that travel of a message or details of an actor's error; the rest is cut. */
+export const MAX_ERROR_CHARS = 8_192;
+/** Pages of the REST API: items of one listing. */
+export const MAX_PAGE_ITEMS = 1_000;
+/** Longest `Prefer: wait`, longest deadline of an input, longest ask, in ms: a day. */
+export const MAX_WAIT_MS = 24 * 3_600_000;
+/** The longest that a timer of Node can run; a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+/** Log lines of one host that may be on their way to the log; more are counted and dropped. */
+export const LOG_LINES_IN_FLIGHT = 256;
+/** Requests of one host's actors (`ctx.ask`, `ctx.tell`, …) that may be pending; more are refused with `worker_busy`. */
+export const SERVICE_CALLS_IN_FLIGHT = 4_096;
+/** Timers (`ctx.after`) that one worker may have pending. */
+export const TIMERS_PER_WORKER = 1_024;
+/** First and longest pause before a restart; it doubles in between. */
+export const RESTART_BACKOFF_MS = 20;
+export const MAX_RESTART_BACKOFF_MS = 5_000;
+
+/** Fills in the defaults and refuses what is not a whole number above zero, or does not fit together. Throws `invalid_option`. */
+export function resolveLimits(given: Partial<Limits> = {}): Limits {
+  const limits: Limits = { ...DEFAULT_LIMITS, ...given };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalid(name, 'is not a limit');
+    requireWhole(name, value, 1);
+    if (name.endsWith('Ms') && value > MAX_TIMER_MS) throw invalid(name, `must be at most ${MAX_TIMER_MS}`);
+  }
+  requireAtLeast('maxTotalBytes', limits.maxTotalBytes, 'maxMessageBytes', limits.maxMessageBytes);
+  if (limits.askTimeoutMs > MAX_WAIT_MS) throw invalid('askTimeoutMs', `must be at most ${MAX_WAIT_MS}`);
+  return Object.freeze(limits);
+}
+
+/** The mailbox of one actor, checked against the runtime's limits. Throws `invalid_option`. */
+export function resolveMailbox(given: Partial<MailboxLimits> | undefined, limits: Limits): MailboxLimits {
+  const maxBytes = Math.max(DEFAULT_MAILBOX.maxBytes, limits.maxMessageBytes);
+  const mailbox: MailboxLimits = { ...DEFAULT_MAILBOX, maxBytes, ...given };
+  requireWhole('mailbox.capacity', mailbox.capacity, 0);
+  requireWhole('mailbox.maxBytes', mailbox.maxBytes, 1);
+  requireAtLeast('mailbox.maxBytes', mailbox.maxBytes, 'maxMessageBytes', limits.maxMessageBytes);
+  return Object.freeze(mailbox);
+}
+
+function requireWhole(name: string, value: unknown, least: number): void {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least) {
+    throw invalid(name, `must be a whole number of at least ${least}, not ${String(value)} (${typeof value})`);
+  }
+}
+
+function requireAtLeast(name: string, value: number, otherName: string, other: number): void {
+  if (value < other) throw invalid(name, `is ${value}, but must be at least ${otherName} (${other})`);
+}
+
+function invalid(name: string, problem: string): GreenroomError {
+  return GreenroomError.of('invalid_option', { message: `${name} ${problem}`, details: { option: name } });
+}

@@ -1,0 +1,30 @@
+// What a schema found wrong, as callers see it: the path and the problem, never the value.
+
+import * as v from 'valibot';
+import { GreenroomError } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+
+/** Issues beyond this many add nothing but bytes. */
+const MAX_ISSUES = 20;
+
+export interface Issue {
+  /** Dotted path from the root of the message; empty for the root itself. */
+  path: string;
+  message: string;
+}
+
+/** Checks a value against a schema and returns the schema's output. Throws `code` with `details.issues`. */
+export function requireValid<S extends v.GenericSchema>(schema: S, value: unknown, code: ErrorCode, under = ''): v.InferOutput<S> {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const issues = result.issues.slice(0, MAX_ISSUES).map((issue) => describeIssue(issue, under));
+  throw GreenroomError.of(code, { details: { issues } });
+}
+
+function describeIssue(issue: v.BaseIssue<unknown>, under: string): Issue {
+  const path = [under, v.getDotPath(issue) ?? ''].filter((part) => part !== '').join('.');
+  const isUnknownKey = issue.expected === 'never' && path !== '';
+  if (isUnknownKey) return { path, message: 'unknown key' };
+  if (issue.received === 'undefined') return { path, message: 'required' };
+  return { path, message: issue.expected === null ? issue.message : `expected ${issue.expected}` };
+}

@@ -1,0 +1,54 @@
+// A payload is one JSON value in its encoded form: text, or UTF-8 bytes where it arrived as bytes and is large.
+// It is encoded once by whoever produces it, measured here, passed on untouched, and decoded once by whoever uses it.
+
+import { GreenroomError } from '../errors.ts';
+
+export type Payload = string | Uint8Array;
+
+/** Where a payload was too large; reported as `details.hop`. */
+export type Hop = 'http' | 'ask' | 'config' | 'emit' | 'result' | 'state' | 'client';
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Encoded size in bytes: what travels, not what it costs in memory. */
+export function payloadBytes(payload: Payload): number {
+  return typeof payload === 'string' ? Buffer.byteLength(payload) : payload.byteLength;
+}
+
+/** Encodes a value. Throws `invalid_input` for what JSON cannot hold (undefined, functions, cycles, BigInt). */
+export function encode(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    throw GreenroomError.of('invalid_input', { message: 'The value cannot be encoded as JSON.', cause });
+  }
+  if (text === undefined) throw GreenroomError.of('invalid_input', { message: 'The value cannot be encoded as JSON.' });
+  return text;
+}
+
+/** Decodes a payload. Throws `invalid_json`; the message never quotes the payload. */
+export function decode(payload: Payload): unknown {
+  try {
+    return JSON.parse(payloadText(payload));
+  } catch (cause) {
+    throw GreenroomError.of('invalid_json', { cause });
+  }
+}
+
+/** The text of a payload; throws a TypeError when bytes are not UTF-8. */
+export function payloadText(payload: Payload): string {
+  return typeof payload === 'string' ? payload : decoder.decode(payload);
+}
+
+/** Refuses a payload above the limit, before it is sent; returns its size. */
+export function requireSize(bytes: number, limitBytes: number, hop: Hop): number {
+  if (bytes > limitBytes) throw payloadTooLarge(bytes, limitBytes, hop);
+  return bytes;
+}
+
+export function payloadTooLarge(bytes: number, limitBytes: number, hop: Hop): GreenroomError {
+  return GreenroomError.of('payload_too_large', {
+    details: { payload_bytes: bytes, limit_bytes: limitBytes, hop },
+  });
+}

@@ -1,0 +1,165 @@
+// The shapes that callers see: of workers, inputs, receipts, transcripts and the runtime.
+// In process they are camelCase; on the wire the same objects are snake_case, by the two functions at the end.
+
+import type { WireError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+
+export const WORKER_STATUSES = ['starting', 'idle', 'running', 'stopping', 'stopped', 'restarting', 'failed', 'hibernated'] as const;
+export type WorkerStatus = (typeof WORKER_STATUSES)[number];
+
+export const OUTCOMES = ['completed', 'failed', 'cancelled', 'expired', 'unknown'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+export const ENTRY_TYPES = ['created', 'input', 'output', 'emitted', 'cancelled', 'failed', 'restarted', 'stopped'] as const;
+export type EntryType = (typeof ENTRY_TYPES)[number];
+
+/** RFC 3339 in UTC with milliseconds. */
+export type Timestamp = string;
+
+export interface WorkerSummary {
+  workerId: string;
+  kind: string;
+  displayName: string | null;
+  status: WorkerStatus;
+  createdAt: Timestamp;
+  /** Waiting inputs; the running one is not counted. */
+  mailbox: { messages: number; bytes: number };
+}
+
+export interface WorkerView extends WorkerSummary {
+  config: unknown;
+  hostId: string | null;
+  /** Times that it came back after a host died. */
+  restarts: number;
+  running: { inputId: string; ageMs: number; attempt: number } | null;
+  /** Why it is `failed` or `restarting`; null otherwise. */
+  failure: WireError | null;
+  /** Sequence of the newest transcript entry. */
+  lastSequence: number;
+}
+
+/** What the sender of an accepted input gets. `position`: inputs that will run before it, the running one included. */
+export interface Receipt {
+  workerId: string;
+  inputId: string;
+  status: WorkerStatus;
+  position: number;
+}
+
+/** The outcome of an input, as its sender sees it. `output` with `completed`, `error` with every other outcome. */
+export interface InputResult {
+  inputId: string;
+  outcome: Outcome;
+  output?: unknown;
+  error?: WireError;
+  /** Absent when it never started. */
+  startedAt?: Timestamp;
+  endedAt: Timestamp;
+}
+
+export interface InputView extends Omit<InputResult, 'outcome' | 'endedAt'> {
+  workerId: string;
+  status: 'waiting' | 'running' | 'ended';
+  outcome?: Outcome;
+  attempt: number;
+  acceptedAt: Timestamp;
+  endedAt?: Timestamp;
+}
+
+/** `effect`: `removed` it was waiting, `aborting` it was told to end, `ended` it had ended before, `none` nothing was running. */
+export interface CancelAck {
+  workerId: string;
+  status: WorkerStatus;
+  effect: 'none' | 'removed' | 'aborting' | 'ended';
+  inputId?: string;
+  outcome?: Outcome;
+}
+
+/** Given once the worker has stopped: inputs that still ran to their end, were cancelled, and were refused meanwhile. */
+export interface StopAck {
+  workerId: string;
+  status: WorkerStatus;
+  drained: number;
+  cancelled: number;
+  refused: number;
+  reason?: string;
+}
+
+export interface TranscriptEntry {
+  sequence: number;
+  at: Timestamp;
+  type: EntryType;
+  inputId?: string;
+  data: unknown;
+}
+
+export interface TranscriptPage {
+  workerId: string;
+  items: TranscriptEntry[];
+  /** Pass it as `after` to read on. */
+  nextAfter: number;
+  hasMore: boolean;
+}
+
+export interface ActorView {
+  kind: string;
+  description: string | null;
+  inputSchema: unknown;
+  configSchema: unknown;
+  outputSchema: unknown;
+  isolation: 'shared';
+  mailbox: { capacity: number; maxBytes: number };
+}
+
+export interface HostView {
+  hostId: string;
+  status: 'starting' | 'ready' | 'dead';
+  workers: number;
+  /** Event loop utilisation since the last look, 0 to 1. */
+  utilization: number;
+  heapBytes: number;
+}
+
+export interface RuntimeView {
+  runtimeId: string;
+  displayName: string | null;
+  version: string;
+  status: 'running' | 'draining' | 'stopped';
+  store: string;
+  uptimeMs: number;
+  /** `total`, and one count per status that occurs. */
+  workers: { total: number } & Partial<Record<WorkerStatus, number>>;
+  hosts: HostView[];
+  mailbox: { messages: number; bytes: number };
+  limits: Limits;
+}
+
+/** What `close` did with the inputs that were there, and how many hosts had to be killed. */
+export interface CloseReport {
+  finished: number;
+  refused: number;
+  cancelled: number;
+  killed: number;
+}
+
+/** Values below these keys belong to users or are snake_case already: their keys are left alone. */
+const OPAQUE = new Set(['config', 'output', 'data', 'details', 'inputSchema', 'configSchema', 'outputSchema']);
+
+/** A view with snake_case keys. */
+export function toSnakeCase(view: unknown): unknown {
+  return renameKeys(view, (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), (key) => OPAQUE.has(key));
+}
+
+/** What came over the wire, with camelCase keys. */
+export function toCamelCase(wire: unknown): unknown {
+  const camel = (key: string) => key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return renameKeys(wire, camel, (key) => OPAQUE.has(camel(key)));
+}
+
+function renameKeys(value: unknown, rename: (key: string) => string, isOpaque: (key: string) => boolean): unknown {
+  if (Array.isArray(value)) return value.map((item) => renameKeys(item, rename, isOpaque));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [rename(key), isOpaque(key) ? inner : renameKeys(inner, rename, isOpaque)]),
+  );
+}

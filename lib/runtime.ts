@@ -1,0 +1,178 @@
+// The composition root: the only file that knows which store, which hosts and which catalog a runtime is made of.
+// `Runtime` and `WorkerHandle` are the face that an embedding Backend sees; they hold no state of their own.
+
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { v7 as uuidv7 } from 'uuid';
+import { GreenroomError } from './errors.ts';
+import { InlineHosts } from './host/inline.ts';
+import { HostPool } from './host/pool.ts';
+import type { RuntimeServices } from './host/services.ts';
+import { resolveLimits } from './limits.ts';
+import type { Limits } from './limits.ts';
+import { silentLog } from './observe/log.ts';
+import type { Logger } from './observe/log.ts';
+import type { ActorView, CloseReport, RuntimeView, WorkerSummary } from './protocol/views.ts';
+import { MemoryStore } from './store/memory.ts';
+import { actorCalls } from './supervisor/actor-calls.ts';
+import { Catalog } from './supervisor/catalog.ts';
+import { WorkerHandle } from './supervisor/handle.ts';
+import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
+import { Supervisor } from './supervisor/supervisor.ts';
+import type { CreateRequest, ListQuery } from './supervisor/supervisor.ts';
+
+export interface RuntimeOptions {
+  /** Folders (every module in them), paths of modules, or file URLs. */
+  readonly actors: readonly (string | URL)[];
+  /** Default `memory`: everything is gone when the process ends. */
+  readonly store?: 'memory' | undefined;
+  /** Threads that run workers; 0 runs them on the main thread, for tests and debugging. Default: one less than the cores, 1 to 8. */
+  readonly hosts?: number | undefined;
+  /** Default: a UUIDv7. */
+  readonly runtimeId?: string | undefined;
+  readonly displayName?: string | undefined;
+  /** Each has a default; see limits.ts. */
+  readonly limits?: Partial<Limits> | undefined;
+  /** Default: says nothing. */
+  readonly log?: Logger | undefined;
+}
+
+/** More threads than this gain nothing before the main thread is the limit. */
+const MAX_HOSTS = 256;
+const MAX_DEFAULT_HOSTS = 8;
+/** How long `close` lets accepted inputs run unless the call says otherwise. */
+const CLOSE_DEADLINE_MS = 10_000;
+
+/** Starts a runtime. Rejects with `invalid_option`, `invalid_actor`, or the cause why a host cannot start. */
+export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const limits = resolveLimits(options.limits);
+  const hostCount = resolveHosts(options.hosts);
+  const log = options.log ?? silentLog;
+  const { maxTranscriptEntries: maxEntries, maxTranscriptBytes: maxBytes } = limits;
+  // Unlike the ids of an earlier run, so that an old id finds nothing instead of another input.
+  const inputIdPrefix = `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-`;
+  const supervisor = new Supervisor({
+    identity: { runtimeId: options.runtimeId ?? uuidv7(), displayName: options.displayName ?? null, version: readVersion() },
+    limits,
+    catalog: await Catalog.load(options.actors, limits),
+    store: new MemoryStore({ maxEntries, maxBytes }),
+    log,
+    inputIdPrefix,
+  });
+  const services = actorCalls(supervisor, log);
+  const factory =
+    hostCount === 0
+      ? new InlineHosts({ inputIdPrefix, limits, services })
+      : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services });
+  await supervisor.open(factory, Math.max(hostCount, 1));
+  return new Runtime(supervisor);
+}
+
+export class Runtime {
+  /** For the REST routes; an embedding Backend has no need of it. */
+  readonly supervisor: Supervisor;
+
+  constructor(supervisor: Supervisor) {
+    this.supervisor = supervisor;
+  }
+
+  get runtimeId(): string {
+    return this.supervisor.identity.runtimeId;
+  }
+
+  /**
+   * Creates a worker, or finds the one that the same request created. Resolves once it has started, or failed to (see its
+   * status). `runtime.create<typeof counter>(…)` types the config, and the handle's input and output.
+   * Rejects with `actor_not_found`, `invalid_request`, `invalid_worker_id`, `worker_exists`, `payload_too_large`,
+   * `runtime_overloaded` or `runtime_unavailable`.
+   */
+  async create<Actor extends ActorShape = ActorShape>(
+    request: Omit<CreateRequest, 'config'> & { readonly config?: ActorConfig<Actor> },
+  ): Promise<WorkerHandle<Actor>> {
+    const { view } = await this.supervisor.create(request);
+    return new WorkerHandle<Actor>(this.supervisor, view.workerId);
+  }
+
+  /** A handle to a worker. Throws `worker_not_found`. */
+  worker<Actor extends ActorShape = ActorShape>(workerId: string): WorkerHandle<Actor> {
+    return new WorkerHandle<Actor>(this.supervisor, this.supervisor.view(workerId).workerId);
+  }
+
+  /** All workers that match, ascending by id. */
+  *workers(query: Pick<ListQuery, 'status' | 'kind'> = {}): Generator<WorkerSummary> {
+    let after: string | undefined;
+    do {
+      const page = this.supervisor.list({ ...query, after });
+      yield* page.workers;
+      after = page.nextAfter ?? undefined;
+    } while (after !== undefined);
+  }
+
+  actors(): ActorView[] {
+    return this.supervisor.actors();
+  }
+
+  describe(): Promise<RuntimeView> {
+    return this.supervisor.describe();
+  }
+
+  /**
+   * Refuses new work at once, lets what was accepted run for `deadlineMs` (default 10 s), cancels the rest, and kills what
+   * does not end within `limits.cancelGraceMs` after that. The process can then end by itself.
+   */
+  close(options: { readonly deadlineMs?: number } = {}): Promise<CloseReport> {
+    return this.supervisor.close(options.deadlineMs ?? CLOSE_DEADLINE_MS);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.supervisor.status === 'running') await this.close();
+  }
+}
+
+/** Loads an actor module in a host of its own and says what it is. Rejects with `invalid_actor`, whatever the module does. */
+export async function checkActorModule(module: URL): Promise<{ kind: string; description: string | null }> {
+  const limits = resolveLimits();
+  const pool = new HostPool({ maxHosts: 1, inputIdPrefix: '', limits, services: NO_SERVICES });
+  const host = pool.launch('check', { reply: () => undefined, emitted: () => undefined });
+  try {
+    await host.ready;
+    return await host.inspect(module.href);
+  } catch (thrown) {
+    const { code } = thrown as GreenroomError;
+    if (code === 'host_lost') throw GreenroomError.of('invalid_actor', { message: 'it makes the process exit when it is loaded', cause: thrown });
+    if (code === 'timeout') throw GreenroomError.of('invalid_actor', { message: `it is not loaded within ${limits.startTimeoutMs} ms` });
+    throw thrown;
+  } finally {
+    host.kill(new Error('checked'));
+    await host.exited;
+    await pool.close();
+  }
+}
+
+const refuse = (): never => {
+  throw GreenroomError.of('runtime_unavailable', { message: 'A module that is being checked has no runtime.' });
+};
+
+const NO_SERVICES: RuntimeServices = {
+  log: () => undefined,
+  ask: refuse,
+  tell: refuse,
+  create: refuse,
+  stop: refuse,
+  invoke: refuse,
+  after: refuse,
+};
+
+function resolveHosts(given: number | undefined): number {
+  const hosts = given ?? Math.min(Math.max(availableParallelism() - 1, 1), MAX_DEFAULT_HOSTS);
+  if (!Number.isSafeInteger(hosts) || hosts < 0 || hosts > MAX_HOSTS) {
+    throw GreenroomError.of('invalid_option', { message: `hosts must be a whole number from 0 to ${MAX_HOSTS}, not ${String(given)}` });
+  }
+  return hosts;
+}
+
+function readVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}

@@ -1,0 +1,27 @@
+// The bounds of the HTTP edge that are no message limits: headers, connections, and how long a peer may take.
+// None of them bounds how long a request waits for an outcome: that is `Prefer: wait`, at most MAX_WAIT_MS.
+
+const KiB = 1024;
+
+/** Request line and headers together; more is answered with 431. Node's default, made explicit. */
+export const MAX_HEADER_BYTES = 16 * KiB;
+/** Open connections; more are closed without an answer, so that accepting them cannot exhaust the process. */
+export const MAX_CONNECTIONS = 10_000;
+/** From the first byte of a request to the end of its headers. */
+export const HEADERS_TIMEOUT_MS = 20_000;
+/** From the first byte of a request to the end of its body; 16 MiB need 140 KB/s. */
+export const REQUEST_TIMEOUT_MS = 120_000;
+/** How often both timeouts are looked at. */
+export const TIMEOUT_CHECK_MS = 5_000;
+/** How long a connection may idle between requests; above the 60 s at which common proxies give up first. */
+export const KEEP_ALIVE_MS = 72_000;
+/** From the close of the server to the end of connections that are still busy. */
+export const CLOSE_GRACE_MS = 5_000;
+/** After an early refusal: how long the rest of a body is thrown away, so that the client gets to read the answer. */
+export const LINGER_MS = 2_000;
+/** A refused body up to this size is thrown away in passing and its connection lives on. */
+export const DRAIN_BYTES = 64 * KiB;
+/** When bodies that are being read fill the runtime's bound: what the caller is told to wait. */
+export const OVERLOAD_RETRY_MS = 1_000;
+/** Bearer tokens above this length are refused at the start; a presented one above it is wrong. */
+export const MAX_TOKEN_BYTES = 512;

@@ -1,0 +1,17 @@
+// What the route files share. A route parses, makes one call of the supervisor, and replies: nothing about workers
+// is decided on this side of it.
+
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from '../observe/log.ts';
+import type { Supervisor } from '../supervisor/supervisor.ts';
+import type { Waits } from './waits.ts';
+
+export interface Edge {
+  readonly supervisor: Supervisor;
+  readonly log: Logger;
+  readonly waits: Waits;
+  /** True from the moment the server begins to close. */
+  isClosing: boolean;
+}
+
+export type RegisterRoutes = (app: FastifyInstance, edge: Edge) => void;

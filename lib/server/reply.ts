@@ -1,0 +1,36 @@
+// Successful replies. Payloads are spliced into the text of a reply as they are: they were encoded once, in the host,
+// and are neither parsed nor encoded again here.
+
+import type { FastifyReply } from 'fastify';
+import type { Payload } from '../protocol/payload.ts';
+import { toSnakeCase } from '../protocol/views.ts';
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** Replies with a camelCase view, or an object of views, in snake_case. */
+export function sendView(reply: FastifyReply, status: number, view: object): FastifyReply {
+  return sendText(reply, status, JSON.stringify(toSnakeCase(view)));
+}
+
+/** Replies with JSON that is encoded already. Workers change at any time, so nothing may be kept by a cache. */
+export function sendText(reply: FastifyReply, status: number, text: Payload): FastifyReply {
+  return reply.code(status).header('content-type', JSON_TYPE).header('cache-control', 'no-store').send(text);
+}
+
+/** The parts of a JSON text, put together: text as long as all are text, bytes as soon as one is. */
+export function join(parts: readonly Payload[]): Payload {
+  if (parts.every((part) => typeof part === 'string')) return parts.join('');
+  return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
+}
+
+let lastMs = 0;
+let lastText = '';
+
+/** RFC 3339 with milliseconds. Under load many replies share a millisecond, and formatting is what costs. */
+export function timestamp(atMs: number): string {
+  if (atMs !== lastMs || lastText === '') {
+    lastMs = atMs;
+    lastText = new Date(atMs).toISOString();
+  }
+  return lastText;
+}

@@ -1,0 +1,60 @@
+// The contract of a store: what outlives a worker's host, and with a durable store, the process. One handle per worker, so
+// that the hot path looks nothing up. Transcript entries are numbered by the store, without gaps, from 1.
+
+import type { EntryType } from '../protocol/views.ts';
+import type { Payload } from '../protocol/payload.ts';
+
+/** What is known of a worker apart from its inputs. Replaced as a whole by `save`. */
+export interface WorkerRecord {
+  readonly workerId: string;
+  readonly kind: string;
+  readonly displayName: string | null;
+  readonly config: Payload;
+  readonly createdAtMs: number;
+  /** The state after the last completed input; null before the first start and for actors without state. */
+  readonly state: Payload | null;
+}
+
+export interface StoredEntry {
+  readonly sequence: number;
+  readonly atMs: number;
+  readonly type: EntryType;
+  readonly inputId: string | null;
+  /** One encoded JSON value. */
+  readonly data: Payload;
+}
+
+export interface StoredPage {
+  readonly items: readonly StoredEntry[];
+  /** Sequence of the last item, or the `after` that was asked for. */
+  readonly nextAfter: number;
+  readonly hasMore: boolean;
+}
+
+/** One worker's place in a store. */
+export interface WorkerStore {
+  /** Sequence of the newest entry, 0 if there is none. */
+  readonly lastSequence: number;
+  load(): WorkerRecord;
+  save(record: WorkerRecord): void;
+  /** Appends to the transcript; the oldest entries beyond the bounds are dropped. Returns the entry's sequence. */
+  append(type: EntryType, atMs: number, inputId: string | null, data: Payload): number;
+  /** Entries with a sequence above `after`, oldest first. Starts at the oldest kept if those in between were dropped. */
+  read(after: number, limit: number): StoredPage;
+  /** Erases everything of the worker. */
+  delete(): void;
+}
+
+export interface Store {
+  readonly kind: 'memory';
+  /** Handles of all workers in the store. */
+  workers(): Iterable<WorkerStore>;
+  create(record: WorkerRecord): WorkerStore;
+  close(): Promise<void>;
+}
+
+/** Bounds of one transcript. The newest entry is kept whatever its size. */
+export interface TranscriptBounds {
+  readonly maxEntries: number;
+  readonly maxBytes: number;
+}

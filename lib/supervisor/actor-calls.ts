@@ -1,0 +1,52 @@
+// What actors may ask of the runtime (`ctx.ask`, `ctx.create`, `ctx.after`, …), served to every host. The host names the
+// worker that asks; everything else in a call is treated like a call from outside.
+
+import { GreenroomError } from '../errors.ts';
+import type { RuntimeServices } from '../host/services.ts';
+import { MAX_WAIT_MS, TIMERS_PER_WORKER } from '../limits.ts';
+import type { Logger } from '../observe/log.ts';
+import { decode } from '../protocol/payload.ts';
+import { askDeadline, awaitOutput } from './asking.ts';
+import type { Supervisor } from './supervisor.ts';
+
+export function actorCalls(supervisor: Supervisor, log: Logger): RuntimeServices {
+  return {
+    log: (level, fields, message) => log[level](fields, message),
+
+    async ask(_workerId, target, input, timeoutMs) {
+      const deadlineAtMs = askDeadline(timeoutMs ?? supervisor.limits.askTimeoutMs);
+      return awaitOutput(supervisor, supervisor.deliverValue(target, decode(input), { deadlineAtMs }));
+    },
+
+    async tell(_workerId, target, input) {
+      return supervisor.deliverValue(target, decode(input), {}).inputId;
+    },
+
+    async create(_workerId, kind, newWorkerId, config, displayName) {
+      const request = {
+        kind,
+        config: decode(config),
+        ...(newWorkerId !== null && { workerId: newWorkerId }),
+        ...(displayName !== null && { displayName }),
+      };
+      return (await supervisor.create(request)).view.workerId;
+    },
+
+    async stop(workerId, target, drain, reason) {
+      const stopped = supervisor.stop(target, { drain: drain || target === workerId, ...(reason !== null && { reason }) });
+      // A worker that stops itself must end its input first: it would wait for its own end.
+      if (target !== workerId) await stopped;
+    },
+
+    async invoke(_workerId, functionId) {
+      throw GreenroomError.of('function_not_found', { message: `There is no function ${functionId.slice(0, 128)}.` });
+    },
+
+    async after(workerId, delayMs, input) {
+      if (!(delayMs >= 0) || delayMs > MAX_WAIT_MS) {
+        throw GreenroomError.of('invalid_request', { message: `delayMs must be between 0 and ${MAX_WAIT_MS}.` });
+      }
+      supervisor.deliverLater(workerId, decode(input), delayMs, TIMERS_PER_WORKER);
+    },
+  };
+}

@@ -1,0 +1,100 @@
+// The actors that this runtime can start, by kind: found in folders, modules or URLs, loaded once for their schemas and
+// bounds. The hosts load the same modules again, each in its own thread, to run them.
+
+import { readdir, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { toJsonSchema } from '@valibot/to-json-schema';
+import * as v from 'valibot';
+import type { ActorDefinition } from '../actor.ts';
+import { asGreenroomError, GreenroomError } from '../errors.ts';
+import { loadActor } from '../host/modules.ts';
+import { resolveMailbox } from '../limits.ts';
+import type { Limits, MailboxLimits } from '../limits.ts';
+import type { ActorView } from '../protocol/views.ts';
+
+export interface Actor {
+  readonly kind: string;
+  /** URL of the module. */
+  readonly module: string;
+  readonly definition: ActorDefinition;
+  readonly mailbox: MailboxLimits;
+}
+
+export class Catalog {
+  readonly #actors: ReadonlyMap<string, Actor>;
+
+  private constructor(actors: ReadonlyMap<string, Actor>) {
+    this.#actors = actors;
+  }
+
+  /** @param sources folders (every .js, .mjs or .ts module in them), paths of modules, or file URLs. Rejects with `invalid_actor`. */
+  static async load(sources: readonly (string | URL)[], limits: Limits): Promise<Catalog> {
+    const modules = (await Promise.all(sources.map(findModules))).flat();
+    const actors = new Map<string, Actor>();
+    for (const actor of await Promise.all(modules.map((module) => load(module, limits)))) {
+      const other = actors.get(actor.kind);
+      if (other !== undefined && other.module !== actor.module) {
+        throw GreenroomError.of('invalid_actor', { message: `two actors have the kind ${actor.kind}` });
+      }
+      actors.set(actor.kind, actor);
+    }
+    return new Catalog(actors);
+  }
+
+  /** Throws `actor_not_found`. */
+  require(kind: string): Actor {
+    const actor = this.#actors.get(kind);
+    if (actor === undefined) throw GreenroomError.of('actor_not_found', { message: `There is no actor of kind ${kind.slice(0, 128)}.` });
+    return actor;
+  }
+
+  views(): ActorView[] {
+    return [...this.#actors.values()].sort((a, b) => (a.kind < b.kind ? -1 : 1)).map(describe);
+  }
+}
+
+async function load(module: string, limits: Limits): Promise<Actor> {
+  const name = module.slice(module.lastIndexOf('/') + 1);
+  try {
+    const definition = await loadActor(module);
+    return { kind: definition.kind, module, definition, mailbox: resolveMailbox(definition.mailbox, limits) };
+  } catch (thrown) {
+    const error = asGreenroomError(thrown);
+    throw GreenroomError.of(error.code === 'invalid_option' ? 'invalid_option' : 'invalid_actor', {
+      message: `actor module ${name}: ${error.message}`,
+      ...(error.details && { details: error.details }),
+      cause: thrown,
+    });
+  }
+}
+
+async function findModules(source: string | URL): Promise<string[]> {
+  const path = source instanceof URL || source.startsWith('file:') ? fileURLToPath(source) : resolve(source);
+  let isFolder: boolean;
+  try {
+    isFolder = (await stat(path)).isDirectory();
+  } catch (cause) {
+    throw GreenroomError.of('invalid_actor', { message: `there is no actor folder or module ${String(source)}`, cause });
+  }
+  if (!isFolder) return [pathToFileURL(path).href];
+  const names = (await readdir(path)).filter((name) => /\.(js|mjs|ts)$/.test(name) && !name.endsWith('.d.ts'));
+  return names.sort().map((name) => pathToFileURL(resolve(path, name)).href);
+}
+
+function describe({ kind, definition, mailbox }: Actor): ActorView {
+  return {
+    kind,
+    description: definition.description ?? null,
+    inputSchema: jsonSchema(definition.input),
+    configSchema: jsonSchema(definition.config),
+    outputSchema: jsonSchema(definition.output),
+    isolation: definition.isolation ?? 'shared',
+    mailbox: { capacity: mailbox.capacity, maxBytes: mailbox.maxBytes },
+  };
+}
+
+/** JSON Schema of what is accepted. Checks that JSON Schema cannot express are left out of it, not out of the validation. */
+function jsonSchema(schema: v.GenericSchema | undefined): unknown {
+  return schema === undefined ? true : toJsonSchema(schema, { typeMode: 'input', errorMode: 'ignore', target: 'draft-2020-12' });
+}

@@ -1,0 +1,305 @@
+// Inputs between their acceptance and their outcome: into the mailbox, out to the host as credits allow, and back. The only
+// place where an input gets its outcome (`#settle`), and the only one that counts bytes in flight.
+
+import { GreenroomError } from '../errors.ts';
+import type { ErrorCode, WireError } from '../errors.ts';
+import { CREDIT_BYTES_PER_WORKER, CREDITS_PER_WORKER, INPUT_OVERHEAD_BYTES } from '../limits.ts';
+import type { Limits } from '../limits.ts';
+import { CANCELLED, COMPLETED } from '../protocol/frames.ts';
+import type { ReplyCode, Ticket } from '../protocol/frames.ts';
+import { decode } from '../protocol/payload.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { EntryType, Outcome } from '../protocol/views.ts';
+import { Deadlines } from './deadlines.ts';
+import type { HostSlot, Inbound } from './hosts.ts';
+import { InputRecord } from './input.ts';
+import { Receipts } from './receipts.ts';
+import type { Worker } from './worker.ts';
+
+export interface DeliverOptions {
+  /** On the clock of Date.now(). An input that has not started by then ends as `expired`. */
+  deadlineAtMs?: number | undefined;
+  /** 1 to 255 characters. The same key with the same input is the same input. */
+  idempotencyKey?: string | undefined;
+}
+
+/** How often receipts that are too old are looked for. */
+const EXPIRE_EVERY_MS = 10_000;
+/** Weight of the newest input in the moving average of service times. */
+const SERVICE_WEIGHT = 0.1;
+
+export class Delivery implements Inbound {
+  readonly #limits: Limits;
+  readonly #inputIdPrefix: string;
+  readonly #receipts: Receipts;
+  readonly #deadlines = new Deadlines<InputRecord>((record) => this.#onDeadline(record));
+  readonly #onDrained: (worker: Worker) => void;
+  readonly #expireTimer: NodeJS.Timeout;
+  /** Timers of running inputs that were told to end, until they do. */
+  readonly #graceTimers = new Map<InputRecord, NodeJS.Timeout>();
+  #nextSeq = 1;
+  #messages = 0;
+  #bytes = 0;
+  /** Outcomes since the start, for the report of close. */
+  readonly counts = { finished: 0, cancelled: 0, refused: 0 };
+
+  /** `onDrained` is told when a worker that is stopping has no input left. */
+  constructor(limits: Limits, inputIdPrefix: string, onDrained: (worker: Worker) => void) {
+    this.#limits = limits;
+    this.#inputIdPrefix = inputIdPrefix;
+    this.#onDrained = onDrained;
+    this.#receipts = new Receipts(
+      { maxCount: limits.maxReceipts, maxBytes: limits.maxReceiptBytes, ttlMs: limits.receiptTtlMs },
+      { maxCount: limits.maxIdempotencyKeys, maxBytes: limits.maxReceiptBytes, ttlMs: limits.idempotencyTtlMs },
+      (record) => (record.owner as Worker).keys?.delete(record.idempotencyKey ?? ''),
+    );
+    this.#expireTimer = setInterval(() => this.#receipts.expire(Date.now()), EXPIRE_EVERY_MS);
+    this.#expireTimer.unref();
+  }
+
+  get load(): { messages: number; bytes: number } {
+    return { messages: this.#messages, bytes: this.#bytes };
+  }
+
+  close(): void {
+    clearInterval(this.#expireTimer);
+    this.#deadlines.stop();
+  }
+
+  // --- acceptance ---
+
+  /** Throws `worker_busy` or `runtime_overloaded` if an input of this size would be refused now. */
+  requireRoom(worker: Worker, bytes: number): void {
+    const { mailbox } = worker;
+    const fits = mailbox.isTurnBased ? worker.status === 'idle' && mailbox.size === 0 : mailbox.hasRoom(bytes);
+    if (!fits) throw this.#refuse(worker, busy(worker));
+    const total = this.#bytes + bytes + this.#messages * INPUT_OVERHEAD_BYTES;
+    if (total > this.#limits.maxTotalBytes) {
+      const details = { total_bytes: total - bytes, max_total_bytes: this.#limits.maxTotalBytes, retry_after_ms: 1_000 };
+      throw this.#refuse(worker, GreenroomError.of('runtime_overloaded', { details }));
+    }
+  }
+
+  #refuse(worker: Worker, error: GreenroomError): GreenroomError {
+    this.counts.refused++;
+    if (worker.stopping !== null) worker.stopping.refused++;
+    return error;
+  }
+
+  /** The caller has checked the worker's status and the input's size and shape. */
+  accept(worker: Worker, payload: Payload, bytes: number, options: DeliverOptions, digest: string | null): InputRecord {
+    this.requireRoom(worker, bytes);
+    const record = new InputRecord(worker, this.#inputIdPrefix, this.#nextSeq++, payload, bytes, options.idempotencyKey ?? null);
+    if (record.idempotencyKey !== null) {
+      record.digest = digest;
+      (worker.keys ??= new Map()).set(record.idempotencyKey, record);
+    }
+    this.#messages++;
+    this.#bytes += bytes;
+    worker.mailbox.push(record);
+    this.#receipts.add(record);
+    worker.store.append('input', record.acceptedAtMs, record.inputId, payload);
+    if (options.deadlineAtMs !== undefined) this.#deadlines.add(record, options.deadlineAtMs);
+    this.offer(worker);
+    return record;
+  }
+
+  /** An input by its id, while its receipt is kept. */
+  find(worker: Worker, inputId: string): InputRecord | undefined {
+    if (!inputId.startsWith(this.#inputIdPrefix)) return undefined;
+    const record = this.#receipts.get(Number(inputId.slice(this.#inputIdPrefix.length)), Date.now());
+    return record?.owner === worker && record.inputId === inputId ? record : undefined;
+  }
+
+  // --- to the host and back ---
+
+  /** Hands the host as many of the worker's inputs as credits and the host's window allow. */
+  offer(worker: Worker): void {
+    const { mailbox, host } = worker;
+    if (host === null || worker.isBlocked || !worker.takesInputs) return;
+    while (mailbox.lent < CREDITS_PER_WORKER && (mailbox.lentBytes < CREDIT_BYTES_PER_WORKER || mailbox.lent === 0)) {
+      if (!host.host.hasRoom && mailbox.size > mailbox.lent) {
+        worker.isBlocked = true;
+        host.blocked.push(worker);
+        return;
+      }
+      const record = mailbox.lend();
+      if (record === null) return;
+      record.isLent = true;
+      worker.apply('engaged');
+      host.host.send(worker.slot, record);
+    }
+  }
+
+  #offerBlocked(host: HostSlot): void {
+    while (host.blocked.length > 0 && host.host.hasRoom) {
+      const worker = host.blocked.shift() as Worker;
+      if (worker.host !== host) continue;
+      worker.isBlocked = false;
+      this.offer(worker);
+    }
+  }
+
+  /** A host answered. Called for each reply of a batch. */
+  reply(ticket: Ticket, code: ReplyCode, startedAtMs: number, endedAtMs: number, body: Payload, state: Payload | null): void {
+    const record = ticket as InputRecord;
+    const worker = record.owner as Worker;
+    const { host } = worker;
+    if (state !== null) worker.saveState(state);
+    if (startedAtMs > 0) worker.serviceMs += (endedAtMs - startedAtMs - worker.serviceMs) * SERVICE_WEIGHT;
+    if (code === COMPLETED) {
+      this.#settle(worker, record, 'completed', body, null, startedAtMs, endedAtMs);
+    } else {
+      const outcome = code === CANCELLED ? (record.isExpired ? 'expired' : 'cancelled') : 'failed';
+      const error = record.isExpired && code === CANCELLED ? expiredError() : (decode(body) as WireError);
+      this.#settle(worker, record, outcome, null, error, startedAtMs, endedAtMs);
+    }
+    this.offer(worker);
+    if (host !== null && host.blocked.length > 0) this.#offerBlocked(host);
+  }
+
+  /** A handler emitted an entry. Called for each of a batch. */
+  emitted(host: HostSlot, workerSlot: number, seq: number, atMs: number, data: Payload): void {
+    host.workers[workerSlot]?.store.append('emitted', atMs, this.#inputIdPrefix + String(seq), data);
+  }
+
+  // --- cancel ---
+
+  /** Ends an input that has no outcome yet: removed if it waits, told to end if it is at the host. */
+  cancel(worker: Worker, record: InputRecord, reason: string): 'removed' | 'aborting' {
+    if (!record.isLent) {
+      this.#settleUnstarted(worker, record, 'cancelled', cancelledError(reason));
+      return 'removed';
+    }
+    record.cancelReason ??= reason;
+    worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason, waitingOnly: false });
+    this.#startGrace(worker, record);
+    return 'aborting';
+  }
+
+  /** Ends everything in a worker's mailbox that has not ended. */
+  cancelAll(worker: Worker, reason: string): void {
+    for (const record of worker.mailbox.waitingMessages()) this.cancel(worker, record, reason);
+    for (const record of worker.mailbox.lentMessages()) this.cancel(worker, record, reason);
+  }
+
+  /** After the grace the host is killed, but only if this very input is the one that keeps its handler running. */
+  #startGrace(worker: Worker, record: InputRecord): void {
+    if (this.#graceTimers.has(record)) return;
+    const check = () => {
+      const { host } = worker;
+      if (record.outcome !== null || host === null || !record.isLent) return;
+      if (worker.hasStarted(record)) host.kill('cancel_grace', [worker]);
+      else this.#graceTimers.set(record, setTimeout(check, this.#limits.cancelGraceMs));
+    };
+    this.#graceTimers.set(record, setTimeout(check, this.#limits.cancelGraceMs));
+  }
+
+  #onDeadline(record: InputRecord): void {
+    const worker = record.owner as Worker;
+    const { onDeadline } = record;
+    if (!record.isLent) {
+      this.#settleUnstarted(worker, record, 'expired', expiredError());
+      return;
+    }
+    record.isExpired = true;
+    worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason: 'deadline', waitingOnly: true });
+    onDeadline?.();
+  }
+
+  // --- outcomes ---
+
+  /** For an input that certainly never ran. */
+  #settleUnstarted(worker: Worker, record: InputRecord, outcome: Outcome, error: WireError): void {
+    this.#settle(worker, record, outcome, null, error, 0, Date.now());
+  }
+
+  /** For what a dead host was running. */
+  settleInterrupted(worker: Worker, record: InputRecord, outcome: 'unknown' | 'cancelled', error: WireError): void {
+    const nowMs = Date.now();
+    this.#settle(worker, record, outcome, null, error, record.acceptedAtMs, nowMs);
+  }
+
+  /** Ends all that waits with one error: the worker is not coming back by itself. */
+  failWaiting(worker: Worker, code: ErrorCode, outcome: 'failed' | 'cancelled'): void {
+    const error = GreenroomError.of(code).toWire();
+    for (const record of worker.mailbox.waitingMessages()) this.#settleUnstarted(worker, record, outcome, error);
+  }
+
+  #settle(
+    worker: Worker,
+    record: InputRecord,
+    outcome: Outcome,
+    output: Payload | null,
+    error: WireError | null,
+    startedAtMs: number,
+    endedAtMs: number,
+  ): void {
+    const { mailbox, stopping } = worker;
+    mailbox.remove(record, record.isLent);
+    record.isLent = false;
+    this.#messages--;
+    this.#bytes -= record.bytes;
+    this.#deadlines.remove(record);
+    this.#clearGrace(record);
+    const data = output ?? JSON.stringify(error);
+    worker.store.append(ENTRY_OF[outcome], endedAtMs, record.inputId, data);
+    if (mailbox.size === 0 && worker.isLoaded) worker.apply('disengaged');
+    if (outcome === 'cancelled' || outcome === 'expired') this.counts.cancelled++;
+    else this.counts.finished++;
+    if (stopping !== null) {
+      if (outcome === 'cancelled') stopping.cancelled++;
+      else stopping.drained++;
+    }
+    record.end(outcome, output, error, startedAtMs, endedAtMs);
+    this.#receipts.ended(record);
+    if (stopping !== null && mailbox.size === 0) this.#onDrained(worker);
+  }
+
+  #clearGrace(record: InputRecord): void {
+    const timer = this.#graceTimers.get(record);
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    this.#graceTimers.delete(record);
+  }
+}
+
+/** Every outcome has an entry; what was never run, or not to its end, is told apart by the entry's data. */
+const ENTRY_OF = {
+  completed: 'output',
+  failed: 'failed',
+  unknown: 'failed',
+  cancelled: 'cancelled',
+  expired: 'cancelled',
+} as const satisfies Record<Outcome, EntryType>;
+
+function cancelledError(reason: string): WireError {
+  return GreenroomError.of('cancelled', { details: { reason } }).toWire();
+}
+
+function expiredError(): WireError {
+  return GreenroomError.of('expired').toWire();
+}
+
+/** A busy error that a machine can act on: what is running, how much waits, and when to come back. */
+function busy(worker: Worker): GreenroomError {
+  const { mailbox, status, actor } = worker;
+  const nowMs = Date.now();
+  const running = worker.runningInput();
+  const estimatedWaitMs = Math.ceil(worker.serviceMs * mailbox.size);
+  return GreenroomError.of('worker_busy', {
+    ...(mailbox.isTurnBased && { status: 409, message: 'The worker is turn-based and not idle.' }),
+    details: {
+      status,
+      messages: mailbox.messages,
+      bytes: mailbox.bytes,
+      capacity: actor.mailbox.capacity,
+      max_bytes: actor.mailbox.maxBytes,
+      oldest_age_ms: mailbox.first === null ? 0 : nowMs - mailbox.first.acceptedAtMs,
+      running: running && { input_id: running.inputId, age_ms: nowMs - running.acceptedAtMs },
+      estimated_wait_ms: estimatedWaitMs,
+      // A quarter of the line: by then there is room again, unless the others come back as well.
+      retry_after_ms: Math.min(Math.max(Math.ceil(estimatedWaitMs / 4), 50), 60_000),
+    },
+  });
+}

@@ -1,0 +1,112 @@
+// A worker as the embedding Backend sees it: an id and the verbs. Holds nothing else, so handles are cheap and never stale.
+
+import { decode } from '../protocol/payload.ts';
+import type { ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
+import type { CancelAck, InputView, Receipt, StopAck, TranscriptEntry, WorkerView } from '../protocol/views.ts';
+import { askDeadline, awaitOutput } from './asking.ts';
+import type { CancelRequest, InputRecord, StopRequest, Supervisor } from './supervisor.ts';
+
+export interface AskOptions {
+  /** From the acceptance of the input. Default `limits.askTimeoutMs`. */
+  readonly timeoutMs?: number | undefined;
+  /** Aborting cancels the input. */
+  readonly signal?: AbortSignal | undefined;
+  /** 1 to 255 characters. The same key with the same input is the same input, and is answered with its outcome. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+export interface TellOptions {
+  readonly idempotencyKey?: string | undefined;
+  /** An input that has not started within this time ends as `expired`. Default: it waits. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** Entries read from the store at a time. */
+const PAGE_ITEMS = 256;
+
+export class WorkerHandle<Actor extends ActorShape = ActorShape> {
+  readonly workerId: string;
+  readonly #supervisor: Supervisor;
+
+  constructor(supervisor: Supervisor, workerId: string) {
+    this.#supervisor = supervisor;
+    this.workerId = workerId;
+  }
+
+  /**
+   * Sends an input and waits for its outcome. Resolves to the actor's result. Rejects with what the input is refused with
+   * (`worker_busy`, `invalid_input`, `payload_too_large`, …) or with the error of its outcome: the actor's own code,
+   * `actor_error`, `cancelled`, `expired` (it never ran), `timeout` (it runs on), `host_lost`.
+   */
+  async ask(input: ActorInput<Actor>, options: AskOptions = {}): Promise<ActorOutput<Actor>> {
+    const { timeoutMs = this.#supervisor.limits.askTimeoutMs, signal, idempotencyKey } = options;
+    const record = this.#supervisor.deliverValue(this.workerId, input, { deadlineAtMs: askDeadline(timeoutMs), idempotencyKey });
+    return decode(await awaitOutput(this.#supervisor, record, signal)) as ActorOutput<Actor>;
+  }
+
+  /** Sends an input; resolves once it is accepted. */
+  async tell(input: ActorInput<Actor>, options: TellOptions = {}): Promise<Receipt> {
+    const { idempotencyKey, deadlineMs } = options;
+    const deadlineAtMs = deadlineMs === undefined ? undefined : askDeadline(deadlineMs);
+    const record = this.#supervisor.deliverValue(this.workerId, input, { deadlineAtMs, idempotencyKey });
+    return this.#supervisor.receipt(record);
+  }
+
+  /** Cancels an input, or whatever is running. Acknowledged at once; the outcome follows. Rejects with `input_not_found`. */
+  async cancel(request: CancelRequest = {}): Promise<CancelAck> {
+    return this.#supervisor.cancel(this.workerId, request);
+  }
+
+  /** Resolves once the worker has stopped. */
+  stop(request: StopRequest = {}): Promise<StopAck> {
+    return this.#supervisor.stop(this.workerId, request);
+  }
+
+  /** Starts a stopped or failed worker again, from its state. Rejects with `worker_active` or `worker_stopping`. */
+  restore(): Promise<WorkerView> {
+    return this.#supervisor.restore(this.workerId);
+  }
+
+  /** Forgets the worker. Rejects with `worker_active` unless it has ended, or `force` is set. Resolves to its last view. */
+  delete(request: { readonly force?: boolean | undefined } = {}): Promise<WorkerView> {
+    return this.#supervisor.delete(this.workerId, request);
+  }
+
+  /** Throws `worker_not_found`. */
+  view(): WorkerView {
+    return this.#supervisor.view(this.workerId);
+  }
+
+  /** What became of an input, while its receipt is kept. Throws `input_not_found`. */
+  input(inputId: string): InputView {
+    return inputView(this.#supervisor.input(this.workerId, inputId));
+  }
+
+  /** The entries after a sequence, oldest first, up to the newest; ends there. */
+  async *transcript(options: { readonly after?: number | undefined } = {}): AsyncGenerator<TranscriptEntry> {
+    let after = options.after ?? 0;
+    for (let hasMore = true; hasMore; ) {
+      const page = this.#supervisor.transcript(this.workerId, { after, limit: PAGE_ITEMS });
+      for (const { sequence, atMs, type, inputId, data } of page.items) {
+        yield { sequence, at: new Date(atMs).toISOString(), type, ...(inputId !== null && { inputId }), data: decode(data) };
+      }
+      ({ nextAfter: after, hasMore } = page);
+    }
+  }
+}
+
+function inputView(record: InputRecord): InputView {
+  const { workerId, inputId, status, outcome, output, error, attempt, acceptedAtMs, startedAtMs, endedAtMs } = record;
+  return {
+    workerId,
+    inputId,
+    status,
+    attempt,
+    ...(outcome !== null && { outcome }),
+    ...(output !== null && { output: decode(output) }),
+    ...(error !== null && { error }),
+    acceptedAt: new Date(acceptedAtMs).toISOString(),
+    ...(startedAtMs > 0 && { startedAt: new Date(startedAtMs).toISOString() }),
+    ...(endedAtMs > 0 && { endedAt: new Date(endedAtMs).toISOString() }),
+  };
+}

@@ -1,0 +1,233 @@
+// The hosts of a runtime: a fixed number of places, each filled again when its host dies. Workers are started in batches,
+// one call per host and turn of the loop. Who was on a host that died is told to the lifecycle, which decides what follows.
+
+import { GreenroomError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
+import type { Host, HostEvents, HostExit, HostFactory, WorkerSpec } from '../host/host.ts';
+import { WORKERS_PER_HOST } from '../limits.ts';
+import { describeError } from '../observe/log.ts';
+import type { Logger } from '../observe/log.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { HostView } from '../protocol/views.ts';
+import { place } from './placement.ts';
+import { backoffMs } from './restarts.ts';
+import type { Worker } from './worker.ts';
+
+/** Why a host is being killed: kept with it, because its end arrives later and somewhere else. */
+export interface KillOrder {
+  readonly reason: 'cancel_grace' | 'start_timeout' | 'close';
+  readonly culprits: readonly Worker[];
+  readonly orderedAtMs: number;
+}
+
+/** Where replies and emitted entries go; see HostEvents. */
+export interface Inbound {
+  reply: HostEvents['reply'];
+  emitted(host: HostSlot, workerSlot: number, seq: number, atMs: number, data: Payload): void;
+}
+
+/** What hosts tell of: a started worker, one that could not start, and a death with everybody who was hit. */
+export interface HostListener {
+  onStarted(worker: Worker, state: Payload | null): void;
+  onStartFailed(worker: Worker, error: WireError): void;
+  onDied(slot: HostSlot, exit: HostExit): void;
+}
+
+/** A host and the workers on it. */
+export class HostSlot {
+  readonly host: Host;
+  readonly workers: (Worker | undefined)[] = [];
+  readonly #freeSlots: number[] = [];
+  workerCount = 0;
+  status: HostView['status'] = 'starting';
+  /** Workers with inputs that found the host's window full, in the order in which they came. */
+  blocked: Worker[] = [];
+  killOrder: KillOrder | null = null;
+  /** To be started with the next batch. */
+  pendingStarts: Worker[] = [];
+
+  constructor(host: Host) {
+    this.host = host;
+  }
+
+  seat(worker: Worker): void {
+    const slot = this.#freeSlots.pop() ?? this.workers.length;
+    this.workers[slot] = worker;
+    this.workerCount++;
+    worker.host = this;
+    worker.slot = slot;
+  }
+
+  /** `mayReuse` is false when the host still has something of the worker. */
+  unseat(worker: Worker, mayReuse: boolean): void {
+    this.workers[worker.slot] = undefined;
+    this.workerCount--;
+    if (mayReuse) this.#freeSlots.push(worker.slot);
+    worker.host = null;
+    worker.slot = -1;
+    worker.isLoaded = false;
+    worker.isBlocked = false;
+  }
+
+  kill(reason: KillOrder['reason'], culprits: readonly Worker[]): void {
+    if (this.killOrder !== null) return;
+    this.killOrder = { reason, culprits, orderedAtMs: Date.now() };
+    this.host.kill(new Error(`killed: ${reason}`));
+  }
+}
+
+/** A worker thread takes one batch of starts at a time; a larger one would hold up its inputs. */
+const START_BATCH = 256;
+
+export class Hosts {
+  readonly #factory: HostFactory;
+  readonly #inbound: Inbound;
+  readonly #listener: HostListener;
+  readonly #log: Logger;
+  readonly #slots: HostSlot[] = [];
+  #launched = 0;
+  #failedLaunches = 0;
+  #isClosing = false;
+  readonly #relaunchTimers = new Set<NodeJS.Timeout>();
+  /** Workers that wait because every host is dead or full. */
+  #homeless: Worker[] = [];
+
+  constructor(factory: HostFactory, inbound: Inbound, listener: HostListener, log: Logger) {
+    this.#factory = factory;
+    this.#inbound = inbound;
+    this.#listener = listener;
+    this.#log = log;
+  }
+
+  /** Rejects with the cause if a host cannot start. */
+  async open(count: number): Promise<void> {
+    for (let n = 0; n < count; n++) this.#launch();
+    await Promise.all(this.#slots.map((slot) => slot.host.ready));
+  }
+
+  /** Gives the worker a host and has it started there; the listener hears how it went. */
+  start(worker: Worker): void {
+    const live = this.#slots.filter((slot) => slot.killOrder === null);
+    const at = place(live.map((slot) => ({ workers: slot.workerCount, maxWorkers: WORKERS_PER_HOST })));
+    const slot = live[at];
+    if (slot === undefined) {
+      this.#homeless.push(worker);
+      return;
+    }
+    slot.seat(worker);
+    if (slot.pendingStarts.push(worker) === 1) setImmediate(() => void this.#startPending(slot));
+  }
+
+  /** A host to do something that any of them can do. Throws `runtime_unavailable`. */
+  any(): Host {
+    const slot = this.#slots.find((candidate) => candidate.status === 'ready' && candidate.killOrder === null);
+    if (slot === undefined) throw GreenroomError.of('runtime_unavailable', { message: 'No host is ready.' });
+    return slot.host;
+  }
+
+  async views(): Promise<HostView[]> {
+    return Promise.all(
+      this.#slots.map(async ({ host, status, workerCount }) => ({ hostId: host.hostId, status, workers: workerCount, ...(await host.stats()) })),
+    );
+  }
+
+  /** Ends all hosts: those in order whose workers have stopped, the others hard. Returns how many had to be killed. */
+  async close(): Promise<number> {
+    this.#isClosing = true;
+    for (const timer of this.#relaunchTimers) clearTimeout(timer);
+    let killed = 0;
+    await Promise.all(
+      this.#slots.map(async (slot) => {
+        try {
+          await slot.host.close();
+        } catch {
+          // It did not answer, or died meanwhile.
+          slot.kill('close', []);
+          killed++;
+          await slot.host.exited;
+        }
+      }),
+    );
+    await this.#factory.close();
+    return killed;
+  }
+
+  #launch(): void {
+    const inbound = this.#inbound;
+    const host = this.#factory.launch(`host-${++this.#launched}`, {
+      reply: (ticket, code, startedAtMs, endedAtMs, body, state) => inbound.reply(ticket, code, startedAtMs, endedAtMs, body, state),
+      emitted: (workerSlot, seq, atMs, data) => inbound.emitted(slot, workerSlot, seq, atMs, data),
+    });
+    const slot = new HostSlot(host);
+    this.#slots.push(slot);
+    host.ready.then(
+      () => {
+        this.#failedLaunches = 0;
+        slot.status = 'ready';
+      },
+      (cause: unknown) => {
+        this.#failedLaunches++;
+        this.#log.error({ host_id: host.hostId, ...describeError(cause) }, 'host did not start');
+        slot.kill('start_timeout', []);
+      },
+    );
+    void host.exited.then((exit) => this.#onExit(slot, exit));
+    for (const worker of this.#homeless.splice(0)) this.start(worker);
+  }
+
+  #onExit(slot: HostSlot, exit: HostExit): void {
+    slot.status = 'dead';
+    this.#slots.splice(this.#slots.indexOf(slot), 1);
+    if (exit.type === 'closed' && this.#isClosing) return;
+    // The replacement first, so that the workers of the dead host have somewhere to go.
+    if (!this.#isClosing) this.#relaunch();
+    this.#listener.onDied(slot, exit);
+  }
+
+  #relaunch(): void {
+    if (this.#failedLaunches === 0) {
+      this.#launch();
+      return;
+    }
+    const timer = setTimeout(() => {
+      this.#relaunchTimers.delete(timer);
+      this.#launch();
+    }, backoffMs(this.#failedLaunches + 1));
+    this.#relaunchTimers.add(timer);
+  }
+
+  async #startPending(slot: HostSlot): Promise<void> {
+    try {
+      await slot.host.ready;
+    } catch {
+      // Its death reaches all who were to start there.
+      return;
+    }
+    const pending = slot.pendingStarts;
+    slot.pendingStarts = [];
+    for (let at = 0; at < pending.length; at += START_BATCH) await this.#startBatch(slot, pending.slice(at, at + START_BATCH));
+  }
+
+  async #startBatch(slot: HostSlot, batch: readonly Worker[]): Promise<void> {
+    // Some may have been stopped, and have left, while the host was starting.
+    const workers = batch.filter((worker) => worker.host === slot);
+    try {
+      const results = await slot.host.startWorkers(workers.map(specOf));
+      workers.forEach((worker, at) => {
+        const result = results[at];
+        if (result === undefined || worker.host !== slot) return;
+        if ('error' in result) this.#listener.onStartFailed(worker, result.error);
+        else this.#listener.onStarted(worker, result.state);
+      });
+    } catch (cause) {
+      if (slot.status === 'dead') return;
+      this.#log.error({ host_id: slot.host.hostId, ...describeError(cause) }, 'host did not start its workers in time');
+      slot.kill('start_timeout', workers);
+    }
+  }
+}
+
+function specOf(worker: Worker): WorkerSpec {
+  const { slot, workerId, kind, config, state } = worker;
+  return { slot, workerId, kind, module: worker.actor.module, config, state };
+}

@@ -1,0 +1,118 @@
+// One accepted input, from its acceptance until its receipt is forgotten. The only object that is made for it on the main
+// thread: link of the mailbox, ticket on the wire, entry of the deadline wheel and receipt in one.
+
+import type { WireError } from '../errors.ts';
+import type { Ticket } from '../protocol/frames.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { Outcome } from '../protocol/views.ts';
+import type { Deadline } from './deadlines.ts';
+import type { Link } from './mailbox.ts';
+
+/** The part of a worker that its inputs refer to. */
+export interface InputOwner {
+  readonly workerId: string;
+}
+
+export type InputListener = (record: InputRecord) => void;
+
+export class InputRecord implements Ticket, Link<InputRecord>, Deadline<InputRecord> {
+  readonly seq: number;
+  readonly bytes: number;
+  readonly acceptedAtMs: number;
+  readonly idempotencyKey: string | null;
+  readonly #owner: InputOwner;
+  readonly #idPrefix: string;
+  #payload: Payload;
+  /** Digest of the input, kept only beside an idempotency key. */
+  digest: string | null = null;
+
+  attempt = 1;
+  /** At the worker's host; it may have started. */
+  isLent = false;
+  /** Somebody asked for its end; kept until it comes, and through the death of its host. */
+  cancelReason: string | null = null;
+  /** Its deadline passed while it was at the host and perhaps not started. */
+  isExpired = false;
+
+  outcome: Outcome | null = null;
+  /** Encoded; null unless the outcome is `completed`. */
+  output: Payload | null = null;
+  error: WireError | null = null;
+  /** 0 as long as it has not started (as far as the supervisor knows). */
+  startedAtMs = 0;
+  endedAtMs = 0;
+
+  /** Links of the mailbox; once ended, of the receipts. */
+  previous: InputRecord | null = null;
+  next: InputRecord | null = null;
+  /** Links of the deadline wheel. */
+  deadlineAtMs = 0;
+  /** Called when the deadline passes first, whatever becomes of the input. */
+  onDeadline: (() => void) | null = null;
+  earlier: InputRecord | null = null;
+  later: InputRecord | null = null;
+
+  #listener: InputListener | null = null;
+  #moreListeners: InputListener[] | null = null;
+
+  constructor(owner: InputOwner, idPrefix: string, seq: number, payload: Payload, bytes: number, idempotencyKey: string | null) {
+    this.#owner = owner;
+    this.#idPrefix = idPrefix;
+    this.seq = seq;
+    this.#payload = payload;
+    this.bytes = bytes;
+    this.acceptedAtMs = Date.now();
+    this.idempotencyKey = idempotencyKey;
+  }
+
+  get owner(): InputOwner {
+    return this.#owner;
+  }
+
+  get workerId(): string {
+    return this.#owner.workerId;
+  }
+
+  get inputId(): string {
+    return this.#idPrefix + String(this.seq);
+  }
+
+  get payload(): Payload {
+    return this.#payload;
+  }
+
+  get status(): 'waiting' | 'running' | 'ended' {
+    if (this.outcome !== null) return 'ended';
+    return this.startedAtMs > 0 ? 'running' : 'waiting';
+  }
+
+  /** Calls the listener once, when the outcome is there; at once if it is there already. */
+  whenEnded(listener: InputListener): void {
+    if (this.outcome !== null) listener(this);
+    else if (this.#listener === null) this.#listener = listener;
+    else (this.#moreListeners ??= []).push(listener);
+  }
+
+  removeListener(listener: InputListener): void {
+    if (this.#listener === listener) this.#listener = null;
+    else this.#moreListeners = this.#moreListeners?.filter((other) => other !== listener) ?? null;
+  }
+
+  /** Sets the outcome, lets go of the input itself and tells whoever waits. The first outcome is the only one. */
+  end(outcome: Outcome, output: Payload | null, error: WireError | null, startedAtMs: number, endedAtMs: number): void {
+    if (this.outcome !== null) throw new Error('an input has one outcome');
+    this.outcome = outcome;
+    this.output = output;
+    this.error = error;
+    this.startedAtMs = startedAtMs;
+    this.endedAtMs = endedAtMs;
+    this.#payload = '';
+    const first = this.#listener;
+    const more = this.#moreListeners;
+    this.#listener = null;
+    this.#moreListeners = null;
+    this.onDeadline = null;
+    first?.(this);
+    if (more !== null) for (const listener of more) listener(this);
+  }
+}

@@ -1,0 +1,247 @@
+// The life of a worker: start, death, restart, stop. Decides by the state table and the restart policy; the inputs that are
+// concerned are settled by the delivery.
+//
+//    create ─▶ starting ─▶ idle ⇄ running ─▶ stopping ─▶ stopped ─▶ (restore) starting
+//                 │          └──────┬──────────▲
+//                 └──── host died ──▼          │ stop
+//                              restarting ─────┤
+//                                   └─ too often ─▶ failed ─▶ (restore) starting
+
+import { asGreenroomError, GreenroomError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
+import type { HostExit } from '../host/host.ts';
+import type { Limits } from '../limits.ts';
+import { describeError } from '../observe/log.ts';
+import type { Logger } from '../observe/log.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { StopAck } from '../protocol/views.ts';
+import type { Delivery } from './delivery.ts';
+import type { HostListener, Hosts, HostSlot } from './hosts.ts';
+import { decideRestart, recentDeaths } from './restarts.ts';
+import type { RestartBudget } from './restarts.ts';
+import { whatDied } from './deaths.ts';
+import type { Death } from './deaths.ts';
+import type { Stopping, Worker } from './worker.ts';
+
+export interface StopRequest {
+  /** Let what waits run first; otherwise it is cancelled and the running input is told to end. Default false. */
+  readonly drain?: boolean | undefined;
+  /** At most MAX_REASON_CHARS; ends up in the transcript. */
+  readonly reason?: string | undefined;
+  /** With drain: how long before what is left is cancelled. Default `limits.stopTimeoutMs`. */
+  readonly deadlineMs?: number | undefined;
+}
+
+export class Lifecycle implements HostListener {
+  readonly #limits: Limits;
+  readonly #log: Logger;
+  readonly #budget: RestartBudget;
+  /** Hosts that were killed since the start. */
+  kills = 0;
+  #hosts!: Hosts;
+  #delivery!: Delivery;
+
+  constructor(limits: Limits, log: Logger) {
+    this.#limits = limits;
+    this.#log = log;
+    this.#budget = { maxRestarts: limits.maxRestarts, windowMs: limits.restartWindowMs };
+  }
+
+  /** The three know each other; the supervisor introduces them. */
+  connect(hosts: Hosts, delivery: Delivery): void {
+    this.#hosts = hosts;
+    this.#delivery = delivery;
+  }
+
+  // --- start ---
+
+  start(worker: Worker): void {
+    this.#hosts.start(worker);
+  }
+
+  onStarted(worker: Worker, state: Payload | null): void {
+    worker.isLoaded = true;
+    worker.failure = null;
+    if (state !== null) worker.saveState(state);
+    // A stop may have come while it was starting; then it goes on from here.
+    if (worker.status !== 'stopping') worker.apply('started');
+    worker.settleStart();
+    this.#delivery.offer(worker);
+    this.#finishStopIfDrained(worker);
+  }
+
+  onStartFailed(worker: Worker, error: WireError): void {
+    worker.host?.unseat(worker, true);
+    this.#afterDeath(worker, { cause: 'start_failed', error, culprits: [worker] }, true);
+    worker.settleStart();
+  }
+
+  /** `failed` or `stopped`, and the restart budget is whole again. */
+  restore(worker: Worker): void {
+    worker.apply('restored');
+    worker.deathsMs = [];
+    worker.failure = null;
+    worker.stopping = null;
+    this.start(worker);
+  }
+
+  // --- death ---
+
+  onDied(slot: HostSlot, exit: HostExit): void {
+    if (exit.type === 'killed') this.kills++;
+    const death = whatDied(slot, exit);
+    const hit = slot.workers.filter((worker) => worker !== undefined);
+    this.#logDeath(slot, exit, death, hit);
+    for (const worker of hit) {
+      const isSuspect = death.culprits.includes(worker);
+      this.#settleInterrupted(worker, death);
+      worker.mailbox.recall();
+      slot.unseat(worker, false);
+      // A kill that somebody ordered to end an input is not the worker's failure.
+      this.#afterDeath(worker, death, isSuspect && death.cause !== 'cancel_grace');
+      worker.settleStart();
+    }
+  }
+
+  /** What had started ends as the actor says; what had not goes back into the line. */
+  #settleInterrupted(worker: Worker, death: Death): void {
+    const lent = [...worker.mailbox.lentMessages()];
+    const lastStarted = lent.findIndex((record) => worker.hasStarted(record));
+    lent.forEach((record, at) => {
+      if (at > lastStarted) record.isLent = false;
+      else if (record.cancelReason !== null) {
+        const details = { reason: record.cancelReason, ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }) };
+        this.#delivery.settleInterrupted(worker, record, 'cancelled', GreenroomError.of('cancelled', { details }).toWire());
+      } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null) {
+        record.attempt++;
+        record.isLent = false;
+      } else {
+        this.#delivery.settleInterrupted(worker, record, 'unknown', death.error);
+      }
+    });
+  }
+
+  #afterDeath(worker: Worker, death: Death, isCharged: boolean): void {
+    worker.failure = death.error;
+    if (worker.status === 'stopping') {
+      this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
+      this.#finishStop(worker);
+      return;
+    }
+    if (isCharged) worker.chargeDeath((deathsMs, nowMs) => recentDeaths(deathsMs, nowMs, this.#budget));
+    const decision = isCharged ? decideRestart(worker.deathsMs, this.#budget) : ({ type: 'restart', delayMs: 0 } as const);
+    if (decision.type === 'giveUp') {
+      this.#giveUp(worker, death);
+      return;
+    }
+    worker.apply('died');
+    worker.restarts++;
+    const data = JSON.stringify({ cause: death.cause, restarts: worker.restarts, delay_ms: decision.delayMs, ...death.details });
+    worker.store.append('restarted', Date.now(), null, data);
+    if (decision.delayMs === 0) this.start(worker);
+    else worker.restartTimer = setTimeout(() => this.#restartAfterPause(worker), decision.delayMs);
+  }
+
+  #restartAfterPause(worker: Worker): void {
+    worker.restartTimer = null;
+    this.start(worker);
+  }
+
+  #giveUp(worker: Worker, death: Death): void {
+    worker.apply('gaveUp');
+    worker.clearTimers();
+    this.#log.error({ worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths: worker.deathsMs.length }, 'worker failed');
+    worker.store.append('failed', Date.now(), null, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
+    this.#delivery.failWaiting(worker, 'worker_failed', 'failed');
+  }
+
+  #logDeath(slot: HostSlot, exit: HostExit, death: Death, hit: readonly Worker[]): void {
+    if (exit.type === 'closed') return;
+    const fields = {
+      host_id: slot.host.hostId,
+      cause: death.cause,
+      ...death.details,
+      culprits: death.culprits.map((worker) => worker.workerId),
+      workers_hit: hit.length,
+      ...(exit.error !== null && exit.type === 'crashed' && describeError(exit.error)),
+    };
+    this.#log.error(fields, exit.type === 'killed' ? 'host killed' : 'host died');
+  }
+
+  // --- stop ---
+
+  /** Resolves once the worker has stopped. The caller has looked at the state table. */
+  stop(worker: Worker, request: StopRequest): Promise<StopAck> {
+    const stopping = newStopping(request);
+    const { isLoaded } = worker;
+    worker.stopping = stopping;
+    worker.apply('stopRequested');
+    worker.clearTimers();
+    if (!isLoaded && worker.host === null) {
+      this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
+      this.#finishStop(worker);
+    } else if (request.drain === true) {
+      const deadlineMs = request.deadlineMs ?? this.#limits.stopTimeoutMs;
+      stopping.timer = setTimeout(() => this.#delivery.cancelAll(worker, 'stop deadline'), deadlineMs);
+      this.#delivery.offer(worker);
+    } else {
+      this.#delivery.cancelAll(worker, request.reason ?? 'stop');
+    }
+    this.#finishStopIfDrained(worker);
+    return stopping.ack;
+  }
+
+  onDrained(worker: Worker): void {
+    this.#finishStopIfDrained(worker);
+  }
+
+  #finishStopIfDrained(worker: Worker): void {
+    const { stopping, host } = worker;
+    if (worker.status !== 'stopping' || stopping === null || worker.mailbox.size > 0) return;
+    if (!worker.isLoaded || host === null || stopping.isUnloading) return;
+    stopping.isUnloading = true;
+    void this.#unload(worker, host);
+  }
+
+  async #unload(worker: Worker, slot: HostSlot): Promise<void> {
+    let isClean = true;
+    try {
+      await slot.host.stopWorker(worker.slot);
+    } catch (thrown) {
+      // It died (then its death has finished the stop), or `stopped` does not end: its place there is not used again.
+      isClean = false;
+      if (asGreenroomError(thrown).code === 'timeout') this.#log.warn({ worker_id: worker.workerId }, 'stopped() did not end in time');
+    }
+    if (worker.host !== slot || worker.status !== 'stopping') return;
+    slot.unseat(worker, isClean);
+    this.#finishStop(worker);
+  }
+
+  #finishStop(worker: Worker): void {
+    const { stopping } = worker;
+    if (stopping === null) return;
+    if (stopping.timer !== null) clearTimeout(stopping.timer);
+    worker.apply('stopFinished');
+    worker.settleStart();
+    const { drained, cancelled, refused, reason } = stopping;
+    const ack: StopAck = { workerId: worker.workerId, status: worker.status, drained, cancelled, refused, ...(reason !== null && { reason }) };
+    worker.store.append('stopped', Date.now(), null, JSON.stringify({ drained, cancelled, refused, reason }));
+    stopping.resolve(ack);
+  }
+}
+
+function newStopping(request: StopRequest): Stopping {
+  let resolve: Stopping['resolve'] = () => undefined;
+  const ack = new Promise<StopAck>((settle) => (resolve = settle));
+  return {
+    drain: request.drain ?? false,
+    reason: request.reason ?? null,
+    drained: 0,
+    cancelled: 0,
+    refused: 0,
+    ack,
+    resolve,
+    timer: null,
+    isUnloading: false,
+  };
+}

@@ -1,0 +1,413 @@
+// The supervisor: every command on workers, in one place, for the embedded API and the REST routes alike.
+//
+//   routes / embedded API
+//        │ create deliver cancel stop restore delete …
+//        ▼
+//   Supervisor ── looks up the state table, the directory and the catalog, then asks
+//        ├─▶ Lifecycle   start, death, restart, stop        ─▶ Hosts ─▶ a host per thread
+//        └─▶ Delivery    mailbox, credits, outcomes, receipts ─────────▶ the same hosts
+//
+// It runs on the main thread and never runs user code: of an actor it uses only the schemas.
+
+import { createHash } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { isDeepStrictEqual } from 'node:util';
+import { v7 as uuidv7 } from 'uuid';
+import { GreenroomError } from '../errors.ts';
+import { INLINE_PARSE_BYTES } from '../limits.ts';
+import type { Limits } from '../limits.ts';
+import type { HostFactory } from '../host/host.ts';
+import type { Logger } from '../observe/log.ts';
+import { requireValid } from '../protocol/issues.ts';
+import { parseUntrusted } from '../protocol/json.ts';
+import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { ActorView, CancelAck, CloseReport, Receipt, RuntimeView, StopAck, WorkerSummary, WorkerView } from '../protocol/views.ts';
+import type { Store, StoredPage } from '../store/store.ts';
+import type { Catalog } from './catalog.ts';
+import { Delivery } from './delivery.ts';
+import type { DeliverOptions } from './delivery.ts';
+import { Directory, requireWorkerId } from './directory.ts';
+import type { ListQuery } from './directory.ts';
+import { Hosts } from './hosts.ts';
+import type { InputRecord } from './input.ts';
+import { Lifecycle } from './lifecycle.ts';
+import type { StopRequest } from './lifecycle.ts';
+import { COMMANDS } from './states.ts';
+import { Worker } from './worker.ts';
+
+export type { DeliverOptions } from './delivery.ts';
+export type { ListQuery } from './directory.ts';
+export type { InputRecord } from './input.ts';
+export type { StopRequest } from './lifecycle.ts';
+
+export interface CreateRequest {
+  readonly kind: string;
+  /** Default: a UUIDv7. */
+  readonly workerId?: string | undefined;
+  /** Default: an empty object. */
+  readonly config?: unknown;
+  readonly displayName?: string | undefined;
+}
+
+export interface CancelRequest {
+  /** Default: whatever is running. */
+  readonly inputId?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** What a runtime is called; chosen by its operator. */
+export interface Identity {
+  readonly runtimeId: string;
+  readonly displayName: string | null;
+  readonly version: string;
+}
+
+export interface SupervisorOptions {
+  readonly identity: Identity;
+  readonly limits: Limits;
+  readonly catalog: Catalog;
+  readonly store: Store;
+  readonly log: Logger;
+  readonly inputIdPrefix: string;
+}
+
+export class Supervisor {
+  readonly limits: Limits;
+  readonly identity: Identity;
+  readonly #startedAtMs = performance.now();
+  readonly #catalog: Catalog;
+  readonly #store: Store;
+  readonly #directory = new Directory<Worker>();
+  readonly #lifecycle: Lifecycle;
+  readonly #delivery: Delivery;
+  #hosts: Hosts | null = null;
+  readonly #log: Logger;
+  #status: 'running' | 'draining' | 'stopped' = 'running';
+  /** Large inputs that are being validated: held in memory, but not in a mailbox yet. */
+  #bytesInValidation = 0;
+
+  constructor(options: SupervisorOptions) {
+    this.limits = options.limits;
+    this.identity = options.identity;
+    this.#catalog = options.catalog;
+    this.#store = options.store;
+    this.#log = options.log;
+    this.#lifecycle = new Lifecycle(options.limits, options.log);
+    this.#delivery = new Delivery(options.limits, options.inputIdPrefix, (worker) => this.#lifecycle.onDrained(worker));
+  }
+
+  /** Starts the hosts. Rejects with the cause if one cannot start. */
+  async open(factory: HostFactory, hostCount: number): Promise<void> {
+    this.#hosts = new Hosts(factory, this.#delivery, this.#lifecycle, this.#log);
+    this.#lifecycle.connect(this.#hosts, this.#delivery);
+    await this.#hosts.open(hostCount);
+  }
+
+  get status(): 'running' | 'draining' | 'stopped' {
+    return this.#status;
+  }
+
+  get isReady(): boolean {
+    return this.#status === 'running';
+  }
+
+  // --- workers ---
+
+  /** Resolves once the worker has started, or failed to. The same request again finds the same worker, whatever its status. */
+  async create(request: CreateRequest): Promise<{ view: WorkerView; created: boolean }> {
+    this.#requireRunning();
+    const actor = this.#catalog.require(request.kind);
+    const workerId = request.workerId === undefined ? uuidv7() : requireWorkerId(request.workerId);
+    const config = encode(request.config ?? {});
+    requireSize(payloadBytes(config), this.limits.maxMessageBytes, 'config');
+    const displayName = request.displayName ?? null;
+    const existing = this.#directory.get(workerId);
+    if (existing !== undefined) {
+      requireSameRequest(existing, request.kind, config, displayName);
+      await existing.startSettled();
+      return { view: existing.view(), created: false };
+    }
+    if (actor.definition.config !== undefined) requireValid(actor.definition.config, decode(config), 'invalid_request', 'config');
+    if (this.#directory.size >= this.limits.maxWorkers) {
+      throw GreenroomError.of('runtime_overloaded', { details: { max_workers: this.limits.maxWorkers, retry_after_ms: 1_000 } });
+    }
+    const createdAtMs = Date.now();
+    const record = { workerId, kind: actor.kind, displayName, config, createdAtMs, state: null };
+    const worker = new Worker(actor, this.#store.create(record));
+    worker.store.append('created', createdAtMs, null, JSON.stringify({ kind: actor.kind, display_name: displayName }));
+    this.#directory.add(worker);
+    this.#lifecycle.start(worker);
+    await worker.startSettled();
+    return { view: worker.view(), created: true };
+  }
+
+  view(workerId: string): WorkerView {
+    return this.#directory.require(workerId).view();
+  }
+
+  list(query: ListQuery): { workers: WorkerSummary[]; nextAfter: string | null } {
+    const { workers, nextAfter } = this.#directory.list(query);
+    return { workers: workers.map((worker) => worker.summary()), nextAfter };
+  }
+
+  /** Resolves once it has started again, or failed to. Throws `worker_active` or `worker_stopping`. */
+  async restore(workerId: string): Promise<WorkerView> {
+    this.#requireRunning();
+    const worker = this.#directory.require(workerId);
+    requireEffect(COMMANDS.restore[worker.status], 'start');
+    this.#lifecycle.restore(worker);
+    await worker.startSettled();
+    return worker.view();
+  }
+
+  /** Resolves once it has stopped. A second stop gets the acknowledgement of the first. */
+  stop(workerId: string, request: StopRequest): Promise<StopAck> {
+    const worker = this.#directory.require(workerId);
+    if (COMMANDS.stop[worker.status] === 'join' && worker.stopping !== null) return worker.stopping.ack;
+    return this.#lifecycle.stop(worker, request);
+  }
+
+  /** The worker's last view. Throws `worker_active` unless it has ended or `force` is set, which stops it first. */
+  async delete(workerId: string, request: { readonly force?: boolean | undefined }): Promise<WorkerView> {
+    const worker = this.#directory.require(workerId);
+    const effect = COMMANDS.delete[worker.status];
+    if (effect === 'worker_active' && request.force === true) await this.stop(workerId, { reason: 'delete' });
+    else requireEffect(effect, 'delete');
+    const view = worker.view();
+    worker.clearTimers();
+    this.#directory.delete(worker);
+    worker.store.delete();
+    return view;
+  }
+
+  /** Throws `invalid_worker_id` or `worker_not_found`. Entries are encoded: `data` is one JSON value. */
+  transcript(workerId: string, query: { after: number; limit: number }): StoredPage & { workerId: string } {
+    const page = this.#directory.require(workerId).store.read(query.after, query.limit);
+    return { workerId, ...page };
+  }
+
+  // --- inputs ---
+
+  /** Throws what a delivery would be refused with right now: for callers who can avoid receiving an input. */
+  checkRoom(workerId: string): void {
+    this.#requireRunning();
+    const worker = this.#directory.require(workerId);
+    this.#requireAccepting(worker);
+    this.#delivery.requireRoom(worker, 0);
+  }
+
+  /** Accepts an untrusted, encoded input. A large one is parsed and validated by a host first, off the main loop. */
+  deliverBytes(workerId: string, body: Uint8Array, options: DeliverOptions): InputRecord | Promise<InputRecord> {
+    const worker = this.#directory.require(workerId);
+    requireSize(body.byteLength, this.limits.maxMessageBytes, 'http');
+    const digest = digestOf(body, options);
+    const known = this.#replay(worker, options, digest);
+    if (known !== null) return known;
+    this.#requireRunning();
+    this.#requireAccepting(worker);
+    this.#delivery.requireRoom(worker, body.byteLength);
+    if (body.byteLength > INLINE_PARSE_BYTES) return this.#deliverLarge(worker, body, options, digest);
+    const text = utf8(body);
+    requireValid(worker.actor.definition.input, parseUntrusted(text), 'invalid_input');
+    return this.#delivery.accept(worker, text, body.byteLength, options, digest);
+  }
+
+  async #deliverLarge(worker: Worker, body: Uint8Array, options: DeliverOptions, digest: string | null): Promise<InputRecord> {
+    const total = this.#delivery.load.bytes + this.#bytesInValidation + body.byteLength;
+    if (total > this.limits.maxTotalBytes) throw GreenroomError.of('runtime_overloaded', { details: { retry_after_ms: 1_000 } });
+    this.#bytesInValidation += body.byteLength;
+    try {
+      const host = worker.host?.host ?? this.#requireHosts().any();
+      await host.validate(worker.actor.module, body);
+    } finally {
+      this.#bytesInValidation -= body.byteLength;
+    }
+    // Much may have happened meanwhile.
+    const known = this.#replay(worker, options, digest);
+    if (known !== null) return known;
+    this.#requireRunning();
+    if (this.#directory.get(worker.workerId) !== worker) throw GreenroomError.of('worker_not_found');
+    this.#requireAccepting(worker);
+    return this.#delivery.accept(worker, body, body.byteLength, options, digest);
+  }
+
+  /** Accepts an input that is a value of this process. */
+  deliverValue(workerId: string, value: unknown, options: DeliverOptions): InputRecord {
+    const worker = this.#directory.require(workerId);
+    if (options.idempotencyKey === undefined) {
+      // Before the value is looked at: under overload a refusal must cost less than an acceptance.
+      this.#requireRunning();
+      this.#requireAccepting(worker);
+      this.#delivery.requireRoom(worker, 0);
+    }
+    const text = encode(value);
+    const bytes = requireSize(payloadBytes(text), this.limits.maxMessageBytes, 'ask');
+    const digest = digestOf(text, options);
+    const known = this.#replay(worker, options, digest);
+    if (known !== null) return known;
+    this.#requireRunning();
+    this.#requireAccepting(worker);
+    requireValid(worker.actor.definition.input, value, 'invalid_input');
+    return this.#delivery.accept(worker, text, bytes, options, digest);
+  }
+
+  /** Throws `worker_not_found` or `input_not_found`. */
+  input(workerId: string, inputId: string): InputRecord {
+    const worker = this.#directory.require(workerId);
+    const record = this.#delivery.find(worker, inputId);
+    if (record === undefined) throw GreenroomError.of('input_not_found');
+    // The supervisor hears of a start only with the reply; the host's memory knows it at once.
+    if (record.isLent && record.startedAtMs === 0 && worker.hasStarted(record)) record.startedAtMs = Date.now();
+    return record;
+  }
+
+  receipt(record: InputRecord): Receipt {
+    const worker = record.owner as Worker;
+    const ahead = record.outcome === null ? worker.mailbox.size - 1 : 0;
+    return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position: ahead };
+  }
+
+  cancel(workerId: string, request: CancelRequest): CancelAck {
+    const worker = this.#directory.require(workerId);
+    const reason = request.reason ?? 'cancel';
+    if (request.inputId === undefined) {
+      const running = COMMANDS.cancel[worker.status] === 'abort' ? worker.runningInput() : null;
+      if (running === null) return { workerId, status: worker.status, effect: 'none' };
+      const effect = this.#delivery.cancel(worker, running, reason);
+      return { workerId, status: worker.status, effect, inputId: running.inputId };
+    }
+    const record = this.#delivery.find(worker, request.inputId);
+    if (record === undefined) throw GreenroomError.of('input_not_found');
+    const { inputId, outcome } = record;
+    if (outcome !== null) return { workerId, status: worker.status, effect: 'ended', inputId, outcome };
+    const effect = this.#delivery.cancel(worker, record, reason);
+    return { workerId, status: worker.status, effect, inputId, ...(effect === 'removed' && { outcome: 'cancelled' }) };
+  }
+
+  /** An input of the worker's own making after a time. It waits for room, and is forgotten when the worker stops. */
+  deliverLater(workerId: string, value: unknown, delayMs: number, maxTimers: number): void {
+    const worker = this.#directory.require(workerId);
+    requireValid(worker.actor.definition.input, value, 'invalid_input');
+    const timers = (worker.timers ??= new Set());
+    if (timers.size >= maxTimers) throw GreenroomError.of('worker_busy', { message: 'The worker has too many timers.' });
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      try {
+        this.deliverValue(workerId, value, {});
+      } catch (thrown) {
+        const { retryable, code } = thrown as GreenroomError;
+        if (retryable && worker.timers === timers) this.deliverLater(workerId, value, RETRY_TIMER_MS, maxTimers);
+        else this.#log.warn({ worker_id: workerId, code }, 'timer input refused');
+      }
+    }, delayMs);
+    timers.add(timer);
+  }
+
+  // --- the whole ---
+
+  actors(): ActorView[] {
+    return this.#catalog.views();
+  }
+
+  async describe(): Promise<RuntimeView> {
+    const workers: RuntimeView['workers'] = { total: this.#directory.size };
+    for (const { status } of this.#directory.values()) workers[status] = (workers[status] ?? 0) + 1;
+    return {
+      ...this.identity,
+      status: this.#status,
+      store: this.#store.kind,
+      uptimeMs: Math.round(performance.now() - this.#startedAtMs),
+      workers,
+      hosts: await this.#requireHosts().views(),
+      mailbox: this.#delivery.load,
+      limits: this.limits,
+    };
+  }
+
+  /** Refuses new work at once, lets what was accepted run until the deadline, cancels the rest, ends the hosts. */
+  async close(deadlineMs: number): Promise<CloseReport> {
+    if (this.#status !== 'running') throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
+    this.#status = 'draining';
+    const before = { ...this.#delivery.counts };
+    const active = [...this.#directory.values()].filter((worker) => worker.status !== 'stopped');
+    const killedBefore = this.#lifecycle.kills;
+    await Promise.all(active.map((worker) => this.#stopForClose(worker, deadlineMs)));
+    const killedAtClose = await this.#requireHosts().close();
+    this.#delivery.close();
+    await this.#store.close();
+    this.#status = 'stopped';
+    const { finished, cancelled, refused } = this.#delivery.counts;
+    return {
+      finished: finished - before.finished,
+      refused: refused - before.refused,
+      cancelled: cancelled - before.cancelled,
+      killed: this.#lifecycle.kills - killedBefore + killedAtClose,
+    };
+  }
+
+  #stopForClose(worker: Worker, deadlineMs: number): Promise<unknown> {
+    // Nothing to wait for and nothing to run: its host ends anyway, so it need not be unloaded one by one.
+    if (worker.mailbox.size === 0 && worker.status !== 'stopping' && worker.actor.definition.stopped === undefined) {
+      worker.clearTimers();
+      return Promise.resolve();
+    }
+    return this.stop(worker.workerId, { drain: true, reason: 'close', deadlineMs });
+  }
+
+  // --- private ---
+
+  #requireHosts(): Hosts {
+    if (this.#hosts === null) throw new Error('the supervisor is not open');
+    return this.#hosts;
+  }
+
+  #requireRunning(): void {
+    if (this.#status !== 'running') {
+      this.#delivery.counts.refused++;
+      throw GreenroomError.of('runtime_unavailable');
+    }
+  }
+
+  #requireAccepting(worker: Worker): void {
+    const effect = COMMANDS.input[worker.status];
+    if (effect === 'accept') return;
+    if (worker.stopping !== null) worker.stopping.refused++;
+    requireEffect(effect, 'accept');
+  }
+
+  /** The input that this key was used for, if it is the same input. Throws `idempotency_conflict` if it is another. */
+  #replay(worker: Worker, options: DeliverOptions, digest: string | null): InputRecord | null {
+    const known = options.idempotencyKey === undefined ? undefined : worker.keys?.get(options.idempotencyKey);
+    if (known === undefined) return null;
+    if (known.digest !== digest) throw GreenroomError.of('idempotency_conflict');
+    return known;
+  }
+}
+
+/** Pause before the input of a timer that found its worker busy is tried again. */
+const RETRY_TIMER_MS = 100;
+
+/** Turns a code of the state table into its error. */
+function requireEffect(effect: string, expected: string): void {
+  if (effect !== expected) throw GreenroomError.of(effect as Parameters<typeof GreenroomError.of>[0]);
+}
+
+function requireSameRequest(worker: Worker, kind: string, config: Payload, displayName: string | null): void {
+  const isSame = worker.kind === kind && worker.displayName === displayName && isDeepStrictEqual(decode(worker.config), decode(config));
+  if (!isSame) throw GreenroomError.of('worker_exists');
+}
+
+function digestOf(payload: Payload, options: DeliverOptions): string | null {
+  return options.idempotencyKey === undefined ? null : createHash('sha256').update(payload).digest('base64');
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+function utf8(body: Uint8Array): string {
+  try {
+    return decoder.decode(body);
+  } catch {
+    throw GreenroomError.of('invalid_json', { message: 'The body is not valid UTF-8.' });
+  }
+}

@@ -1,0 +1,12 @@
+// Package entry "greenroom/testing": a runtime for the tests of actors. Same semantics, no threads, so that breakpoints and
+// coverage reach the actor; it cannot kill a handler that never yields.
+
+import { createRuntime } from '../runtime.ts';
+import type { Runtime, RuntimeOptions } from '../runtime.ts';
+
+export type { Runtime } from '../runtime.ts';
+
+/** A runtime on the main thread. `await using runtime = await createTestRuntime({ actors: [url] })` closes it by itself. */
+export function createTestRuntime(options: Omit<RuntimeOptions, 'hosts'>): Promise<Runtime> {
+  return createRuntime({ ...options, hosts: 0 });
+}

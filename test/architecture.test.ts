@@ -1,0 +1,154 @@
+// Who may import whom, as data, checked against every import line of `lib` and `actors`; and the shape of the files.
+// Names are relative to `lib`. Patterns read from left to right and the last one that fits wins:
+//   `folder/`, `file.ts`, `*` (all of lib)   allowed          `type:PATTERN`  with `import type` only
+//   `!PATTERN`                               not allowed      `lazy:PATTERN`  with a dynamic import only
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url)); // this file runs from dist/test
+const LINES_MAX = 400;
+const BASE = 'protocol/ observe/ errors.ts limits.ts';
+
+/** The first row whose left side fits a file is its rule; a file without a row is a mistake. */
+const LAYERS = [
+  ['cli.ts', 'runtime.ts config.ts server/ observe/ errors.ts limits.ts'],
+  ['index.ts', 'runtime.ts errors.ts limits.ts type:actor.ts type:config.ts type:supervisor/'],
+  ['runtime.ts', '* !cli.ts !index.ts !client/ !server/ !testing/ lazy:server/'],
+  ['testing/', '* !cli.ts'],
+  ['server/', `server/ supervisor/ functions/ type:store/ ${BASE}`],
+  ['supervisor/', `supervisor/ host/host.ts host/modules.ts store/store.ts functions/function.ts actor.ts ${BASE}`],
+  ['host/host.ts host/pool.ts host/link.ts', `host/ !host/thread.ts !host/runner.ts !host/context.ts actor.ts ${BASE}`],
+  ['host/inline.ts', `host/ !host/thread.ts !host/context.ts actor.ts ${BASE}`], // both ends without a thread
+  ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts actor.ts ${BASE}`], // thread end, and what both share
+  ['store/', `store/ ${BASE}`],
+  ['functions/', `functions/ ${BASE}`],
+  ['client/', 'client/ protocol/ errors.ts limits.ts'],
+  ['actor.ts', 'errors.ts type:protocol/'],
+  ['observe/', BASE],
+  ['protocol/ config.ts', 'protocol/ errors.ts limits.ts'],
+  ['limits.ts', 'errors.ts'],
+  ['errors.ts', ''],
+  ['../actors/', 'actor.ts'],
+] as const;
+
+/** Who may import a package; one that has no row is not imported at all. */
+const PACKAGES: Record<string, string> = {
+  '@valibot/to-json-schema': 'supervisor/catalog.ts',
+  comlink: 'host/',
+  commander: 'cli.ts',
+  fastify: 'server/',
+  node: '*',
+  pino: 'observe/',
+  piscina: 'host/pool.ts',
+  'secure-json-parse': '*',
+  undici: 'client/',
+  uuid: 'supervisor/ server/ cli.ts',
+  valibot: '* !errors.ts !limits.ts ../actors/',
+};
+
+type Kind = 'static' | 'type' | 'lazy';
+type Import = { specifier: string; kind: Kind };
+
+const IMPORT =
+  /^(?:import|export)\s+(type\s+)?(?:[\w$*{][^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"`]([^'"`]+)['"`]/gm;
+
+function permits(patterns: string, name: string, kind: Kind = 'static'): boolean {
+  let allowed = false;
+  for (const entry of patterns.split(' ')) {
+    const [, mark, pattern] = /^(!|type:|lazy:)?(.*)$/.exec(entry)!;
+    const fits =
+      pattern === '*' ? !name.startsWith('..') : pattern!.endsWith('/') ? name.startsWith(pattern!) : name === pattern;
+    if (fits) allowed = mark !== '!' && (allowed || mark === undefined || mark === `${kind}:`);
+  }
+  return allowed;
+}
+
+function importsOf(source: string): Import[] {
+  return Array.from(source.matchAll(IMPORT), ([, type, declared, called]) =>
+    declared === undefined
+      ? { specifier: called!, kind: 'lazy' }
+      : { specifier: declared, kind: type === undefined ? 'static' : 'type' },
+  );
+}
+
+function isAllowed(file: string, rule: string, { specifier, kind }: Import): boolean {
+  if (specifier.startsWith('.')) {
+    const target = path.posix.join('lib', path.posix.dirname(file), specifier);
+    return permits(rule, path.posix.relative('lib', target), kind);
+  }
+  const name = specifier.startsWith('node:') ? 'node' : /^(@[^/]+\/)?[^/]+/.exec(specifier)![0];
+  return permits(PACKAGES[name] ?? '', file, kind);
+}
+
+/** Paths of the sources below these folders, relative to the project. */
+function sources(...folders: string[]): string[] {
+  return folders.flatMap((folder) => {
+    if (!existsSync(path.join(ROOT, folder))) return [];
+    return readdirSync(path.join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+      const name = path.posix.join(folder, entry.name);
+      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : sources(name);
+      return /\.(ts|js|sh)$/.test(name) ? [name] : [];
+    });
+  });
+}
+
+const read = (name: string): string => readFileSync(path.join(ROOT, name), 'utf8');
+const everything = sources('lib', 'actors', 'bench', 'test', 'scripts');
+
+test('every import goes down the layers', () => {
+  const complaints = sources('lib', 'actors').flatMap((name) => {
+    const file = path.posix.relative('lib', name);
+    const rule = LAYERS.find(([files]) => permits(files, file))?.[1];
+    if (rule === undefined) return [`${name} has no row in LAYERS`];
+    return importsOf(read(name))
+      .filter((found) => !isAllowed(file, rule, found))
+      .map(({ kind, specifier }) => `${name}: ${kind} import of ${specifier}`);
+  });
+  assert.deepEqual(complaints, []);
+});
+
+test(`no file is longer than ${LINES_MAX} lines`, () => {
+  assert.deepEqual(
+    everything.filter((name) => read(name).split('\n').length - 1 > LINES_MAX),
+    [],
+  );
+});
+
+test('no file or folder has a name that says nothing', () => {
+  assert.deepEqual(
+    everything.filter((name) => /(^|\/)(utils?|helpers?|common|types|misc)(\/|\.|$)/.test(name)),
+    [],
+  );
+});
+
+test('lib is one folder deep', () => {
+  assert.deepEqual(
+    sources('lib').filter((name) => name.split('/').length > 3),
+    [],
+  );
+});
+
+test('no work is left behind in a source', () => {
+  const leftovers = /\b(TO[D]O|FIX[M]E|X[X]X|H[A]CK)\b|\.(ski[p]|onl[y])\(/; // the brackets hide this line from itself
+  assert.deepEqual(
+    everything.filter((name) => leftovers.test(read(name))),
+    [],
+  );
+});
+
+test('the package root loads no fastify, undici or commander', () => {
+  const script = `
+    import { createRequire } from 'node:module';
+    await import(${JSON.stringify(new URL('../lib/index.js', import.meta.url))});
+    const loaded = Object.keys(createRequire(import.meta.url).cache); // all three are CommonJS, so all three show up here
+    console.log(JSON.stringify(loaded.filter((file) => /node_modules.(fastify|undici|commander)\\W/.test(file))));`;
+  const loaded = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: ROOT,
+    timeout: 30_000,
+  });
+  assert.deepEqual(JSON.parse(loaded.toString()), []);
+});

@@ -166,8 +166,11 @@ export class Link implements Host {
     return this.#call(() => this.#calls.startWorkers(specs), this.#limits.startTimeoutMs);
   }
 
-  stopWorker(workerSlot: number): Promise<void> {
-    return this.#call(() => this.#calls.stopWorker(workerSlot), this.#limits.stopTimeoutMs);
+  async stopWorker(workerSlot: number): Promise<void> {
+    this.#flush();
+    await this.#call(() => this.#calls.stopWorker(workerSlot), this.#limits.stopTimeoutMs);
+    // What `stopped` emitted left first, but on another port: ports are not read in the order of their messages.
+    this.#readData();
   }
 
   validate(module: string, payload: Payload): Promise<void> {
@@ -195,8 +198,11 @@ export class Link implements Host {
   }
 
   async close(): Promise<void> {
-    if (this.#exit !== null) return;
-    await this.#call(() => this.#calls.close(), this.#limits.startTimeoutMs);
+    const closed = this.#call(() => this.#calls.close(), this.#limits.startTimeoutMs);
+    // The end of the host is as good an answer as the answer itself, which may not get through before it.
+    await Promise.race([closed, this.exited]).catch((cause: unknown) => {
+      if (this.#exit?.type !== 'closed') throw cause;
+    });
     await this.exited;
   }
 
@@ -219,11 +225,16 @@ export class Link implements Host {
     });
   }
 
-  #onExit(error: Error | null): HostExit {
-    // Replies that were on their way when the host died are outcomes like any other.
+  /** Takes in what has arrived on the data port without waiting for its turn. */
+  #readData(): void {
     for (let next = receiveMessageOnPort(this.#data); next !== undefined; next = receiveMessageOnPort(this.#data)) {
       eachReply(next.message as Batch, this);
     }
+  }
+
+  #onExit(error: Error | null): HostExit {
+    // Replies that were on their way when the host died are outcomes like any other.
+    this.#readData();
     const type = this.#killCause !== null ? 'killed' : error === null ? 'closed' : 'crashed';
     this.#exit = { type, error: this.#killCause ?? error };
     for (const port of this.#ports) port.close();

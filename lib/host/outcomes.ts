@@ -44,15 +44,23 @@ const AUTHOR_CODE = /^[a-z][a-z0-9_]{0,63}$/;
  * of anything else the caller learns only that the actor failed, and `report` gets a safe description for the log.
  */
 export function failureOf(thrown: unknown, report: (fields: Record<string, unknown>) => void): WireError {
-  if (thrown instanceof GreenroomError) return thrown.toWire();
-  const { code, message, retryable, details } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as Record<string, unknown>;
-  if (typeof code === 'string' && AUTHOR_CODE.test(code)) {
-    const wire: WireError = { code, message: String(message).slice(0, MAX_ERROR_CHARS), retryable: retryable === true };
-    return withDetails(wire, details);
-  }
+  const chosen = chosenError(thrown);
+  if (chosen !== null) return chosen;
   report(describeError(thrown));
   const { message: generic, retryable: again } = ERRORS.actor_error;
   return { code: 'actor_error', message: generic, retryable: again };
+}
+
+/** What the author chose to say; null if nothing, or if the thrown object throws in turn when it is looked at. */
+function chosenError(thrown: unknown): WireError | null {
+  try {
+    if (typeof thrown !== 'object' || thrown === null) return null;
+    const { code, message, retryable, details } = thrown as Record<string, unknown>;
+    if (typeof code !== 'string' || !AUTHOR_CODE.test(code)) return null;
+    return withDetails({ code, message: String(message).slice(0, MAX_ERROR_CHARS), retryable: retryable === true }, details);
+  } catch {
+    return null;
+  }
 }
 
 /** Details travel if they are a JSON object of bounded size; a promise to carry them must not break the error itself. */
@@ -61,7 +69,10 @@ function withDetails(wire: WireError, details: unknown): WireError {
   try {
     const text = JSON.stringify(details);
     if (text.length > MAX_ERROR_CHARS) return { ...wire, details: { truncated: true } };
-    return { ...wire, details: JSON.parse(text) as Record<string, unknown> };
+    const plain: unknown = JSON.parse(text);
+    // A `toJSON` may have made something else of it: a Date becomes a string.
+    if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) return wire;
+    return { ...wire, details: plain as Record<string, unknown> };
   } catch {
     return { ...wire, details: { unencodable: true } };
   }

@@ -43,6 +43,8 @@ class Cell implements ContextOwner {
   savedState: Payload | null;
   readonly line: HeldInput[] = [];
   running: HeldInput | null = null;
+  /** The input that it started last. */
+  lastSeq = 0;
   context: InputContext | null = null;
   isQueued = false;
   /** Unknown counts as slow: finished replies of neighbours must not wait behind a handler that never ran before. */
@@ -97,7 +99,7 @@ export class Runner {
       const definition = await loadActor(spec.module);
       const given = decode(spec.config);
       const config = definition.config === undefined ? given : requireValid(definition.config, given, 'invalid_request', 'config');
-      const state = spec.state ?? this.#firstState(definition, config);
+      const state = spec.state ?? this.#firstState(spec.slot, definition, config);
       this.#cells[spec.slot] = new Cell(this.#host, spec, definition, config, state);
       return { state };
     } catch (thrown) {
@@ -105,8 +107,14 @@ export class Runner {
     }
   }
 
-  #firstState(definition: ActorDefinition, config: unknown): Payload | null {
-    return definition.state === undefined ? null : encodeState(definition.state(config), this.#host.maxMessageBytes);
+  #firstState(workerSlot: number, definition: ActorDefinition, config: unknown): Payload | null {
+    if (definition.state === undefined) return null;
+    this.#enterStack(workerSlot);
+    try {
+      return encodeState(definition.state(config), this.#host.maxMessageBytes);
+    } finally {
+      this.#leaveStack();
+    }
   }
 
   async stop(workerSlot: number): Promise<void> {
@@ -115,14 +123,14 @@ export class Runner {
     if (cell.running !== null || cell.line.length > 0) await new Promise<void>((resolve) => (cell.whenEmpty = resolve));
     this.#cells[workerSlot] = undefined;
     if (cell.definition.stopped === undefined) return;
-    const context = new InputContext(cell, this.#shared[SHARED.started + workerSlot] ?? 0, 1);
+    const context = new InputContext(cell, cell.lastSeq, 1);
     try {
       await cell.definition.stopped(context);
     } catch (thrown) {
       failureOf(thrown, (fields) => this.#host.log(cell.workerId, 'error', 'stopped() failed', fields));
     }
     context.end();
-    this.#scheduleFlush();
+    this.flush();
   }
 
   /** Parses and validates an untrusted input. Throws `invalid_json` or `invalid_input`. */
@@ -218,9 +226,10 @@ export class Runner {
 
     const context = new InputContext(cell, input.seq, input.attempt);
     cell.running = input;
+    cell.lastSeq = input.seq;
     cell.context = context;
     Atomics.store(this.#shared, SHARED.started + cell.slot, input.seq | 0);
-    Atomics.store(this.#shared, SHARED.current, cell.slot);
+    this.#enterStack(cell.slot);
     let result: unknown;
     try {
       const value = requireValid(cell.definition.input, decode(input.payload), 'invalid_input');
@@ -236,6 +245,11 @@ export class Runner {
     if (isThenable(result)) this.#await(cell, input, context, nowMs, result);
     else this.#complete(cell, input, context, nowMs, endedAtMs, result);
     return endedAtMs;
+  }
+
+  /** From here on a thread that dies or is stuck names the worker that was running. */
+  #enterStack(workerSlot: number): void {
+    Atomics.store(this.#shared, SHARED.current, workerSlot);
   }
 
   #leaveStack(): void {

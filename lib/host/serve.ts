@@ -54,10 +54,14 @@ export async function serveHost(
   /** Control may overtake the input that it is about: then that input is on the data port, and is taken in first. */
   function control(frame: ControlFrame): void {
     if (runner.cancel(frame)) return;
+    readData();
+    runner.cancel(frame);
+  }
+
+  function readData(): void {
     for (let next = receiveMessageOnPort(boot.data); next !== undefined; next = receiveMessageOnPort(boot.data)) {
       runner.accept(next.message as Batch);
     }
-    runner.cancel(frame);
   }
 
   boot.data.on('message', (batch: Batch) => runner.accept(batch));
@@ -69,7 +73,11 @@ export async function serveHost(
   const calls: HostCalls = {
     hello: () => threadId,
     startWorkers: (specs) => Promise.all(specs.map((spec) => runner.start(spec))),
-    stopWorker: (workerSlot) => runner.stop(workerSlot),
+    stopWorker: (workerSlot) => {
+      // What was sent to the worker before is on another port, and comes first.
+      readData();
+      return runner.stop(workerSlot);
+    },
     validate: (module, payload) => runner.validate(module, payload),
     inspect: async (module) => {
       const { kind, description = null } = await loadActor(module);

@@ -26,5 +26,8 @@ function describeIssue(issue: v.BaseIssue<unknown>, under: string): Issue {
   const isUnknownKey = issue.expected === 'never' && path !== '';
   if (isUnknownKey) return { path, message: 'unknown key' };
   if (issue.received === 'undefined') return { path, message: 'required' };
-  return { path, message: issue.expected === null ? issue.message : `expected ${issue.expected}` };
+  if (issue.expected !== null) return { path, message: `expected ${issue.expected}` };
+  // Without a message of the schema's author, valibot's own ends with the value.
+  const suffix = `: Received ${issue.received}`;
+  return { path, message: issue.message.endsWith(suffix) ? issue.message.slice(0, -suffix.length) : issue.message };
 }

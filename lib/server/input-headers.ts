@@ -14,10 +14,10 @@ export function deliverOptionsOf(headers: IncomingHttpHeaders): DeliverOptions {
   const deadline = headers['greenroom-deadline-ms'];
   const key = headers['idempotency-key'];
   if (deadline === undefined && key === undefined) return NO_OPTIONS;
-  const options: DeliverOptions = {};
-  if (deadline !== undefined) options.deadlineAtMs = Date.now() + deadlineMs(String(deadline));
-  if (key !== undefined) options.idempotencyKey = idempotencyKey(String(key));
-  return options;
+  return {
+    ...(deadline !== undefined && { deadlineAtMs: Date.now() + deadlineMs(String(deadline)) }),
+    ...(key !== undefined && { idempotencyKey: idempotencyKey(String(key)) }),
+  };
 }
 
 /** From the arrival of the request. */

@@ -65,10 +65,11 @@ class MemoryWorkerStore implements WorkerStore {
 
   append(type: EntryType, atMs: number, inputId: string | null, data: Payload): number {
     const sequence = ++this.#last;
+    this.#bytes += sizeOf(data);
+    // Room is made first, so that a ring at its bound does not grow.
+    while (this.#first < sequence && this.#isOverBounds()) this.#dropOldest();
     if (sequence - this.#first >= this.#ring.length) this.#grow();
     this.#ring[sequence & (this.#ring.length - 1)] = { sequence, atMs, type, inputId, data };
-    this.#bytes += sizeOf(data);
-    while (this.#first < sequence && this.#isOverBounds()) this.#dropOldest();
     return sequence;
   }
 

@@ -70,9 +70,10 @@ async function load(module: string, limits: Limits): Promise<Actor> {
 }
 
 async function findModules(source: string | URL): Promise<string[]> {
-  const path = source instanceof URL || source.startsWith('file:') ? fileURLToPath(source) : resolve(source);
+  let path: string;
   let isFolder: boolean;
   try {
+    path = source instanceof URL || source.startsWith('file:') ? fileURLToPath(source) : resolve(source);
     isFolder = (await stat(path)).isDirectory();
   } catch (cause) {
     throw GreenroomError.of('invalid_actor', { message: `there is no actor folder or module ${String(source)}`, cause });

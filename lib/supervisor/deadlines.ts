@@ -1,5 +1,5 @@
 // One timer for all deadlines: a wheel of buckets, each a line of inputs that come due in the same tick. Adding and removing
-// are a few pointer writes; a timer per input costs more than the rest of an ask. A deadline fires up to one tick late.
+// are a few pointer writes; a timer per input costs more than the rest of an ask. A deadline fires up to two ticks late.
 
 /** What an entry must bring along; only the wheel writes the links. */
 export interface Deadline<D> {
@@ -73,8 +73,8 @@ export class Deadlines<D extends Deadline<D>> {
       if (entry.deadlineAtMs <= dueMs) due.push(entry);
     }
     for (const entry of due) {
-      // An earlier one of this tick may have removed it.
-      if (entry.deadlineAtMs === 0) continue;
+      // An earlier one of this tick may have removed it, or put it off.
+      if (entry.deadlineAtMs === 0 || entry.deadlineAtMs > dueMs) continue;
       this.remove(entry);
       this.#onDue(entry);
     }

@@ -55,8 +55,11 @@ export class Directory<W extends Listed> {
     this.#sortedIds = null;
   }
 
+  /** Does nothing if the id belongs to another worker by now. */
   delete(worker: W): void {
-    if (this.#workers.delete(worker.workerId)) this.#sortedIds = null;
+    if (this.#workers.get(worker.workerId) !== worker) return;
+    this.#workers.delete(worker.workerId);
+    this.#sortedIds = null;
   }
 
   values(): IterableIterator<W> {

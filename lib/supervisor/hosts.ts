@@ -222,7 +222,8 @@ export class Hosts {
     } catch (cause) {
       if (slot.status === 'dead') return;
       this.#log.error({ host_id: slot.host.hostId, ...describeError(cause) }, 'host did not start its workers in time');
-      slot.kill('start_timeout', workers);
+      // Whoever is on the stack, or all that were starting: the death will tell.
+      slot.kill('start_timeout', []);
     }
   }
 }

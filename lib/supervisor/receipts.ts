@@ -47,6 +47,8 @@ export class Receipts {
   add(record: InputRecord): void {
     const index = Math.floor(record.seq / PAGE);
     if (index !== this.#newestIndex) {
+      // What it held may be forgotten already; nothing would look at the page again.
+      if (this.#newest.count === 0) this.#pages.delete(this.#newestIndex);
       this.#newest = { records: new Array<InputRecord | undefined>(PAGE).fill(undefined), count: 0 };
       this.#newestIndex = index;
       this.#pages.set(index, this.#newest);

@@ -1,0 +1,44 @@
+// HTTP load without wrk: keep-alive connections with one request at a time on each.
+
+import { Client } from 'undici';
+import { answerRequests } from '../support/child.ts';
+import { CONNECTIONS } from '../support/http-load.ts';
+import type { HttpResult, HttpTarget } from '../support/http-load.ts';
+import { holdInFlight } from '../support/load.ts';
+import { quantile } from '../support/statistics.ts';
+
+async function run({ url, headers, seconds }: HttpTarget & { seconds: number }): Promise<HttpResult> {
+  const { origin, pathname } = new URL(url);
+  const clients = Array.from({ length: CONNECTIONS }, () => new Client(origin, { pipelining: 1 }));
+  const samplesUs: number[] = [];
+  try {
+    const { perSecond } = await holdInFlight(
+      async (question, lane) => {
+        const client = clients[lane];
+        if (client === undefined) throw new Error('no connection has this lane');
+        const askedMs = performance.now();
+        const { statusCode, body } = await client.request({
+          method: 'POST',
+          path: pathname,
+          headers,
+          body: JSON.stringify(question),
+        });
+        const text = await body.text();
+        samplesUs.push((performance.now() - askedMs) * 1_000);
+        if (statusCode !== 200) throw new Error(`${statusCode}: ${text.slice(0, 200)}`);
+        const answer = JSON.parse(text) as { result?: { output: unknown } };
+        return answer.result === undefined ? answer : answer.result.output;
+      },
+      { inFlight: CONNECTIONS, forMs: seconds * 1_000 },
+    );
+    samplesUs.sort((a, b) => a - b);
+    return { perSecond, p50Us: quantile(samplesUs, 0.5), p99Us: quantile(samplesUs, 0.99) };
+  } finally {
+    await Promise.all(clients.map((client) => client.close()));
+  }
+}
+
+answerRequests(
+  (request) => run(request as HttpTarget & { seconds: number }),
+  async () => undefined,
+);

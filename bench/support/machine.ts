@@ -1,0 +1,49 @@
+// Where and when the numbers were taken. Without it a number means nothing.
+
+import { cpus, loadavg, totalmem } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly node: string;
+  readonly platform: string;
+  readonly date: string;
+  /** Over the last minute, before the run. Far above 0 means that the run shared the machine. */
+  readonly loadAverage: number;
+}
+
+export function describeMachine(): Machine {
+  const cores = cpus();
+  return {
+    cpu: cores[0]?.model.trim() ?? 'unknown',
+    cores: cores.length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    date: new Date().toISOString(),
+    loadAverage: loadAverage(),
+  };
+}
+
+export function machineLine(machine: Machine): string {
+  const { cpu, cores, memoryGiB, node, platform, date, loadAverage: load } = machine;
+  return `${cpu} · ${cores} cores · ${memoryGiB} GiB · Node ${node} · ${platform} · ${date} · load average ${load}`;
+}
+
+export function loadAverage(): number {
+  return Number((loadavg()[0] ?? NaN).toFixed(2));
+}
+
+let collect: (() => void) | undefined;
+
+/** So that nobody pays for what the one before left behind. */
+export function collectGarbage(): void {
+  if (collect === undefined) {
+    setFlagsFromString('--expose-gc');
+    collect = runInNewContext('gc') as () => void;
+  }
+  collect();
+}

@@ -1,0 +1,9 @@
+// Answers a batch with a batch: id, value, id, value, …
+
+import { parentPort } from 'node:worker_threads';
+
+parentPort?.on('message', (batch: unknown[]) => {
+  const answers: unknown[] = [];
+  for (let at = 0; at < batch.length; at += 2) answers.push(batch[at], batch[at + 1]);
+  parentPort?.postMessage(answers);
+});

@@ -1,0 +1,5 @@
+// The worker of workerpool.
+
+import workerpool from 'workerpool';
+
+workerpool.worker({ echo: (value: unknown) => value });

@@ -1,0 +1,221 @@
+// What every host must do, whatever carries it. Run by the thread pool and by the inline host.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { TestContext } from 'node:test';
+import type { Host, HostFactory } from '../../lib/host/host.ts';
+import type { RuntimeServices } from '../../lib/host/services.ts';
+import { COMPLETED, CANCELLED, FAILED } from '../../lib/protocol/frames.ts';
+import type { Ticket } from '../../lib/protocol/frames.ts';
+import type { Payload } from '../../lib/protocol/payload.ts';
+import { codeOf, eventually, openGate } from '../support/start-runtime.ts';
+
+export interface HostContractOptions {
+  makeFactory: (services: RuntimeServices) => HostFactory;
+  /** A loop without an await can be ended from outside. */
+  canKillLoops: boolean;
+}
+
+interface Reply {
+  seq: number;
+  code: number;
+  body: unknown;
+  state: unknown;
+  hasStarted: boolean;
+}
+
+const moduleOf = (name: string) => new URL(`../fixtures/actors/${name}.js`, import.meta.url).href;
+const unused = (): never => assert.fail('no actor asked for this');
+const services: RuntimeServices = { log: () => undefined, ask: unused, tell: unused, create: unused, stop: unused, invoke: unused, after: unused };
+
+/** A host with what it said, in order. */
+class Probe {
+  readonly replies: Reply[] = [];
+  readonly emitted: { workerSlot: number; data: unknown }[] = [];
+  readonly host: Host;
+
+  constructor(factory: HostFactory) {
+    this.host = factory.launch('host-1', {
+      reply: (ticket, code, startedAtMs, _endedAtMs, body, state) =>
+        this.replies.push({ seq: ticket.seq, code, body: read(body), state: state === null ? null : read(state), hasStarted: startedAtMs > 0 }),
+      emitted: (workerSlot, _seq, _atMs, data) => this.emitted.push({ workerSlot, data: read(data) }),
+    });
+  }
+
+  async start(name: string, slot: number, config = '{}'): Promise<unknown> {
+    const [result] = await this.host.startWorkers([{ slot, workerId: `w${slot}`, kind: name, module: moduleOf(name), config, state: null }]);
+    return result;
+  }
+
+  send(workerSlot: number, seq: number, input: unknown): void {
+    const payload = JSON.stringify(input);
+    const ticket: Ticket = { seq, attempt: 1, payload, bytes: payload.length };
+    this.host.send(workerSlot, ticket);
+  }
+
+  cancel(workerSlot: number, seq: number | null, waitingOnly = false): void {
+    this.host.cancel({ workerSlot, seq, reason: 'test', waitingOnly });
+  }
+
+  async seqs(count: number): Promise<number[]> {
+    await eventually(() => this.replies.length >= count);
+    return this.replies.map((reply) => reply.seq);
+  }
+
+  said(data: unknown): Promise<unknown> {
+    return eventually(() => this.emitted.find((entry) => entry.data === data));
+  }
+}
+
+const read = (payload: Payload): unknown => JSON.parse(typeof payload === 'string' ? payload : new TextDecoder().decode(payload));
+
+export function hostContract(name: string, options: HostContractOptions): void {
+  const launch = async (t: TestContext): Promise<Probe> => {
+    const factory = options.makeFactory(services);
+    const probe = new Probe(factory);
+    t.after(async () => {
+      probe.host.kill(new Error('the test is over'));
+      await probe.host.exited;
+      await factory.close();
+    });
+    await probe.host.ready;
+    return probe;
+  };
+
+  describe(`${name} as a host`, () => {
+    test('runs the inputs of a worker in order, one at a time, and answers each once', async (t) => {
+      const probe = await launch(t);
+      assert.deepEqual(await probe.start('gate', 0), { state: null });
+      probe.send(0, 1, { wait: `${name}-order`, say: 'a' });
+      for (let seq = 2; seq <= 9; seq++) probe.send(0, seq, { say: seq });
+      await probe.said('waiting');
+      assert.deepEqual(probe.replies, []);
+      openGate(`${name}-order`);
+      assert.deepEqual(await probe.seqs(9), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+      assert.deepEqual(probe.replies[8], { seq: 9, code: COMPLETED, body: 9, state: null, hasStarted: true });
+    });
+
+    test('goes on with other workers while one waits', async (t) => {
+      const probe = await launch(t);
+      await Promise.all([probe.start('gate', 0), probe.start('exits', 1)]);
+      probe.send(0, 1, { wait: 'never' });
+      probe.send(1, 2, { add: 3 });
+      assert.deepEqual(await probe.seqs(1), [2]);
+      assert.deepEqual(probe.replies[0], { seq: 2, code: COMPLETED, body: 3, state: { total: 3 }, hasStarted: true });
+    });
+
+    test('turns what a handler throws into a typed failure and keeps the state', async (t) => {
+      const probe = await launch(t);
+      await probe.start('throws', 0);
+      probe.send(0, 1, 'typed');
+      probe.send(0, 2, 'look');
+      await probe.seqs(2);
+      const error = { code: 'no_such_thing', message: 'There is no such thing.', retryable: true, details: { id: 7 } };
+      assert.deepEqual(probe.replies, [
+        { seq: 1, code: FAILED, body: error, state: null, hasStarted: true },
+        { seq: 2, code: COMPLETED, body: { changed: false }, state: null, hasStarted: true },
+      ]);
+    });
+
+    test('hears a cancel before what waits: the running input ends, one that waits never starts', async (t) => {
+      const probe = await launch(t);
+      await probe.start('gate', 0);
+      probe.send(0, 1, { wait: 'never' });
+      probe.send(0, 2, { say: 2 });
+      probe.send(0, 3, { say: 3 });
+      await probe.said('waiting');
+      probe.cancel(0, 1);
+      probe.cancel(0, 2);
+      await probe.seqs(3);
+      assert.deepEqual(probe.replies.map(({ seq, code, hasStarted }) => [seq, code, hasStarted]), [
+        [1, CANCELLED, true],
+        [2, CANCELLED, false],
+        [3, COMPLETED, true],
+      ]);
+    });
+
+    test('hears a cancel of an input that was sent in the same turn', async (t) => {
+      const probe = await launch(t);
+      await probe.start('gate', 0);
+      probe.send(0, 1, { wait: 'never' });
+      probe.cancel(0, 1);
+      await probe.seqs(1);
+      assert.equal(probe.replies[0]?.code, CANCELLED);
+    });
+
+    test('leaves a running input alone when only a waiting one is meant', async (t) => {
+      const probe = await launch(t);
+      await probe.start('gate', 0);
+      probe.send(0, 1, { wait: `${name}-only`, say: 1 });
+      await probe.said('waiting');
+      probe.cancel(0, 1, true);
+      openGate(`${name}-only`);
+      await probe.seqs(1);
+      assert.equal(probe.replies[0]?.code, COMPLETED);
+    });
+
+    test('unloads a worker after the inputs that it still holds, and runs stopped()', async (t) => {
+      const probe = await launch(t);
+      await probe.start('context', 0);
+      probe.send(0, 1, { do: 'count' });
+      await probe.host.stopWorker(0);
+      assert.deepEqual(probe.replies.map(({ seq }) => seq), [1]);
+      assert.deepEqual(probe.emitted, [{ workerSlot: 0, data: 'stopped() ran' }]);
+    });
+
+    test('says why a worker cannot start', async (t) => {
+      const probe = await launch(t);
+      const { error } = (await probe.start('bad-start', 0)) as { error: { code: string } };
+      assert.equal(error.code, 'actor_error');
+    });
+
+    test('validates an input without running it', async (t) => {
+      const probe = await launch(t);
+      await probe.host.validate(moduleOf('exits'), '{"add":1}');
+      assert.equal(await codeOf(probe.host.validate(moduleOf('exits'), '{"add":"1"}')), 'invalid_input');
+      assert.equal(await codeOf(probe.host.validate(moduleOf('exits'), '{')), 'invalid_json');
+    });
+
+    test('settles every call and tells its end once when it is killed', async (t) => {
+      const probe = await launch(t);
+      await probe.start('gate', 0);
+      probe.send(0, 1, { wait: 'never' });
+      await probe.said('waiting');
+      const pending = codeOf(probe.host.stopWorker(0));
+      probe.host.kill(new Error('enough'));
+      assert.equal(await pending, 'host_lost');
+      const { type, error } = await probe.host.exited;
+      assert.deepEqual([type, error?.message], ['killed', 'enough']);
+      assert.equal(await codeOf(probe.host.stopWorker(0)), 'host_lost');
+      assert.equal(probe.host.lastStarted(0), 1);
+    });
+
+    test('closes in order when it is asked to', async (t) => {
+      const probe = await launch(t);
+      await probe.host.close();
+      assert.deepEqual(await probe.host.exited, { type: 'closed', error: null });
+    });
+
+    if (!options.canKillLoops) return;
+
+    test('names the worker on the stack when a loop that hears nothing is killed', async (t) => {
+      const probe = await launch(t);
+      await Promise.all([probe.start('gate', 0), probe.start('spins', 1)]);
+      probe.send(1, 7, { politely: false });
+      await probe.said('spinning');
+      probe.host.kill(new Error('deaf'));
+      await probe.host.exited;
+      assert.deepEqual([probe.host.current(), probe.host.lastStarted(1)], [1, 7]);
+    });
+
+    test('delivers the replies that it had sent before it died', async (t) => {
+      const probe = await launch(t);
+      await Promise.all([probe.start('exits', 0), probe.start('exits', 1)]);
+      probe.send(0, 1, { add: 1 });
+      probe.send(1, 2, { code: 9 });
+      const { type, error } = await probe.host.exited;
+      assert.deepEqual([type, /code: 9/.test(error?.message ?? '')], ['crashed', true]);
+      assert.deepEqual(probe.replies.map(({ seq }) => seq), [1]);
+    });
+  });
+}

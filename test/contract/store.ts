@@ -1,0 +1,223 @@
+// What every store must do, wherever it keeps things. Run by each store's test.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { TestContext } from 'node:test';
+import fc from 'fast-check';
+import { ENTRY_TYPES } from '../../lib/protocol/views.ts';
+import type { Store, StoredEntry, TranscriptBounds, WorkerRecord, WorkerStore } from '../../lib/store/store.ts';
+import { seeded } from '../support/seeded.ts';
+
+export type MakeStore = (bounds: TranscriptBounds) => Store | Promise<Store>;
+
+export const WIDE: TranscriptBounds = { maxEntries: 1_000, maxBytes: 1_000_000 };
+
+export const RECORD: WorkerRecord = {
+  workerId: 'w1',
+  kind: 'counter',
+  displayName: null,
+  config: '{"start":1}',
+  createdAtMs: 1_700_000_000_000,
+  state: null,
+};
+
+export const seqsOf = (items: readonly StoredEntry[]): number[] => items.map(({ sequence }) => sequence);
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1);
+
+/** Appends that many entries of one digit. */
+export function appendMany(worker: WorkerStore, count: number): number[] {
+  return upTo(count).map((n) => worker.append('input', n, `in-${n}`, String(n % 10)));
+}
+
+export function storeContract(name: string, makeStore: MakeStore): void {
+  const open = async (t: TestContext, bounds: TranscriptBounds = WIDE): Promise<Store> => {
+    const store = await makeStore(bounds);
+    t.after(() => store.close());
+    return store;
+  };
+  const openWorker = async (t: TestContext, bounds?: TranscriptBounds) => (await open(t, bounds)).create(RECORD);
+
+  describe(`${name}: a worker's record`, () => {
+    test('is loaded as it was created', async (t) => {
+      const worker = await openWorker(t);
+      assert.deepEqual(worker.load(), RECORD);
+    });
+
+    test('is replaced as a whole by save, and the last one counts', async (t) => {
+      const worker = await openWorker(t);
+      worker.save({ ...RECORD, state: '{"total":1}' });
+      const last = { ...RECORD, displayName: 'Günther 😀', state: '{"total":2}' };
+      worker.save(last);
+      assert.deepEqual(worker.load(), last);
+    });
+
+    test('keeps config and state that are bytes', async (t) => {
+      const bytes = new TextEncoder().encode('{"start":"ä😀"}');
+      const record = { ...RECORD, config: bytes, state: bytes };
+      assert.deepEqual((await open(t)).create(record).load(), record);
+    });
+
+    test('does not touch the transcript', async (t) => {
+      const worker = await openWorker(t);
+      appendMany(worker, 2);
+      worker.save({ ...RECORD, state: '1' });
+      assert.deepEqual([worker.lastSequence, seqsOf(worker.read(0, 10).items)], [2, [1, 2]]);
+    });
+  });
+
+  describe(`${name}: workers`, () => {
+    test('are all there, and none after it was deleted', async (t) => {
+      const store = await open(t);
+      const idsOf = () => Array.from(store.workers(), (worker) => worker.load().workerId).sort();
+      assert.deepEqual(idsOf(), []);
+      const workers = ['b', 'a', 'c'].map((workerId) => store.create({ ...RECORD, workerId }));
+      assert.deepEqual(idsOf(), ['a', 'b', 'c']);
+      workers[1]?.delete();
+      assert.deepEqual(idsOf(), ['b', 'c']);
+    });
+
+    test('have records and transcripts of their own', async (t) => {
+      const store = await open(t);
+      const [a, b] = [store.create({ ...RECORD, workerId: 'a' }), store.create({ ...RECORD, workerId: 'b' })];
+      appendMany(a, 3);
+      b.append('created', 1, null, '"b"');
+      a.save({ ...RECORD, workerId: 'a', state: '1' });
+      assert.deepEqual([a.lastSequence, b.lastSequence], [3, 1]);
+      assert.deepEqual(b.load(), { ...RECORD, workerId: 'b' });
+      assert.deepEqual(b.read(0, 10).items, [{ sequence: 1, atMs: 1, type: 'created', inputId: null, data: '"b"' }]);
+    });
+
+    test('that are created anew after a delete know nothing of the old ones', async (t) => {
+      const store = await open(t);
+      const old = store.create({ ...RECORD, state: '"old"' });
+      appendMany(old, 3);
+      old.delete();
+      const fresh = store.create(RECORD);
+      assert.deepEqual(fresh.load(), RECORD);
+      assert.deepEqual([fresh.lastSequence, fresh.read(0, 10)], [0, { items: [], nextAfter: 0, hasMore: false }]);
+      assert.equal(fresh.append('created', 1, null, 'null'), 1);
+    });
+  });
+
+  describe(`${name}: a transcript`, () => {
+    test('is empty at first', async (t) => {
+      const worker = await openWorker(t);
+      assert.deepEqual([worker.lastSequence, worker.read(0, 10)], [0, { items: [], nextAfter: 0, hasMore: false }]);
+    });
+
+    test('gives back each entry as it was appended, of every type, as text or as bytes', async (t) => {
+      const worker = await openWorker(t);
+      const data = ['null', '{"a":"ä😀"}', new TextEncoder().encode('[1]')];
+      const entries = ENTRY_TYPES.map((type, n) => ({
+        sequence: n + 1,
+        atMs: 1_000 + n,
+        type,
+        inputId: n % 2 === 0 ? null : `in-${n}`,
+        data: data[n % data.length] as string,
+      }));
+      const given = entries.map(({ type, atMs, inputId, data: value }) => worker.append(type, atMs, inputId, value));
+      assert.deepEqual(given, upTo(entries.length));
+      assert.deepEqual(worker.read(0, 100), { items: entries, nextAfter: entries.length, hasMore: false });
+    });
+
+    test('is numbered from 1 without gaps, whatever was dropped', async (t) => {
+      const worker = await openWorker(t, { maxEntries: 3, maxBytes: 1_000_000 });
+      assert.deepEqual([appendMany(worker, 20), worker.lastSequence], [upTo(20), 20]);
+    });
+
+    test('keeps as many entries as its bound says; one more and the oldest is gone', async (t) => {
+      for (const maxEntries of [1, 2, 3, 4, 5, 8, 16, 17]) {
+        const worker = await openWorker(t, { maxEntries, maxBytes: 1_000_000 });
+        appendMany(worker, maxEntries);
+        assert.deepEqual(seqsOf(worker.read(0, 100).items), upTo(maxEntries));
+        worker.append('output', 1, null, 'null');
+        assert.deepEqual(seqsOf(worker.read(0, 100).items), upTo(maxEntries + 1).slice(1));
+      }
+    });
+
+    test('keeps its newest entry whatever its size', async (t) => {
+      const worker = await openWorker(t, { maxEntries: 10, maxBytes: 100 });
+      appendMany(worker, 1);
+      const data = `"${'x'.repeat(10_000)}"`;
+      assert.equal(worker.append('output', 5, 'in-9', data), 2);
+      const entry = { sequence: 2, atMs: 5, type: 'output', inputId: 'in-9', data };
+      assert.deepEqual(worker.read(0, 10), { items: [entry], nextAfter: 2, hasMore: false });
+      worker.append('output', 6, null, '1');
+      assert.deepEqual(seqsOf(worker.read(0, 10).items), [3]);
+    });
+
+    test('drops its oldest entries to stay within its bytes, and no other', async (t) => {
+      const worker = await openWorker(t, { maxEntries: 1_000, maxBytes: 10_000 });
+      for (let n = 0; n < 100; n++) {
+        worker.append('output', n, null, 'x'.repeat(1_000));
+        const kept = seqsOf(worker.read(0, 1_000).items);
+        assert.deepEqual(kept, upTo(n + 1).slice(-kept.length));
+        assert.ok(kept.length * 1_000 <= 10_000 && kept.length >= Math.min(n + 1, 7), `${kept.length} kept`);
+      }
+    });
+
+    test('read in pages gives every entry once', async (t) => {
+      const worker = await openWorker(t);
+      appendMany(worker, 7);
+      const pages = [0, 3, 6].map((after) => worker.read(after, 3));
+      assert.deepEqual(
+        pages.map(({ items, nextAfter, hasMore }) => ({ seqs: seqsOf(items), nextAfter, hasMore })),
+        [
+          { seqs: [1, 2, 3], nextAfter: 3, hasMore: true },
+          { seqs: [4, 5, 6], nextAfter: 6, hasMore: true },
+          { seqs: [7], nextAfter: 7, hasMore: false },
+        ],
+      );
+    });
+
+    test('has no more behind a page that ends at its newest entry', async (t) => {
+      const worker = await openWorker(t);
+      appendMany(worker, 6);
+      const { items, nextAfter, hasMore } = worker.read(3, 3);
+      assert.deepEqual([seqsOf(items), nextAfter, hasMore], [[4, 5, 6], 6, false]);
+    });
+
+    test('read after its end gives nothing and leaves the place where it was', async (t) => {
+      const worker = await openWorker(t);
+      appendMany(worker, 2);
+      assert.deepEqual(worker.read(2, 10), { items: [], nextAfter: 2, hasMore: false });
+      assert.deepEqual(worker.read(99, 10), { items: [], nextAfter: 99, hasMore: false });
+    });
+
+    test('starts at its oldest entry for a reader whose place was dropped', async (t) => {
+      const worker = await openWorker(t, { maxEntries: 3, maxBytes: 1_000_000 });
+      appendMany(worker, 10);
+      const { items, nextAfter, hasMore } = worker.read(2, 2);
+      assert.deepEqual([seqsOf(items), nextAfter, hasMore], [[8, 9], 9, true]);
+    });
+
+    test('a page that was read does not change when entries are appended', async (t) => {
+      const worker = await openWorker(t, { maxEntries: 2, maxBytes: 1_000_000 });
+      appendMany(worker, 2);
+      const page = worker.read(0, 10);
+      appendMany(worker, 5);
+      assert.deepEqual([seqsOf(page.items), page.nextAfter, page.hasMore], [[1, 2], 2, false]);
+    });
+
+    test('does what a list would do', async (t) => {
+      const steps = fc.array(fc.record({ appends: fc.nat({ max: 9 }), after: fc.nat({ max: 40 }), limit: fc.integer({ min: 1, max: 12 }) }));
+      const property = fc.asyncProperty(fc.integer({ min: 1, max: 20 }), steps, async (maxEntries, plan) => {
+        const store = await makeStore({ maxEntries, maxBytes: 1_000_000 });
+        const worker = store.create(RECORD);
+        for (const { appends, after, limit } of plan) {
+          appendMany(worker, appends);
+          const all = upTo(worker.lastSequence).slice(-maxEntries);
+          const later = all.filter((sequence) => sequence > after);
+          const seqs = later.slice(0, limit);
+          const page = worker.read(after, limit);
+          assert.deepEqual(
+            { seqs: seqsOf(page.items), nextAfter: page.nextAfter, hasMore: page.hasMore },
+            { seqs, nextAfter: seqs.at(-1) ?? after, hasMore: later.length > limit },
+          );
+        }
+        await store.close();
+      });
+      await fc.assert(property, seeded(t, 100));
+    });
+  });
+}

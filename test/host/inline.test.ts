@@ -1,0 +1,8 @@
+import { InlineHosts } from '../../lib/host/inline.ts';
+import { resolveLimits } from '../../lib/limits.ts';
+import { hostContract } from '../contract/host.ts';
+
+hostContract('the main thread', {
+  makeFactory: (services) => new InlineHosts({ inputIdPrefix: 'i-', limits: resolveLimits(), services }),
+  canKillLoops: false,
+});

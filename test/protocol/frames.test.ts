@@ -1,0 +1,95 @@
+// Batches are read as they were written, also after the structured clone that they travel by.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { WORKERS_PER_HOST } from '../../lib/limits.ts';
+import { CANCELLED, COMPLETED, eachInput, eachReply, FAILED, pushEmitted, pushInput, pushReply, SHARED } from '../../lib/protocol/frames.ts';
+import type { Batch } from '../../lib/protocol/frames.ts';
+import type { Payload } from '../../lib/protocol/payload.ts';
+import { seeded } from '../support/seeded.ts';
+
+/** Slots of inputs share a number with the code of the reply; this is the largest that leaves room for it. */
+const MAX_SLOT = 2 ** 29 - 1;
+
+const slot = fc.oneof(fc.nat({ max: 100 }), fc.constant(MAX_SLOT));
+const workerSlot = fc.oneof(fc.nat({ max: 100 }), fc.constant(WORKERS_PER_HOST - 1));
+const seq = fc.oneof(fc.integer({ min: 1, max: 100 }), fc.constant(Number.MAX_SAFE_INTEGER));
+const atMs = fc.oneof(fc.constant(0), fc.constant(8.64e15), fc.nat());
+const payload: fc.Arbitrary<Payload> = fc.oneof(fc.json(), fc.string({ unit: 'binary' }), fc.uint8Array({ maxLength: 20 }));
+
+const input = fc.record({ slot, workerSlot, seq, attempt: fc.integer({ min: 1, max: 9 }), payload });
+
+const reply = fc.record({
+  type: fc.constant('reply' as const),
+  slot,
+  code: fc.constantFrom(COMPLETED, FAILED, CANCELLED),
+  startedAtMs: atMs,
+  endedAtMs: atMs,
+  body: payload,
+  state: fc.option(payload, { nil: null }),
+});
+const emitted = fc.record({ type: fc.constant('emitted' as const), workerSlot, seq, atMs, data: payload });
+
+type Input = typeof input extends fc.Arbitrary<infer T> ? T : never;
+type Reply = typeof reply extends fc.Arbitrary<infer T> ? T : never;
+type Emitted = typeof emitted extends fc.Arbitrary<infer T> ? T : never;
+
+function readInputs(batch: Batch): Input[] {
+  const read: Input[] = [];
+  eachInput(batch, (at, worker, number, attempt, body) => {
+    read.push({ slot: at, workerSlot: worker, seq: number, attempt, payload: body });
+  });
+  return read;
+}
+
+function readReplies(batch: Batch): (Reply | Emitted)[] {
+  const read: (Reply | Emitted)[] = [];
+  eachReply(batch, {
+    reply: (at, code, startedAtMs, endedAtMs, body, state) =>
+      read.push({ type: 'reply', slot: at, code, startedAtMs, endedAtMs, body, state }),
+    emitted: (worker, number, ms, data) => read.push({ type: 'emitted', workerSlot: worker, seq: number, atMs: ms, data }),
+  });
+  return read;
+}
+
+describe('a batch', () => {
+  test('of inputs is read as it was written', (t) => {
+    const property = fc.property(fc.array(input), (inputs) => {
+      const batch: Batch = [];
+      for (const { slot: at, workerSlot: worker, payload: body, ...ticket } of inputs) {
+        pushInput(batch, at, worker, { ...ticket, payload: body, bytes: body.length });
+      }
+      assert.deepEqual(readInputs(structuredClone(batch)), inputs);
+    });
+    fc.assert(property, seeded(t, 500));
+  });
+
+  test('of replies and emitted entries is read as it was written, in one order', (t) => {
+    const property = fc.property(fc.array(fc.oneof(reply, emitted)), (frames) => {
+      const batch: Batch = [];
+      for (const frame of frames) {
+        if (frame.type === 'emitted') pushEmitted(batch, frame.workerSlot, frame.seq, frame.atMs, frame.data);
+        else pushReply(batch, frame.slot, frame.code, frame.startedAtMs, frame.endedAtMs, frame.body, frame.state);
+      }
+      assert.deepEqual(readReplies(structuredClone(batch)), frames);
+    });
+    fc.assert(property, seeded(t, 500));
+  });
+
+  test('that is empty holds nothing', () => assert.deepEqual([readInputs([]), readReplies([])], [[], []]));
+
+  test('is flat and holds nothing but numbers and payloads', () => {
+    const batch: Batch = [];
+    pushInput(batch, 1, 2, { seq: 3, attempt: 1, payload: '"a"', bytes: 3 });
+    assert.deepEqual(batch, [1, 2, 3, 1, '"a"']);
+    const replies: Batch = [];
+    pushReply(replies, 1, CANCELLED, 0, 5, '"b"', null);
+    pushEmitted(replies, 2, 3, 5, '"c"');
+    assert.deepEqual(replies, [6, 0, 5, '"b"', null, -1, 2, 3, 5, '"c"']);
+  });
+});
+
+test('the shared table has a cell per worker behind its two own ones', () => {
+  assert.deepEqual(SHARED, { doorbell: 0, current: 1, started: 2 });
+});

@@ -1,0 +1,23 @@
+// Liveness and readiness, without a credential.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startEdge } from './support.ts';
+
+test('both answer without a credential', async (t) => {
+  const { send } = await startEdge(t);
+  for (const path of ['/livez', '/readyz']) {
+    assert.equal((await send('GET', path, { token: null })).status, 200, path);
+    assert.equal((await send('HEAD', path, { token: 'wrong' })).status, 200, path);
+  }
+});
+
+test('a runtime that is closed is alive and not ready', async (t) => {
+  const { send, runtime } = await startEdge(t);
+  t.mock.method(runtime, 'close', () => Promise.resolve());
+  await runtime.supervisor.close(1);
+  assert.equal((await send('GET', '/livez', { token: null })).status, 200);
+  const { status, json } = await send('GET', '/readyz', { token: null });
+  assert.equal(status, 503);
+  assert.equal(json.error.code, 'runtime_unavailable');
+});

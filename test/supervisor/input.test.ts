@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { InputRecord } from '../../lib/supervisor/input.ts';
+import type { InputListener } from '../../lib/supervisor/input.ts';
+
+const ERROR = { code: 'cancelled', message: 'The input was cancelled.', retryable: false };
+const owner = { workerId: 'w1' };
+const recordOf = (seq = 7): InputRecord => new InputRecord(owner, 'in-', seq, '{"add":1}', 9, null);
+
+/** What its sender and its worker can see of an input. */
+function look(record: InputRecord): Record<string, unknown> {
+  const { inputId, workerId, status, outcome, output, error, payload, bytes, attempt, startedAtMs, endedAtMs } = record;
+  return { inputId, workerId, status, outcome, output, error, payload, bytes, attempt, startedAtMs, endedAtMs };
+}
+
+const WAITING = {
+  inputId: 'in-7',
+  workerId: 'w1',
+  status: 'waiting',
+  outcome: null,
+  output: null,
+  error: null,
+  payload: '{"add":1}',
+  bytes: 9,
+  attempt: 1,
+  startedAtMs: 0,
+  endedAtMs: 0,
+};
+
+describe('an input', () => {
+  test('waits, with its payload, at the time of its acceptance', (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: 1_234 });
+    const record = recordOf();
+    assert.deepEqual(look(record), WAITING);
+    assert.deepEqual([record.owner, record.acceptedAtMs, record.idempotencyKey], [owner, 1_234, null]);
+  });
+
+  test('is running once it is known to have started', () => {
+    const record = recordOf();
+    record.startedAtMs = 5;
+    assert.deepEqual(look(record), { ...WAITING, status: 'running', startedAtMs: 5 });
+  });
+
+  test('has its output and its times after it completed, and no longer its payload', () => {
+    const record = recordOf();
+    record.end('completed', '42', null, 5, 6);
+    const completed = { status: 'ended', outcome: 'completed', output: '42', payload: '', startedAtMs: 5, endedAtMs: 6 };
+    assert.deepEqual(look(record), { ...WAITING, ...completed });
+  });
+
+  test('has its error and no start after it was cancelled while it waited', () => {
+    const record = recordOf();
+    record.end('cancelled', null, ERROR, 0, 6);
+    assert.deepEqual(look(record), {
+      ...WAITING,
+      status: 'ended',
+      outcome: 'cancelled',
+      error: ERROR,
+      payload: '',
+      endedAtMs: 6,
+    });
+  });
+
+  test('has one outcome: a second one throws and changes nothing', () => {
+    const record = recordOf();
+    record.end('completed', '42', null, 5, 6);
+    const before = look(record);
+    assert.throws(() => record.end('failed', null, ERROR, 7, 8), new Error('an input has one outcome'));
+    assert.deepEqual(look(record), before);
+  });
+
+  test('lets go of what its deadline would have called', () => {
+    const record = recordOf();
+    record.onDeadline = () => assert.fail('it has ended');
+    record.end('completed', 'null', null, 5, 6);
+    assert.equal(record.onDeadline, null);
+  });
+});
+
+describe('a listener of an input', () => {
+  /** An input and a listener that keeps the names of those that were told, with the outcome that they saw. */
+  function listened(...names: string[]): { record: InputRecord; told: string[]; listeners: InputListener[] } {
+    const record = recordOf();
+    const told: string[] = [];
+    const listeners = names.map((name): InputListener => ({ outcome }) => told.push(`${name} ${outcome}`));
+    for (const listener of listeners) record.whenEnded(listener);
+    return { record, told, listeners };
+  }
+
+  test('is told once, in the order in which it came, when the outcome is there', () => {
+    const { record, told } = listened('a', 'b', 'c');
+    assert.deepEqual(told, []);
+    record.end('expired', null, ERROR, 0, 6);
+    assert.deepEqual(told, ['a expired', 'b expired', 'c expired']);
+  });
+
+  test('is told at once when the outcome is there already', () => {
+    const { record, told } = listened();
+    record.end('completed', 'null', null, 5, 6);
+    record.whenEnded(({ outcome }) => told.push(`late ${outcome}`));
+    assert.deepEqual(told, ['late completed']);
+  });
+
+  for (const [at, name] of ['first', 'second', 'third'].entries()) {
+    test(`that was removed is not told, and the others are, if it was the ${name}`, () => {
+      const { record, told, listeners } = listened('0', '1', '2');
+      record.removeListener(listeners[at] as InputListener);
+      record.end('completed', 'null', null, 5, 6);
+      assert.deepEqual(told, ['0 completed', '1 completed', '2 completed'].toSpliced(at, 1));
+    });
+  }
+
+  test('that was never added can be removed', () => {
+    const { record, told } = listened('a');
+    record.removeListener(() => undefined);
+    record.end('completed', 'null', null, 5, 6);
+    assert.deepEqual(told, ['a completed']);
+  });
+
+  test('that comes while the others are told is told too', () => {
+    const { record, told } = listened('a');
+    record.whenEnded(() => record.whenEnded(({ outcome }) => told.push(`nested ${outcome}`)));
+    record.end('unknown', null, ERROR, 5, 6);
+    assert.deepEqual(told, ['a unknown', 'nested unknown']);
+  });
+});

@@ -54,7 +54,9 @@ export function errorsDoc(): string {
   for (const [code, { status, retryable, message, remedy }] of Object.entries(ERRORS)) {
     const title = AREAS[code as ErrorCode];
     if (title !== undefined) {
-      areas.push(`## ${title}\n\n| code | HTTP | retryable | meaning | what to do |\n| --- | --- | --- | --- | --- |\n`);
+      areas.push(
+        `## ${title}\n\n| code | HTTP | retryable | meaning | what to do |\n| --- | --- | --- | --- | --- |\n`,
+      );
     }
     const row = `| \`${code}\` | ${status} | ${retryable ? 'yes' : 'no'} | ${cell(message)} | ${cell(remedy)} |\n`;
     areas[areas.length - 1] += row;

@@ -40,7 +40,10 @@ describe('the table of errors', () => {
   test('has a 4xx or 5xx status in every row, and sentences for people', () => {
     const complaints = rows.filter(
       ([, { status, message, remedy }]) =>
-        !Number.isInteger(status) || status < 400 || status > 599 || ![message, remedy].every((text) => /^\S.*\S[.]$/.test(text)),
+        !Number.isInteger(status) ||
+        status < 400 ||
+        status > 599 ||
+        ![message, remedy].every((text) => /^\S.*\S[.]$/.test(text)),
     );
     assert.deepEqual(complaints, []);
   });
@@ -105,17 +108,27 @@ describe('an error of the table', () => {
   });
 
   test('can be matched without its class: code, status, retryable and details are its own', () => {
-    assert.throws(() => {
-      throw GreenroomError.of('timeout', { details: { input_id: 'in-1' } });
-    }, { code: 'timeout', status: 504, retryable: true, details: { input_id: 'in-1' } }); // prettier-ignore
+    assert.throws(
+      () => {
+        throw GreenroomError.of('timeout', { details: { input_id: 'in-1' } });
+      },
+      { code: 'timeout', status: 504, retryable: true, details: { input_id: 'in-1' } },
+    );
   });
 });
 
 describe('an error from a wire', () => {
   test('is what was sent, whatever its code', (t) => {
     const wire: fc.Arbitrary<WireError> = fc
-      .record({ code: fc.oneof(fc.string(), fc.constantFrom(...codes)), message: fc.string(), retryable: fc.boolean() })
-      .chain((base) => fc.option(fc.dictionary(fc.string(), fc.jsonValue())).map((details) => (details === null ? base : { ...base, details })));
+      .record(
+        { code: fc.oneof(fc.string(), fc.constantFrom(...codes)), message: fc.string(), retryable: fc.boolean() },
+        { noNullPrototype: true },
+      )
+      .chain((base) =>
+        fc
+          .option(fc.dictionary(fc.string(), fc.jsonValue()))
+          .map((details) => (details === null ? base : { ...base, details })),
+      );
     fc.assert(
       fc.property(wire, (sent) => assert.deepEqual(GreenroomError.fromWire(sent).toWire(), sent)),
       seeded(t, 300),
@@ -142,7 +155,7 @@ describe('anything that was thrown', () => {
   });
 
   for (const thrown of [new Error('secret'), 'secret', undefined, null, { code: 'timeout' }]) {
-    test(`is internal otherwise, and keeps its cause in process: ${String(thrown)}`, () => {
+    test(`is internal otherwise, and keeps its cause in process: ${JSON.stringify(thrown)}`, () => {
       const error = asGreenroomError(thrown);
       assert.deepEqual(error.toWire(), { code: 'internal', message: ERRORS.internal.message, retryable: false });
       assert.equal(error.cause, thrown);

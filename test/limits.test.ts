@@ -76,20 +76,39 @@ describe('the defaults', () => {
   test('are what resolveLimits gives for nothing, and frozen', () => {
     const resolved = resolveLimits();
     assert.deepEqual(resolved, DEFAULT_LIMITS);
-    assert.deepEqual([resolved, resolveLimits({}), DEFAULT_LIMITS, DEFAULT_MAILBOX].map(Object.isFrozen), [true, true, true, true]);
+    assert.deepEqual([resolved, resolveLimits({}), DEFAULT_LIMITS, DEFAULT_MAILBOX].map(Object.isFrozen), [
+      true,
+      true,
+      true,
+      true,
+    ]);
   });
 
   test('fit together', () => {
-    const { maxMessageBytes, maxTotalBytes, askTimeoutMs, cancelGraceMs, stopTimeoutMs, receiptTtlMs, idempotencyTtlMs } = DEFAULT_LIMITS;
+    const {
+      maxMessageBytes,
+      maxTotalBytes,
+      askTimeoutMs,
+      cancelGraceMs,
+      stopTimeoutMs,
+      receiptTtlMs,
+      idempotencyTtlMs,
+    } = DEFAULT_LIMITS;
     const atMost: Record<string, [number, number]> = {
       'a message in a mailbox': [maxMessageBytes, DEFAULT_MAILBOX.maxBytes],
       'a full mailbox in the runtime': [DEFAULT_MAILBOX.maxBytes, maxTotalBytes],
-      'a full mailbox of empty inputs in the runtime': [DEFAULT_MAILBOX.capacity * limits.INPUT_OVERHEAD_BYTES, maxTotalBytes],
+      'a full mailbox of empty inputs in the runtime': [
+        DEFAULT_MAILBOX.capacity * limits.INPUT_OVERHEAD_BYTES,
+        maxTotalBytes,
+      ],
       'a message in the window of a host': [maxMessageBytes, limits.WINDOW_BYTES_PER_HOST],
       'the credits of a worker in the window of its host': [limits.CREDITS_PER_WORKER, limits.WINDOW_PER_HOST],
       'the bytes of a worker in the window of its host': [limits.CREDIT_BYTES_PER_WORKER, limits.WINDOW_BYTES_PER_HOST],
       'a batch in the window of a host': [limits.BATCH_BYTES, limits.WINDOW_BYTES_PER_HOST],
-      'an input that is parsed inline in the credits of a worker': [limits.INLINE_PARSE_BYTES, limits.CREDIT_BYTES_PER_WORKER],
+      'an input that is parsed inline in the credits of a worker': [
+        limits.INLINE_PARSE_BYTES,
+        limits.CREDIT_BYTES_PER_WORKER,
+      ],
       'the largest message in the kept outputs': [maxMessageBytes, DEFAULT_LIMITS.maxReceiptBytes],
       'all workers on one host': [DEFAULT_LIMITS.maxWorkers, limits.WORKERS_PER_HOST],
       'the grace of a cancel in an orderly stop': [cancelGraceMs, stopTimeoutMs],
@@ -97,7 +116,10 @@ describe('the defaults', () => {
       'a receipt in the life of its idempotency key': [receiptTtlMs, idempotencyTtlMs],
       'an ask in the longest wait': [askTimeoutMs, limits.MAX_WAIT_MS],
       'the first pause before a restart in the longest': [limits.RESTART_BACKOFF_MS, limits.MAX_RESTART_BACKOFF_MS],
-      'all pauses of a restart budget in its window': [DEFAULT_LIMITS.maxRestarts * limits.MAX_RESTART_BACKOFF_MS, DEFAULT_LIMITS.restartWindowMs],
+      'all pauses of a restart budget in its window': [
+        DEFAULT_LIMITS.maxRestarts * limits.MAX_RESTART_BACKOFF_MS,
+        DEFAULT_LIMITS.restartWindowMs,
+      ],
     };
     assert.deepEqual(
       Object.entries(atMost).filter(([, [part, whole]]) => part > whole),
@@ -113,12 +135,31 @@ describe('resolveLimits', () => {
     assert.deepEqual(given, { maxRestarts: 7, askTimeoutMs: 1 });
   });
 
-  const impossible: unknown[] = [0, -1, 1.5, Number.NaN, Infinity, -Infinity, 2 ** 53, '1', '', null, undefined, true, 1n, [1], {}];
+  const impossible: unknown[] = [
+    0,
+    -1,
+    1.5,
+    Number.NaN,
+    Infinity,
+    -Infinity,
+    2 ** 53,
+    '1',
+    '',
+    null,
+    undefined,
+    true,
+    1n,
+    [1],
+    {},
+  ];
   for (const name of names) {
     test(`refuses what is not a whole number above zero, naming ${name}`, () => {
       for (const value of impossible) {
         const problem = `must be a whole number of at least 1, not ${String(value)} (${typeof value})`;
-        assert.deepEqual(outcomeOf(() => resolveLimits({ [name]: value } as Partial<Limits>)), refusal(name, problem)); // prettier-ignore
+        assert.deepEqual(
+          outcomeOf(() => resolveLimits({ [name]: value })),
+          refusal(name, problem),
+        );
       }
     });
   }
@@ -129,7 +170,10 @@ describe('resolveLimits', () => {
 
   for (const name of ['maxMessagesBytes', 'max_message_bytes', 'toString', 'constructor', '']) {
     test(`refuses a name that is not a limit: ${JSON.stringify(name)}`, () => {
-      assert.deepEqual(outcomeOf(() => resolveLimits({ [name]: 1 } as Partial<Limits>)), refusal(name, 'is not a limit')); // prettier-ignore
+      assert.deepEqual(
+        outcomeOf(() => resolveLimits({ [name]: 1 })),
+        refusal(name, 'is not a limit'),
+      );
     });
   }
 
@@ -149,7 +193,10 @@ describe('resolveLimits', () => {
   for (const name of names.filter((name) => name.endsWith('Ms') && name !== 'askTimeoutMs')) {
     test(`takes the longest time that a timer can run for ${name}, and refuses one millisecond more`, () => {
       assert.equal(resolveLimits({ [name]: LONGEST_MS })[name], LONGEST_MS);
-      assert.deepEqual(outcomeOf(() => resolveLimits({ [name]: LONGEST_MS + 1 })), refusal(name, `must be at most ${LONGEST_MS}`)); // prettier-ignore
+      assert.deepEqual(
+        outcomeOf(() => resolveLimits({ [name]: LONGEST_MS + 1 })),
+        refusal(name, `must be at most ${LONGEST_MS}`),
+      );
     });
   }
 
@@ -186,13 +233,19 @@ describe('resolveMailbox', () => {
   });
 
   const impossible: unknown[] = [-1, 1.5, Number.NaN, Infinity, 2 ** 53, '1', null, undefined];
-  for (const [field, least] of [['capacity', 0], ['maxBytes', 1]] as const) {
+  for (const [field, least] of [
+    ['capacity', 0],
+    ['maxBytes', 1],
+  ] as const) {
     test(`refuses what is not a whole number of at least ${least}, naming mailbox.${field}`, () => {
       for (const value of impossible) {
         const problem = `must be a whole number of at least ${least}, not ${String(value)} (${typeof value})`;
         const given = { [field]: value } as { capacity: number };
-        assert.deepEqual(outcomeOf(() => resolveMailbox(given, DEFAULT_LIMITS)), refusal(`mailbox.${field}`, problem)); // prettier-ignore
+        assert.deepEqual(
+          outcomeOf(() => resolveMailbox(given, DEFAULT_LIMITS)),
+          refusal(`mailbox.${field}`, problem),
+        );
       }
     });
-  } // prettier-ignore
+  }
 });

@@ -5,9 +5,9 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { GreenroomError } from '../errors.ts';
-import { BATCH_BYTES, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
+import { BATCH_BYTES, BATCH_FRAMES, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
 import type { Limits } from '../limits.ts';
-import { eachReply, pushInput, SHARED } from '../protocol/frames.ts';
+import { eachReply, INPUT_FIELDS, pushInput, SHARED } from '../protocol/frames.ts';
 import type { Batch, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Host, HostEvents, HostExit, HostStats, StartResult, WorkerSpec } from './host.ts';
@@ -109,7 +109,7 @@ export class Link implements Host {
     this.#inFlightBytes += ticket.bytes;
     this.#outboxBytes += ticket.bytes;
     pushInput(this.#outbox, slot, workerSlot, ticket);
-    if (this.#outboxBytes >= BATCH_BYTES) {
+    if (this.#outboxBytes >= BATCH_BYTES || this.#outbox.length >= BATCH_FRAMES * INPUT_FIELDS) {
       this.#flush();
     } else if (!this.#isFlushScheduled) {
       this.#isFlushScheduled = true;

@@ -5,8 +5,8 @@
 import type { ActorDefinition } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import { SLICE_MS } from '../limits.ts';
-import { CANCELLED, COMPLETED, eachInput, FAILED, pushEmitted, pushReply, SHARED } from '../protocol/frames.ts';
+import { BATCH_FRAMES, SLICE_MS } from '../limits.ts';
+import { CANCELLED, COMPLETED, eachInput, FAILED, pushEmitted, pushReply, REPLY_FIELDS, SHARED } from '../protocol/frames.ts';
 import type { Batch, ControlFrame, ReplyCode } from '../protocol/frames.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { parseUntrusted } from '../protocol/json.ts';
@@ -20,8 +20,6 @@ import { loadActor } from './modules.ts';
 
 /** A handler that blocked the loop this long makes the next one of its kind wait until finished replies have left. */
 const SLOW_HANDLER_MS = 1;
-/** Replies gathered before they leave even in the middle of a slice. */
-const MAX_BATCH_FIELDS = 8_192;
 
 /** An input that the host holds. Linked, because the line of one worker is short and its head and any member may leave. */
 interface HeldInput {
@@ -167,6 +165,11 @@ export class Runner {
       found = true;
     }
     return found;
+  }
+
+  /** The wire is gone: tells what is still running to end. On a thread that goes with it this changes nothing. */
+  abandon(): void {
+    for (const cell of this.#cells) cell?.context?.cancel('the host has ended');
   }
 
   // --- the loop ---
@@ -326,7 +329,7 @@ export class Runner {
     cell.context = null;
     if (cell.line.length > 0) this.#enqueue(cell);
     else cell.whenEmpty?.();
-    if (this.#outbox.length >= MAX_BATCH_FIELDS) this.flush();
+    if (this.#outbox.length >= BATCH_FRAMES * REPLY_FIELDS) this.flush();
   }
 
   #emit(cell: Cell, seq: number, data: Payload): void {

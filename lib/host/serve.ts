@@ -93,6 +93,7 @@ export async function serveHost(
   boot.data.once('close', () => closing.abort());
   await once(closing.signal, 'abort');
   process.off('exit', flushAtExit);
+  runner.abandon();
   for (const port of portsOf(boot)) port.close();
 }
 

@@ -18,7 +18,8 @@ export interface Ticket {
   readonly bytes: number;
 }
 
-const INPUT_FIELDS = 5;
+/** Fields of one input in a batch. */
+export const INPUT_FIELDS = 5;
 
 /** `slot` is the link's place for the input; the reply carries it back. */
 export function pushInput(batch: Batch, slot: number, workerSlot: number, ticket: Ticket): void {
@@ -43,7 +44,7 @@ export type ReplyCode = typeof COMPLETED | typeof FAILED | typeof CANCELLED;
 
 const EMITTED = -1;
 /** Replies and emitted entries have the same number of fields, so that a batch has one stride. */
-const REPLY_FIELDS = 5;
+export const REPLY_FIELDS = 5;
 
 /**
  * `startedAtMs` and `endedAtMs` are Date.now() of the host, 0 if it never started. `body` is the output of a completed

@@ -2,7 +2,7 @@
 // its timer, because the client has gone, or because the server closes. The input goes on in every case.
 
 import type { ServerResponse } from 'node:http';
-import type { InputRecord } from '../supervisor/input.ts';
+import type { InputListener, InputRecord } from '../supervisor/input.ts';
 
 export class Waits {
   /** Bounded by the open connections: one request of each can wait. */
@@ -14,17 +14,18 @@ export class Waits {
     const release = (): void => {
       this.#open.delete(finish);
       clearTimeout(timer);
-      record.removeListener(finish);
+      record.removeListener(listener);
       response.removeListener('close', release);
     };
     const finish = (): void => {
       release();
       answer();
     };
+    const listener: InputListener = { ended: finish };
     const timer = setTimeout(finish, waitMs);
     this.#open.add(finish);
     response.once('close', release);
-    record.whenEnded(finish);
+    record.addListener(listener);
   }
 
   /** Ends every wait now; each request is answered with what is known. */

@@ -1,8 +1,10 @@
 // The store without a disk: everything is gone when the process ends. A transcript is a ring that grows to its bound and
 // then overwrites its oldest entry; an idle worker that was never sent anything has a ring of a few places.
+// The ring is kept in columns: an object per entry, two for each input, is what the garbage collector would spend its time on.
 
 import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { ENTRY_TYPES } from '../protocol/views.ts';
 import type { EntryType } from '../protocol/views.ts';
 import type { Store, StoredEntry, StoredPage, TranscriptBounds, WorkerRecord, WorkerStore } from './store.ts';
 
@@ -39,8 +41,13 @@ class MemoryWorkerStore implements WorkerStore {
   readonly #bounds: TranscriptBounds;
   readonly #onDelete: () => void;
   //   sequence:   first            last
-  //   ring:     [  first % n  …  last % n ]   n is a power of two
-  #ring: (StoredEntry | undefined)[] = [];
+  //   columns:  [  first % n  …  last % n ]   n is a power of two
+  #capacity = 0;
+  /** Two per entry: its time and the number of its input. */
+  #numbers = new Float64Array(0);
+  /** Index into ENTRY_TYPES. */
+  #types = new Uint8Array(0);
+  #data: (Payload | undefined)[] = [];
   #first = 1;
   #last = 0;
   #bytes = 0;
@@ -63,13 +70,16 @@ class MemoryWorkerStore implements WorkerStore {
     this.#record = record;
   }
 
-  append(type: EntryType, atMs: number, inputId: string | null, data: Payload): number {
+  append(type: EntryType, atMs: number, inputSeq: number, data: Payload): number {
     const sequence = ++this.#last;
+    if (sequence - this.#first >= this.#capacity) this.#grow();
+    const at = sequence & (this.#capacity - 1);
+    this.#numbers[2 * at] = atMs;
+    this.#numbers[2 * at + 1] = inputSeq;
+    this.#types[at] = TYPE_INDEX[type];
+    this.#data[at] = data;
     this.#bytes += sizeOf(data);
-    // Room is made first, so that a ring at its bound does not grow.
     while (this.#first < sequence && this.#isOverBounds()) this.#dropOldest();
-    if (sequence - this.#first >= this.#ring.length) this.#grow();
-    this.#ring[sequence & (this.#ring.length - 1)] = { sequence, atMs, type, inputId, data };
     return sequence;
   }
 
@@ -77,18 +87,26 @@ class MemoryWorkerStore implements WorkerStore {
     const from = Math.max(after + 1, this.#first);
     const to = Math.min(this.#last, from + limit - 1);
     const items: StoredEntry[] = [];
-    for (let sequence = from; sequence <= to; sequence++) {
-      const entry = this.#ring[sequence & (this.#ring.length - 1)];
-      if (entry !== undefined) items.push(entry);
-    }
+    for (let sequence = from; sequence <= to; sequence++) items.push(this.#entry(sequence));
     return { items, nextAfter: items.at(-1)?.sequence ?? after, hasMore: to < this.#last };
   }
 
   delete(): void {
-    this.#ring = [];
+    this.#resize(0);
     this.#first = this.#last + 1;
     this.#bytes = 0;
     this.#onDelete();
+  }
+
+  #entry(sequence: number): StoredEntry {
+    const at = sequence & (this.#capacity - 1);
+    return {
+      sequence,
+      atMs: this.#numbers[2 * at] ?? 0,
+      type: ENTRY_TYPES[this.#types[at] ?? 0] ?? 'created',
+      inputSeq: this.#numbers[2 * at + 1] ?? 0,
+      data: this.#data[at] ?? 'null',
+    };
   }
 
   #isOverBounds(): boolean {
@@ -96,20 +114,33 @@ class MemoryWorkerStore implements WorkerStore {
   }
 
   #dropOldest(): void {
-    const at = this.#first++ & (this.#ring.length - 1);
-    const entry = this.#ring[at];
-    if (entry !== undefined) this.#bytes -= sizeOf(entry.data);
-    this.#ring[at] = undefined;
+    const at = this.#first++ & (this.#capacity - 1);
+    this.#bytes -= sizeOf(this.#data[at] ?? '');
+    this.#data[at] = undefined;
   }
 
   #grow(): void {
-    const old = this.#ring;
-    this.#ring = new Array<StoredEntry | undefined>(Math.max(FIRST_CAPACITY, old.length * 2));
-    for (let sequence = this.#first; sequence < this.#last; sequence++) {
-      this.#ring[sequence & (this.#ring.length - 1)] = old[sequence & (old.length - 1)];
+    const entries: StoredEntry[] = [];
+    for (let sequence = this.#first; sequence < this.#last; sequence++) entries.push(this.#entry(sequence));
+    this.#resize(Math.max(FIRST_CAPACITY, this.#capacity * 2));
+    for (const { sequence, atMs, type, inputSeq, data } of entries) {
+      const at = sequence & (this.#capacity - 1);
+      this.#numbers[2 * at] = atMs;
+      this.#numbers[2 * at + 1] = inputSeq;
+      this.#types[at] = TYPE_INDEX[type];
+      this.#data[at] = data;
     }
   }
+
+  #resize(capacity: number): void {
+    this.#capacity = capacity;
+    this.#numbers = new Float64Array(2 * capacity);
+    this.#types = new Uint8Array(capacity);
+    this.#data = new Array<Payload | undefined>(capacity).fill(undefined);
+  }
 }
+
+const TYPE_INDEX = Object.fromEntries(ENTRY_TYPES.map((type, index) => [type, index])) as Record<EntryType, number>;
 
 /** What an entry costs; a string's length stands for its bytes here, because this bounds memory, not messages. */
 function sizeOf(data: Payload): number {

@@ -19,7 +19,8 @@ export interface StoredEntry {
   readonly sequence: number;
   readonly atMs: number;
   readonly type: EntryType;
-  readonly inputId: string | null;
+  /** Number of the input that the entry is about, 0 if it is about none. */
+  readonly inputSeq: number;
   /** One encoded JSON value. */
   readonly data: Payload;
 }
@@ -38,7 +39,7 @@ export interface WorkerStore {
   load(): WorkerRecord;
   save(record: WorkerRecord): void;
   /** Appends to the transcript; the oldest entries beyond the bounds are dropped. Returns the entry's sequence. */
-  append(type: EntryType, atMs: number, inputId: string | null, data: Payload): number;
+  append(type: EntryType, atMs: number, inputSeq: number, data: Payload): number;
   /** Entries with a sequence above `after`, oldest first. Starts at the oldest kept if those in between were dropped. */
   read(after: number, limit: number): StoredPage;
   /** Erases everything of the worker. */

@@ -15,7 +15,7 @@ export function actorCalls(supervisor: Supervisor, log: Logger): RuntimeServices
 
     async ask(_workerId, target, input, timeoutMs) {
       const deadlineAtMs = askDeadline(timeoutMs ?? supervisor.limits.askTimeoutMs);
-      return awaitOutput(supervisor, supervisor.deliverValue(target, decode(input), { deadlineAtMs }));
+      return awaitOutput(supervisor, supervisor.deliverValue(target, decode(input), { deadlineAtMs }), (output) => output);
     },
 
     async tell(_workerId, target, input) {

@@ -3,7 +3,8 @@
 import { GreenroomError } from '../errors.ts';
 import { MAX_WAIT_MS } from '../limits.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { InputRecord, Supervisor } from './supervisor.ts';
+import type { InputListener, InputRecord } from './input.ts';
+import type { Supervisor } from './supervisor.ts';
 
 /** The time at which an ask ends, for `deadlineAtMs`. Throws `invalid_request`. */
 export function askDeadline(timeoutMs: number): number {
@@ -14,29 +15,55 @@ export function askDeadline(timeoutMs: number): number {
 }
 
 /**
- * The encoded output of an accepted input. Rejects with the error of any other outcome; with `timeout` when the input's
- * deadline passes while it is running (it runs on, and its receipt tells how it ended); with `cancelled` when the signal
- * aborts, which cancels the input.
+ * What `read` makes of the encoded output of an accepted input. Rejects with the error of any other outcome; with `timeout`
+ * when the input's deadline passes while it is running (it runs on, and its receipt tells how it ended); with `cancelled`
+ * when the signal aborts, which cancels the input.
  */
-export function awaitOutput(supervisor: Supervisor, record: InputRecord, signal?: AbortSignal): Promise<Payload> {
-  return new Promise<Payload>((resolve, reject) => {
+export function awaitOutput<T>(supervisor: Supervisor, record: InputRecord, read: (output: Payload) => T, signal?: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const asking = new Asking(read, resolve, reject);
+    if (signal !== undefined) asking.abortWith(signal, supervisor, record);
+    record.addListener(asking);
+  });
+}
+
+class Asking<T> implements InputListener {
+  readonly #read: (output: Payload) => T;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (error: Error) => void;
+  #stopListening: (() => void) | null = null;
+
+  constructor(read: (output: Payload) => T, resolve: (value: T) => void, reject: (error: Error) => void) {
+    this.#read = read;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  ended(record: InputRecord): void {
+    this.#stopListening?.();
+    if (record.outcome !== 'completed') this.#reject(errorOf(record));
+    else this.#resolve(this.#read(record.output ?? 'null'));
+  }
+
+  overdue(record: InputRecord): void {
+    this.#leave(record, GreenroomError.of('timeout', { details: { input_id: record.inputId } }));
+  }
+
+  abortWith(signal: AbortSignal, supervisor: Supervisor, record: InputRecord): void {
     const onAbort = () => {
       const { workerId, inputId } = record;
+      this.#leave(record, GreenroomError.of('cancelled', { details: { input_id: inputId }, cause: signal.reason }));
       supervisor.cancel(workerId, { inputId, reason: 'aborted by the caller' });
-      settle(() => reject(GreenroomError.of('cancelled', { details: { input_id: inputId }, cause: signal?.reason })));
     };
-    const onEnded = () => settle(() => (record.outcome === 'completed' ? resolve(record.output ?? 'null') : reject(errorOf(record))));
-    const settle = (act: () => void) => {
-      signal?.removeEventListener('abort', onAbort);
-      record.removeListener(onEnded);
-      act();
-    };
-    record.onDeadline = () => settle(() => reject(GreenroomError.of('timeout', { details: { input_id: record.inputId } })));
-    record.whenEnded(onEnded);
-    if (signal === undefined) return;
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
+    this.#stopListening = () => signal.removeEventListener('abort', onAbort);
+    signal.addEventListener('abort', onAbort, { once: true });
+  }
+
+  #leave(record: InputRecord, error: Error): void {
+    this.#stopListening?.();
+    record.removeListener(this);
+    this.#reject(error);
+  }
 }
 
 function errorOf(record: InputRecord): GreenroomError {

@@ -5,7 +5,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { toJsonSchema } from '@valibot/to-json-schema';
-import * as v from 'valibot';
+import type * as v from 'valibot';
 import type { ActorDefinition } from '../actor.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { loadActor } from '../host/modules.ts';

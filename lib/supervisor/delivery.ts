@@ -98,10 +98,15 @@ export class Delivery implements Inbound {
     this.#bytes += bytes;
     worker.mailbox.push(record);
     this.#receipts.add(record);
-    worker.store.append('input', record.acceptedAtMs, record.inputId, payload);
+    worker.store.append('input', record.acceptedAtMs, record.seq, payload);
     if (options.deadlineAtMs !== undefined) this.#deadlines.add(record, options.deadlineAtMs);
     this.offer(worker);
     return record;
+  }
+
+  /** The id that callers know an input by. */
+  inputId(seq: number): string {
+    return this.#inputIdPrefix + String(seq);
   }
 
   /** An input by its id, while its receipt is kept. */
@@ -160,7 +165,7 @@ export class Delivery implements Inbound {
 
   /** A handler emitted an entry. Called for each of a batch. */
   emitted(host: HostSlot, workerSlot: number, seq: number, atMs: number, data: Payload): void {
-    host.workers[workerSlot]?.store.append('emitted', atMs, this.#inputIdPrefix + String(seq), data);
+    host.workers[workerSlot]?.store.append('emitted', atMs, seq, data);
   }
 
   // --- cancel ---
@@ -197,14 +202,13 @@ export class Delivery implements Inbound {
 
   #onDeadline(record: InputRecord): void {
     const worker = record.owner as Worker;
-    const { onDeadline } = record;
     if (!record.isLent) {
       this.#settleUnstarted(worker, record, 'expired', expiredError());
       return;
     }
     record.isExpired = true;
     worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason: 'deadline', waitingOnly: true });
-    onDeadline?.();
+    record.tellOverdue();
   }
 
   // --- outcomes ---
@@ -243,7 +247,7 @@ export class Delivery implements Inbound {
     this.#deadlines.remove(record);
     this.#clearGrace(record);
     const data = output ?? JSON.stringify(error);
-    worker.store.append(ENTRY_OF[outcome], endedAtMs, record.inputId, data);
+    worker.store.append(ENTRY_OF[outcome], endedAtMs, record.seq, data);
     if (mailbox.size === 0 && worker.isLoaded) worker.apply('disengaged');
     if (outcome === 'cancelled' || outcome === 'expired') this.counts.cancelled++;
     else this.counts.finished++;

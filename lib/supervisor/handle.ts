@@ -1,6 +1,8 @@
 // A worker as the embedding Backend sees it: an id and the verbs. Holds nothing else, so handles are cheap and never stale.
 
+import { GreenroomError } from '../errors.ts';
 import { decode } from '../protocol/payload.ts';
+import type { Payload } from '../protocol/payload.ts';
 import type { ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
 import type { CancelAck, InputView, Receipt, StopAck, TranscriptEntry, WorkerView } from '../protocol/views.ts';
 import { askDeadline, awaitOutput } from './asking.ts';
@@ -38,10 +40,17 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
    * (`worker_busy`, `invalid_input`, `payload_too_large`, …) or with the error of its outcome: the actor's own code,
    * `actor_error`, `cancelled`, `expired` (it never ran), `timeout` (it runs on), `host_lost`.
    */
-  async ask(input: ActorInput<Actor>, options: AskOptions = {}): Promise<ActorOutput<Actor>> {
+  ask(input: ActorInput<Actor>, options: AskOptions = {}): Promise<ActorOutput<Actor>> {
     const { timeoutMs = this.#supervisor.limits.askTimeoutMs, signal, idempotencyKey } = options;
-    const record = this.#supervisor.deliverValue(this.workerId, input, { deadlineAtMs: askDeadline(timeoutMs), idempotencyKey });
-    return decode(await awaitOutput(this.#supervisor, record, signal)) as ActorOutput<Actor>;
+    // Not an async function: this one promise is all that an ask needs.
+    try {
+      // An abort that was there first: nothing is sent.
+      if (signal?.aborted === true) throw GreenroomError.of('cancelled', { cause: signal.reason });
+      const record = this.#supervisor.deliverValue(this.workerId, input, { deadlineAtMs: askDeadline(timeoutMs), idempotencyKey });
+      return awaitOutput(this.#supervisor, record, readOutput<Actor>, signal);
+    } catch (refusal) {
+      return Promise.reject(refusal as GreenroomError);
+    }
   }
 
   /** Sends an input; resolves once it is accepted. */
@@ -93,6 +102,10 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
       ({ nextAfter: after, hasMore } = page);
     }
   }
+}
+
+function readOutput<Actor extends ActorShape>(output: Payload): ActorOutput<Actor> {
+  return decode(output) as ActorOutput<Actor>;
 }
 
 function inputView(record: InputRecord): InputView {

@@ -13,7 +13,13 @@ export interface InputOwner {
   readonly workerId: string;
 }
 
-export type InputListener = (record: InputRecord) => void;
+/** Whoever waits for an input. One object instead of closures: an ask allocates as little as it can. */
+export interface InputListener {
+  /** The input has its outcome. */
+  ended(record: InputRecord): void;
+  /** Its deadline passed while it was at the host; it may be running. */
+  overdue?(record: InputRecord): void;
+}
 
 export class InputRecord implements Ticket, Link<InputRecord>, Deadline<InputRecord> {
   readonly seq: number;
@@ -47,8 +53,6 @@ export class InputRecord implements Ticket, Link<InputRecord>, Deadline<InputRec
   next: InputRecord | null = null;
   /** Links of the deadline wheel. */
   deadlineAtMs = 0;
-  /** Called when the deadline passes first, whatever becomes of the input. */
-  onDeadline: (() => void) | null = null;
   earlier: InputRecord | null = null;
   later: InputRecord | null = null;
 
@@ -86,9 +90,9 @@ export class InputRecord implements Ticket, Link<InputRecord>, Deadline<InputRec
     return this.startedAtMs > 0 ? 'running' : 'waiting';
   }
 
-  /** Calls the listener once, when the outcome is there; at once if it is there already. */
-  whenEnded(listener: InputListener): void {
-    if (this.outcome !== null) listener(this);
+  /** Tells the listener once, when the outcome is there; at once if it is there already. */
+  addListener(listener: InputListener): void {
+    if (this.outcome !== null) listener.ended(this);
     else if (this.#listener === null) this.#listener = listener;
     else (this.#moreListeners ??= []).push(listener);
   }
@@ -96,6 +100,13 @@ export class InputRecord implements Ticket, Link<InputRecord>, Deadline<InputRec
   removeListener(listener: InputListener): void {
     if (this.#listener === listener) this.#listener = null;
     else this.#moreListeners = this.#moreListeners?.filter((other) => other !== listener) ?? null;
+  }
+
+  /** Tells whoever waits that the deadline has passed; they may stop listening. */
+  tellOverdue(): void {
+    const more = this.#moreListeners;
+    this.#listener?.overdue?.(this);
+    for (const listener of more ?? []) listener.overdue?.(this);
   }
 
   /** Sets the outcome, lets go of the input itself and tells whoever waits. The first outcome is the only one. */
@@ -111,8 +122,7 @@ export class InputRecord implements Ticket, Link<InputRecord>, Deadline<InputRec
     const more = this.#moreListeners;
     this.#listener = null;
     this.#moreListeners = null;
-    this.onDeadline = null;
-    first?.(this);
-    if (more !== null) for (const listener of more) listener(this);
+    first?.ended(this);
+    if (more !== null) for (const listener of more) listener.ended(this);
   }
 }

@@ -137,7 +137,7 @@ export class Lifecycle implements HostListener {
     worker.apply('died');
     worker.restarts++;
     const data = JSON.stringify({ cause: death.cause, restarts: worker.restarts, delay_ms: decision.delayMs, ...death.details });
-    worker.store.append('restarted', Date.now(), null, data);
+    worker.store.append('restarted', Date.now(), 0, data);
     if (decision.delayMs === 0) this.start(worker);
     else worker.restartTimer = setTimeout(() => this.#restartAfterPause(worker), decision.delayMs);
   }
@@ -151,7 +151,7 @@ export class Lifecycle implements HostListener {
     worker.apply('gaveUp');
     worker.clearTimers();
     this.#log.error({ worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths: worker.deathsMs.length }, 'worker failed');
-    worker.store.append('failed', Date.now(), null, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
+    worker.store.append('failed', Date.now(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
     this.#delivery.failWaiting(worker, 'worker_failed', 'failed');
   }
 
@@ -225,7 +225,7 @@ export class Lifecycle implements HostListener {
     worker.settleStart();
     const { drained, cancelled, refused, reason } = stopping;
     const ack: StopAck = { workerId: worker.workerId, status: worker.status, drained, cancelled, refused, ...(reason !== null && { reason }) };
-    worker.store.append('stopped', Date.now(), null, JSON.stringify({ drained, cancelled, refused, reason }));
+    worker.store.append('stopped', Date.now(), 0, JSON.stringify({ drained, cancelled, refused, reason }));
     stopping.resolve(ack);
   }
 }

@@ -22,8 +22,8 @@ import { requireValid } from '../protocol/issues.ts';
 import { parseUntrusted } from '../protocol/json.ts';
 import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { ActorView, CancelAck, CloseReport, Receipt, RuntimeView, StopAck, WorkerSummary, WorkerView } from '../protocol/views.ts';
-import type { Store, StoredPage } from '../store/store.ts';
+import type { ActorView, CancelAck, CloseReport, EntryType, Receipt, RuntimeView, StopAck, WorkerSummary, WorkerView } from '../protocol/views.ts';
+import type { Store } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
@@ -61,6 +61,14 @@ export interface Identity {
   readonly runtimeId: string;
   readonly displayName: string | null;
   readonly version: string;
+}
+
+/** A page of a transcript with each entry's data still encoded. */
+export interface EncodedPage {
+  readonly workerId: string;
+  readonly items: readonly { sequence: number; atMs: number; type: EntryType; inputId: string | null; data: Payload }[];
+  readonly nextAfter: number;
+  readonly hasMore: boolean;
 }
 
 export interface SupervisorOptions {
@@ -135,7 +143,7 @@ export class Supervisor {
     const createdAtMs = Date.now();
     const record = { workerId, kind: actor.kind, displayName, config, createdAtMs, state: null };
     const worker = new Worker(actor, this.#store.create(record));
-    worker.store.append('created', createdAtMs, null, JSON.stringify({ kind: actor.kind, display_name: displayName }));
+    worker.store.append('created', createdAtMs, 0, JSON.stringify({ kind: actor.kind, display_name: displayName }));
     this.#directory.add(worker);
     this.#lifecycle.start(worker);
     await worker.startSettled();
@@ -182,9 +190,13 @@ export class Supervisor {
   }
 
   /** Throws `invalid_worker_id` or `worker_not_found`. Entries are encoded: `data` is one JSON value. */
-  transcript(workerId: string, query: { after: number; limit: number }): StoredPage & { workerId: string } {
-    const page = this.#directory.require(workerId).store.read(query.after, query.limit);
-    return { workerId, ...page };
+  transcript(workerId: string, query: { after: number; limit: number }): EncodedPage {
+    const { items, nextAfter, hasMore } = this.#directory.require(workerId).store.read(query.after, query.limit);
+    const withIds = items.map(({ sequence, atMs, type, inputSeq, data }) => {
+      const inputId = inputSeq === 0 ? null : this.#delivery.inputId(inputSeq);
+      return { sequence, atMs, type, inputId, data };
+    });
+    return { workerId, items: withIds, nextAfter, hasMore };
   }
 
   // --- inputs ---

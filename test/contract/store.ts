@@ -26,7 +26,7 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) =
 
 /** Appends that many entries of one digit. */
 export function appendMany(worker: WorkerStore, count: number): number[] {
-  return upTo(count).map((n) => worker.append('input', n, `in-${n}`, String(n % 10)));
+  return upTo(count).map((n) => worker.append('input', n, n, String(n % 10)));
 }
 
 export function storeContract(name: string, makeStore: MakeStore): void {
@@ -80,11 +80,11 @@ export function storeContract(name: string, makeStore: MakeStore): void {
       const store = await open(t);
       const [a, b] = [store.create({ ...RECORD, workerId: 'a' }), store.create({ ...RECORD, workerId: 'b' })];
       appendMany(a, 3);
-      b.append('created', 1, null, '"b"');
+      b.append('created', 1, 0, '"b"');
       a.save({ ...RECORD, workerId: 'a', state: '1' });
       assert.deepEqual([a.lastSequence, b.lastSequence], [3, 1]);
       assert.deepEqual(b.load(), { ...RECORD, workerId: 'b' });
-      assert.deepEqual(b.read(0, 10).items, [{ sequence: 1, atMs: 1, type: 'created', inputId: null, data: '"b"' }]);
+      assert.deepEqual(b.read(0, 10).items, [{ sequence: 1, atMs: 1, type: 'created', inputSeq: 0, data: '"b"' }]);
     });
 
     test('that are created anew after a delete know nothing of the old ones', async (t) => {
@@ -95,7 +95,7 @@ export function storeContract(name: string, makeStore: MakeStore): void {
       const fresh = store.create(RECORD);
       assert.deepEqual(fresh.load(), RECORD);
       assert.deepEqual([fresh.lastSequence, fresh.read(0, 10)], [0, { items: [], nextAfter: 0, hasMore: false }]);
-      assert.equal(fresh.append('created', 1, null, 'null'), 1);
+      assert.equal(fresh.append('created', 1, 0, 'null'), 1);
     });
   });
 
@@ -110,12 +110,12 @@ export function storeContract(name: string, makeStore: MakeStore): void {
       const data = ['null', '{"a":"ä😀"}', new TextEncoder().encode('[1]')];
       const entries = ENTRY_TYPES.map((type, n) => ({
         sequence: n + 1,
-        atMs: 1_000 + n,
+        atMs: 1_700_000_000_000 + n,
         type,
-        inputId: n % 2 === 0 ? null : `in-${n}`,
+        inputSeq: [0, 1, Number.MAX_SAFE_INTEGER][n % 3] as number,
         data: data[n % data.length] as string,
       }));
-      const given = entries.map(({ type, atMs, inputId, data: value }) => worker.append(type, atMs, inputId, value));
+      const given = entries.map(({ type, atMs, inputSeq, data: value }) => worker.append(type, atMs, inputSeq, value));
       assert.deepEqual(given, upTo(entries.length));
       assert.deepEqual(worker.read(0, 100), { items: entries, nextAfter: entries.length, hasMore: false });
     });
@@ -130,7 +130,7 @@ export function storeContract(name: string, makeStore: MakeStore): void {
         const worker = await openWorker(t, { maxEntries, maxBytes: 1_000_000 });
         appendMany(worker, maxEntries);
         assert.deepEqual(seqsOf(worker.read(0, 100).items), upTo(maxEntries));
-        worker.append('output', 1, null, 'null');
+        worker.append('output', 1, 0, 'null');
         assert.deepEqual(seqsOf(worker.read(0, 100).items), upTo(maxEntries + 1).slice(1));
       }
     });
@@ -139,17 +139,17 @@ export function storeContract(name: string, makeStore: MakeStore): void {
       const worker = await openWorker(t, { maxEntries: 10, maxBytes: 100 });
       appendMany(worker, 1);
       const data = `"${'x'.repeat(10_000)}"`;
-      assert.equal(worker.append('output', 5, 'in-9', data), 2);
-      const entry = { sequence: 2, atMs: 5, type: 'output', inputId: 'in-9', data };
+      assert.equal(worker.append('output', 5, 9, data), 2);
+      const entry = { sequence: 2, atMs: 5, type: 'output', inputSeq: 9, data };
       assert.deepEqual(worker.read(0, 10), { items: [entry], nextAfter: 2, hasMore: false });
-      worker.append('output', 6, null, '1');
+      worker.append('output', 6, 0, '1');
       assert.deepEqual(seqsOf(worker.read(0, 10).items), [3]);
     });
 
     test('drops its oldest entries to stay within its bytes, and no other', async (t) => {
       const worker = await openWorker(t, { maxEntries: 1_000, maxBytes: 10_000 });
       for (let n = 0; n < 100; n++) {
-        worker.append('output', n, null, 'x'.repeat(1_000));
+        worker.append('output', n, 0, 'x'.repeat(1_000));
         const kept = seqsOf(worker.read(0, 1_000).items);
         assert.deepEqual(kept, upTo(n + 1).slice(-kept.length));
         assert.ok(kept.length * 1_000 <= 10_000 && kept.length >= Math.min(n + 1, 7), `${kept.length} kept`);
@@ -200,7 +200,9 @@ export function storeContract(name: string, makeStore: MakeStore): void {
     });
 
     test('does what a list would do', async (t) => {
-      const steps = fc.array(fc.record({ appends: fc.nat({ max: 9 }), after: fc.nat({ max: 40 }), limit: fc.integer({ min: 1, max: 12 }) }));
+      const steps = fc.array(
+        fc.record({ appends: fc.nat({ max: 9 }), after: fc.nat({ max: 40 }), limit: fc.integer({ min: 1, max: 12 }) }),
+      );
       const property = fc.asyncProperty(fc.integer({ min: 1, max: 20 }), steps, async (maxEntries, plan) => {
         const store = await makeStore({ maxEntries, maxBytes: 1_000_000 });
         const worker = store.create(RECORD);

@@ -67,7 +67,10 @@ describe('loadActor', () => {
   }
 
   test('refuses a module that is not there', async () => {
-    assert.match(await refusalOf(pathToFileURL(join(folder, 'none.mjs')).href), /^it cannot be loaded: Error: Cannot find module '<path>'/);
+    assert.match(
+      await refusalOf(pathToFileURL(join(folder, 'none.mjs')).href),
+      /^it cannot be loaded: Error: Cannot find module '<path>'/,
+    );
   });
 
   test('refuses a module without a default export', async () => {

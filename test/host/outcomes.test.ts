@@ -13,7 +13,12 @@ import { payloadBytes } from '../../lib/protocol/payload.ts';
 
 const WIDE = 1_000_000;
 const actor = defineActor({ kind: 'any', input: v.unknown(), receive: () => null }) as unknown as ActorDefinition;
-const numeric = defineActor({ kind: 'numeric', input: v.unknown(), output: v.number(), receive: () => 1 }) as unknown as ActorDefinition;
+const numeric = defineActor({
+  kind: 'numeric',
+  input: v.unknown(),
+  output: v.number(),
+  receive: () => 1,
+}) as unknown as ActorDefinition;
 
 const refusal = (expected: WireError) => (thrown: unknown) => {
   assert.ok(thrown instanceof GreenroomError, String(thrown));
@@ -22,7 +27,9 @@ const refusal = (expected: WireError) => (thrown: unknown) => {
 };
 const INVALID_OUTPUT = refusal(GreenroomError.of('invalid_output').toWire());
 const tooLarge = (bytes: number, limit: number, hop: string) =>
-  refusal(GreenroomError.of('payload_too_large', { details: { payload_bytes: bytes, limit_bytes: limit, hop } }).toWire());
+  refusal(
+    GreenroomError.of('payload_too_large', { details: { payload_bytes: bytes, limit_bytes: limit, hop } }).toWire(),
+  );
 
 const cycle: { self?: unknown } = {};
 cycle.self = cycle;
@@ -31,7 +38,13 @@ const throwing = {
     throw new Error('secret');
   },
 };
-const UNENCODABLE = { 'a function': () => 1, 'a symbol': Symbol('s'), 'a BigInt': 1n, 'a cycle': cycle, 'a throwing toJSON': throwing };
+const UNENCODABLE = {
+  'a function': () => 1,
+  'a symbol': Symbol('s'),
+  'a BigInt': 1n,
+  'a cycle': cycle,
+  'a throwing toJSON': throwing,
+};
 
 describe('an output', () => {
   test('is encoded once, and nothing is null', () => {
@@ -40,7 +53,8 @@ describe('an output', () => {
   });
 
   for (const [name, value] of Object.entries(UNENCODABLE)) {
-    test(`that is ${name} fails as invalid_output`, () => assert.throws(() => encodeOutput(actor, value, WIDE), INVALID_OUTPUT));
+    test(`that is ${name} fails as invalid_output`, () =>
+      assert.throws(() => encodeOutput(actor, value, WIDE), INVALID_OUTPUT));
   }
 
   test('that breaks its schema fails as invalid_output, and says nothing of the value', () => {
@@ -67,11 +81,15 @@ describe('an output', () => {
 describe('a state', () => {
   test('is encoded as text of any size, and nothing is null', () => {
     const large = 'x'.repeat(INLINE_PARSE_BYTES);
-    assert.deepEqual([encodeState({ total: 1 }, WIDE), encodeState(undefined, WIDE), encodeState(large, WIDE)], ['{"total":1}', 'null', `"${large}"`]);
+    assert.deepEqual(
+      [encodeState({ total: 1 }, WIDE), encodeState(undefined, WIDE), encodeState(large, WIDE)],
+      ['{"total":1}', 'null', `"${large}"`],
+    );
   });
 
   for (const [name, value] of Object.entries(UNENCODABLE)) {
-    test(`that is ${name} fails as invalid_output`, () => assert.throws(() => encodeState(value, WIDE), INVALID_OUTPUT));
+    test(`that is ${name} fails as invalid_output`, () =>
+      assert.throws(() => encodeState(value, WIDE), INVALID_OUTPUT));
   }
 
   test('of the limit passes, and one byte more is refused', () => {
@@ -122,20 +140,30 @@ describe('an error with a code of its own', () => {
     assert.equal(failureAndReport(new ActorError('long', `${longest}y`)).wire.message, longest);
     const fits = { a: 'x'.repeat(MAX_ERROR_CHARS - '{"a":""}'.length) };
     assert.deepEqual(failureAndReport(new ActorError('long', '', { details: fits })).wire.details, fits);
-    assert.deepEqual(failureAndReport(new ActorError('long', '', { details: { a: `${fits.a}x` } })).wire.details, { truncated: true });
+    assert.deepEqual(failureAndReport(new ActorError('long', '', { details: { a: `${fits.a}x` } })).wire.details, {
+      truncated: true,
+    });
   });
 
   for (const [name, value] of Object.entries({ 'a BigInt': 1n, 'a cycle': cycle, 'a throwing toJSON': throwing })) {
     test(`keeps its code when its details hold ${name}`, () => {
       const expected = { code: 'odd', message: 'm', retryable: false, details: { unencodable: true } };
       assert.deepEqual(failureAndReport(new ActorError('odd', 'm', { details: { value } })).wire, expected);
-      assert.deepEqual(failureAndReport(GreenroomError.fromWire({ code: 'odd', message: 'm', retryable: false, details: { value } })).wire, expected);
+      assert.deepEqual(
+        failureAndReport(GreenroomError.fromWire({ code: 'odd', message: 'm', retryable: false, details: { value } }))
+          .wire,
+        expected,
+      );
     });
   }
 
   for (const details of ['text', 1, null, [1], new Date(0), () => 1]) {
     test(`has no details when they are no JSON object: ${String(details)}`, () => {
-      assert.deepEqual(failureAndReport({ code: 'odd', message: 'm', details }).wire, { code: 'odd', message: 'm', retryable: false });
+      assert.deepEqual(failureAndReport({ code: 'odd', message: 'm', details }).wire, {
+        code: 'odd',
+        message: 'm',
+        retryable: false,
+      });
     });
   }
 });

@@ -4,7 +4,17 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { WORKERS_PER_HOST } from '../../lib/limits.ts';
-import { CANCELLED, COMPLETED, eachInput, eachReply, FAILED, pushEmitted, pushInput, pushReply, SHARED } from '../../lib/protocol/frames.ts';
+import {
+  CANCELLED,
+  COMPLETED,
+  eachInput,
+  eachReply,
+  FAILED,
+  pushEmitted,
+  pushInput,
+  pushReply,
+  SHARED,
+} from '../../lib/protocol/frames.ts';
 import type { Batch } from '../../lib/protocol/frames.ts';
 import type { Payload } from '../../lib/protocol/payload.ts';
 import { seeded } from '../support/seeded.ts';
@@ -12,24 +22,34 @@ import { seeded } from '../support/seeded.ts';
 /** Slots of inputs share a number with the code of the reply; this is the largest that leaves room for it. */
 const MAX_SLOT = 2 ** 29 - 1;
 
+/** Objects like those that the visitors make. */
+const PLAIN = { noNullPrototype: true };
+
 const slot = fc.oneof(fc.nat({ max: 100 }), fc.constant(MAX_SLOT));
 const workerSlot = fc.oneof(fc.nat({ max: 100 }), fc.constant(WORKERS_PER_HOST - 1));
 const seq = fc.oneof(fc.integer({ min: 1, max: 100 }), fc.constant(Number.MAX_SAFE_INTEGER));
 const atMs = fc.oneof(fc.constant(0), fc.constant(8.64e15), fc.nat());
-const payload: fc.Arbitrary<Payload> = fc.oneof(fc.json(), fc.string({ unit: 'binary' }), fc.uint8Array({ maxLength: 20 }));
+const payload: fc.Arbitrary<Payload> = fc.oneof(
+  fc.json(),
+  fc.string({ unit: 'binary' }),
+  fc.uint8Array({ maxLength: 20 }),
+);
 
-const input = fc.record({ slot, workerSlot, seq, attempt: fc.integer({ min: 1, max: 9 }), payload });
+const input = fc.record({ slot, workerSlot, seq, attempt: fc.integer({ min: 1, max: 9 }), payload }, PLAIN);
 
-const reply = fc.record({
-  type: fc.constant('reply' as const),
-  slot,
-  code: fc.constantFrom(COMPLETED, FAILED, CANCELLED),
-  startedAtMs: atMs,
-  endedAtMs: atMs,
-  body: payload,
-  state: fc.option(payload, { nil: null }),
-});
-const emitted = fc.record({ type: fc.constant('emitted' as const), workerSlot, seq, atMs, data: payload });
+const reply = fc.record(
+  {
+    type: fc.constant('reply' as const),
+    slot,
+    code: fc.constantFrom(COMPLETED, FAILED, CANCELLED),
+    startedAtMs: atMs,
+    endedAtMs: atMs,
+    body: payload,
+    state: fc.option(payload, { nil: null }),
+  },
+  PLAIN,
+);
+const emitted = fc.record({ type: fc.constant('emitted' as const), workerSlot, seq, atMs, data: payload }, PLAIN);
 
 type Input = typeof input extends fc.Arbitrary<infer T> ? T : never;
 type Reply = typeof reply extends fc.Arbitrary<infer T> ? T : never;
@@ -48,7 +68,8 @@ function readReplies(batch: Batch): (Reply | Emitted)[] {
   eachReply(batch, {
     reply: (at, code, startedAtMs, endedAtMs, body, state) =>
       read.push({ type: 'reply', slot: at, code, startedAtMs, endedAtMs, body, state }),
-    emitted: (worker, number, ms, data) => read.push({ type: 'emitted', workerSlot: worker, seq: number, atMs: ms, data }),
+    emitted: (worker, number, ms, data) =>
+      read.push({ type: 'emitted', workerSlot: worker, seq: number, atMs: ms, data }),
   });
   return read;
 }

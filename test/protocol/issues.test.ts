@@ -26,7 +26,10 @@ describe('requireValid', () => {
 
   for (const code of ['invalid_input', 'invalid_request', 'invalid_query'] satisfies ErrorCode[]) {
     test(`throws the code that it was given: ${code}`, () => {
-      assert.throws(() => requireValid(sum, {}, code), { code, details: { issues: [{ path: 'add', message: 'required' }] } });
+      assert.throws(() => requireValid(sum, {}, code), {
+        code,
+        details: { issues: [{ path: 'add', message: 'required' }] },
+      });
     });
   }
 
@@ -46,7 +49,9 @@ describe('requireValid', () => {
 
   test('names items of lists by their place', () => {
     const schema = v.object({ sums: v.array(sum) });
-    assert.deepEqual(issuesOf(schema, { sums: [{ add: 1 }, { add: null }] }), [{ path: 'sums.1.add', message: 'expected number' }]);
+    assert.deepEqual(issuesOf(schema, { sums: [{ add: 1 }, { add: null }] }), [
+      { path: 'sums.1.add', message: 'expected number' },
+    ]);
   });
 
   test('has no path for the root, and that of the surrounding message in front of any other', () => {
@@ -67,14 +72,22 @@ describe('requireValid', () => {
   const quoting: [schema: v.GenericSchema, value: unknown, message: string][] = [
     [v.pipe(v.string(), v.email()), 'secret', 'Invalid email'],
     [v.pipe(v.string(), v.uuid()), 'secret', 'Invalid UUID'],
-    [v.pipe(v.string(), v.check(() => false)), 'secret', 'Invalid input'],
+    [
+      v.pipe(
+        v.string(),
+        v.check(() => false),
+      ),
+      'secret',
+      'Invalid input',
+    ],
     [v.pipe(v.number(), v.integer()), 47.11, 'Invalid integer'],
     [v.pipe(v.string(), v.regex(/^a$/)), 'secret', 'expected /^a$/'],
     [v.picklist(['a', 'b']), 'secret', 'expected ("a" | "b")'],
     [v.literal(1), 4711, 'expected 1'],
-  ]; // prettier-ignore
+  ];
   for (const [schema, value, message] of quoting) {
-    test(`does not quote the value: ${message}`, () => assert.deepEqual(issuesOf(schema, value), [{ path: '', message }]));
+    test(`does not quote the value: ${message}`, () =>
+      assert.deepEqual(issuesOf(schema, value), [{ path: '', message }]));
   }
 
   test('names the first twenty issues and no more', () => {

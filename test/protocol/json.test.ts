@@ -110,7 +110,16 @@ describe('a key that poisons', () => {
 
   test('is refused in a large body too', () => assertRefuses(`{"a":"${'x'.repeat(10_000)}","b":{"__proto__":1}}`));
 
-  const harmless = ['"__proto__"', '["__proto__:"]', '{"a":"__proto__"}', '{"proto":1}', '{"constructor":1}', '{"constructor":null}', '{"prototype":{"a":1}}', '{"constructor":{"a":1}}'];
+  const harmless = [
+    '"__proto__"',
+    '["__proto__:"]',
+    '{"a":"__proto__"}',
+    '{"proto":1}',
+    '{"constructor":1}',
+    '{"constructor":null}',
+    '{"prototype":{"a":1}}',
+    '{"constructor":{"a":1}}',
+  ];
   for (const text of harmless) test(`is not seen in ${text}`, () => assertParses(text, JSON.parse(text)));
 });
 
@@ -119,7 +128,21 @@ describe('a body', () => {
     test(`of any JSON value is accepted: ${text}`, () => assertParses(text, JSON.parse(text)));
   }
 
-  for (const text of ['', ' ', '{', '[1,]', '{"a":1,}', "{'a':1}", 'undefined', 'NaN', '01', '1 2', '"\n"', '// no\n1', '\u00a01']) {
+  for (const text of [
+    '',
+    ' ',
+    '{',
+    '[1,]',
+    '{"a":1,}',
+    "{'a':1}",
+    'undefined',
+    'NaN',
+    '01',
+    '1 2',
+    '"\n"',
+    '// no\n1',
+    '\u00a01',
+  ]) {
     test(`that is not JSON is refused without a quotation: ${JSON.stringify(text)}`, () => assertRefuses(text));
   }
 
@@ -129,7 +152,11 @@ describe('a body', () => {
   });
 
   test('that is not UTF-8 is refused as such', () => {
-    for (const bytes of [[0x22, 0xff, 0x22], [0x22, 0xc3], [0x22, 0xed, 0xa0, 0x80, 0x22]]) {
+    for (const bytes of [
+      [0x22, 0xff, 0x22],
+      [0x22, 0xc3],
+      [0x22, 0xed, 0xa0, 0x80, 0x22],
+    ]) {
       assert.deepEqual(outcomeOf(new Uint8Array(bytes)), refusal('The body is not valid UTF-8.'));
     }
   });
@@ -149,8 +176,28 @@ describe('a body', () => {
 });
 
 test('whatever is accepted, as text or bytes, is decoded to the same value later', (t) => {
-  const fragment = fc.constantFrom('[', ']', '{', '}', '"', '\\', ',', ':', '1', '"a"', '"a":', '\uFEFF', ' ', '__proto__', '"constructor":', 'null');
-  const text = fc.oneof(fc.json(), fc.array(fragment, { maxLength: 12 }).map((parts) => parts.join('')));
+  const fragment = fc.constantFrom(
+    '[',
+    ']',
+    '{',
+    '}',
+    '"',
+    '\\',
+    ',',
+    ':',
+    '1',
+    '"a"',
+    '"a":',
+    '\uFEFF',
+    ' ',
+    '__proto__',
+    '"constructor":',
+    'null',
+  );
+  const text = fc.oneof(
+    fc.json(),
+    fc.array(fragment, { maxLength: 12 }).map((parts) => parts.join('')),
+  );
   const property = fc.property(text, fc.boolean(), fc.boolean(), (body, asBytes, isPadded) => {
     const full = isPadded ? body + padding : body;
     const payload = asBytes ? bytesOf(full) : full;

@@ -78,8 +78,18 @@ describe('encode and decode', () => {
     });
   }
 
-  for (const payload of ['', '{', '{"a":1} x', '\uFEFF1', "{'a':1}", 'NaN', new Uint8Array([0x22, 0xff, 0x22]), new Uint8Array(0)]) {
-    test(`refuse ${JSON.stringify(payload)} without quoting it`, () => assert.throws(() => decode(payload), INVALID_JSON));
+  for (const payload of [
+    '',
+    '{',
+    '{"a":1} x',
+    '\uFEFF1',
+    "{'a':1}",
+    'NaN',
+    new Uint8Array([0x22, 0xff, 0x22]),
+    new Uint8Array(0),
+  ]) {
+    test(`refuse ${JSON.stringify(payload)} without quoting it`, () =>
+      assert.throws(() => decode(payload), INVALID_JSON));
   }
 });
 
@@ -88,9 +98,15 @@ describe('the text of a payload', () => {
     assert.equal(payloadText(new TextEncoder().encode('\uFEFFä😀')), 'ä😀');
   });
 
-  const notUtf8 = { 'a byte too many': [0x80], 'an overlong slash': [0xc0, 0xaf], 'half a character': [0xf0, 0x9f], 'a surrogate': [0xed, 0xa0, 0x80] };
+  const notUtf8 = {
+    'a byte too many': [0x80],
+    'an overlong slash': [0xc0, 0xaf],
+    'half a character': [0xf0, 0x9f],
+    'a surrogate': [0xed, 0xa0, 0x80],
+  };
   for (const [name, bytes] of Object.entries(notUtf8)) {
-    test(`is refused for bytes that are not UTF-8: ${name}`, () => assert.throws(() => payloadText(new Uint8Array(bytes)), TypeError));
+    test(`is refused for bytes that are not UTF-8: ${name}`, () =>
+      assert.throws(() => payloadText(new Uint8Array(bytes)), TypeError));
   }
 });
 

@@ -126,8 +126,18 @@ const ACTOR_ON_WIRE = {
   mailbox: { capacity: 1, max_bytes: 2 },
 };
 
-const PAGE = { workerId: 'w1', items: [{ sequence: 1, at: AT, type: 'emitted', inputId: 'in-1', data: USERS }], nextAfter: 1, hasMore: false };
-const PAGE_ON_WIRE = { worker_id: 'w1', items: [{ sequence: 1, at: AT, type: 'emitted', input_id: 'in-1', data: USERS }], next_after: 1, has_more: false };
+const PAGE = {
+  workerId: 'w1',
+  items: [{ sequence: 1, at: AT, type: 'emitted', inputId: 'in-1', data: USERS }],
+  nextAfter: 1,
+  hasMore: false,
+};
+const PAGE_ON_WIRE = {
+  worker_id: 'w1',
+  items: [{ sequence: 1, at: AT, type: 'emitted', input_id: 'in-1', data: USERS }],
+  next_after: 1,
+  has_more: false,
+};
 
 describe('a view', () => {
   const pairs: [name: string, view: unknown, wire: unknown][] = [

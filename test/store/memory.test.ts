@@ -6,7 +6,8 @@ import { appendMany, RECORD, seqsOf, storeContract, WIDE } from '../contract/sto
 
 storeContract('memory', (bounds) => new MemoryStore(bounds));
 
-const workerOf = (bounds: Partial<TranscriptBounds> = {}): WorkerStore => new MemoryStore({ ...WIDE, ...bounds }).create(RECORD);
+const workerOf = (bounds: Partial<TranscriptBounds> = {}): WorkerStore =>
+  new MemoryStore({ ...WIDE, ...bounds }).create(RECORD);
 const keptOf = (worker: WorkerStore): number[] => seqsOf(worker.read(0, 10_000).items);
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 
@@ -33,9 +34,9 @@ describe('the memory store', () => {
 
   test('keeps every entry while its ring grows after entries were dropped', () => {
     const worker = workerOf({ maxBytes: 3 * (OVERHEAD_BYTES + 100) });
-    for (let n = 0; n < 6; n++) worker.append('output', n, null, 'x'.repeat(100));
+    for (let n = 0; n < 6; n++) worker.append('output', n, 0, 'x'.repeat(100));
     assert.deepEqual(keptOf(worker), [4, 5, 6]);
-    worker.append('output', 7, null, 'x'.repeat(200)); // one large entry in place of several
+    worker.append('output', 7, 0, 'x'.repeat(200)); // one large entry in place of several
     assert.deepEqual(keptOf(worker), [6, 7]);
     appendMany(worker, 20);
     assert.deepEqual(keptOf(worker), range(21, 27)); // 65 bytes each, 492 at most
@@ -45,16 +46,16 @@ describe('the memory store', () => {
     const maxBytes = 3 * (OVERHEAD_BYTES + 10);
     const data = 'x'.repeat(10);
     const worker = workerOf({ maxBytes });
-    for (const value of [data, new Uint8Array(10), data]) worker.append('output', 1, null, value);
+    for (const value of [data, new Uint8Array(10), data]) worker.append('output', 1, 0, value);
     assert.deepEqual(keptOf(worker), [1, 2, 3]);
     const other = workerOf({ maxBytes });
-    for (const value of [data, data, `${data}x`]) other.append('output', 1, null, value);
+    for (const value of [data, data, `${data}x`]) other.append('output', 1, 0, value);
     assert.deepEqual(keptOf(other), [2, 3]);
   });
 
   test('gets the bytes of dropped entries back', () => {
     const worker = workerOf({ maxBytes: 1_000 });
-    worker.append('output', 1, null, 'x'.repeat(5_000));
+    worker.append('output', 1, 0, 'x'.repeat(5_000));
     appendMany(worker, 15);
     assert.deepEqual(keptOf(worker), range(2, 16)); // 15 × 65 bytes
     appendMany(worker, 1);
@@ -73,7 +74,7 @@ describe('the memory store', () => {
     appendMany(worker, 5);
     worker.delete();
     assert.deepEqual([worker.read(0, 10).items, [...store.workers()]], [[], []]);
-    worker.append('emitted', 1, null, 'null');
+    worker.append('emitted', 1, 0, 'null');
     worker.delete();
     assert.deepEqual([worker.read(0, 10).items, [...store.workers()]], [[], []]);
   });

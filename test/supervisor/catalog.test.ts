@@ -29,7 +29,8 @@ function folderOf(files: Record<string, string>): string {
   return folder;
 }
 
-const definitionOf = (kind: string, rest = ''): string => `{ kind: '${kind}', input: schema, receive: () => null, ${rest} }`;
+const definitionOf = (kind: string, rest = ''): string =>
+  `{ kind: '${kind}', input: schema, receive: () => null, ${rest} }`;
 const load = (...sources: (string | URL)[]): Promise<Catalog> => Catalog.load(sources, DEFAULT_LIMITS);
 const kindsOf = (catalog: Catalog): string[] => catalog.views().map(({ kind }) => kind);
 
@@ -97,7 +98,10 @@ describe('a catalog', () => {
   });
 
   test('describes its actors with their schemas and bounds, in the order of their kinds', async () => {
-    const folder = folderOf({ 'a.mjs': definitionOf('z'), 'b.mjs': definitionOf('a', 'mailbox: { capacity: 0 }, output: v.number()') });
+    const folder = folderOf({
+      'a.mjs': definitionOf('z'),
+      'b.mjs': definitionOf('a', 'mailbox: { capacity: 0 }, output: v.number()'),
+    });
     const plain = { description: null, configSchema: true, isolation: 'shared' };
     const inputSchema = { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'string' };
     const outputSchema = { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'number' };
@@ -162,7 +166,11 @@ describe('a mailbox that an actor asks for', () => {
     ['capacity: 1.5', `${capacity} 1.5 (number)`, 'mailbox.capacity'],
     ['capacity: Infinity', `${capacity} Infinity (number)`, 'mailbox.capacity'],
     ['maxBytes: 0', `${maxBytes} 0 (number)`, 'mailbox.maxBytes'],
-    ['maxBytes: 16_777_215', 'mailbox.maxBytes is 16777215, but must be at least maxMessageBytes (16777216)', 'mailbox.maxBytes'],
+    [
+      'maxBytes: 16_777_215',
+      'mailbox.maxBytes is 16777215, but must be at least maxMessageBytes (16777216)',
+      'mailbox.maxBytes',
+    ],
   ] as const;
   for (const [mailbox, problem, option] of contradictions) {
     test(`is refused with the option's name: ${mailbox}`, async () => {

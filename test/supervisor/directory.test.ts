@@ -14,7 +14,11 @@ interface Listed {
   status: WorkerStatus;
 }
 
-const workerOf = (workerId: string, kind = 'echo', status: WorkerStatus = 'idle'): Listed => ({ workerId, kind, status });
+const workerOf = (workerId: string, kind = 'echo', status: WorkerStatus = 'idle'): Listed => ({
+  workerId,
+  kind,
+  status,
+});
 
 function directoryOf(workers: Iterable<Listed>): Directory<Listed> {
   const directory = new Directory<Listed>();
@@ -36,7 +40,8 @@ const INVALID = refusal('invalid_worker_id', 'The worker id is not valid.');
 
 describe('a worker id', () => {
   for (const id of ['a', '0', 'A.b_c:d-9', '.', '..', '__proto__', 'x'.repeat(128)]) {
-    test(`such as ${id.slice(0, 20)} (${id.length} characters) is accepted`, () => assert.equal(requireWorkerId(id), id));
+    test(`such as ${id.slice(0, 20)} (${id.length} characters) is accepted`, () =>
+      assert.equal(requireWorkerId(id), id));
   }
   for (const id of ['', 'x'.repeat(129), 'a b', 'a/b', 'a\n', '\na', 'a%20', 'ä', '😀', 'a\u0000']) {
     test(`such as ${JSON.stringify(id).slice(0, 20)} (${id.length} characters) is refused`, () =>
@@ -97,7 +102,9 @@ describe('a listing', () => {
 
   test('holds 100 workers unless it is told otherwise, and never more than the limit of a page', () => {
     const directory = directoryOf(Array.from({ length: MAX_PAGE_ITEMS + 1 }, (_, n) => workerOf(String(n))));
-    const lengths = [{}, { limit: MAX_PAGE_ITEMS }, { limit: MAX_PAGE_ITEMS + 1 }].map((query) => directory.list(query).workers.length);
+    const lengths = [{}, { limit: MAX_PAGE_ITEMS }, { limit: MAX_PAGE_ITEMS + 1 }].map(
+      (query) => directory.list(query).workers.length,
+    );
     assert.deepEqual(lengths, [100, MAX_PAGE_ITEMS, MAX_PAGE_ITEMS]);
   });
 
@@ -130,7 +137,7 @@ describe('a listing', () => {
         .map(({ workerId }) => workerId)
         .sort();
       const seen: string[] = [];
-      for (let after: string | null | undefined = undefined; after !== null; ) {
+      for (let after: string | null | undefined = undefined; after !== null;) {
         const page: { ids: string[]; nextAfter: string | null } = listIds(directory, { limit, kind, status, after });
         assert.ok(page.ids.length === limit || page.nextAfter === null);
         seen.push(...page.ids);

@@ -44,7 +44,14 @@ describe('an input', () => {
   test('has its output and its times after it completed, and no longer its payload', () => {
     const record = recordOf();
     record.end('completed', '42', null, 5, 6);
-    const completed = { status: 'ended', outcome: 'completed', output: '42', payload: '', startedAtMs: 5, endedAtMs: 6 };
+    const completed = {
+      status: 'ended',
+      outcome: 'completed',
+      output: '42',
+      payload: '',
+      startedAtMs: 5,
+      endedAtMs: 6,
+    };
     assert.deepEqual(look(record), { ...WAITING, ...completed });
   });
 
@@ -82,7 +89,11 @@ describe('a listener of an input', () => {
   function listened(...names: string[]): { record: InputRecord; told: string[]; listeners: InputListener[] } {
     const record = recordOf();
     const told: string[] = [];
-    const listeners = names.map((name): InputListener => ({ outcome }) => told.push(`${name} ${outcome}`));
+    const listeners = names.map(
+      (name): InputListener =>
+        ({ outcome }) =>
+          told.push(`${name} ${outcome}`),
+    );
     for (const listener of listeners) record.whenEnded(listener);
     return { record, told, listeners };
   }

@@ -19,7 +19,10 @@ function setUp(plain: Partial<ReceiptBounds> = {}, keyed: Partial<ReceiptBounds>
   const forgotten: number[] = [];
   const receipts = new Receipts({ ...WIDE, ...plain }, { ...WIDE, ...keyed }, ({ seq }) => forgotten.push(seq));
   /** Accepts and ends an input. */
-  const add = (seq: number, { key = null, output = 'null', endedAtMs = 1 }: { key?: string | null; output?: Payload; endedAtMs?: number } = {}) => {
+  const add = (
+    seq: number,
+    { key = null, output = 'null', endedAtMs = 1 }: { key?: string | null; output?: Payload; endedAtMs?: number } = {},
+  ) => {
     const record = recordOf(seq, key);
     receipts.add(record);
     end(record, output, endedAtMs);
@@ -29,7 +32,8 @@ function setUp(plain: Partial<ReceiptBounds> = {}, keyed: Partial<ReceiptBounds>
     record.end('completed', output, null, 1, endedAtMs);
     receipts.ended(record);
   };
-  const kept = (seqs: readonly number[], nowMs = 2): number[] => seqs.filter((seq) => receipts.get(seq, nowMs) !== undefined);
+  const kept = (seqs: readonly number[], nowMs = 2): number[] =>
+    seqs.filter((seq) => receipts.get(seq, nowMs) !== undefined);
   return { receipts, forgotten, add, end, kept };
 }
 
@@ -152,7 +156,10 @@ describe('receipts', () => {
         all.filter((seq) => expected.has(seq)),
       );
       const reported = all.filter((seq) => plan[seq - 1]?.isKeyed === true && !expected.has(seq));
-      assert.deepEqual(forgotten.toSorted((a, b) => a - b), reported);
+      assert.deepEqual(
+        forgotten.toSorted((a, b) => a - b),
+        reported,
+      );
     });
     fc.assert(property, seeded(t, 60));
   });

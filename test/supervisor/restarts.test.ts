@@ -29,7 +29,10 @@ test('the default budget is the one that the tests of restarts use', () => {
 
 test('a death counts for less than the window: one millisecond short of it, not at it', () => {
   const nowMs = 100_000;
-  assert.deepEqual(recentDeaths([0, 39_999, 40_000, 40_001, 99_999, 100_000], nowMs, BUDGET), [40_001, 99_999, 100_000]);
+  assert.deepEqual(
+    recentDeaths([0, 39_999, 40_000, 40_001, 99_999, 100_000], nowMs, BUDGET),
+    [40_001, 99_999, 100_000],
+  );
   assert.deepEqual(recentDeaths([], nowMs, BUDGET), []);
 });
 

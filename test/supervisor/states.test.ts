@@ -41,7 +41,9 @@ function parseTable(text: string): Record<string, Record<string, string>> {
   return Object.fromEntries(
     columns.map((column, at) => [
       column,
-      Object.fromEntries(rows.flatMap(([row = '', ...cells]) => (cells[at] === '-' ? [] : [[row, cells[at] ?? 'missing']]))),
+      Object.fromEntries(
+        rows.flatMap(([row = '', ...cells]) => (cells[at] === '-' ? [] : [[row, cells[at] ?? 'missing']])),
+      ),
     ]),
   );
 }
@@ -105,8 +107,16 @@ describe('the table of transitions', () => {
 
   test('has a way for each command that the other table allows', () => {
     for (const status of WORKER_STATUSES) {
-      assert.equal(COMMANDS.stop[status] === 'stop', targetOf('stopRequested', status) === 'stopping', `stop ${status}`);
-      assert.equal(COMMANDS.restore[status] === 'start', targetOf('restored', status) === 'starting', `restore ${status}`);
+      assert.equal(
+        COMMANDS.stop[status] === 'stop',
+        targetOf('stopRequested', status) === 'stopping',
+        `stop ${status}`,
+      );
+      assert.equal(
+        COMMANDS.restore[status] === 'start',
+        targetOf('restored', status) === 'starting',
+        `restore ${status}`,
+      );
     }
   });
 });

@@ -13,23 +13,28 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url)); // this file runs
 const LINES_MAX = 400;
 const BASE = 'protocol/ observe/ errors.ts limits.ts';
 
+/** What runs in a thread; the supervisor's end of the wire must not load it. */
+const THREAD_END = '!host/thread.ts !host/serve.ts !host/runner.ts !host/context.ts !host/outcomes.ts';
+const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
+
 /** The first row whose left side fits a file is its rule; a file without a row is a mistake. */
 const LAYERS = [
-  ['cli.ts', 'runtime.ts config.ts server/ observe/ errors.ts limits.ts'],
-  ['index.ts', 'runtime.ts errors.ts limits.ts type:actor.ts type:config.ts type:supervisor/'],
-  ['runtime.ts', '* !cli.ts !index.ts !client/ !server/ !testing/ lazy:server/'],
-  ['testing/', '* !cli.ts'],
-  ['server/', `server/ supervisor/ functions/ type:store/ ${BASE}`],
-  ['supervisor/', `supervisor/ host/host.ts host/modules.ts store/store.ts functions/function.ts actor.ts ${BASE}`],
-  ['host/host.ts host/pool.ts host/link.ts', `host/ !host/thread.ts !host/runner.ts !host/context.ts actor.ts ${BASE}`],
-  ['host/inline.ts', `host/ !host/thread.ts !host/context.ts actor.ts ${BASE}`], // both ends without a thread
-  ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts actor.ts ${BASE}`], // thread end, and what both share
+  ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
+  ['cli/', `cli/ config.ts runtime.ts server/ ${BASE}`],
+  ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts observe/ protocol/ supervisor/')}`],
+  ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
+  ['testing/', 'testing/ runtime.ts'],
+  ['server/', `server/ supervisor/ type:runtime.ts type:store/ ${BASE}`],
+  ['supervisor/', `supervisor/ host/host.ts host/modules.ts type:host/services.ts store/store.ts type:actor.ts ${BASE}`],
+  ['host/host.ts host/boot.ts host/pool.ts host/link.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
+  ['host/inline.ts', `host/ ${BASE}`], // both ends, without a thread
+  ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts ${BASE}`], // thread end, and what both share
   ['store/', `store/ ${BASE}`],
-  ['functions/', `functions/ ${BASE}`],
   ['client/', 'client/ protocol/ errors.ts limits.ts'],
-  ['actor.ts', 'errors.ts type:protocol/'],
+  ['actor.ts', 'type:limits.ts'],
   ['observe/', BASE],
-  ['protocol/ config.ts', 'protocol/ errors.ts limits.ts'],
+  ['protocol/', 'protocol/ errors.ts limits.ts'],
+  ['config.ts config-options.ts', 'config-options.ts observe/ errors.ts limits.ts'],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],
   ['../actors/', 'actor.ts'],
@@ -39,14 +44,14 @@ const LAYERS = [
 const PACKAGES: Record<string, string> = {
   '@valibot/to-json-schema': 'supervisor/catalog.ts',
   comlink: 'host/',
-  commander: 'cli.ts',
+  commander: 'cli.ts cli/',
   fastify: 'server/',
-  node: '*',
+  node: '* ../actors/',
   pino: 'observe/',
   piscina: 'host/pool.ts',
   'secure-json-parse': '*',
   undici: 'client/',
-  uuid: 'supervisor/ server/ cli.ts',
+  uuid: 'supervisor/ server/ runtime.ts',
   valibot: '* !errors.ts !limits.ts ../actors/',
 };
 

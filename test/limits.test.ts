@@ -17,6 +17,7 @@ const COUNTS = new Set([
   'capacity', // messages of a mailbox
   'CREDITS_PER_WORKER',
   'WINDOW_PER_HOST', // inputs
+  'BATCH_FRAMES',
   'WORKERS_PER_HOST',
   'MAX_JSON_DEPTH', // levels
   'MAX_PAGE_ITEMS',

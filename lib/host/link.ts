@@ -4,7 +4,7 @@
 
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
-import { GreenroomError } from '../errors.ts';
+import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { BATCH_BYTES, BATCH_FRAMES, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { eachReply, INPUT_FIELDS, pushInput, SHARED } from '../protocol/frames.ts';
@@ -220,7 +220,7 @@ export class Link implements Host {
       this.#waiting.add(onDeath);
       call().then(
         (value) => finish(() => resolve(value)),
-        (error: unknown) => finish(() => reject(error as Error)),
+        (error: unknown) => finish(() => reject(asGreenroomError(error))),
       );
     });
   }

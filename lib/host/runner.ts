@@ -234,9 +234,11 @@ export class Runner {
     Atomics.store(this.#shared, SHARED.started + cell.slot, input.seq | 0);
     this.#enterStack(cell.slot);
     let result: unknown;
+    let isAsync: boolean;
     try {
       const value = requireValid(cell.definition.input, decode(input.payload), 'invalid_input');
       result = cell.definition.receive(value, context);
+      isAsync = isThenable(result);
     } catch (thrown) {
       this.#leaveStack();
       this.#fail(cell, input, context, nowMs, thrown);
@@ -245,7 +247,7 @@ export class Runner {
     this.#leaveStack();
     const endedAtMs = Date.now();
     cell.isSlow = endedAtMs - nowMs >= SLOW_HANDLER_MS;
-    if (isThenable(result)) this.#await(cell, input, context, nowMs, result);
+    if (isAsync) this.#await(cell, input, context, nowMs, result as PromiseLike<unknown>);
     else this.#complete(cell, input, context, nowMs, endedAtMs, result);
     return endedAtMs;
   }
@@ -261,7 +263,8 @@ export class Runner {
 
   #await(cell: Cell, input: HeldInput, context: InputContext, startedAtMs: number, result: PromiseLike<unknown>): void {
     this.#suspended++;
-    result.then(
+    // Through a promise of ours: a thenable may throw, or call back twice.
+    Promise.resolve(result).then(
       (value) => {
         this.#suspended--;
         this.#complete(cell, input, context, startedAtMs, Date.now(), value);
@@ -362,7 +365,7 @@ function cancelledError(reason: string | null): WireError {
   return GreenroomError.of('cancelled', reason === null ? {} : { details: { reason } }).toWire();
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 

@@ -16,19 +16,17 @@ import { Runner } from './runner.ts';
 import { peerCalls, serveCalls, SERVICE_CALLS } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
 
+/** A way to report what an actor left behind: the fields describe it. */
+export type Report = (fields: Record<string, unknown>) => void;
+
 /**
  * Serves until the supervisor closes the host. `threadId` identifies the thread to the pool. `onServing` gets the way to
  * report a rejection that nobody handled.
  */
-export async function serveHost(
-  boot: HostBoot,
-  threadId: number,
-  onServing?: (reportRejection: (fields: Record<string, unknown>) => void) => void,
-): Promise<void> {
+export async function serveHost(boot: HostBoot, threadId: number, onServing?: (report: Report) => void): Promise<void> {
   const services = peerCalls<RuntimeServices>(SERVICE_CALLS, boot.services);
   const log = new BoundedLog(services, boot.hostId);
   onServing?.((fields) => log.write('error', fields, 'unhandled rejection in an actor'));
-  let rung = 0;
   const runner: Runner = new Runner({
     shared: boot.shared,
     send: (batch) => boot.data.postMessage(batch, buffersOf(batch)),
@@ -36,46 +34,32 @@ export async function serveHost(
       inputIdPrefix: boot.inputIdPrefix,
       maxMessageBytes: boot.maxMessageBytes,
       services,
-      readControl,
+      readControl: () => lanes.readControl(),
       log: (workerId, level, message, fields) => log.write(level, { worker_id: workerId, ...fields }, message),
       track: boundCalls(),
     },
   });
-
-  function readControl(): void {
-    const rings = Atomics.load(boot.shared, SHARED.doorbell);
-    if (rings === rung) return;
-    rung = rings;
-    for (let next = receiveMessageOnPort(boot.control); next !== undefined; next = receiveMessageOnPort(boot.control)) {
-      control(next.message as ControlFrame);
-    }
-  }
-
-  /** Control may overtake the input that it is about: then that input is on the data port, and is taken in first. */
-  function control(frame: ControlFrame): void {
-    if (runner.cancel(frame)) return;
-    readData();
-    runner.cancel(frame);
-  }
-
-  function readData(): void {
-    for (let next = receiveMessageOnPort(boot.data); next !== undefined; next = receiveMessageOnPort(boot.data)) {
-      runner.accept(next.message as Batch);
-    }
-  }
-
-  boot.data.on('message', (batch: Batch) => runner.accept(batch));
-  boot.control.on('message', control);
+  const lanes = new Lanes(boot, runner);
   const flushAtExit = () => runner.flush();
   process.once('exit', flushAtExit);
 
   const closing = new AbortController();
-  const calls: HostCalls = {
+  serveCalls(hostCalls(runner, lanes, threadId, closing), boot.calls);
+  // A wire that was cut from the other end is an end as well.
+  boot.data.once('close', () => closing.abort());
+  await once(closing.signal, 'abort');
+  process.off('exit', flushAtExit);
+  runner.abandon();
+  for (const port of portsOf(boot)) port.close();
+}
+
+function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: AbortController): HostCalls {
+  return {
     hello: () => threadId,
     startWorkers: (specs) => Promise.all(specs.map((spec) => runner.start(spec))),
     stopWorker: (workerSlot) => {
       // What was sent to the worker before is on another port, and comes first.
-      readData();
+      lanes.readData();
       return runner.stop(workerSlot);
     },
     validate: (module, payload) => runner.validate(module, payload),
@@ -87,14 +71,46 @@ export async function serveHost(
     // The answer leaves first; the ports close in a later turn of the loop.
     close: () => void setImmediate(() => closing.abort()),
   };
-  serveCalls(calls, boot.calls);
+}
 
-  // A wire that was cut from the other end is an end as well.
-  boot.data.once('close', () => closing.abort());
-  await once(closing.signal, 'abort');
-  process.off('exit', flushAtExit);
-  runner.abandon();
-  for (const port of portsOf(boot)) port.close();
+/** The data and the control lane. Messages come by themselves, and are also read at once where their order matters. */
+class Lanes {
+  readonly #boot: HostBoot;
+  readonly #runner: Runner;
+  /** Rings of the doorbell that were answered. */
+  #rings = 0;
+
+  constructor(boot: HostBoot, runner: Runner) {
+    this.#boot = boot;
+    this.#runner = runner;
+    boot.data.on('message', (batch: Batch) => runner.accept(batch));
+    boot.control.on('message', (frame: ControlFrame) => this.#control(frame));
+  }
+
+  /** Called before each input, and by handlers that check whether they are cancelled: one look at shared memory. */
+  readControl(): void {
+    const rings = Atomics.load(this.#boot.shared, SHARED.doorbell);
+    if (rings === this.#rings) return;
+    this.#rings = rings;
+    const { control } = this.#boot;
+    for (let next = receiveMessageOnPort(control); next !== undefined; next = receiveMessageOnPort(control)) {
+      this.#control(next.message as ControlFrame);
+    }
+  }
+
+  /** Control may overtake the input that it is about: then that input is on the data port, and is taken in first. */
+  #control(frame: ControlFrame): void {
+    if (this.#runner.cancel(frame)) return;
+    this.readData();
+    this.#runner.cancel(frame);
+  }
+
+  readData(): void {
+    const { data } = this.#boot;
+    for (let next = receiveMessageOnPort(data); next !== undefined; next = receiveMessageOnPort(data)) {
+      this.#runner.accept(next.message as Batch);
+    }
+  }
 }
 
 /** Bytes in a batch are given away instead of copied: the host made them and is through with them. */

@@ -48,7 +48,7 @@ Comlink.transferHandlers.set('throw', {
   serialize: (thrown: unknown): [unknown, TransferListItem[]] => {
     const { value } = thrown as { value: unknown };
     if (value instanceof GreenroomError) return [{ greenroom: value.toWire(), status: value.status }, []];
-    return throwHandler.serialize(thrown);
+    return throwHandler.serialize(thrown) as [unknown, TransferListItem[]];
   },
   deserialize: (wire: unknown): unknown => {
     const { greenroom, status } = wire as { greenroom?: WireError; status?: number };

@@ -5,14 +5,15 @@ import { Console } from 'node:console';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { describeError } from '../observe/log.ts';
 import { serveHost } from './serve.ts';
+import type { Report } from './serve.ts';
 import type { HostBoot } from './boot.ts';
 
 if (isMainThread) throw new Error('host/thread.ts runs in a thread of the pool only');
 
 // Before any user code is loaded: without it one forgotten promise would end every worker on this host.
 // The input that awaited the promise, if any, gets its error from there; this one belonged to nobody.
-let report = (_fields: Record<string, unknown>): void => undefined;
-process.on('unhandledRejection', (reason) => report(describeError(reason)));
+let report: Report | undefined;
+process.on('unhandledRejection', (reason) => report?.(describeError(reason)));
 
 // stdout belongs to the process: the standalone runtime writes one line to it, for machines.
 globalThis.console = new Console(process.stderr);

@@ -72,14 +72,15 @@ class MemoryWorkerStore implements WorkerStore {
 
   append(type: EntryType, atMs: number, inputSeq: number, data: Payload): number {
     const sequence = ++this.#last;
+    this.#bytes += sizeOf(data);
+    // Before the ring grows: at its bound it must not.
+    while (this.#first < sequence && this.#isOverBounds()) this.#dropOldest();
     if (sequence - this.#first >= this.#capacity) this.#grow();
     const at = sequence & (this.#capacity - 1);
     this.#numbers[2 * at] = atMs;
     this.#numbers[2 * at + 1] = inputSeq;
     this.#types[at] = TYPE_INDEX[type];
     this.#data[at] = data;
-    this.#bytes += sizeOf(data);
-    while (this.#first < sequence && this.#isOverBounds()) this.#dropOldest();
     return sequence;
   }
 

@@ -72,15 +72,20 @@ export class Delivery implements Inbound {
   requireRoom(worker: Worker, bytes: number): void {
     const { mailbox } = worker;
     const fits = mailbox.isTurnBased ? worker.status === 'idle' && mailbox.size === 0 : mailbox.hasRoom(bytes);
-    if (!fits) throw this.#refuse(worker, busy(worker));
-    const total = this.#bytes + bytes + this.#messages * INPUT_OVERHEAD_BYTES;
-    if (total > this.#limits.maxTotalBytes) {
-      const details = { total_bytes: total - bytes, max_total_bytes: this.#limits.maxTotalBytes, retry_after_ms: 1_000 };
-      throw this.#refuse(worker, GreenroomError.of('runtime_overloaded', { details }));
-    }
+    if (!fits) throw this.refuse(worker, busy(worker));
+    this.requireBytes(worker, bytes);
   }
 
-  #refuse(worker: Worker, error: GreenroomError): GreenroomError {
+  /** Throws `runtime_overloaded` if the runtime may not hold so many bytes more. */
+  requireBytes(worker: Worker, bytes: number): void {
+    const heldBytes = this.#bytes + this.#messages * INPUT_OVERHEAD_BYTES;
+    if (heldBytes + bytes <= this.#limits.maxTotalBytes) return;
+    const details = { total_bytes: heldBytes, max_total_bytes: this.#limits.maxTotalBytes, retry_after_ms: 1_000 };
+    throw this.refuse(worker, GreenroomError.of('runtime_overloaded', { details }));
+  }
+
+  /** Counts a refusal and hands it back to be thrown. */
+  refuse(worker: Worker, error: GreenroomError): GreenroomError {
     this.counts.refused++;
     if (worker.stopping !== null) worker.stopping.refused++;
     return error;
@@ -184,8 +189,15 @@ export class Delivery implements Inbound {
 
   /** Ends everything in a worker's mailbox that has not ended. */
   cancelAll(worker: Worker, reason: string): void {
-    for (const record of worker.mailbox.waitingMessages()) this.cancel(worker, record, reason);
-    for (const record of worker.mailbox.lentMessages()) this.cancel(worker, record, reason);
+    const { mailbox, host, slot } = worker;
+    for (const record of mailbox.waitingMessages()) this.cancel(worker, record, reason);
+    if (mailbox.lent === 0) return;
+    for (const record of mailbox.lentMessages()) {
+      record.cancelReason ??= reason;
+      this.#startGrace(worker, record);
+    }
+    // One frame for all of them: between two, the end of one input would let the next one start.
+    host?.host.cancel({ workerSlot: slot, seq: null, reason, waitingOnly: false });
   }
 
   /** After the grace the host is killed, but only if this very input is the one that keeps its handler running. */

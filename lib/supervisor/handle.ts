@@ -1,6 +1,6 @@
 // A worker as the embedding Backend sees it: an id and the verbs. Holds nothing else, so handles are cheap and never stale.
 
-import { GreenroomError } from '../errors.ts';
+import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
@@ -49,7 +49,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
       const record = this.#supervisor.deliverValue(this.workerId, input, { deadlineAtMs: askDeadline(timeoutMs), idempotencyKey });
       return awaitOutput(this.#supervisor, record, readOutput<Actor>, signal);
     } catch (refusal) {
-      return Promise.reject(refusal as GreenroomError);
+      return Promise.reject(asGreenroomError(refusal));
     }
   }
 
@@ -105,7 +105,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
 }
 
 function readOutput<Actor extends ActorShape>(output: Payload): ActorOutput<Actor> {
-  return decode(output) as ActorOutput<Actor>;
+  return decode(output);
 }
 
 function inputView(record: InputRecord): InputView {

@@ -1,6 +1,7 @@
 // The state tables as data: what each command does in each status of a worker, and which event leads from which status to
 // which. The supervisor looks here and nowhere else; the tests run the same tables against the real thing.
 
+import { GreenroomError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { WorkerStatus } from '../protocol/views.ts';
 
@@ -69,6 +70,11 @@ export const COMMANDS = {
   restore: Row<'start'>;
   delete: Row<'delete'>;
 };
+
+/** Throws the code that the table gives, unless it gives the effect. */
+export function requireEffect<Effect extends string>(cell: Effect | ErrorCode, effect: Effect): void {
+  if (cell !== effect) throw GreenroomError.of(cell as ErrorCode);
+}
 
 /** What happens to a worker, and where that leads. An event that is missing for a status cannot occur in it. */
 export const TRANSITIONS = {

@@ -9,22 +9,20 @@
 //
 // It runs on the main thread and never runs user code: of an actor it uses only the schemas.
 
-import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
 import { GreenroomError } from '../errors.ts';
-import { INLINE_PARSE_BYTES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import type { HostFactory } from '../host/host.ts';
 import type { Logger } from '../observe/log.ts';
 import { requireValid } from '../protocol/issues.ts';
-import { parseUntrusted } from '../protocol/json.ts';
 import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { ActorView, CancelAck, CloseReport, EntryType, Receipt, RuntimeView, StopAck, WorkerSummary, WorkerView } from '../protocol/views.ts';
 import type { Store } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
+import { Admission } from './admission.ts';
 import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
 import { Directory, requireWorkerId } from './directory.ts';
@@ -33,7 +31,7 @@ import { Hosts } from './hosts.ts';
 import type { InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { StopRequest } from './lifecycle.ts';
-import { COMMANDS } from './states.ts';
+import { COMMANDS, requireEffect } from './states.ts';
 import { Worker } from './worker.ts';
 
 export type { DeliverOptions } from './delivery.ts';
@@ -89,11 +87,10 @@ export class Supervisor {
   readonly #directory = new Directory<Worker>();
   readonly #lifecycle: Lifecycle;
   readonly #delivery: Delivery;
+  readonly #admission: Admission;
   #hosts: Hosts | null = null;
   readonly #log: Logger;
   #status: 'running' | 'draining' | 'stopped' = 'running';
-  /** Large inputs that are being validated: held in memory, but not in a mailbox yet. */
-  #bytesInValidation = 0;
 
   constructor(options: SupervisorOptions) {
     this.limits = options.limits;
@@ -103,6 +100,11 @@ export class Supervisor {
     this.#log = options.log;
     this.#lifecycle = new Lifecycle(options.limits, options.log);
     this.#delivery = new Delivery(options.limits, options.inputIdPrefix, (worker) => this.#lifecycle.onDrained(worker));
+    this.#admission = new Admission(options.limits, this.#delivery, {
+      isRunning: () => this.#status === 'running',
+      isKnown: (worker) => this.#directory.get(worker.workerId) === worker,
+      anyHost: () => this.#requireHosts().any(),
+    });
   }
 
   /** Starts the hosts. Rejects with the cause if one cannot start. */
@@ -203,65 +205,17 @@ export class Supervisor {
 
   /** Throws what a delivery would be refused with right now: for callers who can avoid receiving an input. */
   checkRoom(workerId: string): void {
-    this.#requireRunning();
-    const worker = this.#directory.require(workerId);
-    this.#requireAccepting(worker);
-    this.#delivery.requireRoom(worker, 0);
+    this.#admission.requireRoom(this.#directory.require(workerId), 0);
   }
 
   /** Accepts an untrusted, encoded input. A large one is parsed and validated by a host first, off the main loop. */
   deliverBytes(workerId: string, body: Uint8Array, options: DeliverOptions): InputRecord | Promise<InputRecord> {
-    const worker = this.#directory.require(workerId);
-    requireSize(body.byteLength, this.limits.maxMessageBytes, 'http');
-    const digest = digestOf(body, options);
-    const known = this.#replay(worker, options, digest);
-    if (known !== null) return known;
-    this.#requireRunning();
-    this.#requireAccepting(worker);
-    this.#delivery.requireRoom(worker, body.byteLength);
-    if (body.byteLength > INLINE_PARSE_BYTES) return this.#deliverLarge(worker, body, options, digest);
-    const text = utf8(body);
-    requireValid(worker.actor.definition.input, parseUntrusted(text), 'invalid_input');
-    return this.#delivery.accept(worker, text, body.byteLength, options, digest);
-  }
-
-  async #deliverLarge(worker: Worker, body: Uint8Array, options: DeliverOptions, digest: string | null): Promise<InputRecord> {
-    const total = this.#delivery.load.bytes + this.#bytesInValidation + body.byteLength;
-    if (total > this.limits.maxTotalBytes) throw GreenroomError.of('runtime_overloaded', { details: { retry_after_ms: 1_000 } });
-    this.#bytesInValidation += body.byteLength;
-    try {
-      const host = worker.host?.host ?? this.#requireHosts().any();
-      await host.validate(worker.actor.module, body);
-    } finally {
-      this.#bytesInValidation -= body.byteLength;
-    }
-    // Much may have happened meanwhile.
-    const known = this.#replay(worker, options, digest);
-    if (known !== null) return known;
-    this.#requireRunning();
-    if (this.#directory.get(worker.workerId) !== worker) throw GreenroomError.of('worker_not_found');
-    this.#requireAccepting(worker);
-    return this.#delivery.accept(worker, body, body.byteLength, options, digest);
+    return this.#admission.bytes(this.#directory.require(workerId), body, options);
   }
 
   /** Accepts an input that is a value of this process. */
   deliverValue(workerId: string, value: unknown, options: DeliverOptions): InputRecord {
-    const worker = this.#directory.require(workerId);
-    if (options.idempotencyKey === undefined) {
-      // Before the value is looked at: under overload a refusal must cost less than an acceptance.
-      this.#requireRunning();
-      this.#requireAccepting(worker);
-      this.#delivery.requireRoom(worker, 0);
-    }
-    const text = encode(value);
-    const bytes = requireSize(payloadBytes(text), this.limits.maxMessageBytes, 'ask');
-    const digest = digestOf(text, options);
-    const known = this.#replay(worker, options, digest);
-    if (known !== null) return known;
-    this.#requireRunning();
-    this.#requireAccepting(worker);
-    requireValid(worker.actor.definition.input, value, 'invalid_input');
-    return this.#delivery.accept(worker, text, bytes, options, digest);
+    return this.#admission.value(this.#directory.require(workerId), value, options);
   }
 
   /** Throws `worker_not_found` or `input_not_found`. */
@@ -380,46 +334,12 @@ export class Supervisor {
       throw GreenroomError.of('runtime_unavailable');
     }
   }
-
-  #requireAccepting(worker: Worker): void {
-    const effect = COMMANDS.input[worker.status];
-    if (effect === 'accept') return;
-    if (worker.stopping !== null) worker.stopping.refused++;
-    requireEffect(effect, 'accept');
-  }
-
-  /** The input that this key was used for, if it is the same input. Throws `idempotency_conflict` if it is another. */
-  #replay(worker: Worker, options: DeliverOptions, digest: string | null): InputRecord | null {
-    const known = options.idempotencyKey === undefined ? undefined : worker.keys?.get(options.idempotencyKey);
-    if (known === undefined) return null;
-    if (known.digest !== digest) throw GreenroomError.of('idempotency_conflict');
-    return known;
-  }
 }
 
 /** Pause before the input of a timer that found its worker busy is tried again. */
 const RETRY_TIMER_MS = 100;
 
-/** Turns a code of the state table into its error. */
-function requireEffect(effect: string, expected: string): void {
-  if (effect !== expected) throw GreenroomError.of(effect as Parameters<typeof GreenroomError.of>[0]);
-}
-
 function requireSameRequest(worker: Worker, kind: string, config: Payload, displayName: string | null): void {
   const isSame = worker.kind === kind && worker.displayName === displayName && isDeepStrictEqual(decode(worker.config), decode(config));
   if (!isSame) throw GreenroomError.of('worker_exists');
-}
-
-function digestOf(payload: Payload, options: DeliverOptions): string | null {
-  return options.idempotencyKey === undefined ? null : createHash('sha256').update(payload).digest('base64');
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true });
-
-function utf8(body: Uint8Array): string {
-  try {
-    return decoder.decode(body);
-  } catch {
-    throw GreenroomError.of('invalid_json', { message: 'The body is not valid UTF-8.' });
-  }
 }

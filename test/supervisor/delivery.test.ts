@@ -103,7 +103,7 @@ describe('bounds', () => {
       const neighbour = await runtime.create({ kind: 'echo' });
       const [refused, fine, alive] = await Promise.allSettled([worker.ask(input), worker.ask({ answer: 1_000 }), neighbour.ask(1)]);
       assert.equal(refused.status, 'rejected');
-      const { code, details } = (refused as PromiseRejectedResult).reason as GreenroomError;
+      const { code, details } = (refused).reason as GreenroomError;
       assert.deepEqual([code, details?.['limit_bytes'], details?.['hop']], ['payload_too_large', 1_000, hop]);
       assert.deepEqual([fine.status, alive.status], ['fulfilled', 'fulfilled']);
     });

@@ -75,26 +75,18 @@ describe('an input', () => {
     assert.throws(() => record.end('failed', null, ERROR, 7, 8), new Error('an input has one outcome'));
     assert.deepEqual(look(record), before);
   });
-
-  test('lets go of what its deadline would have called', () => {
-    const record = recordOf();
-    record.onDeadline = () => assert.fail('it has ended');
-    record.end('completed', 'null', null, 5, 6);
-    assert.equal(record.onDeadline, null);
-  });
 });
 
 describe('a listener of an input', () => {
-  /** An input and a listener that keeps the names of those that were told, with the outcome that they saw. */
+  /** An input with listeners that keep what they were told, with the outcome that they saw. */
   function listened(...names: string[]): { record: InputRecord; told: string[]; listeners: InputListener[] } {
     const record = recordOf();
     const told: string[] = [];
-    const listeners = names.map(
-      (name): InputListener =>
-        ({ outcome }) =>
-          told.push(`${name} ${outcome}`),
-    );
-    for (const listener of listeners) record.whenEnded(listener);
+    const listeners = names.map((name): InputListener => ({
+      ended: ({ outcome }) => told.push(`${name} ${outcome}`),
+      overdue: ({ outcome }) => told.push(`${name} overdue ${outcome}`),
+    }));
+    for (const listener of listeners) record.addListener(listener);
     return { record, told, listeners };
   }
 
@@ -108,7 +100,7 @@ describe('a listener of an input', () => {
   test('is told at once when the outcome is there already', () => {
     const { record, told } = listened();
     record.end('completed', 'null', null, 5, 6);
-    record.whenEnded(({ outcome }) => told.push(`late ${outcome}`));
+    record.addListener({ ended: ({ outcome }) => told.push(`late ${outcome}`) });
     assert.deepEqual(told, ['late completed']);
   });
 
@@ -116,22 +108,54 @@ describe('a listener of an input', () => {
     test(`that was removed is not told, and the others are, if it was the ${name}`, () => {
       const { record, told, listeners } = listened('0', '1', '2');
       record.removeListener(listeners[at] as InputListener);
+      record.tellOverdue();
       record.end('completed', 'null', null, 5, 6);
-      assert.deepEqual(told, ['0 completed', '1 completed', '2 completed'].toSpliced(at, 1));
+      const others = ['0', '1', '2'].toSpliced(at, 1);
+      assert.deepEqual(told, [
+        ...others.map((other) => `${other} overdue null`),
+        ...others.map((other) => `${other} completed`),
+      ]);
     });
   }
 
   test('that was never added can be removed', () => {
     const { record, told } = listened('a');
-    record.removeListener(() => undefined);
+    record.removeListener({ ended: () => assert.fail('it was never added') });
     record.end('completed', 'null', null, 5, 6);
     assert.deepEqual(told, ['a completed']);
   });
 
   test('that comes while the others are told is told too', () => {
     const { record, told } = listened('a');
-    record.whenEnded(() => record.whenEnded(({ outcome }) => told.push(`nested ${outcome}`)));
+    record.addListener({ ended: () => record.addListener({ ended: ({ outcome }) => told.push(`nested ${outcome}`) }) });
     record.end('unknown', null, ERROR, 5, 6);
     assert.deepEqual(told, ['a unknown', 'nested unknown']);
+  });
+
+  test('is told when the deadline has passed, if it cares, and of the outcome later', () => {
+    const { record, told } = listened('a', 'b');
+    record.addListener({ ended: ({ outcome }) => told.push(`patient ${outcome}`) });
+    record.tellOverdue();
+    assert.deepEqual(told, ['a overdue null', 'b overdue null']);
+    record.end('completed', 'null', null, 5, 6);
+    assert.deepEqual(told.slice(2), ['a completed', 'b completed', 'patient completed']);
+  });
+
+  test('may stop listening when the deadline has passed, and the others are still told', () => {
+    const { record, told } = listened();
+    const leaving = ['a', 'b', 'c'].map((name): InputListener => {
+      const listener: InputListener = {
+        ended: () => assert.fail('it has left'),
+        overdue: () => {
+          told.push(name);
+          record.removeListener(listener);
+        },
+      };
+      return listener;
+    });
+    for (const listener of leaving) record.addListener(listener);
+    record.tellOverdue();
+    record.end('completed', 'null', null, 5, 6);
+    assert.deepEqual(told, ['a', 'b', 'c']);
   });
 });

@@ -1,0 +1,112 @@
+// From bytes or a value to an accepted input: the checks that a message passes before it is acknowledged, in the order in which
+// they are cheap. What is refused here has never been in a mailbox, and has cost less than what is accepted.
+
+import { createHash } from 'node:crypto';
+import { GreenroomError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { INLINE_PARSE_BYTES } from '../limits.ts';
+import type { Limits } from '../limits.ts';
+import { requireValid } from '../protocol/issues.ts';
+import { parseUntrusted } from '../protocol/json.ts';
+import { encode, payloadBytes, payloadText, requireSize } from '../protocol/payload.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { Delivery, DeliverOptions } from './delivery.ts';
+import type { InputRecord } from './input.ts';
+import { COMMANDS, requireEffect } from './states.ts';
+import type { Worker } from './worker.ts';
+
+/** What admission has to know of the runtime around it. */
+export interface Surroundings {
+  isRunning(): boolean;
+  /** The worker has not been deleted. */
+  isKnown(worker: Worker): boolean;
+  /** A host to validate on. Throws `runtime_unavailable`. */
+  anyHost(): Host;
+}
+
+export class Admission {
+  readonly #limits: Limits;
+  readonly #delivery: Delivery;
+  readonly #surroundings: Surroundings;
+  /** Large inputs that are being validated: held in memory, but not in a mailbox yet. */
+  #bytesInValidation = 0;
+
+  constructor(limits: Limits, delivery: Delivery, surroundings: Surroundings) {
+    this.#limits = limits;
+    this.#delivery = delivery;
+    this.#surroundings = surroundings;
+  }
+
+  /** Throws what an input of this size would be refused with now, whatever is in it. */
+  requireRoom(worker: Worker, bytes: number): void {
+    if (!this.#surroundings.isRunning()) throw this.#delivery.refuse(worker, GreenroomError.of('runtime_unavailable'));
+    const cell = COMMANDS.input[worker.status];
+    if (cell !== 'accept' && worker.stopping !== null) worker.stopping.refused++;
+    requireEffect(cell, 'accept');
+    this.#delivery.requireRoom(worker, bytes);
+  }
+
+  /** A value of this process. */
+  value(worker: Worker, value: unknown, options: DeliverOptions): InputRecord {
+    // A repeated key is answered in every status; all others are refused before their value is looked at.
+    if (options.idempotencyKey === undefined) this.requireRoom(worker, 0);
+    const text = encode(value);
+    const bytes = requireSize(payloadBytes(text), this.#limits.maxMessageBytes, 'ask');
+    const digest = digestOf(text, options);
+    const known = replay(worker, options, digest);
+    if (known !== null) return known;
+    if (options.idempotencyKey !== undefined) this.requireRoom(worker, 0);
+    requireValid(worker.actor.definition.input, value, 'invalid_input');
+    return this.#delivery.accept(worker, text, bytes, options, digest);
+  }
+
+  /** Untrusted bytes. A large input is parsed and validated by a host, so that the main loop does not stall. */
+  bytes(worker: Worker, body: Uint8Array, options: DeliverOptions): InputRecord | Promise<InputRecord> {
+    requireSize(body.byteLength, this.#limits.maxMessageBytes, 'http');
+    const digest = digestOf(body, options);
+    const known = replay(worker, options, digest);
+    if (known !== null) return known;
+    this.requireRoom(worker, body.byteLength);
+    if (body.byteLength > INLINE_PARSE_BYTES) return this.#large(worker, body, options, digest);
+    const text = textOf(body);
+    requireValid(worker.actor.definition.input, parseUntrusted(text), 'invalid_input');
+    return this.#delivery.accept(worker, text, body.byteLength, options, digest);
+  }
+
+  async #large(worker: Worker, body: Uint8Array, options: DeliverOptions, digest: string | null): Promise<InputRecord> {
+    this.#delivery.requireBytes(worker, this.#bytesInValidation + body.byteLength);
+    this.#bytesInValidation += body.byteLength;
+    try {
+      const host = worker.host?.host ?? this.#surroundings.anyHost();
+      await host.validate(worker.actor.module, body);
+    } finally {
+      this.#bytesInValidation -= body.byteLength;
+    }
+    // Much may have happened meanwhile: the same key, a stop, a delete, other inputs.
+    const known = replay(worker, options, digest);
+    if (known !== null) return known;
+    if (!this.#surroundings.isKnown(worker)) throw GreenroomError.of('worker_not_found');
+    this.requireRoom(worker, body.byteLength);
+    return this.#delivery.accept(worker, body, body.byteLength, options, digest);
+  }
+}
+
+/** The input that this key was used for, if it is the same input. Throws `idempotency_conflict` if it is another. */
+function replay(worker: Worker, options: DeliverOptions, digest: string | null): InputRecord | null {
+  const known = options.idempotencyKey === undefined ? undefined : worker.keys?.get(options.idempotencyKey);
+  if (known === undefined) return null;
+  if (known.digest !== digest) throw GreenroomError.of('idempotency_conflict');
+  return known;
+}
+
+function digestOf(payload: Payload, options: DeliverOptions): string | null {
+  return options.idempotencyKey === undefined ? null : createHash('sha256').update(payload).digest('base64');
+}
+
+function textOf(body: Uint8Array): string {
+  try {
+    return payloadText(body);
+  } catch {
+    throw GreenroomError.of('invalid_json', { message: 'The body is not valid UTF-8.' });
+  }
+}

@@ -20,8 +20,9 @@ install() {
 
 # The compiler leaves the output of a deleted source behind, where it would still be tested and served as an actor.
 remove_stale_output() {
+  [[ -d dist ]] || return 0
   local output source
-  find dist -name '*.js' 2>/dev/null | while read -r output; do
+  find dist -name '*.js' | while read -r output; do
     source=${output#dist/}
     [[ -e ${source%.js}.ts ]] || rm -f "${output%.js}".{js,js.map,d.ts}
   done

@@ -1,0 +1,196 @@
+// Every command in every status that a worker can be brought into, in process and over REST. What is expected stands here,
+// not in the supervisor's own table: the two must say the same.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { codeOf, emitted, eventually, openGate } from '../support/start-runtime.ts';
+import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
+import { bring, inputIds, openFace, REACHABLE, restingStatus } from './scenes.ts';
+import type { Face, Reachable, Scene } from './scenes.ts';
+
+/** The answer to the command, where the worker comes to rest once nothing is held any more, and how its inputs ended. */
+interface Result {
+  answer: string;
+  status: string;
+  running?: string;
+  waiting?: string;
+  /** The input that is the command. */
+  sent?: string;
+}
+type Cell = Pick<Result, 'answer'> & Partial<Result>;
+
+/** What happens if the command changes nothing. */
+const UNDISTURBED: Record<Reachable, Partial<Result>> = {
+  starting: { status: 'idle', waiting: 'completed' },
+  idle: { status: 'idle' },
+  running: { status: 'idle', running: 'completed', waiting: 'completed' },
+  stopping: { status: 'stopped', running: 'completed', waiting: 'completed' },
+  stopped: { status: 'stopped' },
+  restarting: { status: 'idle', waiting: 'completed' },
+  failed: { status: 'failed' },
+};
+
+const says = (answer: string): Cell => ({ answer });
+const accepted: Cell = { answer: 'accepted', sent: 'completed' };
+const none = says('none');
+const aborts: Cell = { answer: 'aborting', running: 'cancelled' };
+const removes: Cell = { answer: 'ended before the running one', waiting: 'cancelled' };
+const ended = says('ended, completed');
+const notFound = says('input_not_found');
+const active = says('worker_active');
+const joins: Cell = { answer: 'the first acknowledgement', status: 'stopped' };
+const stops: Cell = { answer: 'stopped', status: 'stopped' };
+const restores: Cell = { answer: 'idle', status: 'idle' };
+const deletes: Cell = { answer: 'deleted', status: 'gone' };
+const hitWaiting = { waiting: 'cancelled' };
+const hitBoth = { running: 'cancelled', waiting: 'cancelled' };
+/** No such input can be there in that status. */
+const absent = null;
+
+// prettier-ignore
+const TABLE: Record<string, (Cell | null)[]> = {
+  //                      starting                     idle      running                   stopping  stopped   restarting                   failed
+  'input':                [accepted,                   accepted, accepted,                 says('worker_stopping'), says('worker_stopped'), accepted, says('worker_failed')],
+  'cancel':               [none,                       none,     aborts,                   aborts,   none,     none,                        none],
+  'cancel of a waiting input': [removes,               absent,   removes,                  removes,  absent,   removes,                     absent],
+  'cancel of a running input': [absent,                absent,   aborts,                   aborts,   absent,   absent,                      absent],
+  'cancel of an ended input':  [ended,                 ended,    ended,                    ended,    ended,    ended,                       ended],
+  'cancel of an unknown input': [notFound,             notFound, notFound,                 notFound, notFound, notFound,                    notFound],
+  'stop':                 [{ ...stops, ...hitWaiting }, stops,   { ...stops, ...hitBoth }, joins,    joins,    { ...stops, ...hitWaiting }, stops],
+  'restore':              [active,                     active,   active,                   says('worker_stopping'), restores, active,       restores],
+  'delete':               [active,                     active,   active,                   active,   deletes,  active,                      deletes],
+  'delete with force':    [{ ...deletes, ...hitWaiting }, deletes, { ...deletes, ...hitBoth }, deletes, deletes, { ...deletes, ...hitWaiting }, deletes],
+};
+
+/** How long a cancelled input may take to end while another one is held at the same worker. */
+const CANCEL_MS = 500;
+
+async function command(name: string, { worker, ...scene }: Scene): Promise<{ answer: string; sentId?: string }> {
+  switch (name) {
+    case 'input':
+      return { answer: 'accepted', sentId: (await worker.tell({})).inputId };
+    case 'cancel':
+      return { answer: (await worker.cancel()).effect };
+    case 'cancel of a waiting input': {
+      const inputId = scene.waitingId ?? '';
+      const { effect } = await worker.cancel({ inputId });
+      const isOver = async () => (await worker.input(inputId)).outcome === 'cancelled';
+      const over = await codeOf(eventually(isOver, CANCEL_MS));
+      return { answer: over === true ? 'ended before the running one' : `${effect}, but not over after ${CANCEL_MS} ms` };
+    }
+    case 'cancel of a running input':
+      return { answer: (await worker.cancel({ inputId: scene.runningId ?? '' })).effect };
+    case 'cancel of an ended input': {
+      const { effect, outcome } = await worker.cancel({ inputId: scene.endedId });
+      return { answer: `${effect}, ${String(outcome)}` };
+    }
+    case 'cancel of an unknown input':
+      await worker.cancel({ inputId: `${scene.endedId}0000` });
+      return { answer: 'acknowledged' };
+    case 'stop': {
+      const ack = await worker.stop();
+      if (scene.firstStop === null) return { answer: ack.status };
+      assert.deepEqual(ack, await scene.firstStop);
+      return { answer: 'the first acknowledgement' };
+    }
+    case 'restore':
+      return { answer: (await worker.restore()).status };
+    default:
+      await worker.delete({ force: name === 'delete with force' });
+      return { answer: 'deleted' };
+  }
+}
+
+/** Sends the command while the worker is held in its status, then lets go and sees what comes of it. */
+async function play(name: string, scene: Scene): Promise<Result> {
+  const answering = command(name, scene).catch((error: unknown) => ({ answer: (error as { code: string }).code }));
+  // A stop is answered only when nothing is held any more; everything else before that.
+  if (!/^(stop|delete|restore)/.test(name)) await answering;
+  else await codeOf(eventually(async () => (await scene.worker.view()).status === 'stopping', 50));
+  scene.release();
+  const { answer, sentId } = (await answering) as { answer: string; sentId?: string };
+  const running = await scene.running;
+  const waiting = await scene.waiting;
+  const sent = sentId === undefined ? undefined : await eventually(async () => (await scene.worker.input(sentId)).outcome);
+  const status = await restingStatus(scene.worker);
+  return { answer, status, ...(running && { running }), ...(waiting && { waiting }), ...(sent && { sent }) };
+}
+
+for (const name of ['embedded', 'REST'] as const) {
+  test(`${name}: every command in every status does what the table says`, { timeout: 100_000 }, async (t) => {
+    const face = await openFace(t, name);
+    for (const [title, cells] of Object.entries(TABLE)) {
+      for (const [at, cell] of cells.entries()) {
+        const status = REACHABLE[at];
+        if (cell === null || status === undefined) continue;
+        await t.test(`${title}, ${status} → ${cell.answer}`, async (t) => {
+          const scene = await bring(t, face, status);
+          assert.deepEqual(await play(title, scene), { ...UNDISTURBED[status], ...cell });
+        });
+      }
+    }
+  });
+
+  test(`${name}: a turn-based worker takes an input while it is idle and is busy, with status 409, while it runs`, async (t) => {
+    const worker = (await (await openFace(t, name)).create({ kind: 'turn' })) as WorkerHandle;
+    const gate = `${name}-turn`;
+    const running = worker.ask({ wait: gate, say: 1 });
+    await eventually(async () => (await worker.view()).status === 'running');
+    const refusal = await worker.tell({}).catch((error: unknown) => error as { code: string; status: number });
+    assert.deepEqual([(refusal as { code: string }).code, refusal.status], ['worker_busy', 409]);
+    await emitted(worker, 'waiting');
+    openGate(gate);
+    assert.equal(await running, 1);
+    assert.equal(await worker.ask({ say: 2 }), 2);
+  });
+
+  test(`${name}: a stop is answered with the same acknowledgement for ever, until a restore`, async (t) => {
+    const { worker, release } = await bring(t, await openFace(t, name), 'running');
+    const together = Promise.all([worker.stop(), worker.stop({ drain: true })]);
+    release();
+    const [first, second] = await together;
+    const ack = { workerId: worker.workerId, status: 'stopped', drained: 0, cancelled: 2, refused: 0 };
+    assert.deepEqual([first, second, await worker.stop()], [ack, ack, ack]);
+    const sequence = (await worker.view()).lastSequence;
+    await worker.stop();
+    assert.equal((await worker.view()).lastSequence, sequence);
+    await worker.restore();
+    assert.deepEqual(await worker.stop(), { ...ack, cancelled: 0 });
+  });
+
+  test(`${name}: a restore of a failed worker gives it its restarts back`, async (t) => {
+    const { worker } = await bring(t, await openFace(t, name), 'failed');
+    await worker.restore();
+    assert.equal(await codeOf(worker.ask({ exit: true })), 'host_lost');
+    assert.equal(await restingStatus(worker), 'idle');
+    assert.equal(await codeOf(worker.ask({ exit: true })), 'host_lost');
+    assert.equal(await restingStatus(worker), 'failed');
+  });
+
+  test(`${name}: a worker that was deleted is not found by any command, and its id is free`, async (t) => {
+    const face = await openFace(t, name);
+    const { worker } = await bring(t, face, 'stopped');
+    await worker.delete();
+    const commands = [worker.tell({}), worker.cancel(), worker.stop(), worker.restore(), worker.delete(), inputIds(worker)];
+    assert.deepEqual(await Promise.all(commands.map(codeOf)), commands.map(() => 'worker_not_found'));
+  });
+
+  test(`${name}: no status occurs in a whole life but the seven of the matrix; hibernation is not in this version`, async (t) => {
+    const face = await openFace(t, name);
+    assert.deepEqual(await lifeOf(t, face), [...REACHABLE].sort());
+  });
+}
+
+/** The statuses that a worker is seen in, from one held scene to the next. */
+async function lifeOf(t: TestContext, face: Face): Promise<string[]> {
+  const seen = new Set<string>();
+  for (const status of REACHABLE) {
+    const { worker, release, firstStop } = await bring(t, face, status);
+    seen.add((await worker.view()).status);
+    release();
+    await firstStop;
+    seen.add(await restingStatus(worker));
+  }
+  return [...seen].sort();
+}

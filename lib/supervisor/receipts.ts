@@ -29,7 +29,8 @@ interface EndedLine {
 }
 
 export class Receipts {
-  readonly #pages = new Map<number, Page>();
+  /** An object, not a Map: a Map leaves its old tables behind when it rehashes, and those kept whole pages of ended inputs alive. */
+  readonly #pages: Record<number, Page> = Object.create(null) as Record<number, Page>;
   /** Page of the newest input: nearly every access is to it. */
   #newest: Page = { records: [], count: 0 };
   #newestIndex = -1;
@@ -48,17 +49,17 @@ export class Receipts {
     const index = Math.floor(record.seq / PAGE);
     if (index !== this.#newestIndex) {
       // What it held may be forgotten already; nothing would look at the page again.
-      if (this.#newest.count === 0) this.#pages.delete(this.#newestIndex);
+      if (this.#newest.count === 0) delete this.#pages[this.#newestIndex];
       this.#newest = { records: new Array<InputRecord | undefined>(PAGE).fill(undefined), count: 0 };
       this.#newestIndex = index;
-      this.#pages.set(index, this.#newest);
+      this.#pages[index] = this.#newest;
     }
     this.#newest.records[record.seq % PAGE] = record;
     this.#newest.count++;
   }
 
   get(seq: number, nowMs: number): InputRecord | undefined {
-    const record = this.#pages.get(Math.floor(seq / PAGE))?.records[seq % PAGE];
+    const record = this.#pages[Math.floor(seq / PAGE)]?.records[seq % PAGE];
     if (record === undefined || record.outcome === null) return record;
     return record.endedAtMs + this.#lineOf(record).bounds.ttlMs <= nowMs ? undefined : record;
   }
@@ -98,10 +99,10 @@ export class Receipts {
     line.count--;
     line.bytes -= keptBytes(record);
     const index = Math.floor(record.seq / PAGE);
-    const page = this.#pages.get(index);
+    const page = this.#pages[index];
     if (page !== undefined) {
       page.records[record.seq % PAGE] = undefined;
-      if (--page.count === 0 && index !== this.#newestIndex) this.#pages.delete(index);
+      if (--page.count === 0 && index !== this.#newestIndex) delete this.#pages[index];
     }
     if (record.idempotencyKey !== null) this.#onForgotten(record);
   }

@@ -1,13 +1,14 @@
 // Workers brought into a status and held there, through the embedded API or over REST; and what became of them afterwards.
 
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createClient } from '../../lib/client/index.ts';
 import { createRuntime } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';
 import type { CancelAck, InputView, Receipt, StopAck, TranscriptEntry, WorkerView } from '../../lib/protocol/views.ts';
-import { codeOf, eventually, temporaryFolder } from '../support/start-runtime.ts';
+import { codeOf, eventually } from '../support/start-runtime.ts';
 
 const FIXTURES = new URL('../fixtures/actors/', import.meta.url);
 
@@ -26,19 +27,24 @@ export interface AnyWorker {
 }
 
 export interface Face {
-  create(request: { kind: string; config?: unknown }): Promise<AnyWorker>;
+  create(request: { kind: string; workerId?: string; config?: unknown }): Promise<AnyWorker>;
 }
 
 /** Two hosts, and the second death of a worker is one too many. Everything is closed when the test ends. */
 export async function openFace(t: TestContext, name: 'embedded' | 'REST'): Promise<Face> {
   const runtime = await createRuntime({ actors: [FIXTURES], hosts: 2, limits: { maxRestarts: 1 } });
-  t.after(() => runtime.close({ deadlineMs: 1 }));
-  if (name === 'embedded') return runtime;
+  if (name === 'embedded') {
+    t.after(() => runtime.close({ deadlineMs: 1 }));
+    return runtime;
+  }
   const token = 'a-token-for-tests';
   const server = await startServer({ runtime, token });
-  t.after(() => server.close());
   const client = createClient({ url: server.url, token });
-  t.after(() => client.close());
+  t.after(async () => {
+    await client.close();
+    await server.close();
+    await runtime.close({ deadlineMs: 1 });
+  });
   return client;
 }
 
@@ -58,16 +64,17 @@ export interface Scene {
   readonly firstStop: Promise<StopAck> | null;
   /** Lets everything that is held go on. */
   release(): void;
+  /** Deletes the worker, so that it does not hold a host which another scene needs. */
+  end(): Promise<void>;
 }
 
 export async function bring(t: TestContext, face: Face, status: Reachable): Promise<Scene> {
-  const file = join(temporaryFolder(t), 'open');
-  const gate = `${file}-gate`;
+  const folder = mkdtempSync(join(tmpdir(), 'greenroom-'));
+  const [file, gate] = [join(folder, 'start'), join(folder, 'gate')];
+  const release = () => [file, gate].forEach((path) => writeFileSync(path, ''));
   writeFileSync(file, '');
   const worker = await face.create({ kind: 'held', config: { file } });
-  t.after(() => codeOf(worker.delete({ force: true })));
-  const release = () => [file, gate].forEach((path) => writeFileSync(path, ''));
-  t.after(release);
+  t.after(() => rmSync(folder, { recursive: true }));
   await worker.ask({});
   let firstStop: Promise<StopAck> | null = null;
   let running: Promise<string> | null = null;
@@ -126,7 +133,11 @@ export async function bring(t: TestContext, face: Face, status: Reachable): Prom
   const ids = await inputIds(worker);
   const waitingId = waiting === null ? null : (ids.at(-1) ?? '');
   const runningId = running === null ? null : (ids[1] ?? '');
-  return { worker, endedId: ids[0] ?? '', runningId, waitingId, running, waiting, firstStop, release };
+  const end = async () => {
+    release();
+    await codeOf(worker.delete({ force: true }));
+  };
+  return { worker, endedId: ids[0] ?? '', runningId, waitingId, running, waiting, firstStop, release, end };
 }
 
 async function reach(worker: AnyWorker, status: Reachable): Promise<void> {

@@ -1,6 +1,8 @@
 // What do the size checks cost? The same ask with them and without them, by payload size, in processes of their own.
 
-import { forkPeer, processUrl } from './support/child.ts';
+import { copyBuild } from './support/build-copy.ts';
+import type { BuildCopy } from './support/build-copy.ts';
+import { forkPeer } from './support/child.ts';
 import type { Peer } from './support/child.ts';
 import { interleave, roundsOf } from './support/rounds.ts';
 import type { Effort, Findings, Measure, Scenario } from './support/scenario.ts';
@@ -47,8 +49,13 @@ export const sizeCheck: Scenario = {
   question: 'speed with the size checks as a share of the speed without them, by payload size',
   run: async (effort): Promise<Findings> => {
     const { launches, rounds, ...times } = EFFORTS[effort];
+    const copies = { on: await copyBuild('on'), off: await copyBuild('off') };
     const runs: Measure[][] = [];
-    for (let launch = 0; launch < launches; launch++) runs.push(await runOnce(rounds, times));
+    try {
+      for (let launch = 0; launch < launches; launch++) runs.push(await runOnce(copies, rounds, times));
+    } finally {
+      await Promise.all([copies.on.remove(), copies.off.remove()]);
+    }
     const measures = join(runs);
     const share = (over: string, under: string, name: string): number[] =>
       pairwise(roundsOf(measures, over, quantity(name)), roundsOf(measures, under, quantity(name)));
@@ -60,11 +67,13 @@ export const sizeCheck: Scenario = {
   },
 };
 
-async function runOnce(rounds: number, { warmUpMs, forMs }: { warmUpMs: number; forMs: number }): Promise<Measure[]> {
-  const register = processUrl('size-check-register').href;
+type Copies = Readonly<Record<'on' | 'off', BuildCopy>>;
+type Times = Readonly<Record<'warmUpMs' | 'forMs', number>>;
+
+async function runOnce(copies: Copies, rounds: number, { warmUpMs, forMs }: Times): Promise<Measure[]> {
   const peers = SIDES.map(({ name, checks }) => ({
     name,
-    peer: forkPeer(processUrl('size-check-side'), ['--import', `${register}?checks=${checks}`], [checks]),
+    peer: forkPeer(copies[checks].moduleUrl('bench/processes/size-check-side.js'), [checks]),
   }));
   try {
     const measures: Measure[] = [];

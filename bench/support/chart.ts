@@ -14,34 +14,33 @@ export async function drawChart({ name, question }: Scenario, findings: Findings
   return new vega.View(vega.parse(spec), { renderer: 'none' }).toSVG();
 }
 
+/** One panel per quantity, each with a scale of its own. */
 function describeChart(title: string, { measures, ratios, chart }: Findings, footer: string): TopLevelSpec {
   const values =
     chart.of === 'measures'
       ? measures.map(({ subject, quantity, perRound }) => ({ subject, quantity, ...summarise(perRound) }))
       : ratios.map(({ label, perRound }) => ({ subject: label, quantity: 'ratio', ...summarise(perRound) }));
-  const scale = chart.scale === 'log' ? { type: 'log' as const } : { zero: true };
+  const isLog = chart.scale === 'log';
+  const scale = isLog ? { type: 'log' as const } : { zero: true };
   const y = { field: 'subject', type: 'nominal' as const, sort: null, title: null, axis: { labelLimit: 320 } };
+  // A bar needs a zero, which a logarithm has not: there the median is a point.
+  const mark = isLog ? { type: 'point' as const, filled: true, size: 70 } : { type: 'bar' as const, color: '#8fb3d9' };
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     title: { text: title, subtitle: footer, anchor: 'start', subtitleFontSize: 10 },
     background: 'white',
-    data: { values },
-    facet: { row: { field: 'quantity', type: 'nominal', sort: null, title: null, header: { labelAngle: 0, labelAlign: 'left' } } },
-    resolve: { scale: { x: 'independent', y: 'independent' } },
-    spec: {
+    vconcat: [...new Set(values.map(({ quantity }) => quantity))].map((quantity) => ({
+      title: { text: quantity, fontSize: 11 },
+      data: { values: values.filter((value) => value.quantity === quantity) },
       width: WIDTH_PX,
       height: { step: ROW_PX },
       layer: [
-        // A bar needs a zero, which a logarithm has not: there the median is a point.
-        {
-          mark: chart.scale === 'log' ? { type: 'point', filled: true, size: 70 } : { type: 'bar', color: '#8fb3d9' },
-          encoding: { y, x: { field: 'median', type: 'quantitative', scale, title: null } },
-        },
+        { mark, encoding: { y, x: { field: 'median', type: 'quantitative', scale, title: null } } },
         {
           mark: { type: 'rule', color: '#1f3a5f' },
           encoding: { y, x: { field: 'min', type: 'quantitative', scale }, x2: { field: 'max' } },
         },
       ],
-    },
+    })),
   };
 }

@@ -23,8 +23,8 @@ export interface Peer {
 }
 
 /** A process that answers each message `{ question }` with `{ answer }` or `{ error }`. */
-export function forkPeer(module: URL, execArgv: readonly string[], args: readonly string[]): Peer {
-  const child = fork(fileURLToPath(module), [...args], { execArgv: [...execArgv] });
+export function forkPeer(module: URL, args: readonly string[] = []): Peer {
+  const child = fork(fileURLToPath(module), [...args], { execArgv: [] });
   const exited = exitOf(child);
   return {
     request: async (question, withinMs) => {

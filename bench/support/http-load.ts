@@ -40,7 +40,7 @@ export async function openHttpLoad(): Promise<HttpLoad> {
 }
 
 function openUndici(): HttpLoad {
-  const peer = forkPeer(processUrl('http-load-undici'), [], []);
+  const peer = forkPeer(processUrl('http-load-undici'));
   return {
     name: 'undici',
     run: async (target, seconds) => (await peer.request({ ...target, seconds }, seconds * 1_000 + SLACK_MS)) as HttpResult,

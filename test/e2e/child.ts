@@ -23,7 +23,13 @@ export interface Ended {
 }
 
 /** Runs a module of this folder to its end. */
-export async function runModule(t: TestContext, node: string, module: string, args: readonly string[], withinMs = DEADLINE_MS): Promise<Ended> {
+export async function runModule(
+  t: TestContext,
+  node: string,
+  module: string,
+  args: readonly string[],
+  withinMs = DEADLINE_MS,
+): Promise<Ended> {
   const file = fileURLToPath(new URL(`./${module}.js`, import.meta.url));
   const child = spawn(node, ['--enable-source-maps', file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   t.after(() => child.kill('SIGKILL'));
@@ -40,7 +46,12 @@ export async function runModule(t: TestContext, node: string, module: string, ar
   }, withinMs);
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
   clearTimeout(deadline);
-  return { exit: isLate ? 'deadline' : (code ?? signal ?? ''), stdout, stderr, lingeredMs: performance.now() - spokeAtMs };
+  return {
+    exit: isLate ? 'deadline' : (code ?? signal ?? ''),
+    stdout,
+    stderr,
+    lingeredMs: performance.now() - spokeAtMs,
+  };
 }
 
 const NPX = { timeout: DOWNLOAD_DEADLINE_MS, maxBuffer: 1024 * 1024 };
@@ -63,7 +74,9 @@ export function memoryOf(pid: number, figure: 'VmRSS' | 'VmHWM'): number {
 
 /** Ids of the processes that a process has started and that live. */
 export function childrenOf(pid: number): string[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter((id) => id !== '');
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .split(' ')
+    .filter((id) => id !== '');
 }
 
 /** Lines of a child's stdout, as they come; ends with the child. */

@@ -22,22 +22,37 @@ const LINGER_MS = 2_000;
 
 const SCENARIOS = ['idle', 'after work', 'with timers and asks pending', 'while a worker starts', 'await using'];
 /** On the main thread there is no host that could be killed without its process. */
-const THREADED = [...SCENARIOS, 'after a host was killed', 'while a killed host is being replaced', 'while a worker restarts'];
+const THREADED = [
+  ...SCENARIOS,
+  'after a host was killed',
+  'while a killed host is being replaced',
+  'while a worker restarts',
+];
 
 for (const major of ['20', '22', '24']) {
-  test(`on Node ${major} a process that embeds a runtime ends by itself after close`, { timeout: 118_000 }, async (t) => {
-    // Rejects when the registry cannot be reached: a version that was not tested must not look like one that was.
-    const node = await findNode(major);
-    for (const hosts of [0, 1, 2]) {
-      for (const scenario of hosts === 0 ? SCENARIOS : THREADED) {
-        await t.test(`${hosts} hosts, ${scenario}`, async (t) => {
-          const { exit, stdout, stderr, lingeredMs } = await runModule(t, node, 'embedding', [String(hosts), scenario], 10_000);
-          assert.deepEqual({ exit, stdout, stderr }, { exit: 0, stdout: 'closed\n', stderr: '' });
-          assert.ok(lingeredMs < LINGER_MS, `took ${Math.round(lingeredMs)} ms to end`);
-        });
+  test(
+    `on Node ${major} a process that embeds a runtime ends by itself after close`,
+    { timeout: 118_000 },
+    async (t) => {
+      // Rejects when the registry cannot be reached: a version that was not tested must not look like one that was.
+      const node = await findNode(major);
+      for (const hosts of [0, 1, 2]) {
+        for (const scenario of hosts === 0 ? SCENARIOS : THREADED) {
+          await t.test(`${hosts} hosts, ${scenario}`, async (t) => {
+            const { exit, stdout, stderr, lingeredMs } = await runModule(
+              t,
+              node,
+              'embedding',
+              [String(hosts), scenario],
+              10_000,
+            );
+            assert.deepEqual({ exit, stdout, stderr }, { exit: 0, stdout: 'closed\n', stderr: '' });
+            assert.ok(lingeredMs < LINGER_MS, `took ${Math.round(lingeredMs)} ms to end`);
+          });
+        }
       }
-    }
-  });
+    },
+  );
 }
 
 interface Standalone {
@@ -75,7 +90,10 @@ describe('the standalone process', { timeout: 60_000 }, () => {
     process.cli.kill('SIGTERM');
     await process.cli.line('stderr', /"message":"draining"/);
     writeFileSync(gate, '');
-    assert.deepEqual((await outcomes).sort((a, b) => Number(a) - Number(b)), Array.from({ length: 20 }, (_, n) => n));
+    assert.deepEqual(
+      (await outcomes).sort((a, b) => Number(a) - Number(b)),
+      Array.from({ length: 20 }, (_, n) => n),
+    );
     assert.equal(await process.cli.exit(), 0);
     const { finished, cancelled } = jsonLines(process.cli.stderr).at(-1) ?? {};
     assert.deepEqual({ finished, cancelled }, { finished: 20, cancelled: 0 });
@@ -85,7 +103,10 @@ describe('the standalone process', { timeout: 60_000 }, () => {
     const process = await standalone(t, '--drain-ms=50');
     const { outcomes } = await workInFlight(process);
     process.cli.kill('SIGTERM');
-    assert.deepEqual(await outcomes, Array.from({ length: 20 }, () => 'cancelled'));
+    assert.deepEqual(
+      await outcomes,
+      Array.from({ length: 20 }, () => 'cancelled'),
+    );
     assert.equal(await process.cli.exit(), 0);
   });
 
@@ -106,7 +127,10 @@ describe('the standalone process', { timeout: 60_000 }, () => {
     assert.deepEqual(childrenOf(pid), []);
     process.cli.kill('SIGKILL');
     assert.equal(await process.cli.exit(), 'SIGKILL');
-    assert.deepEqual(await outcomes, Array.from({ length: 20 }, () => 'runtime_unavailable'));
+    assert.deepEqual(
+      await outcomes,
+      Array.from({ length: 20 }, () => 'runtime_unavailable'),
+    );
     assert.equal(existsSync(`/proc/${pid}`), false);
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];

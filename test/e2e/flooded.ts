@@ -55,7 +55,6 @@ async function flood(gate: string): Promise<Flood> {
     }
     if (n % BURST === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  if (process.env.DBG) console.error('after flood', (memoryOf(process.pid, 'VmRSS')-before)/MiB, process.memoryUsage(), memoryOf(process.pid, 'VmHWM')-before);
   writeFileSync(gate, '');
   await eventually(() => workers.every((worker) => worker.view().status === 'idle'), 60_000);
   const grownBytes = memoryOf(process.pid, 'VmHWM') - before;

@@ -13,7 +13,10 @@ import type { Face, Scene } from './scenes.ts';
 /** How long a cancelled input may take to end while another one is held at the same worker. */
 const CANCEL_MS = 500;
 
-async function command(name: string, { worker, ...scene }: Scene): Promise<{ answer: string; sentId?: string | undefined }> {
+async function command(
+  name: string,
+  { worker, ...scene }: Scene,
+): Promise<{ answer: string; sentId?: string | undefined }> {
   switch (name) {
     case 'input':
       return { answer: 'accepted', sentId: (await worker.tell({})).inputId };
@@ -24,7 +27,9 @@ async function command(name: string, { worker, ...scene }: Scene): Promise<{ ans
       const { effect } = await worker.cancel({ inputId });
       const isOver = async () => (await worker.input(inputId)).outcome === 'cancelled';
       const over = await codeOf(eventually(isOver, CANCEL_MS));
-      return { answer: over === true ? 'ended before the running one' : `${effect}, but not over after ${CANCEL_MS} ms` };
+      return {
+        answer: over === true ? 'ended before the running one' : `${effect}, but not over after ${CANCEL_MS} ms`,
+      };
     }
     case 'cancel of a running input':
       return { answer: (await worker.cancel({ inputId: scene.runningId ?? '' })).effect };
@@ -65,7 +70,8 @@ async function play(name: string, scene: Scene): Promise<Result> {
   const { answer, sentId } = await answering;
   const running = await scene.running;
   const waiting = await scene.waiting;
-  const sent = sentId === undefined ? undefined : await eventually(async () => (await scene.worker.input(sentId)).outcome);
+  const sent =
+    sentId === undefined ? undefined : await eventually(async () => (await scene.worker.input(sentId)).outcome);
   const status = await restingStatus(scene.worker);
   return { answer, status, ...(running && { running }), ...(waiting && { waiting }), ...(sent && { sent }) };
 }
@@ -125,8 +131,18 @@ for (const name of ['embedded', 'REST'] as const) {
     const face = await openFace(t, name);
     const { worker } = await bring(t, face, 'stopped');
     await worker.delete();
-    const commands = [worker.tell({}), worker.cancel(), worker.stop(), worker.restore(), worker.delete(), inputIds(worker)];
-    assert.deepEqual(await Promise.all(commands.map(codeOf)), commands.map(() => 'worker_not_found'));
+    const commands = [
+      worker.tell({}),
+      worker.cancel(),
+      worker.stop(),
+      worker.restore(),
+      worker.delete(),
+      inputIds(worker),
+    ];
+    assert.deepEqual(
+      await Promise.all(commands.map(codeOf)),
+      commands.map(() => 'worker_not_found'),
+    );
     const { workerId } = worker;
     assert.equal((await (await face.create({ kind: 'gate', workerId })).view()).status, 'idle');
   });

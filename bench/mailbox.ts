@@ -8,7 +8,10 @@ import { interleave, roundsOf } from './support/rounds.ts';
 import type { Effort, Findings, Scenario } from './support/scenario.ts';
 import { pairwise } from './support/statistics.ts';
 
-const EFFORTS = { quick: { rounds: 3, timeMs: 60 }, full: { rounds: 9, timeMs: 500 } } as const satisfies Record<Effort, unknown>;
+const EFFORTS = { quick: { rounds: 3, timeMs: 60 }, full: { rounds: 9, timeMs: 500 } } as const satisfies Record<
+  Effort,
+  unknown
+>;
 
 const DEPTHS = [1, 1_000, 1_000_000] as const;
 /** A call takes nanoseconds, reading the clock tens of them: so many calls are one sample. */

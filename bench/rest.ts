@@ -63,7 +63,14 @@ async function openTargets(closers: (() => Promise<void>)[]): Promise<[NamedTarg
   const dataDir = await mkdtemp(join(tmpdir(), 'greenroom-rest-'));
   closers.push(() => rm(dataDir, { recursive: true }));
   const flags = ['--bind', '127.0.0.1:0', '--actors', fileURLToPath(echoActor), '--data-dir', dataDir];
-  const runtime = await spawnServer<{ url: string; token_file: string }>(cli, ['start', ...flags, '--hosts', '1', '--log-level', 'error']);
+  const runtime = await spawnServer<{ url: string; token_file: string }>(cli, [
+    'start',
+    ...flags,
+    '--hosts',
+    '1',
+    '--log-level',
+    'error',
+  ]);
   closers.push(() => runtime.close());
   const token = (await readFile(runtime.ready.token_file, 'utf8')).trim();
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', prefer: 'wait=5' };

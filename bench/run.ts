@@ -32,8 +32,7 @@ interface Command {
 }
 
 type Report = { readonly scenario: string; readonly question: string; readonly seconds: number } & (
-  | (Findings & { readonly chartFile: string })
-  | { readonly error: string }
+  (Findings & { readonly chartFile: string }) | { readonly error: string }
 );
 
 /** Throws a TypeError for what it cannot read. */
@@ -72,18 +71,28 @@ async function runOne(scenario: Scenario, effort: Effort, machine: Machine, stam
   try {
     const findings = await scenario.run(effort);
     const chartFile = `${stamp}-${name}.svg`;
-    await writeFile(join(RESULTS, chartFile), await drawChart(scenario, findings, `${machineLine(machine)} · ${effort}`));
+    await writeFile(
+      join(RESULTS, chartFile),
+      await drawChart(scenario, findings, `${machineLine(machine)} · ${effort}`),
+    );
     console.log(`\n${renderFindings(findings)}\n\n${seconds().toFixed(1)} s · ${chartFile}\n`);
     return { scenario: name, question, seconds: seconds(), ...findings, chartFile };
   } catch (thrown) {
     console.error(`\n${name} FAILED:`, thrown, '\n');
-    return { scenario: name, question, seconds: seconds(), error: thrown instanceof Error ? thrown.message : String(thrown) };
+    return {
+      scenario: name,
+      question,
+      seconds: seconds(),
+      error: thrown instanceof Error ? thrown.message : String(thrown),
+    };
   }
 }
 
 function reportText(machine: Machine, effort: Effort, reports: readonly Report[]): string {
   const scenarios = reports.map((report) =>
-    'error' in report ? report : { ...report, measures: report.measures.map(counted), ratios: report.ratios.map(counted) },
+    'error' in report
+      ? report
+      : { ...report, measures: report.measures.map(counted), ratios: report.ratios.map(counted) },
   );
   return `${JSON.stringify({ machine, effort, loadAverageAfter: loadAverage(), scenarios }, null, 2)}\n`;
 }

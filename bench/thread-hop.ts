@@ -21,7 +21,15 @@ export const threadHop: Scenario = {
   run: async (effort): Promise<Findings> => {
     const { rounds, ...times } = EFFORTS[effort];
     const batchedTexts = batchedPostMessage('JSON texts');
-    const contenders = [postMessage, batchedPostMessage('values'), batchedTexts, comlink, piscinaDefault, ...pools, linkAlone];
+    const contenders = [
+      postMessage,
+      batchedPostMessage('values'),
+      batchedTexts,
+      comlink,
+      piscinaDefault,
+      ...pools,
+      linkAlone,
+    ];
     const subjects = contenders.map((contender) => ({
       name: contender.name,
       turn: () => takeTurn(contender, { ...times, inFlight: IN_FLIGHT }),

@@ -2,7 +2,7 @@
 // nothing that another contender keeps alive.
 
 import type { Ask, LoadOptions, LoadResult } from '../support/load.ts';
-import { holdInFlight } from '../support/load.ts';
+import { holdInFlight, within } from '../support/load.ts';
 import { collectGarbage } from '../support/machine.ts';
 
 export interface Contender {
@@ -14,6 +14,8 @@ export interface Running {
   readonly ask: Ask;
   close(): Promise<void>;
 }
+
+const START_OR_END_WITHIN_MS = 20_000;
 
 /** URL of the compiled module of a thread. */
 export function threadUrl(name: string): URL {
@@ -31,12 +33,12 @@ export async function takeTurn(
   more: (ask: Ask) => Promise<Readonly<Record<string, number>>> = async () => ({}),
 ): Promise<Record<string, number>> {
   collectGarbage();
-  const running = await contender.start();
+  const running = await within(contender.start(), START_OR_END_WITHIN_MS, () => 'it does not start');
   try {
     await holdInFlight(running.ask, { ...load, forMs: warmUpMs });
     const { perSecond }: LoadResult = await holdInFlight(running.ask, load);
     return { 'asks/s': perSecond, ...(await more(running.ask)) };
   } finally {
-    await running.close();
+    await within(running.close(), START_OR_END_WITHIN_MS, () => 'it does not end');
   }
 }

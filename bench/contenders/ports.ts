@@ -32,7 +32,8 @@ export const postMessage: Contender = {
 
 /** All questions of a turn of the loop in one message: as values, or each as its JSON text. */
 export function batchedPostMessage(as: 'values' | 'JSON texts'): Contender {
-  const [encode, decode] = as === 'values' ? [same, same] : [JSON.stringify, (text: unknown) => JSON.parse(text as string) as unknown];
+  const [encode, decode] =
+    as === 'values' ? [same, same] : [JSON.stringify, (text: unknown) => JSON.parse(text as string) as unknown];
   return {
     name: `postMessage, batched ${as}`,
     start: async () => {

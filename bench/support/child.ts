@@ -31,7 +31,11 @@ export function forkPeer(module: URL, args: readonly string[] = []): Peer {
       const answered = once(child, 'message') as Promise<[{ answer?: unknown; error?: string }]>;
       child.send({ question });
       const lost = exited.then((how) => Promise.reject(new Error(`the process ended: ${how}`)));
-      const [{ answer, error }] = await within(Promise.race([answered, lost]), withinMs, () => 'no answer of a process');
+      const [{ answer, error }] = await within(
+        Promise.race([answered, lost]),
+        withinMs,
+        () => 'no answer of a process',
+      );
       if (error !== undefined) throw new Error(error);
       return answer;
     },
@@ -47,7 +51,8 @@ export function answerRequests(answer: (question: unknown) => Promise<unknown>, 
   process.on('message', ({ question }: { question: unknown }) => {
     answer(question).then(
       (value) => process.send?.({ answer: value }),
-      (thrown: unknown) => process.send?.({ error: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) }),
+      (thrown: unknown) =>
+        process.send?.({ error: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) }),
     );
   });
   process.once('disconnect', () => {

@@ -43,7 +43,8 @@ function openUndici(): HttpLoad {
   const peer = forkPeer(processUrl('http-load-undici'));
   return {
     name: 'undici',
-    run: async (target, seconds) => (await peer.request({ ...target, seconds }, seconds * 1_000 + SLACK_MS)) as HttpResult,
+    run: async (target, seconds) =>
+      (await peer.request({ ...target, seconds }, seconds * 1_000 + SLACK_MS)) as HttpResult,
     close: () => peer.close(),
   };
 }
@@ -74,7 +75,8 @@ function readWrk(stdout: string): HttpResult {
   const line = stdout.split('\n').findLast((candidate) => candidate.startsWith('{'));
   if (line === undefined) throw new Error(`wrk reported nothing: ${stdout}`);
   const { wrong, answered, broken, example, perSecond, p50Us, p99Us } = JSON.parse(line) as WrkReport;
-  if (wrong > 0 || broken > 0) throw new Error(`${wrong} of ${answered} answers are wrong, ${broken} failed: ${example}`);
+  if (wrong > 0 || broken > 0)
+    throw new Error(`${wrong} of ${answered} answers are wrong, ${broken} failed: ${example}`);
   if (answered === 0) throw new Error('nothing was answered');
   return { perSecond, p50Us, p99Us };
 }
@@ -84,7 +86,9 @@ function readWrk(stdout: string): HttpResult {
  * What is open when the time is up was cut off by wrk and is not counted.
  */
 function wrkScript(headers: HttpTarget['headers']): string {
-  const lines = Object.entries(headers).map(([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`);
+  const lines = Object.entries(headers).map(
+    ([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`,
+  );
   return `
 wrk.method = "POST"
 ${lines.join('\n')}

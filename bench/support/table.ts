@@ -34,7 +34,9 @@ function align(rows: readonly (readonly string[])[], textColumns: number): strin
   const line = (row: readonly string[]): string =>
     row
       .map((cell, column) =>
-        column < textColumns || /[a-z]/.test(cell) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+        column < textColumns || /[a-z]/.test(cell)
+          ? cell.padEnd(widths[column] ?? 0)
+          : cell.padStart(widths[column] ?? 0),
       )
       .join('  ')
       .trimEnd();

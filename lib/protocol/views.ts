@@ -52,7 +52,7 @@ export interface InputResult {
   outcome: Outcome;
   output?: unknown;
   error?: WireError;
-  /** Absent when it never started. */
+  /** Absent when it never started, and when its host died before it could tell. */
   startedAt?: Timestamp;
   endedAt: Timestamp;
 }

@@ -18,7 +18,9 @@ export type Authenticate = (request: FastifyRequest) => boolean;
 /** Throws `invalid_option` unless exactly one of the two is given. */
 export function createAuthenticate({ token, authenticate }: AuthOptions): Authenticate {
   if ((token === undefined) === (authenticate === undefined)) {
-    throw GreenroomError.of('invalid_option', { message: 'Give either `token` or `authenticate`: the runtime is not served without a credential.' });
+    throw GreenroomError.of('invalid_option', {
+      message: 'Give either `token` or `authenticate`: the runtime is not served without a credential.',
+    });
   }
   // A promise is truthy; an `async` function passed by mistake must not let everybody in.
   if (authenticate !== undefined) return (request) => authenticate(request) === true;
@@ -34,7 +36,9 @@ const LENGTH_BYTES = 4;
  */
 function createTokenCheck(token: string): Authenticate {
   if (!/^[\x21-\x7e]+$/.test(token) || token.length > MAX_TOKEN_BYTES) {
-    throw GreenroomError.of('invalid_option', { message: `\`token\` must be 1 to ${MAX_TOKEN_BYTES} visible ASCII characters.` });
+    throw GreenroomError.of('invalid_option', {
+      message: `\`token\` must be 1 to ${MAX_TOKEN_BYTES} visible ASCII characters.`,
+    });
   }
   const expected = Buffer.alloc(LENGTH_BYTES + MAX_TOKEN_BYTES);
   const presented = Buffer.alloc(LENGTH_BYTES + MAX_TOKEN_BYTES);

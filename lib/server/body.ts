@@ -39,7 +39,9 @@ export class BodyReader {
     if (type !== 'application/json' && !isJsonType(type)) return GreenroomError.of('unsupported_media_type');
     const encoding = request.headers['content-encoding'];
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-      return GreenroomError.of('unsupported_media_type', { message: 'A content encoding is not supported: send the body as it is.' });
+      return GreenroomError.of('unsupported_media_type', {
+        message: 'A content encoding is not supported: send the body as it is.',
+      });
     }
     if (declaredBytes !== undefined && declaredBytes > this.#limits.maxMessageBytes) {
       return payloadTooLarge(declaredBytes, this.#limits.maxMessageBytes, 'http');
@@ -95,7 +97,7 @@ function invalidBody(message: string): GreenroomError {
 }
 
 const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json\s*(?:;|$)/i;
-const OTHER_CHARSET = /;\s*charset\s*=\s*"?(?!utf-8"?\s*(?:;|$))/i;
+const OTHER_CHARSET = /;\s*charset=(?!"?utf-8"?\s*(?:;|$))/i;
 
 /** JSON on the wire is UTF-8; another charset would be decoded wrongly, so it is refused. */
 function isJsonType(type: string | undefined): boolean {
@@ -104,9 +106,13 @@ function isJsonType(type: string | undefined): boolean {
 
 /** The size of a chunked body is not known when it is cut. */
 function tooLargeAtLeast(limitBytes: number): GreenroomError {
-  return GreenroomError.of('payload_too_large', { details: { payload_bytes: null, limit_bytes: limitBytes, hop: 'http' } });
+  return GreenroomError.of('payload_too_large', {
+    details: { payload_bytes: null, limit_bytes: limitBytes, hop: 'http' },
+  });
 }
 
 function overloaded(boundBytes: number): GreenroomError {
-  return GreenroomError.of('runtime_overloaded', { details: { max_bytes: boundBytes, retry_after_ms: OVERLOAD_RETRY_MS } });
+  return GreenroomError.of('runtime_overloaded', {
+    details: { max_bytes: boundBytes, retry_after_ms: OVERLOAD_RETRY_MS },
+  });
 }

@@ -23,13 +23,17 @@ const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
 export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: unknown, log: Logger): FastifyReply {
   const error = toEdgeError(thrown);
   if (error.status >= 500 && error.code === 'internal') {
-    log.error({ ...describeError(error.cause ?? error), method: request.method, route: request.routeOptions.url }, 'request failed');
+    log.error(
+      { ...describeError(error.cause ?? error), method: request.method, route: request.routeOptions.url },
+      'request failed',
+    );
   }
   const { retry_after_ms: retryAfterMs, allow } = error.details ?? {};
   if (error.status === 401) reply.header('www-authenticate', 'Bearer');
   if (Array.isArray(allow)) reply.header('allow', allow.join(', '));
   // Whole seconds, rounded up: earlier would be refused again.
-  if (typeof retryAfterMs === 'number') reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
+  if (typeof retryAfterMs === 'number')
+    reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
   reply.code(error.status).header('content-type', JSON_TYPE).header('cache-control', 'no-store');
   const answer = JSON.stringify(envelope(error));
   if (request.method === 'HEAD' || !hasLongRest(request.raw)) {

@@ -23,7 +23,8 @@ export function deliverOptionsOf(headers: IncomingHttpHeaders): DeliverOptions {
 /** From the arrival of the request. */
 function deadlineMs(text: string): number {
   const ms = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (ms < 1 || ms > MAX_WAIT_MS) throw invalidHeader('greenroom-deadline-ms', `expected a whole number from 1 to ${MAX_WAIT_MS}`);
+  if (ms < 1 || ms > MAX_WAIT_MS)
+    throw invalidHeader('greenroom-deadline-ms', `expected a whole number from 1 to ${MAX_WAIT_MS}`);
   return ms;
 }
 

@@ -85,14 +85,16 @@ function resultParts(record: InputRecord): Payload[] {
   const parts: Payload[] = [`"input_id":"${inputId}","outcome":"${outcome}"`];
   if (output !== null) parts.push(',"output":', output);
   if (error !== null) parts.push(`,"error":${JSON.stringify(error)}`);
-  parts.push(startedAtMs === 0 ? '' : `,"started_at":"${timestamp(startedAtMs)}"`, `,"ended_at":"${timestamp(endedAtMs)}"`);
+  parts.push(
+    startedAtMs === 0 ? '' : `,"started_at":"${timestamp(startedAtMs)}"`,
+    `,"ended_at":"${timestamp(endedAtMs)}"`,
+  );
   return parts;
 }
 
 function inputText(record: InputRecord): Payload {
-  const { workerId, inputId, outcome, status, attempt, acceptedAtMs, startedAtMs } = record;
+  const { workerId, inputId, outcome, status, attempt, acceptedAtMs } = record;
   const common = `"worker_id":"${workerId}","status":"${status}","attempt":${attempt},"accepted_at":"${timestamp(acceptedAtMs)}"`;
   if (outcome !== null) return join([`{"input":{${common},`, ...resultParts(record), '}}']);
-  const started = startedAtMs === 0 ? '' : `,"started_at":"${timestamp(startedAtMs)}"`;
-  return `{"input":{${common},"input_id":"${inputId}"${started}}}`;
+  return `{"input":{${common},"input_id":"${inputId}"}}`;
 }

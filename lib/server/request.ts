@@ -33,7 +33,9 @@ export function queryOf<S extends v.GenericSchema>(request: FastifyRequest, sche
   const query: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [key, value] of new URLSearchParams(start === -1 ? '' : request.url.slice(start + 1))) {
     if (key in query) {
-      throw GreenroomError.of('invalid_query', { details: { issues: [{ path: key, message: 'given more than once' }] } });
+      throw GreenroomError.of('invalid_query', {
+        details: { issues: [{ path: key, message: 'given more than once' }] },
+      });
     }
     query[key] = value;
   }

@@ -87,7 +87,10 @@ function registerRoutes(app: FastifyInstance, edge: Edge, authenticate: Authenti
 function catchLongIds(app: FastifyInstance, edge: Edge, table: RouteTable): void {
   const maxParamLength = app.initialConfig.routerOptions?.maxParamLength ?? app.initialConfig.maxParamLength ?? 0;
   if (maxParamLength >= MAX_WORKER_ID_CHARS) return;
-  edge.log.warn({ max_param_length: maxParamLength, needed: MAX_WORKER_ID_CHARS }, 'longer worker ids cannot be reached: set routerOptions.maxParamLength');
+  edge.log.warn(
+    { max_param_length: maxParamLength, needed: MAX_WORKER_ID_CHARS },
+    'longer worker ids cannot be reached: set routerOptions.maxParamLength',
+  );
   app.all('/v1/workers/*', {
     onRequest: (request, _reply, done) => done(table.refusal(request)),
     handler: (request) => {

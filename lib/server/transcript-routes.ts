@@ -28,7 +28,11 @@ function pageText(page: ReturnType<Supervisor['transcript']>): Payload {
   let separator = '';
   for (const { sequence, atMs, type, inputId, data } of page.items) {
     const input = inputId === null ? '' : `,"input_id":"${inputId}"`;
-    parts.push(`${separator}{"sequence":${sequence},"at":"${timestamp(atMs)}","type":"${type}"${input},"data":`, data, '}');
+    parts.push(
+      `${separator}{"sequence":${sequence},"at":"${timestamp(atMs)}","type":"${type}"${input},"data":`,
+      data,
+      '}',
+    );
     separator = ',';
   }
   parts.push(`],"next_after":${page.nextAfter},"has_more":${page.hasMore}}}`);

@@ -230,10 +230,16 @@ export class Delivery implements Inbound {
     this.#settle(worker, record, outcome, null, error, 0, Date.now());
   }
 
-  /** For what a dead host was running. */
+  /** For what a dead host was running. When it had started only the host knew. */
   settleInterrupted(worker: Worker, record: InputRecord, outcome: 'unknown' | 'cancelled', error: WireError): void {
-    const nowMs = Date.now();
-    this.#settle(worker, record, outcome, null, error, record.acceptedAtMs, nowMs);
+    this.#settle(worker, record, outcome, null, error, 0, Date.now());
+  }
+
+  /** Takes back an input that had not started on a dead host: it will wait again, unless its end came meanwhile. */
+  reclaim(worker: Worker, record: InputRecord): void {
+    if (record.cancelReason !== null) this.#settleUnstarted(worker, record, 'cancelled', cancelledError(record.cancelReason));
+    else if (record.isExpired) this.#settleUnstarted(worker, record, 'expired', expiredError());
+    else record.isLent = false;
   }
 
   /** Ends all that waits with one error: the worker is not coming back by itself. */

@@ -1,7 +1,7 @@
 // The hosts of a runtime: a fixed number of places, each filled again when its host dies. Workers are started in batches,
 // one call per host and turn of the loop. Who was on a host that died is told to the lifecycle, which decides what follows.
 
-import { GreenroomError } from '../errors.ts';
+import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Host, HostEvents, HostExit, HostFactory, WorkerSpec } from '../host/host.ts';
 import { WORKERS_PER_HOST } from '../limits.ts';
@@ -102,7 +102,12 @@ export class Hosts {
   /** Rejects with the cause if a host cannot start. */
   async open(count: number): Promise<void> {
     for (let n = 0; n < count; n++) this.#launch();
-    await Promise.all(this.#slots.map((slot) => slot.host.ready));
+    try {
+      await Promise.all(this.#slots.map((slot) => slot.host.ready));
+    } catch (cause) {
+      await this.close();
+      throw cause;
+    }
   }
 
   /** Gives the worker a host and has it started there; the listener hears how it went. */
@@ -220,7 +225,8 @@ export class Hosts {
         else this.#listener.onStarted(worker, result.state);
       });
     } catch (cause) {
-      if (slot.status === 'dead') return;
+      // Its death reaches all who were to start there.
+      if (asGreenroomError(cause).code === 'host_lost') return;
       this.#log.error({ host_id: slot.host.hostId, ...describeError(cause) }, 'host did not start its workers in time');
       // Whoever is on the stack, or all that were starting: the death will tell.
       slot.kill('start_timeout', []);

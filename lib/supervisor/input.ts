@@ -11,6 +11,8 @@ import type { Link } from './mailbox.ts';
 /** The part of a worker that its inputs refer to. */
 export interface InputOwner {
   readonly workerId: string;
+  /** Whether its host has entered the handler for this input. */
+  hasStarted(record: InputRecord): boolean;
 }
 
 /** Whoever waits for an input. One object instead of closures: an ask allocates as little as it can. */
@@ -44,7 +46,7 @@ export class InputRecord implements Ticket, Link<InputRecord>, Deadline<InputRec
   /** Encoded; null unless the outcome is `completed`. */
   output: Payload | null = null;
   error: WireError | null = null;
-  /** 0 as long as it has not started (as far as the supervisor knows). */
+  /** The host tells it with the outcome: 0 until then, if it never started, and if the host died first. */
   startedAtMs = 0;
   endedAtMs = 0;
 
@@ -87,7 +89,7 @@ export class InputRecord implements Ticket, Link<InputRecord>, Deadline<InputRec
 
   get status(): 'waiting' | 'running' | 'ended' {
     if (this.outcome !== null) return 'ended';
-    return this.startedAtMs > 0 ? 'running' : 'waiting';
+    return this.isLent && this.#owner.hasStarted(this) ? 'running' : 'waiting';
   }
 
   /** Tells the listener once, when the outcome is there; at once if it is there already. */

@@ -108,11 +108,11 @@ export class Lifecycle implements HostListener {
     const lent = [...worker.mailbox.lentMessages()];
     const lastStarted = lent.findIndex((record) => worker.hasStarted(record));
     lent.forEach((record, at) => {
-      if (at > lastStarted) record.isLent = false;
+      if (at > lastStarted) this.#delivery.reclaim(worker, record);
       else if (record.cancelReason !== null) {
         const details = { reason: record.cancelReason, ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }) };
         this.#delivery.settleInterrupted(worker, record, 'cancelled', GreenroomError.of('cancelled', { details }).toWire());
-      } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null) {
+      } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
         record.attempt++;
         record.isLent = false;
       } else {

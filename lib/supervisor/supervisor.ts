@@ -223,8 +223,6 @@ export class Supervisor {
     const worker = this.#directory.require(workerId);
     const record = this.#delivery.find(worker, inputId);
     if (record === undefined) throw GreenroomError.of('input_not_found');
-    // The supervisor hears of a start only with the reply; the host's memory knows it at once.
-    if (record.isLent && record.startedAtMs === 0 && worker.hasStarted(record)) record.startedAtMs = Date.now();
     return record;
   }
 

@@ -1,17 +1,15 @@
-// Child processes of the tests, whatever binary they run: lines are kept, every wait has a deadline, none outlives its test.
+// Child processes of the tests, whatever binary they run: each has a deadline, and none outlives its test.
 
 import { execFile, spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 export const DEADLINE_MS = 30_000;
 /** For a registry and a slow network. */
-const DOWNLOAD_DEADLINE_MS = 110_000;
+const DOWNLOAD_DEADLINE_MS = 60_000;
 
 export interface Ended {
   /** The exit code, or the signal; `deadline` when it had to be killed. */
@@ -77,10 +75,4 @@ export function childrenOf(pid: number): string[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
     .split(' ')
     .filter((id) => id !== '');
-}
-
-/** Lines of a child's stdout, as they come; ends with the child. */
-export function linesOf(child: ChildProcess): AsyncIterable<string> {
-  if (child.stdout === null) throw new Error('the child has no stdout');
-  return createInterface(child.stdout);
 }

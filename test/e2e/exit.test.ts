@@ -29,7 +29,8 @@ const THREADED = [
   'while a worker restarts',
 ];
 
-for (const major of ['20', '22', '24']) {
+const [current = ''] = process.versions.node.split('.');
+for (const major of new Set([current, '20', '22', '24'])) {
   test(
     `on Node ${major} a process that embeds a runtime ends by itself after close`,
     { timeout: 118_000 },

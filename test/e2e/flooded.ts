@@ -3,7 +3,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { createRuntime, GreenroomError } from '../../lib/index.ts';
+import { createRuntime } from '../../lib/index.ts';
+import type { GreenroomError } from '../../lib/index.ts';
 import { eventually, transcriptOf } from '../support/start-runtime.ts';
 import { memoryOf } from './child.ts';
 

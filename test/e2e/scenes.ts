@@ -63,9 +63,9 @@ export interface Scene {
   readonly waiting: Promise<string> | null;
   readonly firstStop: Promise<StopAck> | null;
   /** Lets everything that is held go on. */
-  release(): void;
+  readonly release: () => void;
   /** Deletes the worker, so that it does not hold a host which another scene needs. */
-  end(): Promise<void>;
+  readonly end: () => Promise<void>;
 }
 
 export async function bring(t: TestContext, face: Face, status: Reachable): Promise<Scene> {
@@ -83,7 +83,7 @@ export async function bring(t: TestContext, face: Face, status: Reachable): Prom
 
   const hold = async (): Promise<void> => {
     running = resultOf(worker.ask({ until: gate }));
-    await eventually(async () => (await entriesOf(worker)).some(({ data }) => data === 'waiting'));
+    await heldByGate(worker);
     asked++;
   };
   const die = async (): Promise<void> => {
@@ -142,6 +142,11 @@ export async function bring(t: TestContext, face: Face, status: Reachable): Prom
 
 async function reach(worker: AnyWorker, status: Reachable): Promise<void> {
   await eventually(async () => (await worker.view()).status === status);
+}
+
+/** Resolves when a handler waits at its gate. */
+export async function heldByGate(worker: AnyWorker): Promise<void> {
+  await eventually(async () => (await entriesOf(worker)).some(({ data }) => data === 'waiting'));
 }
 
 /** The status that a worker comes to rest in; `gone` when it has been deleted. */

@@ -1,7 +1,6 @@
 // What the tests of the HTTP edge share: a real runtime behind a real server on a free port, a client that hides nothing,
 // and a raw socket for what no client would send.
 
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
 import { Agent, request } from 'undici';
@@ -68,7 +67,12 @@ export function clientOf(t: TestContext, url: string): Omit<Edge, 'runtime'> {
       ...(encoded !== undefined && { body: encoded }),
     });
     const text = await response.body.text();
-    return { status: response.statusCode, headers: response.headers, text, json: text === '' ? undefined : JSON.parse(text) };
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      text,
+      json: text === '' ? undefined : JSON.parse(text),
+    };
   };
   const worker: Edge['worker'] = async (kind, workerId, config) => {
     const { status, text } = await send('POST', '/v1/workers', { body: { kind, worker_id: workerId, config } });
@@ -86,19 +90,26 @@ export async function exchange(port: number, ...chunks: (string | Buffer)[]): Pr
   // The server may close while we are still sending; what counts is what it said before.
   socket.on('error', () => undefined);
   for (const chunk of chunks) socket.write(chunk);
-  await once(socket, 'close');
+  await new Promise((resolve) => socket.once('close', resolve));
   return parseAnswer(Buffer.concat(received).toString());
 }
 
 export function parseAnswer(raw: string): Answer {
   const end = raw.indexOf('\r\n\r\n');
   const [statusLine = '', ...lines] = raw.slice(0, end).split('\r\n');
-  const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  );
   const text = raw.slice(end + 4);
   return { status: Number(statusLine.split(' ')[1]), headers, text, json: text === '' ? undefined : JSON.parse(text) };
 }
 
 /** Head of a raw request with the token. */
 export function head(method: string, path: string, ...lines: string[]): string {
-  return [`${method} ${path} HTTP/1.1`, 'host: localhost', `authorization: Bearer ${TOKEN}`, ...lines, '', ''].join('\r\n');
+  return [`${method} ${path} HTTP/1.1`, 'host: localhost', `authorization: Bearer ${TOKEN}`, ...lines, '', ''].join(
+    '\r\n',
+  );
 }
+
+/** Runs until it is cancelled, when sent to `digest`. */
+export const ENDLESS = { text: 'x', rounds: 1_000_000_000 };

@@ -11,13 +11,16 @@ test('a transcript is read page by page, each once and in order', async (t) => {
   const all = (await send('GET', '/v1/workers/e1/transcript')).json.transcript;
   assert.equal(all.worker_id, 'e1');
   assert.equal(all.has_more, false);
-  assert.deepEqual(all.items.map((item: { type: string }) => item.type), ['created', 'input', 'output', 'input', 'output', 'input', 'output']);
+  assert.deepEqual(
+    all.items.map((item: { type: string }) => item.type),
+    ['created', 'input', 'output', 'input', 'output', 'input', 'output'],
+  );
   assert.deepEqual(all.items.at(-1).data, { n: 3 });
   assert.match(all.items[0].at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
   const items = [];
   let after = 0;
-  for (let hasMore = true; hasMore; ) {
+  for (let hasMore = true; hasMore;) {
     const page = (await send('GET', `/v1/workers/e1/transcript?after=${after}&limit=2`)).json.transcript;
     items.push(...page.items);
     after = page.next_after;
@@ -32,10 +35,26 @@ test('large data and text of several bytes per character pass unchanged', async 
   const value = { text: 'ü€😀'.repeat(30_000) };
   await send('POST', '/v1/workers/e1/input', { body: value, headers: { prefer: 'wait=20' } });
   const { items } = (await send('GET', '/v1/workers/e1/transcript?after=1')).json.transcript;
-  assert.deepEqual(items.map((item: { data: unknown }) => item.data), [value, value]);
+  assert.deepEqual(
+    items.map((item: { data: unknown }) => item.data),
+    [value, value],
+  );
 });
 
-for (const query of ['limit=0', 'limit=1001', 'limit=x', 'limit=', 'after=-1', 'after=1.5', 'after=1e3', 'after=99999999999999999', 'size=1', 'after=1&after=2', '__proto__=1', 'constructor=1']) {
+for (const query of [
+  'limit=0',
+  'limit=1001',
+  'limit=x',
+  'limit=',
+  'after=-1',
+  'after=1.5',
+  'after=1e3',
+  'after=99999999999999999',
+  'size=1',
+  'after=1&after=2',
+  '__proto__=1',
+  'constructor=1',
+]) {
   test(`the query ${query} is refused by name`, async (t) => {
     const { send, worker } = await startEdge(t);
     await worker('echo', 'e1');

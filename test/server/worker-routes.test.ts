@@ -48,7 +48,12 @@ const INVALID_BODIES: [name: string, body: unknown, code: string, path?: string]
   ['a key of every object', '{"kind":"echo","toString":1}', 'invalid_request', 'toString'],
   ['no kind', {}, 'invalid_request', 'kind'],
   ['a kind that is no text', { kind: 1 }, 'invalid_request', 'kind'],
-  ['a display name that is too long', { kind: 'echo', display_name: 'x'.repeat(257) }, 'invalid_request', 'display_name'],
+  [
+    'a display name that is too long',
+    { kind: 'echo', display_name: 'x'.repeat(257) },
+    'invalid_request',
+    'display_name',
+  ],
   ['a null worker id', { kind: 'echo', worker_id: null }, 'invalid_request', 'worker_id'],
   ['null', 'null', 'invalid_request', ''],
   ['an array', '[]', 'invalid_request', ''],
@@ -95,7 +100,10 @@ test('workers are listed in pages, ascending by id, and filtered', async (t) => 
   assert.deepEqual(await ids('?status=stopped'), [[], null]);
   for (const query of ['status=odd', 'limit=0', 'limit=1001', 'colour=red', 'kind=a&kind=b']) {
     const { status, json } = await send('GET', `/v1/workers?${query}`);
-    assert.deepEqual([status, json.error.code, json.error.details.issues[0].path], [400, 'invalid_query', query.split('=')[0]]);
+    assert.deepEqual(
+      [status, json.error.code, json.error.details.issues[0].path],
+      [400, 'invalid_query', query.split('=')[0]],
+    );
   }
 });
 

@@ -3,8 +3,11 @@ import { describe, test } from 'node:test';
 import { InputRecord } from '../../lib/supervisor/input.ts';
 import type { InputListener } from '../../lib/supervisor/input.ts';
 
+/** The owner says of this number that its handler was entered. */
+const STARTED = 8;
 const ERROR = { code: 'cancelled', message: 'The input was cancelled.', retryable: false };
-const owner = { workerId: 'w1' };
+const owner = { workerId: 'w1', hasStarted: (record: InputRecord) => record.seq === STARTED };
+
 const recordOf = (seq = 7): InputRecord => new InputRecord(owner, 'in-', seq, '{"add":1}', 9, null);
 
 /** What its sender and its worker can see of an input. */
@@ -35,10 +38,12 @@ describe('an input', () => {
     assert.deepEqual([record.owner, record.acceptedAtMs, record.idempotencyKey], [owner, 1_234, null]);
   });
 
-  test('is running once it is known to have started', () => {
-    const record = recordOf();
-    record.startedAtMs = 5;
-    assert.deepEqual(look(record), { ...WAITING, status: 'running', startedAtMs: 5 });
+  test('is running once its host has it and has entered the handler', () => {
+    const [started, behind] = [recordOf(STARTED), recordOf(STARTED + 1)];
+    assert.equal(started.status, 'waiting');
+    started.isLent = true;
+    behind.isLent = true;
+    assert.deepEqual([started.status, behind.status], ['running', 'waiting']);
   });
 
   test('has its output and its times after it completed, and no longer its payload', () => {

@@ -68,6 +68,26 @@ describe('the death of a host', () => {
     ]);
   });
 
+  test('does not run again what was cancelled or had expired while it waited on the dead host', async (t) => {
+    const runtime = await startRuntime(t, { limits: { cancelGraceMs: 50 } });
+    const spinning = await runtime.create({ kind: 'spins' });
+    const worker = await runtime.create({ kind: 'counter' });
+    const killed = codeOf(spinning.ask({ politely: false }));
+    await emitted(spinning, 'spinning');
+    const [cancelled, expired, kept] = await Promise.all([
+      worker.tell({ add: 1 }),
+      worker.tell({ add: 10 }, { deadlineMs: 1 }),
+      worker.tell({ add: 100 }),
+    ]);
+    await worker.cancel({ inputId: cancelled.inputId });
+    await spinning.cancel();
+    assert.equal(await killed, 'cancelled');
+    await hasStatus(worker, 'idle');
+    const outcomes = [cancelled, expired, kept].map(({ inputId }) => worker.input(inputId).outcome);
+    assert.deepEqual(outcomes, ['cancelled', 'expired', 'completed']);
+    assert.equal(await worker.ask({ add: 0 }), 100);
+  });
+
   test('by an error that was thrown from a callback is survived like any other', async (t) => {
     const runtime = await startRuntime(t);
     const worker = await runtime.create({ kind: 'throws' });

@@ -8,7 +8,7 @@ import type { ReceiptBounds } from '../../lib/supervisor/receipts.ts';
 import { seeded } from '../support/seeded.ts';
 
 const WIDE: ReceiptBounds = { maxCount: 1_000, maxBytes: 1_000_000, ttlMs: 1_000_000 };
-const owner = { workerId: 'w1' };
+const owner = { workerId: 'w1', hasStarted: () => false };
 
 function recordOf(seq: number, key: string | null = null): InputRecord {
   return new InputRecord(owner, '', seq, 'null', 4, key);

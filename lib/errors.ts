@@ -95,7 +95,11 @@ export class GreenroomError extends Error {
   readonly details: Record<string, unknown> | undefined;
 
   private constructor(wire: WireError, status: number, cause: unknown) {
+    // A refusal is an answer, not an accident: under overload its stack would cost more than the acceptance of an input.
+    const { stackTraceLimit } = Error;
+    if (wire.code !== 'internal') Error.stackTraceLimit = 0;
     super(wire.message, cause === undefined ? undefined : { cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = wire.code;
     this.status = status;
     this.retryable = wire.retryable;

@@ -21,13 +21,12 @@ import { loadActor } from './modules.ts';
 /** A handler that blocked the loop this long makes the next one of its kind wait until finished replies have left. */
 const SLOW_HANDLER_MS = 1;
 
-/** An input that the host holds. Linked, because the line of one worker is short and its head and any member may leave. */
+/** An input that the host holds. */
 interface HeldInput {
   readonly slot: number;
   readonly seq: number;
   readonly attempt: number;
   readonly payload: Payload;
-  cancelReason: string | null;
 }
 
 class Cell implements ContextOwner {
@@ -39,7 +38,8 @@ class Cell implements ContextOwner {
   state: unknown;
   /** The encoded state as last saved; what a failed input goes back to. Null for an actor without state. */
   savedState: Payload | null;
-  readonly line: HeldInput[] = [];
+  /** Inputs that have not started, in order. Short: no longer than the credits of one worker. */
+  line: HeldInput[] = [];
   running: HeldInput | null = null;
   /** The input that it started last. */
   lastSeq = 0;
@@ -143,28 +143,29 @@ export class Runner {
     eachInput(batch, (slot, workerSlot, seq, attempt, payload) => {
       const cell = this.#cells[workerSlot];
       if (cell === undefined) throw new Error('input for a worker that is not loaded');
-      cell.line.push({ slot, seq, attempt, payload, cancelReason: null });
+      cell.line.push({ slot, seq, attempt, payload });
       this.#enqueue(cell);
     });
     // Several batches may arrive in one turn of the loop, or under a handler that looks at its control lane: one slice.
     if (!this.#isRunning && !this.#isTurnScheduled) this.#turn();
   }
 
-  /** Returns false if the host has not (or no longer) got the input. */
+  /** Returns false if the host has not (or no longer) got the input. What has not started is answered at once and never does. */
   cancel(frame: ControlFrame): boolean {
     const cell = this.#cells[frame.workerSlot];
     if (cell === undefined) return false;
-    let found = false;
-    for (const input of cell.line) {
-      if (frame.seq !== null && input.seq !== frame.seq) continue;
-      input.cancelReason ??= frame.reason;
-      found = true;
+    const isMeant = (input: HeldInput) => frame.seq === null || input.seq === frame.seq;
+    const unstarted = cell.line.filter(isMeant);
+    if (unstarted.length > 0) {
+      cell.line = cell.line.filter((input) => !isMeant(input));
+      const error = JSON.stringify(cancelledError(frame.reason));
+      for (const input of unstarted) pushReply(this.#outbox, input.slot, CANCELLED, 0, Date.now(), error, null);
+      this.#scheduleFlush();
     }
-    if (cell.running !== null && (frame.seq === null || cell.running.seq === frame.seq)) {
-      if (!frame.waitingOnly) cell.context?.cancel(frame.reason);
-      found = true;
-    }
-    return found;
+    const isRunning = cell.running !== null && isMeant(cell.running);
+    if (isRunning && !frame.waitingOnly) cell.context?.cancel(frame.reason);
+    if (cell.running === null && cell.line.length === 0) cell.whenEmpty?.();
+    return isRunning || unstarted.length > 0;
   }
 
   /** The wire is gone: tells what is still running to end. On a thread that goes with it this changes nothing. */
@@ -221,10 +222,6 @@ export class Runner {
     this.#host.readControl();
     const input = cell.line.shift();
     if (input === undefined) return nowMs;
-    if (input.cancelReason !== null) {
-      this.#reply(cell, input, CANCELLED, 0, nowMs, JSON.stringify(cancelledError(input.cancelReason)), null);
-      return nowMs;
-    }
     if (cell.isSlow && this.#outbox.length > 0) this.flush();
 
     const context = new InputContext(cell, input.seq, input.attempt);

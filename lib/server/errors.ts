@@ -86,14 +86,12 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 function malformed(code: string | undefined): GreenroomError {
-  switch (code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return GreenroomError.of('headers_too_large');
-    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return GreenroomError.of('payload_too_large', { message: 'The chunk extensions are too large.' });
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return GreenroomError.of('timeout', { status: 408, message: 'The request did not arrive in time.' });
-    default:
-      return GreenroomError.of('invalid_request', { message: 'The request is not valid HTTP.' });
+  if (code === 'HPE_HEADER_OVERFLOW') return GreenroomError.of('headers_too_large');
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') {
+    return GreenroomError.of('payload_too_large', { message: 'The chunk extensions are too large.' });
   }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return GreenroomError.of('timeout', { status: 408, message: 'The request did not arrive in time.' });
+  }
+  return GreenroomError.of('invalid_request', { message: 'The request is not valid HTTP.' });
 }

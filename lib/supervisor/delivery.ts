@@ -23,6 +23,8 @@ export interface DeliverOptions {
   idempotencyKey?: string | undefined;
 }
 
+/** How long a host has to confirm that an input which is past its deadline had not started. */
+const EXPIRY_ANSWER_MS = 50;
 /** How often receipts that are too old are looked for. */
 const EXPIRE_EVERY_MS = 10_000;
 /** Weight of the newest input in the moving average of service times. */
@@ -218,8 +220,15 @@ export class Delivery implements Inbound {
       this.#settleUnstarted(worker, record, 'expired', expiredError());
       return;
     }
-    record.isExpired = true;
-    worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason: 'deadline', waitingOnly: true });
+    if (!record.isExpired) {
+      record.isExpired = true;
+      worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason: 'deadline', waitingOnly: true });
+      // If it has not started, the host will say so, unless it is stuck: then its sender must not wait for it.
+      if (!worker.hasStarted(record)) {
+        this.#deadlines.add(record, Date.now() + EXPIRY_ANSWER_MS);
+        return;
+      }
+    }
     record.tellOverdue();
   }
 

@@ -177,7 +177,8 @@ export class Hosts {
       },
     );
     void host.exited.then((exit) => this.#onExit(slot, exit));
-    for (const worker of this.#homeless.splice(0)) this.start(worker);
+    // Not those that were stopped while they waited.
+    for (const worker of this.#homeless.splice(0)) if (worker.isStarting) this.start(worker);
   }
 
   #onExit(slot: HostSlot, exit: HostExit): void {

@@ -113,6 +113,15 @@ export class Mailbox<M extends Link<M>> {
     }
   }
 
+  /** How many messages stand before this one. */
+  positionOf(message: M): number {
+    // The usual question is about the newest one.
+    if (message === this.#last) return this.#size - 1;
+    let position = 0;
+    for (let ahead = message.previous; ahead !== null; ahead = ahead.previous) position++;
+    return position;
+  }
+
   /** The lent messages, first to last. */
   *lentMessages(): Generator<M> {
     for (let message = this.#first; message !== null && message !== this.#nextToLend; ) {

@@ -172,7 +172,7 @@ export class Supervisor {
   }
 
   /** Resolves once it has stopped. A second stop gets the acknowledgement of the first. */
-  stop(workerId: string, request: StopRequest): Promise<StopAck> {
+  async stop(workerId: string, request: StopRequest): Promise<StopAck> {
     const worker = this.#directory.require(workerId);
     if (COMMANDS.stop[worker.status] === 'join' && worker.stopping !== null) return worker.stopping.ack;
     return this.#lifecycle.stop(worker, request);
@@ -228,8 +228,8 @@ export class Supervisor {
 
   receipt(record: InputRecord): Receipt {
     const worker = record.owner as Worker;
-    const ahead = record.outcome === null ? worker.mailbox.size - 1 : 0;
-    return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position: ahead };
+    const position = record.outcome === null ? worker.mailbox.positionOf(record) : 0;
+    return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position };
   }
 
   cancel(workerId: string, request: CancelRequest): CancelAck {
@@ -312,7 +312,8 @@ export class Supervisor {
 
   #stopForClose(worker: Worker, deadlineMs: number): Promise<unknown> {
     // Nothing to wait for and nothing to run: its host ends anyway, so it need not be unloaded one by one.
-    if (worker.mailbox.size === 0 && worker.status !== 'stopping' && worker.actor.definition.stopped === undefined) {
+    const isIdle = worker.status === 'idle' && worker.mailbox.size === 0;
+    if (worker.status === 'failed' || (isIdle && worker.actor.definition.stopped === undefined)) {
       worker.clearTimers();
       return Promise.resolve();
     }

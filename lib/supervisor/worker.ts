@@ -85,6 +85,11 @@ export class Worker implements InputOwner {
     this.#status = nextStatus(this.#status, event);
   }
 
+  /** It is to be given a host, or has one that is loading it. */
+  get isStarting(): boolean {
+    return this.#status === 'starting' || this.#status === 'restarting';
+  }
+
   /** Inputs may be handed to its host. */
   get takesInputs(): boolean {
     return this.isLoaded && (this.#status !== 'stopping' || this.stopping?.drain === true);

@@ -77,7 +77,7 @@ async function run(t: TestContext, seed: number): Promise<void> {
     // Drawn in any case, so that a seed gives the same commands whatever the timing.
     const [comesBack, yields] = [random() < 0.5, random() < 0.5];
     // The hosts keep up with the commands, more or less: a stop is to meet a worker that has something to do, and only that.
-    await eventually(() => ledger.pendingCount < MAX_PENDING, SETTLE_MS).catch(() => undefined);
+    await ledger.pending(MAX_PENDING, SETTLE_MS, () => describeStatus(workers));
     // A worker that stays stopped refuses everything; most are brought back soon.
     const stopped = workers.find((worker) => worker.view().status === 'stopped');
     if (stopped !== undefined && comesBack)
@@ -88,7 +88,7 @@ async function run(t: TestContext, seed: number): Promise<void> {
       );
     if (yields) await new Promise((resolve) => setImmediate(resolve));
   }
-  await ledger.settled(SETTLE_MS, () => describeStatus(workers));
+  await ledger.pending(0, SETTLE_MS, () => describeStatus(workers));
   const isQuiet = () =>
     workers.every(
       (worker) => ['idle', 'stopped'].includes(worker.view().status) && worker.view().mailbox.messages === 0,

@@ -38,10 +38,6 @@ export class Ledger {
   readonly #pending = new Map<string, Promise<unknown>>();
   readonly answers: { command: Command; answer: string }[] = [];
 
-  get pendingCount(): number {
-    return this.#pending.size;
-  }
-
   add(command: Command, name: string, answering: Promise<unknown>): void {
     const done = codeOf(answering).then((answer) => {
       this.#pending.delete(name);
@@ -50,9 +46,9 @@ export class Ledger {
     this.#pending.set(name, done);
   }
 
-  /** Rejects with the names of what is pending when it does not settle in time. */
-  async settled(withinMs: number, describe: () => string): Promise<void> {
-    await eventually(() => this.#pending.size === 0, withinMs).catch(() => {
+  /** Resolves when no more than `most` are under way; rejects with their names when that is not so in time. */
+  async pending(most: number, withinMs: number, describe: () => string): Promise<void> {
+    await eventually(() => this.#pending.size <= most, withinMs).catch(() => {
       throw new Error(`pending: ${[...this.#pending.keys()].join(', ')}\n${describe()}`);
     });
   }

@@ -77,7 +77,7 @@ for (const [command, body, path] of INVALID) {
     const { send, worker } = await startEdge(t);
     await worker('echo', 'e1');
     const { status, json } = await send('POST', `/v1/workers/e1/${command}`, { body });
-    assert.deepEqual([status, json.error.code, json.error.details.issues[0].path], [400, 'invalid_request', path]);
+    assert.deepEqual([status, json.error.code, json.error.details.issues[0]?.path], [400, 'invalid_request', path]);
     assert.equal((await send('GET', '/v1/workers/e1')).json.worker.status, 'idle');
   });
 }

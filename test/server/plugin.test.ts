@@ -22,7 +22,9 @@ async function startApp(
   const app: FastifyInstance = Fastify(options);
   app.setErrorHandler((error, _request, reply) => reply.code(418).send({ app: String(error) }));
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ app: 'nothing here' }));
-  app.addContentTypeParser('text/plain', { parseAs: 'string' }, (_request, body, done) => done(null, `app:${body}`));
+  app.addContentTypeParser('text/plain', { parseAs: 'string' }, (_request, body, done) =>
+    done(null, `app:${String(body)}`),
+  );
   app.addHook('onSend', (_request, reply, payload, done) => {
     reply.header('x-app', 'yes');
     done(null, payload);

@@ -13,12 +13,52 @@ import { startServer } from '../../lib/server/index.ts';
 export const TOKEN = 'a-token-for-tests';
 export const ACTORS = new URL('../../actors/', import.meta.url);
 
+/** What the routes answer with, as far as the tests look; each answer has one of these nouns. */
+export interface Reply {
+  error: { code: string; message: string; retryable: boolean; details: Details };
+  worker: { worker_id: string; status: string; created_at: string; host_id: string; last_sequence: number };
+  workers: { worker_id: string }[];
+  next_after: string | null;
+  ack: { worker_id: string; input_id: string; status: string; position: number; effect: string };
+  result: Ended;
+  input: Ended & { worker_id: string; status: string; accepted_at: string };
+  transcript: {
+    worker_id: string;
+    items: { at: string; type: string; data: unknown }[];
+    next_after: number;
+    has_more: boolean;
+  };
+  runtime: {
+    runtime_id: string;
+    status: string;
+    workers: object;
+    mailbox: object;
+    limits: Record<string, number>;
+    hosts: unknown[];
+  };
+  actors: { kind: string; input_schema: { properties: Record<string, unknown> } }[];
+}
+
+interface Details {
+  issues: { path: string; message: string }[];
+  payload_bytes: number | null;
+}
+
+interface Ended {
+  input_id: string;
+  outcome: string;
+  output?: unknown;
+  error: { code: string };
+  started_at: string;
+  ended_at: string;
+}
+
 export interface Answer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
-  /** Parsed; undefined when there is no body. */
-  json: any; // eslint-disable-line
+  /** Undefined behind the type when there is no body. */
+  json: Reply;
 }
 
 export interface SendOptions {
@@ -33,9 +73,9 @@ export interface Edge {
   runtime: Runtime;
   url: string;
   port: number;
-  send(method: string, path: string, options?: SendOptions): Promise<Answer>;
+  send: (method: string, path: string, options?: SendOptions) => Promise<Answer>;
   /** Creates a worker and returns its id. */
-  worker(kind: string, workerId: string, config?: unknown): Promise<string>;
+  worker: (kind: string, workerId: string, config?: unknown) => Promise<string>;
 }
 
 export async function startRuntime(t: TestContext, limits: Partial<Limits> = {}): Promise<Runtime> {
@@ -71,7 +111,7 @@ export function clientOf(t: TestContext, url: string): Omit<Edge, 'runtime'> {
       status: response.statusCode,
       headers: response.headers,
       text,
-      json: text === '' ? undefined : JSON.parse(text),
+      json: parseReply(text),
     };
   };
   const worker: Edge['worker'] = async (kind, workerId, config) => {
@@ -94,14 +134,18 @@ export async function exchange(port: number, ...chunks: (string | Buffer)[]): Pr
   return parseAnswer(Buffer.concat(received).toString());
 }
 
-export function parseAnswer(raw: string): Answer {
+function parseReply(text: string): Reply {
+  return (text === '' ? undefined : JSON.parse(text)) as Reply;
+}
+
+function parseAnswer(raw: string): Answer {
   const end = raw.indexOf('\r\n\r\n');
   const [statusLine = '', ...lines] = raw.slice(0, end).split('\r\n');
   const headers = Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
   );
   const text = raw.slice(end + 4);
-  return { status: Number(statusLine.split(' ')[1]), headers, text, json: text === '' ? undefined : JSON.parse(text) };
+  return { status: Number(statusLine.split(' ')[1]), headers, text, json: parseReply(text) };
 }
 
 /** Head of a raw request with the token. */

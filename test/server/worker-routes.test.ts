@@ -69,14 +69,14 @@ for (const [name, body, code, path] of INVALID_BODIES) {
     const { send } = await startEdge(t);
     const { status, json } = await send('POST', '/v1/workers', { body });
     assert.deepEqual([status, json.error.code], [400, code]);
-    if (path !== undefined) assert.equal(json.error.details.issues[0].path, path);
+    if (path !== undefined) assert.equal(json.error.details.issues[0]?.path, path);
   });
 }
 
 test('a create without a body misses its kind', async (t) => {
   const { send } = await startEdge(t);
   const { status, json } = await send('POST', '/v1/workers');
-  assert.deepEqual([status, json.error.details.issues[0].path], [400, 'kind']);
+  assert.deepEqual([status, json.error.details.issues[0]?.path], [400, 'kind']);
 });
 
 test('an unknown kind is not found', async (t) => {
@@ -91,7 +91,7 @@ test('workers are listed in pages, ascending by id, and filtered', async (t) => 
   await worker('counter', 'w4');
   const ids = async (query: string) => {
     const { json } = await send('GET', `/v1/workers${query}`);
-    return [json.workers.map((item: { worker_id: string }) => item.worker_id), json.next_after];
+    return [json.workers.map((item) => item.worker_id), json.next_after];
   };
   assert.deepEqual(await ids(''), [['w1', 'w2', 'w3', 'w4'], null]);
   assert.deepEqual(await ids('?limit=2'), [['w1', 'w2'], 'w2']);
@@ -101,7 +101,7 @@ test('workers are listed in pages, ascending by id, and filtered', async (t) => 
   for (const query of ['status=odd', 'limit=0', 'limit=1001', 'colour=red', 'kind=a&kind=b']) {
     const { status, json } = await send('GET', `/v1/workers?${query}`);
     assert.deepEqual(
-      [status, json.error.code, json.error.details.issues[0].path],
+      [status, json.error.code, json.error.details.issues[0]?.path],
       [400, 'invalid_query', query.split('=')[0]],
     );
   }

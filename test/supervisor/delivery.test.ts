@@ -176,6 +176,8 @@ describe('cancel', () => {
     assert.equal((await worker.cancel({ inputId: far })).effect, 'removed');
     assert.equal((await worker.cancel({ inputId: near })).effect, 'aborting');
     await emitted(worker, 'waiting');
+    // At once, not when its turn would have come.
+    assert.equal(await eventually(() => worker.input(near).outcome), 'cancelled');
     openGate('cancel');
     await hasStatus(worker, 'idle');
     assert.deepEqual([worker.input(near).outcome, worker.input(near).startedAt, worker.input(far).outcome], ['cancelled', undefined, 'cancelled']);
@@ -239,20 +241,20 @@ describe('deadlines', () => {
     assert.equal(await eventually(() => worker.input(inputId).outcome), 'completed');
   });
 
-  test('an input that has not started by its deadline expires and never runs', async (t) => {
+  test('an input that has not started by its deadline expires then, and never runs', async (t) => {
     const runtime = await startRuntime(t);
     const worker = await runtime.create({ kind: 'gate' });
-    const first = worker.ask({ wait: 'expiry' });
+    const first = worker.ask({ wait: 'expiry', say: 'first' });
     await emitted(worker, 'waiting');
+    const atHost = await worker.tell({ say: 'near' }, { deadlineMs: 20 });
     for (let n = 0; n < 70; n++) await worker.tell({});
-    const atHost = worker.tell({ say: 'near' }, { deadlineMs: 20 });
     const notAtHost = await rejection(worker.ask({ say: 'far' }, { timeoutMs: 20 }));
     assert.equal(notAtHost.code, 'expired');
+    // While the first one is still running.
+    assert.equal(await eventually(() => worker.input(atHost.inputId).outcome), 'expired');
+    assert.equal(worker.input(atHost.inputId).startedAt, undefined);
     openGate('expiry');
-    await first.catch(() => undefined);
-    const { inputId } = await atHost;
-    assert.equal(await eventually(() => worker.input(inputId).outcome), 'expired');
-    assert.equal(worker.input(inputId).startedAt, undefined);
+    assert.equal(await first, 'first');
   });
 });
 

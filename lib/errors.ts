@@ -20,48 +20,163 @@ const row = (status: number, retryable: boolean, message: string, remedy: string
 
 export const ERRORS = {
   // --- the request ---
-  invalid_json: row(400, false, 'The body is not valid JSON.', 'Send well-formed UTF-8 JSON, nested no deeper than the limit, without `__proto__` keys.'),
-  invalid_request: row(400, false, 'The request is not valid.', 'See `details.issues`: each names the path and what is wrong there.'),
+  invalid_json: row(
+    400,
+    false,
+    'The body is not valid JSON.',
+    'Send well-formed UTF-8 JSON, nested no deeper than the limit, without `__proto__` keys.',
+  ),
+  invalid_request: row(
+    400,
+    false,
+    'The request is not valid.',
+    'See `details.issues`: each names the path and what is wrong there.',
+  ),
   invalid_query: row(400, false, 'The query string is not valid.', 'See `details.issues`.'),
-  invalid_worker_id: row(400, false, 'The worker id is not valid.', 'Use 1 to 128 characters of `A-Z a-z 0-9 . _ : -`, not percent-encoded.'),
-  unauthorized: row(401, false, 'A valid bearer token is required.', 'Send `Authorization: Bearer TOKEN`; the runtime says at its start where the token is kept.'),
+  invalid_worker_id: row(
+    400,
+    false,
+    'The worker id is not valid.',
+    'Use 1 to 128 characters of `A-Z a-z 0-9 . _ : -`, not percent-encoded.',
+  ),
+  unauthorized: row(
+    401,
+    false,
+    'A valid bearer token is required.',
+    'Send `Authorization: Bearer TOKEN`; the runtime says at its start where the token is kept.',
+  ),
   route_not_found: row(404, false, 'There is no such route.', 'Check the path.'),
   worker_not_found: row(404, false, 'There is no such worker.', 'Create it, or check the id.'),
-  input_not_found: row(404, false, 'There is no such input.', 'Receipts are kept for a bounded count and time; the input may have ended long ago.'),
-  actor_not_found: row(404, false, 'There is no actor of that kind.', '`GET /v1/actors` lists what this runtime has loaded.'),
+  input_not_found: row(
+    404,
+    false,
+    'There is no such input.',
+    'Receipts are kept for a bounded count and time; the input may have ended long ago.',
+  ),
+  actor_not_found: row(
+    404,
+    false,
+    'There is no actor of that kind.',
+    '`GET /v1/actors` lists what this runtime has loaded.',
+  ),
   function_not_found: row(404, false, 'There is no such function.', 'Register it first, or check the name.'),
-  method_not_allowed: row(405, false, 'The route does not support this method.', 'The `Allow` header lists the methods.'),
-  payload_too_large: row(413, false, 'The message is larger than the limit.', 'Send less; `details` tells the size, the limit and the hop that refused it.'),
-  unsupported_media_type: row(415, false, 'The body must be application/json.', 'Set `Content-Type: application/json`.'),
-  invalid_input: row(422, false, 'The actor does not accept this input.', 'See `details.issues` and the input schema in `GET /v1/actors`. The input did not run.'),
+  method_not_allowed: row(
+    405,
+    false,
+    'The route does not support this method.',
+    'The `Allow` header lists the methods.',
+  ),
+  payload_too_large: row(
+    413,
+    false,
+    'The message is larger than the limit.',
+    'Send less; `details` tells the size, the limit and the hop that refused it.',
+  ),
+  unsupported_media_type: row(
+    415,
+    false,
+    'The body must be application/json.',
+    'Set `Content-Type: application/json`.',
+  ),
+  invalid_input: row(
+    422,
+    false,
+    'The actor does not accept this input.',
+    'See `details.issues` and the input schema in `GET /v1/actors`. The input did not run.',
+  ),
   headers_too_large: row(431, false, 'The request headers are too large.', 'Send fewer or shorter headers.'),
 
   // --- the state of a worker ---
-  worker_busy: row(429, true, 'The worker has no room for another input.', 'Retry after `details.retry_after_ms`. Status 409 when the worker is turn-based and running.'),
+  worker_busy: row(
+    429,
+    true,
+    'The worker has no room for another input.',
+    'Retry after `details.retry_after_ms`. Status 409 when the worker is turn-based and running.',
+  ),
   worker_stopping: row(409, true, 'The worker is stopping.', 'Wait until it has stopped, then restore it.'),
   worker_stopped: row(409, false, 'The worker is stopped.', 'Restore it first.'),
-  worker_failed: row(409, false, 'The worker failed and its restarts are used up.', 'Read its transcript for the cause, then restore it.'),
-  worker_exists: row(409, false, 'A worker with this id exists and was created by another request.', 'Choose another id, or repeat the original request.'),
+  worker_failed: row(
+    409,
+    false,
+    'The worker failed and its restarts are used up.',
+    'Read its transcript for the cause, then restore it.',
+  ),
+  worker_exists: row(
+    409,
+    false,
+    'A worker with this id exists and was created by another request.',
+    'Choose another id, or repeat the original request.',
+  ),
   worker_active: row(409, false, 'The worker is active.', 'Stop it first, or delete with `force=true`.'),
-  idempotency_conflict: row(409, false, 'This idempotency key was used with another input.', 'Use a new key for a new input.'),
+  idempotency_conflict: row(
+    409,
+    false,
+    'This idempotency key was used with another input.',
+    'Use a new key for a new input.',
+  ),
   unsupported_operation: row(409, false, 'This is not supported here.', 'See the message.'),
 
   // --- the state of the runtime ---
-  runtime_overloaded: row(503, true, 'The runtime holds as many bytes as it may.', 'Retry later; `details` tells the bound.'),
-  runtime_unavailable: row(503, true, 'The runtime is not available.', 'It is starting, draining or stopped; retry against a running one.'),
-  timeout: row(504, true, 'The outcome did not arrive in time.', 'The input may still run: ask for its receipt with `details.input_id`.'),
-  internal: row(500, false, 'Something went wrong inside the runtime.', 'Report it with the time of the request; the log has the cause.'),
+  runtime_overloaded: row(
+    503,
+    true,
+    'The runtime holds as many bytes as it may.',
+    'Retry later; `details` tells the bound.',
+  ),
+  runtime_unavailable: row(
+    503,
+    true,
+    'The runtime is not available.',
+    'It is starting, draining or stopped; retry against a running one.',
+  ),
+  timeout: row(
+    504,
+    true,
+    'The outcome did not arrive in time.',
+    'The input may still run: ask for its receipt with `details.input_id`.',
+  ),
+  internal: row(
+    500,
+    false,
+    'Something went wrong inside the runtime.',
+    'Report it with the time of the request; the log has the cause.',
+  ),
 
   // --- outcomes of an accepted input ---
-  actor_error: row(500, false, 'The actor threw an error.', 'The log of the runtime has its name; throw an ActorError to give callers a code.'),
-  invalid_output: row(500, false, 'The actor returned a value that cannot be encoded or breaks its output schema.', 'Mend the actor.'),
+  actor_error: row(
+    500,
+    false,
+    'The actor threw an error.',
+    'The log of the runtime has its name; throw an ActorError to give callers a code.',
+  ),
+  invalid_output: row(
+    500,
+    false,
+    'The actor returned a value that cannot be encoded or breaks its output schema.',
+    'Mend the actor.',
+  ),
   cancelled: row(409, false, 'The input was cancelled.', 'Nothing to do: somebody asked for it.'),
-  expired: row(504, true, 'The deadline passed before the input could start.', 'It never ran; retry with a later deadline or when the worker is less busy.'),
-  host_lost: row(500, false, 'The host died while the input was running; whether it had an effect is unknown.', 'Look before you repeat it, or let the actor say `onInterrupt: "retry"`.'),
+  expired: row(
+    504,
+    true,
+    'The deadline passed before the input could start.',
+    'It never ran; retry with a later deadline or when the worker is less busy.',
+  ),
+  host_lost: row(
+    500,
+    false,
+    'The host died while the input was running; whether it had an effect is unknown.',
+    'Look before you repeat it, or let the actor say `onInterrupt: "retry"`.',
+  ),
 
   // --- starting up ---
   invalid_option: row(400, false, 'An option is not valid.', 'The message names the option.'),
-  invalid_actor: row(500, false, 'An actor module cannot be loaded.', '`greenroom check-actor FILE` says what is wrong with it.'),
+  invalid_actor: row(
+    500,
+    false,
+    'An actor module cannot be loaded.',
+    '`greenroom check-actor FILE` says what is wrong with it.',
+  ),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -109,13 +224,22 @@ export class GreenroomError extends Error {
   /** An error of the table. */
   static of(code: ErrorCode, options: ErrorOptions = {}): GreenroomError {
     const { status, retryable, message } = ERRORS[code];
-    const wire = { code, message: options.message ?? message, retryable, ...(options.details && { details: options.details }) };
+    const wire = {
+      code,
+      message: options.message ?? message,
+      retryable,
+      ...(options.details && { details: options.details }),
+    };
     return new GreenroomError(wire, options.status ?? status, options.cause);
   }
 
   /** What arrived over a wire, as an error again. */
   static fromWire(wire: WireError, status?: number): GreenroomError {
-    return new GreenroomError(wire, status ?? (isErrorCode(wire.code) ? ERRORS[wire.code].status : ACTOR_CODE_STATUS), undefined);
+    return new GreenroomError(
+      wire,
+      status ?? (isErrorCode(wire.code) ? ERRORS[wire.code].status : ACTOR_CODE_STATUS),
+      undefined,
+    );
   }
 
   toWire(): WireError {

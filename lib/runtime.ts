@@ -53,7 +53,11 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   // Unlike the ids of an earlier run, so that an old id finds nothing instead of another input.
   const inputIdPrefix = `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-`;
   const supervisor = new Supervisor({
-    identity: { runtimeId: options.runtimeId ?? uuidv7(), displayName: options.displayName ?? null, version: readVersion() },
+    identity: {
+      runtimeId: options.runtimeId ?? uuidv7(),
+      displayName: options.displayName ?? null,
+      version: readVersion(),
+    },
     limits,
     catalog: await Catalog.load(options.actors, limits),
     store: new MemoryStore({ maxEntries, maxBytes }),
@@ -140,8 +144,13 @@ export async function checkActorModule(module: URL): Promise<{ kind: string; des
     return await host.inspect(module.href);
   } catch (thrown) {
     const { code } = thrown as GreenroomError;
-    if (code === 'host_lost') throw GreenroomError.of('invalid_actor', { message: 'it makes the process exit when it is loaded', cause: thrown });
-    if (code === 'timeout') throw GreenroomError.of('invalid_actor', { message: `it is not loaded within ${limits.startTimeoutMs} ms` });
+    if (code === 'host_lost')
+      throw GreenroomError.of('invalid_actor', {
+        message: 'it makes the process exit when it is loaded',
+        cause: thrown,
+      });
+    if (code === 'timeout')
+      throw GreenroomError.of('invalid_actor', { message: `it is not loaded within ${limits.startTimeoutMs} ms` });
     throw thrown;
   } finally {
     host.kill(new Error('checked'));
@@ -167,7 +176,9 @@ const NO_SERVICES: RuntimeServices = {
 function resolveHosts(given: number | undefined): number {
   const hosts = given ?? Math.min(Math.max(availableParallelism() - 1, 1), MAX_DEFAULT_HOSTS);
   if (!Number.isSafeInteger(hosts) || hosts < 0 || hosts > MAX_HOSTS) {
-    throw GreenroomError.of('invalid_option', { message: `hosts must be a whole number from 0 to ${MAX_HOSTS}, not ${String(given)}` });
+    throw GreenroomError.of('invalid_option', {
+      message: `hosts must be a whole number from 0 to ${MAX_HOSTS}, not ${String(given)}`,
+    });
   }
   return hosts;
 }

@@ -25,7 +25,10 @@ const LAYERS = [
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
   ['server/', `server/ supervisor/ type:runtime.ts type:store/ ${BASE}`],
-  ['supervisor/', `supervisor/ host/host.ts host/modules.ts type:host/services.ts store/store.ts type:actor.ts ${BASE}`],
+  [
+    'supervisor/',
+    `supervisor/ host/host.ts host/modules.ts type:host/services.ts store/store.ts type:actor.ts ${BASE}`,
+  ],
   ['host/host.ts host/boot.ts host/pool.ts host/link.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
   ['host/inline.ts', `host/ ${BASE}`], // both ends, without a thread
   ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts ${BASE}`], // thread end, and what both share

@@ -89,14 +89,18 @@ export class InputContext implements ActorContext {
   }
 
   get log(): ActorLog {
-    const write = (level: keyof ActorLog) => (message: string, fields: Record<string, unknown> = {}) =>
-      this.#owner.host.log(this.workerId, level, message, fields);
+    const write =
+      (level: keyof ActorLog) =>
+      (message: string, fields: Record<string, unknown> = {}) =>
+        this.#owner.host.log(this.workerId, level, message, fields);
     return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
   }
 
   async ask(workerId: string, input: unknown, options: { timeoutMs?: number } = {}): Promise<unknown> {
     const payload = this.#outgoing(input);
-    const output = await this.#call((services) => services.ask(this.workerId, workerId, payload, options.timeoutMs ?? null));
+    const output = await this.#call((services) =>
+      services.ask(this.workerId, workerId, payload, options.timeoutMs ?? null),
+    );
     return decode(output);
   }
 
@@ -112,7 +116,9 @@ export class InputContext implements ActorContext {
   }
 
   async stop(workerId: string, options: { drain?: boolean; reason?: string } = {}): Promise<void> {
-    await this.#call((services) => services.stop(this.workerId, workerId, options.drain ?? false, options.reason ?? null));
+    await this.#call((services) =>
+      services.stop(this.workerId, workerId, options.drain ?? false, options.reason ?? null),
+    );
   }
 
   async invoke(functionId: string, payload: unknown): Promise<unknown> {

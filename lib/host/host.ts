@@ -34,7 +34,14 @@ export interface HostStats {
 
 /** What a host tells the supervisor. `ticket` is the very object that was sent. */
 export interface HostEvents {
-  reply(ticket: Ticket, code: ReplyCode, startedAtMs: number, endedAtMs: number, body: Payload, state: Payload | null): void;
+  reply(
+    ticket: Ticket,
+    code: ReplyCode,
+    startedAtMs: number,
+    endedAtMs: number,
+    body: Payload,
+    state: Payload | null,
+  ): void;
   emitted(workerSlot: number, seq: number, atMs: number, data: Payload): void;
 }
 

@@ -64,7 +64,12 @@ export class Link implements Host {
   readonly #waiting = new Set<(cause: GreenroomError) => void>();
 
   constructor(options: LinkOptions) {
-    const [data, control, calls, services] = [0, 1, 2, 3].map(() => new MessageChannel()) as [MessageChannel, MessageChannel, MessageChannel, MessageChannel];
+    const [data, control, calls, services] = [0, 1, 2, 3].map(() => new MessageChannel()) as [
+      MessageChannel,
+      MessageChannel,
+      MessageChannel,
+      MessageChannel,
+    ];
     this.hostId = options.hostId;
     this.#limits = options.limits;
     this.#events = options.events;
@@ -127,7 +132,14 @@ export class Link implements Host {
   };
 
   /** Called for each reply of a batch. */
-  reply(slot: number, code: ReplyCode, startedAtMs: number, endedAtMs: number, body: Payload, state: Payload | null): void {
+  reply(
+    slot: number,
+    code: ReplyCode,
+    startedAtMs: number,
+    endedAtMs: number,
+    body: Payload,
+    state: Payload | null,
+  ): void {
     const ticket = this.#tickets[slot];
     if (ticket === null || ticket === undefined) throw new Error('reply for an input that is not at this host');
     this.#tickets[slot] = null;
@@ -216,7 +228,10 @@ export class Link implements Host {
         settle();
       };
       const onDeath = (cause: GreenroomError) => finish(() => reject(cause));
-      const timer = setTimeout(() => finish(() => reject(GreenroomError.of('timeout', { message: 'The host did not answer in time.' }))), timeoutMs);
+      const timer = setTimeout(
+        () => finish(() => reject(GreenroomError.of('timeout', { message: 'The host did not answer in time.' }))),
+        timeoutMs,
+      );
       this.#waiting.add(onDeath);
       call().then(
         (value) => finish(() => resolve(value)),

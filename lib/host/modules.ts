@@ -43,7 +43,8 @@ export async function loadActor(module: string): Promise<ActorDefinition> {
     throw invalidActor(`${v.getDotPath(issue) ?? 'the default export'}: ${issue.message}`);
   }
   for (const part of ['input', 'config', 'output'] as const) {
-    if ((result.output[part] as { async?: boolean } | undefined)?.async === true) throw invalidActor(`${part}: asynchronous schemas are not supported`);
+    if ((result.output[part] as { async?: boolean } | undefined)?.async === true)
+      throw invalidActor(`${part}: asynchronous schemas are not supported`);
   }
   return exports.default as ActorDefinition;
 }

@@ -57,7 +57,10 @@ function chosenError(thrown: unknown): WireError | null {
     if (typeof thrown !== 'object' || thrown === null) return null;
     const { code, message, retryable, details } = thrown as Record<string, unknown>;
     if (typeof code !== 'string' || !AUTHOR_CODE.test(code)) return null;
-    return withDetails({ code, message: String(message).slice(0, MAX_ERROR_CHARS), retryable: retryable === true }, details);
+    return withDetails(
+      { code, message: String(message).slice(0, MAX_ERROR_CHARS), retryable: retryable === true },
+      details,
+    );
   } catch {
     return null;
   }

@@ -6,7 +6,16 @@ import type { ActorDefinition } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { BATCH_FRAMES, SLICE_MS } from '../limits.ts';
-import { CANCELLED, COMPLETED, eachInput, FAILED, pushEmitted, pushReply, REPLY_FIELDS, SHARED } from '../protocol/frames.ts';
+import {
+  CANCELLED,
+  COMPLETED,
+  eachInput,
+  FAILED,
+  pushEmitted,
+  pushReply,
+  REPLY_FIELDS,
+  SHARED,
+} from '../protocol/frames.ts';
 import type { Batch, ControlFrame, ReplyCode } from '../protocol/frames.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { parseUntrusted } from '../protocol/json.ts';
@@ -50,7 +59,13 @@ class Cell implements ContextOwner {
   /** Set when the worker is to be unloaded; called once nothing of it is left. */
   whenEmpty: (() => void) | null = null;
 
-  constructor(host: ContextHost, spec: WorkerSpec, definition: ActorDefinition, config: unknown, savedState: Payload | null) {
+  constructor(
+    host: ContextHost,
+    spec: WorkerSpec,
+    definition: ActorDefinition,
+    config: unknown,
+    savedState: Payload | null,
+  ) {
     this.host = host;
     this.slot = spec.slot;
     this.workerId = spec.workerId;
@@ -96,12 +111,15 @@ export class Runner {
     try {
       const definition = await loadActor(spec.module);
       const given = decode(spec.config);
-      const config = definition.config === undefined ? given : requireValid(definition.config, given, 'invalid_request', 'config');
+      const config =
+        definition.config === undefined ? given : requireValid(definition.config, given, 'invalid_request', 'config');
       const state = spec.state ?? this.#firstState(spec.slot, definition, config);
       this.#cells[spec.slot] = new Cell(this.#host, spec, definition, config, state);
       return { state };
     } catch (thrown) {
-      return { error: failureOf(thrown, (fields) => this.#host.log(spec.workerId, 'error', 'actor failed to start', fields)) };
+      return {
+        error: failureOf(thrown, (fields) => this.#host.log(spec.workerId, 'error', 'actor failed to start', fields)),
+      };
     }
   }
 
@@ -285,7 +303,14 @@ export class Runner {
 
   // --- outcomes ---
 
-  #complete(cell: Cell, input: HeldInput, context: InputContext, startedAtMs: number, endedAtMs: number, value: unknown): void {
+  #complete(
+    cell: Cell,
+    input: HeldInput,
+    context: InputContext,
+    startedAtMs: number,
+    endedAtMs: number,
+    value: unknown,
+  ): void {
     let output: Payload;
     let state: Payload | null = null;
     try {
@@ -365,4 +390,3 @@ function cancelledError(reason: string | null): WireError {
 function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
-

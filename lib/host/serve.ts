@@ -125,7 +125,10 @@ function boundCalls(): <T>(call: () => Promise<T>) => Promise<T> {
   let pending = 0;
   return async (call) => {
     if (pending >= SERVICE_CALLS_IN_FLIGHT) {
-      throw GreenroomError.of('worker_busy', { message: 'Too many calls from this host are pending.', details: { pending } });
+      throw GreenroomError.of('worker_busy', {
+        message: 'Too many calls from this host are pending.',
+        details: { pending },
+      });
     }
     pending++;
     try {

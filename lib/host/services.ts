@@ -24,17 +24,29 @@ export interface HostCalls {
 
 /** What the actors on a host may ask of the runtime. The host names the worker that asks; payloads are encoded. */
 export interface RuntimeServices {
-  log(level: 'debug' | 'info' | 'warn' | 'error', fields: Record<string, unknown>, message: string): void | Promise<void>;
+  log(
+    level: 'debug' | 'info' | 'warn' | 'error',
+    fields: Record<string, unknown>,
+    message: string,
+  ): void | Promise<void>;
   ask(workerId: string, target: string, input: Payload, timeoutMs: number | null): Promise<Payload>;
   tell(workerId: string, target: string, input: Payload): Promise<string>;
-  create(workerId: string, kind: string, newWorkerId: string | null, config: Payload, displayName: string | null): Promise<string>;
+  create(
+    workerId: string,
+    kind: string,
+    newWorkerId: string | null,
+    config: Payload,
+    displayName: string | null,
+  ): Promise<string>;
   stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
   invoke(workerId: string, functionId: string, payload: Payload): Promise<Payload>;
   after(workerId: string, delayMs: number, input: Payload): Promise<void>;
 }
 
 /** The peer's functions, called over a port. */
-export type Calls<T> = { [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never };
+export type Calls<T> = {
+  [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never;
+};
 
 /** The module is the function, whatever its types say. */
 const nodeEndpoint = nodeAdapter as unknown as typeof nodeAdapter.default;

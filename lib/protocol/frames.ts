@@ -31,7 +31,13 @@ export function eachInput(
   visit: (slot: number, workerSlot: number, seq: number, attempt: number, payload: Payload) => void,
 ): void {
   for (let at = 0; at < batch.length; at += INPUT_FIELDS) {
-    visit(batch[at] as number, batch[at + 1] as number, batch[at + 2] as number, batch[at + 3] as number, batch[at + 4] as Payload);
+    visit(
+      batch[at] as number,
+      batch[at + 1] as number,
+      batch[at + 2] as number,
+      batch[at + 3] as number,
+      batch[at + 4] as Payload,
+    );
   }
 }
 
@@ -67,7 +73,14 @@ export function pushEmitted(batch: Batch, workerSlot: number, seq: number, atMs:
 }
 
 export interface ReplyVisitor {
-  reply(slot: number, code: ReplyCode, startedAtMs: number, endedAtMs: number, body: Payload, state: Payload | null): void;
+  reply(
+    slot: number,
+    code: ReplyCode,
+    startedAtMs: number,
+    endedAtMs: number,
+    body: Payload,
+    state: Payload | null,
+  ): void;
   emitted(workerSlot: number, seq: number, atMs: number, data: Payload): void;
 }
 
@@ -75,7 +88,12 @@ export function eachReply(batch: Batch, visitor: ReplyVisitor): void {
   for (let at = 0; at < batch.length; at += REPLY_FIELDS) {
     const head = batch[at] as number;
     if (head === EMITTED) {
-      visitor.emitted(batch[at + 1] as number, batch[at + 2] as number, batch[at + 3] as number, batch[at + 4] as Payload);
+      visitor.emitted(
+        batch[at + 1] as number,
+        batch[at + 2] as number,
+        batch[at + 3] as number,
+        batch[at + 4] as Payload,
+      );
     } else {
       visitor.reply(
         head >> 2,

@@ -14,7 +14,12 @@ export interface Issue {
 }
 
 /** Checks a value against a schema and returns the schema's output. Throws `code` with `details.issues`. */
-export function requireValid<S extends v.GenericSchema>(schema: S, value: unknown, code: ErrorCode, under = ''): v.InferOutput<S> {
+export function requireValid<S extends v.GenericSchema>(
+  schema: S,
+  value: unknown,
+  code: ErrorCode,
+  under = '',
+): v.InferOutput<S> {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const issues = result.issues.slice(0, MAX_ISSUES).map((issue) => describeIssue(issue, under));

@@ -20,7 +20,8 @@ export function parseUntrusted(payload: Payload): unknown {
   }
   // secure-json-parse would skip it, but whoever decodes the payload later would not.
   if (text.startsWith('\uFEFF')) throw GreenroomError.of('invalid_json');
-  if (isTooDeep(text)) throw GreenroomError.of('invalid_json', { message: `The body is nested deeper than ${MAX_JSON_DEPTH} levels.` });
+  if (isTooDeep(text))
+    throw GreenroomError.of('invalid_json', { message: `The body is nested deeper than ${MAX_JSON_DEPTH} levels.` });
   try {
     return secureJson.parse(text, undefined, { protoAction: 'error', constructorAction: 'error' });
   } catch (cause) {

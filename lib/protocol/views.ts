@@ -4,13 +4,31 @@
 import type { WireError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 
-export const WORKER_STATUSES = ['starting', 'idle', 'running', 'stopping', 'stopped', 'restarting', 'failed', 'hibernated'] as const;
+export const WORKER_STATUSES = [
+  'starting',
+  'idle',
+  'running',
+  'stopping',
+  'stopped',
+  'restarting',
+  'failed',
+  'hibernated',
+] as const;
 export type WorkerStatus = (typeof WORKER_STATUSES)[number];
 
 export const OUTCOMES = ['completed', 'failed', 'cancelled', 'expired', 'unknown'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-export const ENTRY_TYPES = ['created', 'input', 'output', 'emitted', 'cancelled', 'failed', 'restarted', 'stopped'] as const;
+export const ENTRY_TYPES = [
+  'created',
+  'input',
+  'output',
+  'emitted',
+  'cancelled',
+  'failed',
+  'restarted',
+  'stopped',
+] as const;
 export type EntryType = (typeof ENTRY_TYPES)[number];
 
 /** RFC 3339 in UTC with milliseconds. */
@@ -147,7 +165,11 @@ const OPAQUE = new Set(['config', 'output', 'data', 'details', 'inputSchema', 'c
 
 /** A view with snake_case keys. */
 export function toSnakeCase(view: unknown): unknown {
-  return renameKeys(view, (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), (key) => OPAQUE.has(key));
+  return renameKeys(
+    view,
+    (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    (key) => OPAQUE.has(key),
+  );
 }
 
 /** What came over the wire, with camelCase keys. */
@@ -160,6 +182,9 @@ function renameKeys(value: unknown, rename: (key: string) => string, isOpaque: (
   if (Array.isArray(value)) return value.map((item) => renameKeys(item, rename, isOpaque));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [rename(key), isOpaque(key) ? inner : renameKeys(inner, rename, isOpaque)]),
+    Object.entries(value).map(([key, inner]) => [
+      rename(key),
+      isOpaque(key) ? inner : renameKeys(inner, rename, isOpaque),
+    ]),
   );
 }

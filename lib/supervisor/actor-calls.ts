@@ -15,7 +15,11 @@ export function actorCalls(supervisor: Supervisor, log: Logger): RuntimeServices
 
     async ask(_workerId, target, input, timeoutMs) {
       const deadlineAtMs = askDeadline(timeoutMs ?? supervisor.limits.askTimeoutMs);
-      return awaitOutput(supervisor, supervisor.deliverValue(target, decode(input), { deadlineAtMs }), (output) => output);
+      return awaitOutput(
+        supervisor,
+        supervisor.deliverValue(target, decode(input), { deadlineAtMs }),
+        (output) => output,
+      );
     },
 
     async tell(_workerId, target, input) {
@@ -33,7 +37,10 @@ export function actorCalls(supervisor: Supervisor, log: Logger): RuntimeServices
     },
 
     async stop(workerId, target, drain, reason) {
-      const stopped = supervisor.stop(target, { drain: drain || target === workerId, ...(reason !== null && { reason }) });
+      const stopped = supervisor.stop(target, {
+        drain: drain || target === workerId,
+        ...(reason !== null && { reason }),
+      });
       // A worker that stops itself must end its input first: it would wait for its own end.
       if (target !== workerId) await stopped;
     },

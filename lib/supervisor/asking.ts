@@ -19,7 +19,12 @@ export function askDeadline(timeoutMs: number): number {
  * when the input's deadline passes while it is running (it runs on, and its receipt tells how it ended); with `cancelled`
  * when the signal aborts, which cancels the input.
  */
-export function awaitOutput<T>(supervisor: Supervisor, record: InputRecord, read: (output: Payload) => T, signal?: AbortSignal): Promise<T> {
+export function awaitOutput<T>(
+  supervisor: Supervisor,
+  record: InputRecord,
+  read: (output: Payload) => T,
+  signal?: AbortSignal,
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const asking = new Asking(read, resolve, reject);
     if (signal !== undefined) asking.abortWith(signal, supervisor, record);

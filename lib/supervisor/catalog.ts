@@ -45,7 +45,8 @@ export class Catalog {
   /** Throws `actor_not_found`. */
   require(kind: string): Actor {
     const actor = this.#actors.get(kind);
-    if (actor === undefined) throw GreenroomError.of('actor_not_found', { message: `There is no actor of kind ${kind.slice(0, 128)}.` });
+    if (actor === undefined)
+      throw GreenroomError.of('actor_not_found', { message: `There is no actor of kind ${kind.slice(0, 128)}.` });
     return actor;
   }
 
@@ -76,7 +77,10 @@ async function findModules(source: string | URL): Promise<string[]> {
     path = source instanceof URL || source.startsWith('file:') ? fileURLToPath(source) : resolve(source);
     isFolder = (await stat(path)).isDirectory();
   } catch (cause) {
-    throw GreenroomError.of('invalid_actor', { message: `there is no actor folder or module ${String(source)}`, cause });
+    throw GreenroomError.of('invalid_actor', {
+      message: `there is no actor folder or module ${String(source)}`,
+      cause,
+    });
   }
   if (!isFolder) return [pathToFileURL(path).href];
   const names = (await readdir(path)).filter((name) => /\.(js|mjs|ts)$/.test(name) && !name.endsWith('.d.ts'));
@@ -97,5 +101,7 @@ function describe({ kind, definition, mailbox }: Actor): ActorView {
 
 /** JSON Schema of what is accepted. Checks that JSON Schema cannot express are left out of it, not out of the validation. */
 function jsonSchema(schema: v.GenericSchema | undefined): unknown {
-  return schema === undefined ? true : toJsonSchema(schema, { typeMode: 'input', errorMode: 'ignore', target: 'draft-2020-12' });
+  return schema === undefined
+    ? true
+    : toJsonSchema(schema, { typeMode: 'input', errorMode: 'ignore', target: 'draft-2020-12' });
 }

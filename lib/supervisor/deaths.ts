@@ -33,7 +33,12 @@ export function whatDied(slot: HostSlot, exit: HostExit): Death {
     also_hit: bystanders.slice(0, MAX_LISTED).map((worker) => worker.workerId),
     workers_hit: hit.length,
   };
-  return { cause, culprits, error: GreenroomError.of('host_lost', { details: { cause, ...details } }).toWire(), details };
+  return {
+    cause,
+    culprits,
+    error: GreenroomError.of('host_lost', { details: { cause, ...details } }).toWire(),
+    details,
+  };
 }
 
 /**

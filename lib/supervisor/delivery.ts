@@ -96,7 +96,14 @@ export class Delivery implements Inbound {
   /** The caller has checked the worker's status and the input's size and shape. */
   accept(worker: Worker, payload: Payload, bytes: number, options: DeliverOptions, digest: string | null): InputRecord {
     this.requireRoom(worker, bytes);
-    const record = new InputRecord(worker, this.#inputIdPrefix, this.#nextSeq++, payload, bytes, options.idempotencyKey ?? null);
+    const record = new InputRecord(
+      worker,
+      this.#inputIdPrefix,
+      this.#nextSeq++,
+      payload,
+      bytes,
+      options.idempotencyKey ?? null,
+    );
     if (record.idempotencyKey !== null) {
       record.digest = digest;
       (worker.keys ??= new Map()).set(record.idempotencyKey, record);
@@ -153,7 +160,14 @@ export class Delivery implements Inbound {
   }
 
   /** A host answered. Called for each reply of a batch. */
-  reply(ticket: Ticket, code: ReplyCode, startedAtMs: number, endedAtMs: number, body: Payload, state: Payload | null): void {
+  reply(
+    ticket: Ticket,
+    code: ReplyCode,
+    startedAtMs: number,
+    endedAtMs: number,
+    body: Payload,
+    state: Payload | null,
+  ): void {
     const record = ticket as InputRecord;
     const worker = record.owner as Worker;
     const { host } = worker;
@@ -246,7 +260,8 @@ export class Delivery implements Inbound {
 
   /** Takes back an input that had not started on a dead host: it will wait again, unless its end came meanwhile. */
   reclaim(worker: Worker, record: InputRecord): void {
-    if (record.cancelReason !== null) this.#settleUnstarted(worker, record, 'cancelled', cancelledError(record.cancelReason));
+    if (record.cancelReason !== null)
+      this.#settleUnstarted(worker, record, 'cancelled', cancelledError(record.cancelReason));
     else if (record.isExpired) this.#settleUnstarted(worker, record, 'expired', expiredError());
     else record.isLent = false;
   }

@@ -46,7 +46,10 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
     try {
       // An abort that was there first: nothing is sent.
       if (signal?.aborted === true) throw GreenroomError.of('cancelled', { cause: signal.reason });
-      const record = this.#supervisor.deliverValue(this.workerId, input, { deadlineAtMs: askDeadline(timeoutMs), idempotencyKey });
+      const record = this.#supervisor.deliverValue(this.workerId, input, {
+        deadlineAtMs: askDeadline(timeoutMs),
+        idempotencyKey,
+      });
       return awaitOutput(this.#supervisor, record, readOutput<Actor>, signal);
     } catch (refusal) {
       return Promise.reject(asGreenroomError(refusal));
@@ -94,10 +97,16 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
   /** The entries after a sequence, oldest first, up to the newest; ends there. */
   async *transcript(options: { readonly after?: number | undefined } = {}): AsyncGenerator<TranscriptEntry> {
     let after = options.after ?? 0;
-    for (let hasMore = true; hasMore; ) {
+    for (let hasMore = true; hasMore;) {
       const page = this.#supervisor.transcript(this.workerId, { after, limit: PAGE_ITEMS });
       for (const { sequence, atMs, type, inputId, data } of page.items) {
-        yield { sequence, at: new Date(atMs).toISOString(), type, ...(inputId !== null && { inputId }), data: decode(data) };
+        yield {
+          sequence,
+          at: new Date(atMs).toISOString(),
+          type,
+          ...(inputId !== null && { inputId }),
+          data: decode(data),
+        };
       }
       ({ nextAfter: after, hasMore } = page);
     }

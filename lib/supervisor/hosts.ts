@@ -132,7 +132,12 @@ export class Hosts {
 
   async views(): Promise<HostView[]> {
     return Promise.all(
-      this.#slots.map(async ({ host, status, workerCount }) => ({ hostId: host.hostId, status, workers: workerCount, ...(await host.stats()) })),
+      this.#slots.map(async ({ host, status, workerCount }) => ({
+        hostId: host.hostId,
+        status,
+        workers: workerCount,
+        ...(await host.stats()),
+      })),
     );
   }
 
@@ -160,7 +165,8 @@ export class Hosts {
   #launch(): void {
     const inbound = this.#inbound;
     const host = this.#factory.launch(`host-${++this.#launched}`, {
-      reply: (ticket, code, startedAtMs, endedAtMs, body, state) => inbound.reply(ticket, code, startedAtMs, endedAtMs, body, state),
+      reply: (ticket, code, startedAtMs, endedAtMs, body, state) =>
+        inbound.reply(ticket, code, startedAtMs, endedAtMs, body, state),
       emitted: (workerSlot, seq, atMs, data) => inbound.emitted(slot, workerSlot, seq, atMs, data),
     });
     const slot = new HostSlot(host);
@@ -195,10 +201,13 @@ export class Hosts {
       this.#launch();
       return;
     }
-    const timer = setTimeout(() => {
-      this.#relaunchTimers.delete(timer);
-      this.#launch();
-    }, backoffMs(this.#failedLaunches + 1));
+    const timer = setTimeout(
+      () => {
+        this.#relaunchTimers.delete(timer);
+        this.#launch();
+      },
+      backoffMs(this.#failedLaunches + 1),
+    );
     this.#relaunchTimers.add(timer);
   }
 
@@ -211,7 +220,8 @@ export class Hosts {
     }
     const pending = slot.pendingStarts;
     slot.pendingStarts = [];
-    for (let at = 0; at < pending.length; at += START_BATCH) await this.#startBatch(slot, pending.slice(at, at + START_BATCH));
+    for (let at = 0; at < pending.length; at += START_BATCH)
+      await this.#startBatch(slot, pending.slice(at, at + START_BATCH));
   }
 
   async #startBatch(slot: HostSlot, batch: readonly Worker[]): Promise<void> {

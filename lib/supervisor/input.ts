@@ -61,7 +61,14 @@ export class InputRecord implements Ticket, Link<InputRecord>, Deadline<InputRec
   #listener: InputListener | null = null;
   #moreListeners: InputListener[] | null = null;
 
-  constructor(owner: InputOwner, idPrefix: string, seq: number, payload: Payload, bytes: number, idempotencyKey: string | null) {
+  constructor(
+    owner: InputOwner,
+    idPrefix: string,
+    seq: number,
+    payload: Payload,
+    bytes: number,
+    idempotencyKey: string | null,
+  ) {
     this.#owner = owner;
     this.#idPrefix = idPrefix;
     this.seq = seq;

@@ -110,8 +110,16 @@ export class Lifecycle implements HostListener {
     lent.forEach((record, at) => {
       if (at > lastStarted) this.#delivery.reclaim(worker, record);
       else if (record.cancelReason !== null) {
-        const details = { reason: record.cancelReason, ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }) };
-        this.#delivery.settleInterrupted(worker, record, 'cancelled', GreenroomError.of('cancelled', { details }).toWire());
+        const details = {
+          reason: record.cancelReason,
+          ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }),
+        };
+        this.#delivery.settleInterrupted(
+          worker,
+          record,
+          'cancelled',
+          GreenroomError.of('cancelled', { details }).toWire(),
+        );
       } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
         record.attempt++;
         record.isLent = false;
@@ -129,14 +137,21 @@ export class Lifecycle implements HostListener {
       return;
     }
     if (isCharged) worker.chargeDeath((deathsMs, nowMs) => recentDeaths(deathsMs, nowMs, this.#budget));
-    const decision = isCharged ? decideRestart(worker.deathsMs, this.#budget) : ({ type: 'restart', delayMs: 0 } as const);
+    const decision = isCharged
+      ? decideRestart(worker.deathsMs, this.#budget)
+      : ({ type: 'restart', delayMs: 0 } as const);
     if (decision.type === 'giveUp') {
       this.#giveUp(worker, death);
       return;
     }
     worker.apply('died');
     worker.restarts++;
-    const data = JSON.stringify({ cause: death.cause, restarts: worker.restarts, delay_ms: decision.delayMs, ...death.details });
+    const data = JSON.stringify({
+      cause: death.cause,
+      restarts: worker.restarts,
+      delay_ms: decision.delayMs,
+      ...death.details,
+    });
     worker.store.append('restarted', Date.now(), 0, data);
     if (decision.delayMs === 0) this.start(worker);
     else worker.restartTimer = setTimeout(() => this.#restartAfterPause(worker), decision.delayMs);
@@ -150,7 +165,10 @@ export class Lifecycle implements HostListener {
   #giveUp(worker: Worker, death: Death): void {
     worker.apply('gaveUp');
     worker.clearTimers();
-    this.#log.error({ worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths: worker.deathsMs.length }, 'worker failed');
+    this.#log.error(
+      { worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths: worker.deathsMs.length },
+      'worker failed',
+    );
     worker.store.append('failed', Date.now(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
     this.#delivery.failWaiting(worker, 'worker_failed', 'failed');
   }
@@ -210,7 +228,8 @@ export class Lifecycle implements HostListener {
     } catch (thrown) {
       // It died (then its death has finished the stop), or `stopped` does not end: its place there is not used again.
       isClean = false;
-      if (asGreenroomError(thrown).code === 'timeout') this.#log.warn({ worker_id: worker.workerId }, 'stopped() did not end in time');
+      if (asGreenroomError(thrown).code === 'timeout')
+        this.#log.warn({ worker_id: worker.workerId }, 'stopped() did not end in time');
     }
     if (worker.host !== slot || worker.status !== 'stopping') return;
     slot.unseat(worker, isClean);
@@ -224,7 +243,14 @@ export class Lifecycle implements HostListener {
     worker.apply('stopFinished');
     worker.settleStart();
     const { drained, cancelled, refused, reason } = stopping;
-    const ack: StopAck = { workerId: worker.workerId, status: worker.status, drained, cancelled, refused, ...(reason !== null && { reason }) };
+    const ack: StopAck = {
+      workerId: worker.workerId,
+      status: worker.status,
+      drained,
+      cancelled,
+      refused,
+      ...(reason !== null && { reason }),
+    };
     worker.store.append('stopped', Date.now(), 0, JSON.stringify({ drained, cancelled, refused, reason }));
     stopping.resolve(ack);
   }

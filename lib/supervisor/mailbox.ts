@@ -124,7 +124,7 @@ export class Mailbox<M extends Link<M>> {
 
   /** The lent messages, first to last. */
   *lentMessages(): Generator<M> {
-    for (let message = this.#first; message !== null && message !== this.#nextToLend; ) {
+    for (let message = this.#first; message !== null && message !== this.#nextToLend;) {
       const { next }: M = message;
       yield message;
       message = next;
@@ -133,7 +133,7 @@ export class Mailbox<M extends Link<M>> {
 
   /** The messages that nobody was lent, first to last. Removing the one at hand is fine. */
   *waitingMessages(): Generator<M> {
-    for (let message = this.#nextToLend; message !== null; ) {
+    for (let message = this.#nextToLend; message !== null;) {
       const { next }: M = message;
       yield message;
       message = next;

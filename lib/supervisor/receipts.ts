@@ -109,5 +109,9 @@ export class Receipts {
 }
 
 function keptBytes(record: InputRecord): number {
-  return record.output === null ? 0 : typeof record.output === 'string' ? record.output.length : payloadBytes(record.output);
+  return record.output === null
+    ? 0
+    : typeof record.output === 'string'
+      ? record.output.length
+      : payloadBytes(record.output);
 }

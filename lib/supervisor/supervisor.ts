@@ -19,7 +19,17 @@ import type { Logger } from '../observe/log.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { ActorView, CancelAck, CloseReport, EntryType, Receipt, RuntimeView, StopAck, WorkerSummary, WorkerView } from '../protocol/views.ts';
+import type {
+  ActorView,
+  CancelAck,
+  CloseReport,
+  EntryType,
+  Receipt,
+  RuntimeView,
+  StopAck,
+  WorkerSummary,
+  WorkerView,
+} from '../protocol/views.ts';
 import type { Store } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
@@ -138,9 +148,12 @@ export class Supervisor {
       await existing.startSettled();
       return { view: existing.view(), created: false };
     }
-    if (actor.definition.config !== undefined) requireValid(actor.definition.config, decode(config), 'invalid_request', 'config');
+    if (actor.definition.config !== undefined)
+      requireValid(actor.definition.config, decode(config), 'invalid_request', 'config');
     if (this.#directory.size >= this.limits.maxWorkers) {
-      throw GreenroomError.of('runtime_overloaded', { details: { max_workers: this.limits.maxWorkers, retry_after_ms: 1_000 } });
+      throw GreenroomError.of('runtime_overloaded', {
+        details: { max_workers: this.limits.maxWorkers, retry_after_ms: 1_000 },
+      });
     }
     const createdAtMs = Date.now();
     const record = { workerId, kind: actor.kind, displayName, config, createdAtMs, state: null };
@@ -254,7 +267,8 @@ export class Supervisor {
     const worker = this.#directory.require(workerId);
     requireValid(worker.actor.definition.input, value, 'invalid_input');
     const timers = (worker.timers ??= new Set());
-    if (timers.size >= maxTimers) throw GreenroomError.of('worker_busy', { message: 'The worker has too many timers.' });
+    if (timers.size >= maxTimers)
+      throw GreenroomError.of('worker_busy', { message: 'The worker has too many timers.' });
     const timer = setTimeout(() => {
       timers.delete(timer);
       try {
@@ -291,7 +305,8 @@ export class Supervisor {
 
   /** Refuses new work at once, lets what was accepted run until the deadline, cancels the rest, ends the hosts. */
   async close(deadlineMs: number): Promise<CloseReport> {
-    if (this.#status !== 'running') throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
+    if (this.#status !== 'running')
+      throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
     this.#status = 'draining';
     const before = { ...this.#delivery.counts };
     const active = [...this.#directory.values()].filter((worker) => worker.status !== 'stopped');
@@ -339,6 +354,9 @@ export class Supervisor {
 const RETRY_TIMER_MS = 100;
 
 function requireSameRequest(worker: Worker, kind: string, config: Payload, displayName: string | null): void {
-  const isSame = worker.kind === kind && worker.displayName === displayName && isDeepStrictEqual(decode(worker.config), decode(config));
+  const isSame =
+    worker.kind === kind &&
+    worker.displayName === displayName &&
+    isDeepStrictEqual(decode(worker.config), decode(config));
   if (!isSame) throw GreenroomError.of('worker_exists');
 }

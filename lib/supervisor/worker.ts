@@ -141,7 +141,11 @@ export class Worker implements InputOwner {
       config: decode(this.config),
       hostId: this.host?.host.hostId ?? null,
       restarts: this.restarts,
-      running: running && { inputId: running.inputId, ageMs: Date.now() - running.acceptedAtMs, attempt: running.attempt },
+      running: running && {
+        inputId: running.inputId,
+        ageMs: Date.now() - running.acceptedAtMs,
+        attempt: running.attempt,
+      },
       failure: this.failure,
       lastSequence: this.store.lastSequence,
     };

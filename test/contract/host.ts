@@ -26,7 +26,15 @@ interface Reply {
 
 const moduleOf = (name: string) => new URL(`../fixtures/actors/${name}.js`, import.meta.url).href;
 const unused = (): never => assert.fail('no actor asked for this');
-const services: RuntimeServices = { log: () => undefined, ask: unused, tell: unused, create: unused, stop: unused, invoke: unused, after: unused };
+const services: RuntimeServices = {
+  log: () => undefined,
+  ask: unused,
+  tell: unused,
+  create: unused,
+  stop: unused,
+  invoke: unused,
+  after: unused,
+};
 
 /** A host with what it said, in order. */
 class Probe {
@@ -37,13 +45,21 @@ class Probe {
   constructor(factory: HostFactory) {
     this.host = factory.launch('host-1', {
       reply: (ticket, code, startedAtMs, _endedAtMs, body, state) =>
-        this.replies.push({ seq: ticket.seq, code, body: read(body), state: state === null ? null : read(state), hasStarted: startedAtMs > 0 }),
+        this.replies.push({
+          seq: ticket.seq,
+          code,
+          body: read(body),
+          state: state === null ? null : read(state),
+          hasStarted: startedAtMs > 0,
+        }),
       emitted: (workerSlot, _seq, _atMs, data) => this.emitted.push({ workerSlot, data: read(data) }),
     });
   }
 
   async start(name: string, slot: number, config = '{}'): Promise<unknown> {
-    const [result] = await this.host.startWorkers([{ slot, workerId: `w${slot}`, kind: name, module: moduleOf(name), config, state: null }]);
+    const [result] = await this.host.startWorkers([
+      { slot, workerId: `w${slot}`, kind: name, module: moduleOf(name), config, state: null },
+    ]);
     return result;
   }
 
@@ -67,7 +83,8 @@ class Probe {
   }
 }
 
-const read = (payload: Payload): unknown => JSON.parse(typeof payload === 'string' ? payload : new TextDecoder().decode(payload));
+const read = (payload: Payload): unknown =>
+  JSON.parse(typeof payload === 'string' ? payload : new TextDecoder().decode(payload));
 
 export function hostContract(name: string, options: HostContractOptions): void {
   const launch = async (t: TestContext): Promise<Probe> => {
@@ -161,7 +178,10 @@ export function hostContract(name: string, options: HostContractOptions): void {
       await probe.start('context', 0);
       probe.send(0, 1, { do: 'count' });
       await probe.host.stopWorker(0);
-      assert.deepEqual(probe.replies.map(({ seq }) => seq), [1]);
+      assert.deepEqual(
+        probe.replies.map(({ seq }) => seq),
+        [1],
+      );
       assert.deepEqual(probe.emitted, [{ workerSlot: 0, data: 'stopped() ran' }]);
     });
 
@@ -217,7 +237,10 @@ export function hostContract(name: string, options: HostContractOptions): void {
       probe.send(1, 2, { code: 9 });
       const { type, error } = await probe.host.exited;
       assert.deepEqual([type, /code: 9/.test(error?.message ?? '')], ['crashed', true]);
-      assert.deepEqual(probe.replies.map(({ seq }) => seq), [1]);
+      assert.deepEqual(
+        probe.replies.map(({ seq }) => seq),
+        [1],
+      );
     });
   });
 }

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { codeOf, emitted, eventually, hasStatus, openGate, recordLog, startRuntime, transcriptOf } from '../support/start-runtime.ts';
+import {
+  codeOf,
+  emitted,
+  eventually,
+  hasStatus,
+  openGate,
+  recordLog,
+  startRuntime,
+  transcriptOf,
+} from '../support/start-runtime.ts';
 import type { GreenroomError } from '../../lib/errors.ts';
 
 const rejection = (promise: Promise<unknown>): Promise<GreenroomError> =>
@@ -14,9 +23,14 @@ describe('one at a time', () => {
     const runtime = await startRuntime(t);
     const worker = await runtime.create({ kind: 'context', workerId: 'self' });
     const echo = await runtime.create({ kind: 'echo', workerId: 'echo' });
-    const asks = Array.from({ length: 200 }, (_, n) => (n % 2 === 0 ? { do: 'count' } : { do: 'ask', worker: echo.workerId, input: n }));
+    const asks = Array.from({ length: 200 }, (_, n) =>
+      n % 2 === 0 ? { do: 'count' } : { do: 'ask', worker: echo.workerId, input: n },
+    );
     const answers = await Promise.all(asks.map((input) => worker.ask(input)));
-    assert.deepEqual(answers, asks.map((_, n) => (n % 2 === 0 ? n + 1 : n)));
+    assert.deepEqual(
+      answers,
+      asks.map((_, n) => (n % 2 === 0 ? n + 1 : n)),
+    );
   });
 
   test('workers of one host go on while another waits', async (t) => {
@@ -39,11 +53,21 @@ describe('bounds', () => {
     await emitted(worker, 'waiting');
     const waiting = [1, 2, 3].map((say) => worker.ask({ say }));
     const error = await rejection(worker.ask({ say: 4 }));
-    const { oldest_age_ms, running: head, ...details } = error.details as { oldest_age_ms: number; running: { input_id: string; age_ms: number } };
+    const {
+      oldest_age_ms,
+      running: head,
+      ...details
+    } = error.details as { oldest_age_ms: number; running: { input_id: string; age_ms: number } };
     assert.deepEqual([error.code, error.status, error.retryable], ['worker_busy', 429, true]);
     assert.ok(oldest_age_ms >= 0 && head.age_ms >= 0 && head.input_id.length > 0);
     assert.deepEqual(details, {
-      status: 'running', messages: 3, bytes: 27, capacity: 3, max_bytes: 67_108_864, estimated_wait_ms: 0, retry_after_ms: 50,
+      status: 'running',
+      messages: 3,
+      bytes: 27,
+      capacity: 3,
+      max_bytes: 67_108_864,
+      estimated_wait_ms: 0,
+      retry_after_ms: 50,
     });
     openGate('narrow');
     assert.deepEqual(await Promise.all([running, ...waiting]), [null, 1, 2, 3]);
@@ -75,7 +99,9 @@ describe('bounds', () => {
   test('the runtime is bounded in total bytes, across workers', async (t) => {
     const runtime = await startRuntime(t, { limits: { maxMessageBytes: 1_000_000, maxTotalBytes: 2_500_000 } });
     const workers = await Promise.all([1, 2, 3].map(() => runtime.create({ kind: 'gate' })));
-    const outcomes = await Promise.all(workers.map((worker) => codeOf(worker.tell({ wait: 'never', say: 'x'.repeat(900_000) }))));
+    const outcomes = await Promise.all(
+      workers.map((worker) => codeOf(worker.tell({ wait: 'never', say: 'x'.repeat(900_000) }))),
+    );
     assert.equal(outcomes[2], 'runtime_overloaded');
     await workers[0]?.cancel();
     await eventually(() => workers[0]?.view().status === 'idle');
@@ -88,7 +114,10 @@ describe('bounds', () => {
     const atLimit = 'x'.repeat(100_000 - 2);
     assert.equal(await echo.ask(atLimit), atLimit);
     const { code, details } = await rejection(echo.ask(`${atLimit}x`));
-    assert.deepEqual({ code, details }, { code: 'payload_too_large', details: { payload_bytes: 100_001, limit_bytes: 100_000, hop: 'ask' } });
+    assert.deepEqual(
+      { code, details },
+      { code: 'payload_too_large', details: { payload_bytes: 100_001, limit_bytes: 100_000, hop: 'ask' } },
+    );
     assert.equal(await codeOf(runtime.create({ kind: 'echo', config: { x: atLimit } })), 'payload_too_large');
   });
 
@@ -101,9 +130,13 @@ describe('bounds', () => {
       const runtime = await startRuntime(t, { limits: { maxMessageBytes: 1_000 } });
       const worker = await runtime.create({ kind: 'large' });
       const neighbour = await runtime.create({ kind: 'echo' });
-      const [refused, fine, alive] = await Promise.allSettled([worker.ask(input), worker.ask({ answer: 1_000 }), neighbour.ask(1)]);
+      const [refused, fine, alive] = await Promise.allSettled([
+        worker.ask(input),
+        worker.ask({ answer: 1_000 }),
+        neighbour.ask(1),
+      ]);
       assert.equal(refused.status, 'rejected');
-      const { code, details } = (refused).reason as GreenroomError;
+      const { code, details } = refused.reason as GreenroomError;
       assert.deepEqual([code, details?.['limit_bytes'], details?.['hop']], ['payload_too_large', 1_000, hop]);
       assert.deepEqual([fine.status, alive.status], ['fulfilled', 'fulfilled']);
     });
@@ -134,7 +167,12 @@ describe('errors of an actor', () => {
     const runtime = await startRuntime(t, { log });
     const worker = await runtime.create({ kind: 'throws' });
     const typed = await rejection(worker.ask('typed'));
-    assert.deepEqual(typed.toWire(), { code: 'no_such_thing', message: 'There is no such thing.', retryable: true, details: { id: 7 } });
+    assert.deepEqual(typed.toWire(), {
+      code: 'no_such_thing',
+      message: 'There is no such thing.',
+      retryable: true,
+      details: { id: 7 },
+    });
     const plain = await rejection(worker.ask('plain'));
     assert.deepEqual(plain.toWire(), { code: 'actor_error', message: 'The actor threw an error.', retryable: false });
     const line = await eventually(() => lines.find((entry) => entry.message === 'actor threw'));
@@ -180,7 +218,10 @@ describe('cancel', () => {
     assert.equal(await eventually(() => worker.input(near).outcome), 'cancelled');
     openGate('cancel');
     await hasStatus(worker, 'idle');
-    assert.deepEqual([worker.input(near).outcome, worker.input(near).startedAt, worker.input(far).outcome], ['cancelled', undefined, 'cancelled']);
+    assert.deepEqual(
+      [worker.input(near).outcome, worker.input(near).startedAt, worker.input(far).outcome],
+      ['cancelled', undefined, 'cancelled'],
+    );
     assert.deepEqual((await worker.cancel({ inputId: near })).outcome, 'cancelled');
     assert.equal(await codeOf(worker.cancel({ inputId: 'nothing' })), 'input_not_found');
   });
@@ -208,13 +249,26 @@ describe('cancel', () => {
     const { code, details } = await spinning;
     const { took_ms, host_id, ...rest } = details as { took_ms: number; host_id: string };
     assert.equal(code, 'cancelled');
-    assert.deepEqual(rest, { reason: 'enough', killed: true, culprits: ['deaf'], also_hit: ['neighbour'], workers_hit: 2 });
+    assert.deepEqual(rest, {
+      reason: 'enough',
+      killed: true,
+      culprits: ['deaf'],
+      also_hit: ['neighbour'],
+      workers_hit: 2,
+    });
     assert.ok(took_ms >= 0 && host_id === 'host-1');
     assert.equal(await behind, 2);
     await hasStatus(worker, 'idle');
-    assert.ok((await transcriptOf(worker)).some((entry) => entry.type === 'restarted' && (entry.data as { cause: string }).cause === 'cancel_grace'));
+    assert.ok(
+      (await transcriptOf(worker)).some(
+        (entry) => entry.type === 'restarted' && (entry.data as { cause: string }).cause === 'cancel_grace',
+      ),
+    );
     const kill = lines.find((line) => line.message === 'host killed');
-    assert.deepEqual([kill?.fields['cause'], kill?.fields['culprits'], kill?.fields['workers_hit']], ['cancel_grace', ['deaf'], 2]);
+    assert.deepEqual(
+      [kill?.fields['cause'], kill?.fields['culprits'], kill?.fields['workers_hit']],
+      ['cancel_grace', ['deaf'], 2],
+    );
   });
 
   test('by the signal of an ask cancels the input', async (t) => {

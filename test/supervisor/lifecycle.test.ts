@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import { writeFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { codeOf, emitted, eventually, hasStatus, openGate, recordLog, startRuntime, temporaryFolder, transcriptOf } from '../support/start-runtime.ts';
+import {
+  codeOf,
+  emitted,
+  eventually,
+  hasStatus,
+  openGate,
+  recordLog,
+  startRuntime,
+  temporaryFolder,
+  transcriptOf,
+} from '../support/start-runtime.ts';
 
 const types = (entries: { type: string }[]) => entries.map((entry) => entry.type);
 
@@ -19,7 +29,15 @@ describe('the death of a host', () => {
     assert.equal(restarted.length, 1);
     const { host_id, ...data } = restarted[0]?.data as Record<string, unknown>;
     assert.equal(host_id, 'host-1');
-    assert.deepEqual(data, { cause: 'exited', restarts: 1, delay_ms: 0, exit_code: 3, culprits: ['w'], also_hit: [], workers_hit: 1 });
+    assert.deepEqual(data, {
+      cause: 'exited',
+      restarts: 1,
+      delay_ms: 0,
+      exit_code: 3,
+      culprits: ['w'],
+      also_hit: [],
+      workers_hit: 1,
+    });
     assert.deepEqual([worker.view().restarts, worker.view().failure, worker.view().hostId], [1, null, 'host-2']);
   });
 
@@ -42,7 +60,10 @@ describe('the death of a host', () => {
       const lastSequence = busy.view().lastSequence;
       const waiting = busy.ask({ wait: 'never' });
       await emitted(busy, 'waiting', lastSequence);
-      assert.deepEqual(await Promise.all([codeOf(culprit.ask({ code: 1 })), codeOf(waiting)]), ['host_lost', 'host_lost']);
+      assert.deepEqual(await Promise.all([codeOf(culprit.ask({ code: 1 })), codeOf(waiting)]), [
+        'host_lost',
+        'host_lost',
+      ]);
       await Promise.all([culprit, idle, busy].map((worker) => hasStatus(worker, 'idle')));
     }
     assert.equal(await codeOf(culprit.ask({ code: 1 })), 'host_lost');
@@ -55,7 +76,9 @@ describe('the death of a host', () => {
     const { log, lines } = recordLog();
     const runtime = await startRuntime(t, { limits: { maxRestarts: 2 }, log });
     const worker = await runtime.create({ kind: 'exits', workerId: 'w' });
-    const codes = await Promise.all([1, 1, 1].map(() => codeOf(worker.ask({ code: 1 }))).concat(codeOf(worker.ask({ add: 1 }))));
+    const codes = await Promise.all(
+      [1, 1, 1].map(() => codeOf(worker.ask({ code: 1 }))).concat(codeOf(worker.ask({ add: 1 }))),
+    );
     assert.deepEqual(codes, ['host_lost', 'host_lost', 'host_lost', 'worker_failed']);
     assert.equal(worker.view().status, 'failed');
     assert.equal(worker.view().failure?.code, 'host_lost');
@@ -63,9 +86,10 @@ describe('the death of a host', () => {
     assert.ok(lines.some((line) => line.message === 'worker failed' && line.fields['worker_id'] === 'w'));
     assert.equal((await worker.restore()).status, 'idle');
     assert.equal(await worker.ask({ add: 1 }), 1);
-    assert.deepEqual(types(await transcriptOf(worker)).filter((type) => type !== 'input'), [
-      'created', 'failed', 'restarted', 'failed', 'restarted', 'failed', 'failed', 'failed', 'output',
-    ]);
+    assert.deepEqual(
+      types(await transcriptOf(worker)).filter((type) => type !== 'input'),
+      ['created', 'failed', 'restarted', 'failed', 'restarted', 'failed', 'failed', 'failed', 'output'],
+    );
   });
 
   test('does not run again what was cancelled or had expired while it waited on the dead host', async (t) => {
@@ -139,7 +163,14 @@ describe('stop', () => {
     assert.equal(worker.view().status, 'stopping');
     assert.equal(await codeOf(worker.ask({})), 'worker_stopping');
     openGate('drain');
-    const ack = { workerId: worker.workerId, status: 'stopped', drained: 3, cancelled: 0, refused: 1, reason: 'deploy' };
+    const ack = {
+      workerId: worker.workerId,
+      status: 'stopped',
+      drained: 3,
+      cancelled: 0,
+      refused: 1,
+      reason: 'deploy',
+    };
     assert.deepEqual(await stopping, ack);
     assert.deepEqual(await Promise.all(asks), [1, 2, 3]);
     assert.deepEqual(await worker.stop(), ack);

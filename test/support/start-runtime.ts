@@ -23,7 +23,10 @@ export async function startRuntime(t: TestContext, options: Partial<RuntimeOptio
 }
 
 /** Polls, once per turn of the loop, until the value is neither undefined nor false; for what no event tells. */
-export async function eventually<T>(look: () => T | undefined | false | Promise<T | undefined | false>, withinMs = 10_000): Promise<T> {
+export async function eventually<T>(
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+  withinMs = 10_000,
+): Promise<T> {
   const giveUpAtMs = performance.now() + withinMs;
   for (;;) {
     const found = await look();
@@ -41,7 +44,9 @@ export async function transcriptOf(worker: WorkerHandle, after = 0): Promise<Tra
 
 /** Resolves when the worker has emitted the value (since the sequence `after`). */
 export function emitted(worker: WorkerHandle, data: unknown, after = 0): Promise<TranscriptEntry> {
-  return eventually(async () => (await transcriptOf(worker, after)).find((entry) => entry.type === 'emitted' && entry.data === data));
+  return eventually(async () =>
+    (await transcriptOf(worker, after)).find((entry) => entry.type === 'emitted' && entry.data === data),
+  );
 }
 
 export function hasStatus(worker: WorkerHandle, status: string): Promise<true> {
@@ -67,8 +72,12 @@ export function temporaryFolder(t: TestContext): string {
 }
 
 /** A log that can be read. */
-export function recordLog(): { log: Logger; lines: { level: string; message: string; fields: Record<string, unknown> }[] } {
+export function recordLog(): {
+  log: Logger;
+  lines: { level: string; message: string; fields: Record<string, unknown> }[];
+} {
   const lines: { level: string; message: string; fields: Record<string, unknown> }[] = [];
-  const write = (level: string) => (fields: Record<string, unknown>, message: string) => void lines.push({ level, message, fields });
+  const write = (level: string) => (fields: Record<string, unknown>, message: string) =>
+    void lines.push({ level, message, fields });
   return { lines, log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') } };
 }

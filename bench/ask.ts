@@ -10,7 +10,7 @@ import type { Effort, Findings, Scenario } from './support/scenario.ts';
 import { median, pairwise } from './support/statistics.ts';
 
 const EFFORTS = {
-  quick: { rounds: 3, warmUpMs: 80, forMs: 150, latencyForMs: 40 },
+  quick: { rounds: 3, warmUpMs: 250, forMs: 250, latencyForMs: 40 },
   full: { rounds: 9, warmUpMs: 500, forMs: 1_000, latencyForMs: 500 },
 } as const satisfies Record<Effort, unknown>;
 

@@ -22,7 +22,7 @@ export interface Limits {
   readonly stopTimeoutMs: number;
   /** How long a host may take to start, or to load and start workers. Default 10 s. */
   readonly startTimeoutMs: number;
-  /** Receipts of ended inputs that are kept. Default 16,384. */
+  /** Receipts of ended inputs that are kept. Default 8,192. */
   readonly maxReceipts: number;
   /** Bytes of outputs kept with those receipts. Default 64 MiB. */
   readonly maxReceiptBytes: number;
@@ -32,7 +32,7 @@ export interface Limits {
   readonly maxIdempotencyKeys: number;
   /** Age at which an idempotency key is forgotten, from the end of its input. Default 24 h. */
   readonly idempotencyTtlMs: number;
-  /** Transcript entries kept per worker. Default 1,024. */
+  /** Transcript entries kept per worker, two for each input. Default 256: what is kept is what the garbage collector copies. */
   readonly maxTranscriptEntries: number;
   /** Transcript bytes kept per worker; the newest entry is always kept. Default 1 MiB. */
   readonly maxTranscriptBytes: number;
@@ -50,12 +50,12 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   askTimeoutMs: 30_000,
   stopTimeoutMs: 30_000,
   startTimeoutMs: 10_000,
-  maxReceipts: 16_384,
+  maxReceipts: 8_192,
   maxReceiptBytes: 64 * MiB,
   receiptTtlMs: 10 * 60_000,
   maxIdempotencyKeys: 16_384,
   idempotencyTtlMs: 24 * 3_600_000,
-  maxTranscriptEntries: 1_024,
+  maxTranscriptEntries: 256,
   maxTranscriptBytes: 1 * MiB,
   maxRestarts: 5,
   restartWindowMs: 60_000,

@@ -2,6 +2,7 @@
 // host, without mailbox, receipts, deadlines and transcript.
 
 import { createRuntime } from '../../lib/index.ts';
+import type { WorkerHandle } from '../../lib/index.ts';
 import { HostPool } from '../../lib/host/pool.ts';
 import type { HostEvents } from '../../lib/host/host.ts';
 import type { RuntimeServices } from '../../lib/host/services.ts';
@@ -21,12 +22,13 @@ export function greenroom(workers: number): Contender {
     start: async () => {
       const runtime = await createRuntime({ actors: [echoActor], hosts: 1 });
       const handles = await Promise.all(Array.from({ length: workers }, () => runtime.create({ kind: 'echo' })));
+      const handleOf = (lane: number): WorkerHandle => {
+        const handle = handles[lane % workers];
+        if (handle === undefined) throw new Error('no worker has this lane');
+        return handle;
+      };
       return {
-        ask: async (question, lane) => {
-          const handle = handles[lane % workers];
-          if (handle === undefined) throw new Error('no worker has this lane');
-          return handle.ask(question);
-        },
+        ask: (question, lane) => handleOf(lane).ask(question),
         close: async () => {
           const { cancelled } = await runtime.close();
           if (cancelled > 0) throw new Error(`${cancelled} inputs were cancelled`);

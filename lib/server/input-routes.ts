@@ -3,7 +3,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Payload } from '../protocol/payload.ts';
-import type { InputRecord } from '../supervisor/input.ts';
+import type { InputInfo, InputRecord } from '../supervisor/input.ts';
 import type { Edge, RegisterRoutes } from './edge.ts';
 import { sendError } from './errors.ts';
 import { deliverOptionsOf, waitSecondsOf } from './input-headers.ts';
@@ -80,7 +80,7 @@ function ackText(edge: Edge, record: InputRecord): string {
 }
 
 /** The fields of an ended input; `output` and `error` as the outcome has them, times last. */
-function resultParts(record: InputRecord): Payload[] {
+function resultParts(record: InputInfo): Payload[] {
   const { inputId, outcome, output, error, startedAtMs, endedAtMs } = record;
   const parts: Payload[] = [`"input_id":"${inputId}","outcome":"${outcome}"`];
   if (output !== null) parts.push(',"output":', output);
@@ -92,7 +92,7 @@ function resultParts(record: InputRecord): Payload[] {
   return parts;
 }
 
-function inputText(record: InputRecord): Payload {
+function inputText(record: InputInfo): Payload {
   const { workerId, inputId, outcome, status, attempt, acceptedAtMs } = record;
   const common = `"worker_id":"${workerId}","status":"${status}","attempt":${attempt},"accepted_at":"${timestamp(acceptedAtMs)}"`;
   if (outcome !== null) return join([`{"input":{${common},`, ...resultParts(record), '}}']);

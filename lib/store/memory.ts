@@ -34,7 +34,9 @@ export class MemoryStore implements Store {
 
 /** Rough size of an entry beside its data. */
 const ENTRY_OVERHEAD_BYTES = 64;
-const FIRST_CAPACITY = 4;
+const FIRST_CAPACITY = 2;
+/** Columns of numbers. */
+const NUMBERS = 3;
 
 class MemoryWorkerStore implements WorkerStore {
   #record: WorkerRecord;
@@ -43,7 +45,7 @@ class MemoryWorkerStore implements WorkerStore {
   //   sequence:   first            last
   //   columns:  [  first % n  …  last % n ]   n is a power of two
   #capacity = 0;
-  /** Two per entry: its time and the number of its input. */
+  /** Three per entry: its time, the number of its input, and its size: the data itself has long left the caches when it is dropped. */
   #numbers = new Float64Array(0);
   /** Index into ENTRY_TYPES. */
   #types = new Uint8Array(0);
@@ -72,13 +74,15 @@ class MemoryWorkerStore implements WorkerStore {
 
   append(type: EntryType, atMs: number, inputSeq: number, data: Payload): number {
     const sequence = ++this.#last;
-    this.#bytes += sizeOf(data);
+    const size = sizeOf(data);
+    this.#bytes += size;
     // Before the ring grows: at its bound it must not.
     while (this.#first < sequence && this.#isOverBounds()) this.#dropOldest();
     if (sequence - this.#first >= this.#capacity) this.#grow();
     const at = sequence & (this.#capacity - 1);
-    this.#numbers[2 * at] = atMs;
-    this.#numbers[2 * at + 1] = inputSeq;
+    this.#numbers[NUMBERS * at] = atMs;
+    this.#numbers[NUMBERS * at + 1] = inputSeq;
+    this.#numbers[NUMBERS * at + 2] = size;
     this.#types[at] = TYPE_INDEX[type];
     this.#data[at] = data;
     return sequence;
@@ -103,9 +107,9 @@ class MemoryWorkerStore implements WorkerStore {
     const at = sequence & (this.#capacity - 1);
     return {
       sequence,
-      atMs: this.#numbers[2 * at] ?? 0,
+      atMs: this.#numbers[NUMBERS * at] ?? 0,
       type: ENTRY_TYPES[this.#types[at] ?? 0] ?? 'created',
-      inputSeq: this.#numbers[2 * at + 1] ?? 0,
+      inputSeq: this.#numbers[NUMBERS * at + 1] ?? 0,
       data: this.#data[at] ?? 'null',
     };
   }
@@ -116,7 +120,7 @@ class MemoryWorkerStore implements WorkerStore {
 
   #dropOldest(): void {
     const at = this.#first++ & (this.#capacity - 1);
-    this.#bytes -= sizeOf(this.#data[at] ?? '');
+    this.#bytes -= this.#numbers[NUMBERS * at + 2] ?? 0;
     this.#data[at] = undefined;
   }
 
@@ -126,8 +130,9 @@ class MemoryWorkerStore implements WorkerStore {
     this.#resize(Math.max(FIRST_CAPACITY, this.#capacity * 2));
     for (const { sequence, atMs, type, inputSeq, data } of entries) {
       const at = sequence & (this.#capacity - 1);
-      this.#numbers[2 * at] = atMs;
-      this.#numbers[2 * at + 1] = inputSeq;
+      this.#numbers[NUMBERS * at] = atMs;
+      this.#numbers[NUMBERS * at + 1] = inputSeq;
+      this.#numbers[NUMBERS * at + 2] = sizeOf(data);
       this.#types[at] = TYPE_INDEX[type];
       this.#data[at] = data;
     }
@@ -135,7 +140,7 @@ class MemoryWorkerStore implements WorkerStore {
 
   #resize(capacity: number): void {
     this.#capacity = capacity;
-    this.#numbers = new Float64Array(2 * capacity);
+    this.#numbers = new Float64Array(NUMBERS * capacity);
     this.#types = new Uint8Array(capacity);
     this.#data = new Array<Payload | undefined>(capacity).fill(undefined);
   }

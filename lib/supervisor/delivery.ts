@@ -13,6 +13,7 @@ import type { EntryType, Outcome } from '../protocol/views.ts';
 import { Deadlines } from './deadlines.ts';
 import type { HostSlot, Inbound } from './hosts.ts';
 import { InputRecord } from './input.ts';
+import type { InputInfo } from './input.ts';
 import { Receipts } from './receipts.ts';
 import type { Worker } from './worker.ts';
 
@@ -124,10 +125,13 @@ export class Delivery implements Inbound {
   }
 
   /** An input by its id, while its receipt is kept. */
-  find(worker: Worker, inputId: string): InputRecord | undefined {
+  find(worker: Worker, inputId: string): InputInfo | undefined {
     if (!inputId.startsWith(this.#inputIdPrefix)) return undefined;
-    const record = this.#receipts.get(Number(inputId.slice(this.#inputIdPrefix.length)), Date.now());
-    return record?.owner === worker && record.inputId === inputId ? record : undefined;
+    const seq = Number(inputId.slice(this.#inputIdPrefix.length));
+    const info = this.#receipts.get(seq, Date.now());
+    // The id as it was given out, not another spelling of its number.
+    if (info?.owner !== worker || this.inputId(info.seq) !== inputId) return undefined;
+    return info instanceof InputRecord ? info : { ...info, workerId: worker.workerId, inputId, status: 'ended' };
   }
 
   // --- to the host and back ---
@@ -145,7 +149,7 @@ export class Delivery implements Inbound {
       const record = mailbox.lend();
       if (record === null) return;
       record.isLent = true;
-      worker.apply('engaged');
+      if (worker.status !== 'running') worker.apply('engaged');
       host.host.send(worker.slot, record);
     }
   }

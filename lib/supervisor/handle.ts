@@ -6,7 +6,7 @@ import type { Payload } from '../protocol/payload.ts';
 import type { ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
 import type { CancelAck, InputView, Receipt, StopAck, TranscriptEntry, WorkerView } from '../protocol/views.ts';
 import { askDeadline, awaitOutput } from './asking.ts';
-import type { CancelRequest, InputRecord, StopRequest, Supervisor } from './supervisor.ts';
+import type { CancelRequest, InputInfo, StopRequest, Supervisor } from './supervisor.ts';
 
 export interface AskOptions {
   /** From the acceptance of the input. Default `limits.askTimeoutMs`. */
@@ -117,7 +117,7 @@ function readOutput<Actor extends ActorShape>(output: Payload): ActorOutput<Acto
   return decode(output);
 }
 
-function inputView(record: InputRecord): InputView {
+function inputView(record: InputInfo): InputView {
   const { workerId, inputId, status, outcome, output, error, attempt, acceptedAtMs, startedAtMs, endedAtMs } = record;
   return {
     workerId,

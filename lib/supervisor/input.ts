@@ -1,11 +1,12 @@
-// One accepted input, from its acceptance until its receipt is forgotten. The only object that is made for it on the main
-// thread: link of the mailbox, ticket on the wire, entry of the deadline wheel and receipt in one.
+// One accepted input, from its acceptance until its outcome. The only object that is made for it on the main thread: link of
+// the mailbox, ticket on the wire and entry of the deadline wheel in one. With a key it is its own receipt as well.
 
 import type { WireError } from '../errors.ts';
 import type { Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Outcome } from '../protocol/views.ts';
 import type { Deadline } from './deadlines.ts';
+import type { InputFacts } from './ended.ts';
 import type { Link } from './mailbox.ts';
 
 /** The part of a worker that its inputs refer to. */
@@ -23,7 +24,14 @@ export interface InputListener {
   overdue?(record: InputRecord): void;
 }
 
-export class InputRecord implements Ticket, Link<InputRecord>, Deadline<InputRecord> {
+/** An input as its receipt tells it: a live record, or what is kept of one that has ended. */
+export interface InputInfo extends InputFacts {
+  readonly workerId: string;
+  readonly inputId: string;
+  readonly status: 'waiting' | 'running' | 'ended';
+}
+
+export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadline<InputRecord> {
   readonly seq: number;
   readonly bytes: number;
   readonly acceptedAtMs: number;

@@ -2,7 +2,8 @@
 // ones leave in the order in which they ended, when there are too many, too many bytes of outputs, or they are too old.
 // Those with an idempotency key have bounds of their own, so that traffic without keys cannot push them out.
 
-import { payloadBytes } from '../protocol/payload.ts';
+import { EndedRing, keptBytes } from './ended.ts';
+import type { InputFacts } from './ended.ts';
 import type { InputRecord } from './input.ts';
 
 export interface ReceiptBounds {
@@ -11,17 +12,17 @@ export interface ReceiptBounds {
   readonly ttlMs: number;
 }
 
-/** Numbers are dense, so records lie in pages by number: a few words per input and no hashing. */
+/** Numbers are dense, so inputs lie in pages by number: a few words per input and no hashing. */
 const PAGE = 256;
 
 interface Page {
-  readonly records: (InputRecord | undefined)[];
+  /** A record while it lives, or has a key; the position in the ring of what has ended without one. */
+  readonly entries: (InputRecord | number | undefined)[];
   count: number;
 }
 
-/** Ended inputs in the order of their end, linked through `next`. */
-interface EndedLine {
-  readonly bounds: ReceiptBounds;
+/** Ended inputs with a key, in the order of their end, linked through `next`: their workers know them by their keys. */
+interface KeyedLine {
   first: InputRecord | null;
   last: InputRecord | null;
   count: number;
@@ -29,19 +30,21 @@ interface EndedLine {
 }
 
 export class Receipts {
-  /** An object, not a Map: a Map leaves its old tables behind when it rehashes, and those kept whole pages of ended inputs alive. */
+  /** An object, not a Map: a Map leaves its old tables behind when it rehashes, and those kept whole pages alive. */
   readonly #pages: Record<number, Page> = Object.create(null) as Record<number, Page>;
   /** Page of the newest input: nearly every access is to it. */
-  #newest: Page = { records: [], count: 0 };
+  #newest: Page = { entries: [], count: 0 };
   #newestIndex = -1;
-  readonly #plain: EndedLine;
-  readonly #keyed: EndedLine;
+  readonly #plain = new EndedRing();
+  readonly #plainBounds: ReceiptBounds;
+  readonly #keyed: KeyedLine = { first: null, last: null, count: 0, bytes: 0 };
+  readonly #keyedBounds: ReceiptBounds;
   readonly #onForgotten: (record: InputRecord) => void;
 
   /** `onForgotten` is told of each receipt that leaves and had an idempotency key. */
   constructor(plain: ReceiptBounds, keyed: ReceiptBounds, onForgotten: (record: InputRecord) => void) {
-    this.#plain = { bounds: plain, first: null, last: null, count: 0, bytes: 0 };
-    this.#keyed = { bounds: keyed, first: null, last: null, count: 0, bytes: 0 };
+    this.#plainBounds = plain;
+    this.#keyedBounds = keyed;
     this.#onForgotten = onForgotten;
   }
 
@@ -50,68 +53,79 @@ export class Receipts {
     if (index !== this.#newestIndex) {
       // What it held may be forgotten already; nothing would look at the page again.
       if (this.#newest.count === 0) delete this.#pages[this.#newestIndex];
-      this.#newest = { records: new Array<InputRecord | undefined>(PAGE).fill(undefined), count: 0 };
+      this.#newest = { entries: new Array<undefined>(PAGE).fill(undefined), count: 0 };
       this.#newestIndex = index;
       this.#pages[index] = this.#newest;
     }
-    this.#newest.records[record.seq % PAGE] = record;
+    this.#newest.entries[record.seq % PAGE] = record;
     this.#newest.count++;
   }
 
-  get(seq: number, nowMs: number): InputRecord | undefined {
-    const record = this.#pages[Math.floor(seq / PAGE)]?.records[seq % PAGE];
-    if (record === undefined || record.outcome === null) return record;
-    return record.endedAtMs + this.#lineOf(record).bounds.ttlMs <= nowMs ? undefined : record;
+  get(seq: number, nowMs: number): InputFacts | undefined {
+    const entry = this.#pages[Math.floor(seq / PAGE)]?.entries[seq % PAGE];
+    if (entry === undefined) return undefined;
+    if (typeof entry !== 'number' && entry.outcome === null) return entry;
+    const info = typeof entry === 'number' ? this.#plain.at(entry) : entry;
+    const { ttlMs } = typeof entry === 'number' ? this.#plainBounds : this.#keyedBounds;
+    return info === undefined || info.endedAtMs + ttlMs <= nowMs ? undefined : info;
   }
 
   /** To be called once, when the record has its outcome and has left the mailbox. */
   ended(record: InputRecord): void {
-    const line = this.#lineOf(record);
+    if (record.idempotencyKey !== null) {
+      this.#endedWithKey(record);
+      return;
+    }
+    const page = this.#pages[Math.floor(record.seq / PAGE)];
+    if (page !== undefined) page.entries[record.seq % PAGE] = this.#plain.push(record);
+    const { maxCount, maxBytes } = this.#plainBounds;
+    while (this.#plain.count > maxCount || this.#plain.bytes > maxBytes) this.#clear(this.#plain.shift());
+  }
+
+  #endedWithKey(record: InputRecord): void {
+    const line = this.#keyed;
     if (line.last === null) line.first = record;
     else line.last.next = record;
     line.last = record;
     line.count++;
-    line.bytes += keptBytes(record);
-    while (line.count > line.bounds.maxCount || line.bytes > line.bounds.maxBytes) this.#forgetFirst(line);
+    line.bytes += bytesOf(record);
+    const { maxCount, maxBytes } = this.#keyedBounds;
+    while (line.count > maxCount || line.bytes > maxBytes) this.#forgetFirstKeyed();
   }
 
   /** Forgets what is too old. */
   expire(nowMs: number): void {
-    for (const line of [this.#plain, this.#keyed]) {
-      while (line.first !== null && line.first.endedAtMs + line.bounds.ttlMs <= nowMs) this.#forgetFirst(line);
-    }
+    while (this.#plain.firstEndedAtMs + this.#plainBounds.ttlMs <= nowMs) this.#clear(this.#plain.shift());
+    const line = this.#keyed;
+    while (line.first !== null && line.first.endedAtMs + this.#keyedBounds.ttlMs <= nowMs) this.#forgetFirstKeyed();
   }
 
   get count(): number {
     return this.#plain.count + this.#keyed.count;
   }
 
-  #lineOf(record: InputRecord): EndedLine {
-    return record.idempotencyKey === null ? this.#plain : this.#keyed;
-  }
-
-  #forgetFirst(line: EndedLine): void {
+  #forgetFirstKeyed(): void {
+    const line = this.#keyed;
     const record = line.first;
     if (record === null) return;
     line.first = record.next;
     if (line.first === null) line.last = null;
     record.next = null;
     line.count--;
-    line.bytes -= keptBytes(record);
-    const index = Math.floor(record.seq / PAGE);
+    line.bytes -= bytesOf(record);
+    this.#clear(record.seq);
+    this.#onForgotten(record);
+  }
+
+  #clear(seq: number): void {
+    const index = Math.floor(seq / PAGE);
     const page = this.#pages[index];
-    if (page !== undefined) {
-      page.records[record.seq % PAGE] = undefined;
-      if (--page.count === 0 && index !== this.#newestIndex) delete this.#pages[index];
-    }
-    if (record.idempotencyKey !== null) this.#onForgotten(record);
+    if (page === undefined) return;
+    page.entries[seq % PAGE] = undefined;
+    if (--page.count === 0 && index !== this.#newestIndex) delete this.#pages[index];
   }
 }
 
-function keptBytes(record: InputRecord): number {
-  return record.output === null
-    ? 0
-    : typeof record.output === 'string'
-      ? record.output.length
-      : payloadBytes(record.output);
+function bytesOf(record: InputRecord): number {
+  return record.output === null ? 0 : keptBytes(record.output);
 }

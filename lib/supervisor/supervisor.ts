@@ -38,7 +38,7 @@ import type { DeliverOptions } from './delivery.ts';
 import { Directory, requireWorkerId } from './directory.ts';
 import type { ListQuery } from './directory.ts';
 import { Hosts } from './hosts.ts';
-import type { InputRecord } from './input.ts';
+import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { StopRequest } from './lifecycle.ts';
 import { COMMANDS, requireEffect } from './states.ts';
@@ -46,7 +46,7 @@ import { Worker } from './worker.ts';
 
 export type { DeliverOptions } from './delivery.ts';
 export type { ListQuery } from './directory.ts';
-export type { InputRecord } from './input.ts';
+export type { InputInfo, InputRecord } from './input.ts';
 export type { StopRequest } from './lifecycle.ts';
 
 export interface CreateRequest {
@@ -232,11 +232,11 @@ export class Supervisor {
   }
 
   /** Throws `worker_not_found` or `input_not_found`. */
-  input(workerId: string, inputId: string): InputRecord {
+  input(workerId: string, inputId: string): InputInfo {
     const worker = this.#directory.require(workerId);
-    const record = this.#delivery.find(worker, inputId);
-    if (record === undefined) throw GreenroomError.of('input_not_found');
-    return record;
+    const info = this.#delivery.find(worker, inputId);
+    if (info === undefined) throw GreenroomError.of('input_not_found');
+    return info;
   }
 
   receipt(record: InputRecord): Receipt {
@@ -254,11 +254,11 @@ export class Supervisor {
       const effect = this.#delivery.cancel(worker, running, reason);
       return { workerId, status: worker.status, effect, inputId: running.inputId };
     }
-    const record = this.#delivery.find(worker, request.inputId);
-    if (record === undefined) throw GreenroomError.of('input_not_found');
-    const { inputId, outcome } = record;
+    const info = this.input(workerId, request.inputId);
+    const { inputId, outcome } = info;
     if (outcome !== null) return { workerId, status: worker.status, effect: 'ended', inputId, outcome };
-    const effect = this.#delivery.cancel(worker, record, reason);
+    // What has no outcome is found as its live record.
+    const effect = this.#delivery.cancel(worker, info as InputRecord, reason);
     return { workerId, status: worker.status, effect, inputId, ...(effect === 'removed' && { outcome: 'cancelled' }) };
   }
 

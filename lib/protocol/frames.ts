@@ -65,7 +65,8 @@ export function pushReply(
   body: Payload,
   state: Payload | null,
 ): void {
-  batch.push(slot * 4 + code, startedAtMs, endedAtMs, body, state);
+  // The difference is a small integer, which costs less on both sides than a second time of day.
+  batch.push(slot * 4 + code, startedAtMs, endedAtMs - startedAtMs, body, state);
 }
 
 export function pushEmitted(batch: Batch, workerSlot: number, seq: number, atMs: number, data: Payload): void {
@@ -95,11 +96,12 @@ export function eachReply(batch: Batch, visitor: ReplyVisitor): void {
         batch[at + 4] as Payload,
       );
     } else {
+      const startedAtMs = batch[at + 1] as number;
       visitor.reply(
         head >> 2,
         (head & 3) as ReplyCode,
-        batch[at + 1] as number,
-        batch[at + 2] as number,
+        startedAtMs,
+        startedAtMs + (batch[at + 2] as number),
         batch[at + 3] as Payload,
         batch[at + 4] as Payload | null,
       );

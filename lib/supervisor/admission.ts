@@ -48,14 +48,14 @@ export class Admission {
 
   /** A value of this process. */
   value(worker: Worker, value: unknown, options: DeliverOptions): InputRecord {
-    // A repeated key is answered in every status; all others are refused before their value is looked at.
+    // A repeated key is answered in every status; all others are refused before their value is encoded.
     if (options.idempotencyKey === undefined) this.requireRoom(worker, 0);
     const text = encode(value);
     const bytes = requireSize(payloadBytes(text), this.#limits.maxMessageBytes, 'ask');
     const digest = digestOf(text, options);
     const known = replay(worker, options, digest);
     if (known !== null) return known;
-    if (options.idempotencyKey !== undefined) this.requireRoom(worker, 0);
+    this.requireRoom(worker, bytes);
     requireValid(worker.actor.definition.input, value, 'invalid_input');
     return this.#delivery.accept(worker, text, bytes, options, digest);
   }

@@ -94,9 +94,8 @@ export class Delivery implements Inbound {
     return error;
   }
 
-  /** The caller has checked the worker's status and the input's size and shape. */
+  /** The caller has checked that there is room, the input's size and its shape. */
   accept(worker: Worker, payload: Payload, bytes: number, options: DeliverOptions, digest: string | null): InputRecord {
-    this.requireRoom(worker, bytes);
     const record = new InputRecord(
       worker,
       this.#inputIdPrefix,

@@ -16,7 +16,11 @@ const ENDLESS = { text: 'a', rounds: 1_000_000_000 };
 const hasCode = (code: string) => (error: unknown) => error instanceof GreenroomError && error.code === code;
 
 async function startAll(t: TestContext, options: Partial<ClientOptions> = {}): Promise<Client> {
-  const runtime = await createRuntime({ actors: [new URL('../../actors/', import.meta.url)], hosts: 0 });
+  const runtime = await createRuntime({
+    actors: [new URL('../../actors/', import.meta.url)],
+    hosts: 0,
+    limits: { maxTranscriptEntries: 1_024 },
+  });
   const server = await startServer({ runtime, token: TOKEN, host: '127.0.0.1', port: 0 });
   const client = createClient({ url: server.url, token: TOKEN, ...options });
   t.after(async () => {
@@ -127,6 +131,7 @@ test('an ask that outlives the time for which the runtime holds an answer back s
 
 test('a transcript is read page by page and ends at the newest entry', async (t) => {
   const worker = await (await startAll(t)).create({ kind: 'echo', workerId: 'e1' });
+  // More than a page of the server, and within what is kept.
   for (let n = 0; n < 300; n++) await worker.tell({ some_key: n });
   await worker.ask('last');
   const entries: TranscriptEntry[] = [];

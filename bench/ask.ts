@@ -3,11 +3,10 @@
 import { comlink } from './contenders/ports.ts';
 import { pools } from './contenders/pools.ts';
 import { greenroom } from './contenders/greenroom.ts';
-import { takeTurn } from './contenders/contender.ts';
-import { oneByOne } from './support/load.ts';
-import { interleave, roundsOf } from './support/rounds.ts';
+import { roundsOf } from './support/rounds.ts';
 import type { Effort, Findings, Scenario } from './support/scenario.ts';
 import { median, pairwise } from './support/statistics.ts';
+import { measureInProcesses } from './support/turns.ts';
 
 const EFFORTS = {
   quick: { rounds: 3, warmUpMs: 250, forMs: 250, latencyForMs: 40 },
@@ -22,18 +21,10 @@ export const ask: Scenario = {
   name: 'ask',
   question: `asks per second on one host, ${IN_FLIGHT} in flight, and the latency of one at a time`,
   run: async (effort): Promise<Findings> => {
-    const { rounds, latencyForMs, ...times } = EFFORTS[effort];
+    const { rounds, ...times } = EFFORTS[effort];
     const ours = [greenroom(100), greenroom(1)];
     const others = [...pools, comlink];
-    const subjects = [...others, ...ours].map((contender) => ({
-      name: contender.name,
-      turn: () =>
-        takeTurn(contender, { ...times, inFlight: IN_FLIGHT }, async (one) => {
-          const { p50Us, p99Us } = await oneByOne(one, latencyForMs);
-          return { 'p50 in µs, 1 in flight': p50Us, 'p99 in µs, 1 in flight': p99Us };
-        }),
-    }));
-    const measures = await interleave(subjects, rounds);
+    const measures = await measureInProcesses([...others, ...ours], rounds, { ...times, inFlight: IN_FLIGHT });
     const rate = (name: string): readonly number[] => roundsOf(measures, name, 'asks/s');
     const byRate = others.map(({ name }) => name).toSorted((a, b) => median(rate(b)) - median(rate(a)));
     const ratios = ours.flatMap(({ name }) =>

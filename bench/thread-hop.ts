@@ -3,10 +3,10 @@
 import { batchedPostMessage, comlink, postMessage } from './contenders/ports.ts';
 import { piscinaDefault, pools } from './contenders/pools.ts';
 import { linkAlone } from './contenders/greenroom.ts';
-import { takeTurn } from './contenders/contender.ts';
-import { interleave, roundsOf } from './support/rounds.ts';
+import { roundsOf } from './support/rounds.ts';
 import type { Effort, Findings, Scenario } from './support/scenario.ts';
 import { pairwise } from './support/statistics.ts';
+import { measureInProcesses } from './support/turns.ts';
 
 const EFFORTS = {
   quick: { rounds: 3, warmUpMs: 100, forMs: 200 },
@@ -30,11 +30,7 @@ export const threadHop: Scenario = {
       ...pools,
       linkAlone,
     ];
-    const subjects = contenders.map((contender) => ({
-      name: contender.name,
-      turn: () => takeTurn(contender, { ...times, inFlight: IN_FLIGHT }),
-    }));
-    const measures = await interleave(subjects, rounds);
+    const measures = await measureInProcesses(contenders, rounds, { ...times, inFlight: IN_FLIGHT, latencyForMs: 0 });
     const link = roundsOf(measures, linkAlone.name, 'asks/s');
     const ratios = [postMessage, batchedTexts, ...pools.slice(0, 1)].map(({ name }) => ({
       label: `link alone : ${name}`,

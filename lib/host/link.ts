@@ -7,7 +7,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { BATCH_BYTES, BATCH_FRAMES, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
 import type { Limits } from '../limits.ts';
-import { eachReply, INPUT_FIELDS, pushInput, SHARED } from '../protocol/frames.ts';
+import { eachReply, Outbox, pushInput, SHARED } from '../protocol/frames.ts';
 import type { Batch, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Host, HostEvents, HostExit, HostStats, StartResult, WorkerSpec } from './host.ts';
@@ -53,7 +53,7 @@ export class Link implements Host {
   readonly #freeSlots: number[] = [];
   #inFlight = 0;
   #inFlightBytes = 0;
-  #outbox: Batch = [];
+  readonly #outbox = new Outbox();
   #outboxBytes = 0;
   #isFlushScheduled = false;
   #threadId = -1;
@@ -114,7 +114,7 @@ export class Link implements Host {
     this.#inFlightBytes += ticket.bytes;
     this.#outboxBytes += ticket.bytes;
     pushInput(this.#outbox, slot, workerSlot, ticket);
-    if (this.#outboxBytes >= BATCH_BYTES || this.#outbox.length >= BATCH_FRAMES * INPUT_FIELDS) {
+    if (this.#outboxBytes >= BATCH_BYTES || this.#outbox.frames >= BATCH_FRAMES) {
       this.#flush();
     } else if (!this.#isFlushScheduled) {
       this.#isFlushScheduled = true;
@@ -124,11 +124,9 @@ export class Link implements Host {
 
   readonly #flush = (): void => {
     this.#isFlushScheduled = false;
-    if (this.#outbox.length === 0 || this.#exit !== null) return;
-    const batch = this.#outbox;
-    this.#outbox = [];
+    if (this.#outbox.frames === 0 || this.#exit !== null) return;
     this.#outboxBytes = 0;
-    this.#data.postMessage(batch);
+    this.#data.postMessage(this.#outbox.take());
   };
 
   /** Called for each reply of a batch. */

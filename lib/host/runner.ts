@@ -11,9 +11,9 @@ import {
   COMPLETED,
   eachInput,
   FAILED,
+  Outbox,
   pushEmitted,
   pushReply,
-  REPLY_FIELDS,
   SHARED,
 } from '../protocol/frames.ts';
 import type { Batch, ControlFrame, ReplyCode } from '../protocol/frames.ts';
@@ -79,7 +79,7 @@ class Cell implements ContextOwner {
 export interface RunnerOptions {
   readonly context: Omit<ContextHost, 'emit'>;
   readonly shared: Int32Array;
-  /** Sends a batch of replies; payloads of type Uint8Array are given away. */
+  /** Sends a batch of replies at once; payloads of type Uint8Array are given away. */
   readonly send: (batch: Batch) => void;
 }
 
@@ -90,7 +90,7 @@ export class Runner {
   readonly #cells: (Cell | undefined)[] = [];
   /** Workers with something to run; each is here at most once, so its turn comes once per round. */
   #ready: Cell[] = [];
-  #outbox: Batch = [];
+  readonly #outbox = new Outbox();
   #sliceStartMs = 0;
   #lastFlushMs = 0;
   #isRunning = false;
@@ -240,7 +240,7 @@ export class Runner {
     this.#host.readControl();
     const input = cell.line.shift();
     if (input === undefined) return nowMs;
-    if (cell.isSlow && this.#outbox.length > 0) this.flush();
+    if (cell.isSlow && this.#outbox.frames > 0) this.flush();
 
     const context = new InputContext(cell, input.seq, input.attempt);
     cell.running = input;
@@ -354,7 +354,7 @@ export class Runner {
     cell.context = null;
     if (cell.line.length > 0) this.#enqueue(cell);
     else cell.whenEmpty?.();
-    if (this.#outbox.length >= BATCH_FRAMES * REPLY_FIELDS) this.flush();
+    if (this.#outbox.frames >= BATCH_FRAMES) this.flush();
   }
 
   #emit(cell: Cell, seq: number, data: Payload): void {
@@ -375,11 +375,9 @@ export class Runner {
   }
 
   flush(): void {
-    if (this.#outbox.length === 0) return;
-    const batch = this.#outbox;
-    this.#outbox = [];
+    if (this.#outbox.frames === 0) return;
     this.#lastFlushMs = Date.now();
-    this.#send(batch);
+    this.#send(this.#outbox.take());
   }
 }
 

@@ -116,7 +116,9 @@ class Lanes {
 /** Bytes in a batch are given away instead of copied: the host made them and is through with them. */
 function buffersOf(batch: Batch): ArrayBuffer[] {
   const buffers: ArrayBuffer[] = [];
-  for (const field of batch) if (field instanceof Uint8Array) buffers.push(field.buffer as ArrayBuffer);
+  for (const payload of batch.payloads) {
+    if (payload instanceof Uint8Array) buffers.push(payload.buffer as ArrayBuffer);
+  }
   return buffers;
 }
 

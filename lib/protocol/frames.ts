@@ -1,10 +1,58 @@
-// What crosses the wire between the supervisor and one host. Frames travel in batches: a batch is one flat array of
-// numbers and payloads, because structured clone is paid per object and a flat array of primitives has one.
-// Payloads pass through encoded; nobody between sender and user parses them. Both ends import this file, never each other.
+// What crosses the wire between the supervisor and one host. Frames travel in batches: structured clone is paid per object,
+// so the numbers of a batch are one typed array, and its payloads one array of texts beside it. Payloads pass through
+// encoded; nobody between sender and user parses them. Both ends import this file, never each other.
 
+import { BATCH_FRAMES } from '../limits.ts';
 import type { Payload } from './payload.ts';
 
-export type Batch = (number | Payload | null)[];
+export interface Batch {
+  /** Four per frame. */
+  readonly numbers: Float64Array;
+  /** One or two per frame, in the order of the frames. */
+  readonly payloads: readonly Payload[];
+}
+
+const NUMBERS = 4;
+
+/** Gathers the frames of a batch. Measured against one flat array of both: 110 instead of 290 ns per ask, both ways together. */
+export class Outbox {
+  #numbers = new Float64Array(NUMBERS * BATCH_FRAMES);
+  #payloads: Payload[] = [];
+  #frames = 0;
+
+  get frames(): number {
+    return this.#frames;
+  }
+
+  add(first: number, second: number, third: number, fourth: number, payload: Payload): void {
+    const at = NUMBERS * this.#frames++;
+    if (at === this.#numbers.length) this.#grow();
+    this.#numbers[at] = first;
+    this.#numbers[at + 1] = second;
+    this.#numbers[at + 2] = third;
+    this.#numbers[at + 3] = fourth;
+    this.#payloads.push(payload);
+  }
+
+  /** A second payload of the frame that was added last. */
+  addPayload(payload: Payload): void {
+    this.#payloads.push(payload);
+  }
+
+  /** Everything that was added. To be posted at once: the numbers are a view of memory that the next batch will use. */
+  take(): Batch {
+    const batch = { numbers: this.#numbers.subarray(0, NUMBERS * this.#frames), payloads: this.#payloads };
+    this.#payloads = [];
+    this.#frames = 0;
+    return batch;
+  }
+
+  #grow(): void {
+    const numbers = new Float64Array(2 * this.#numbers.length);
+    numbers.set(this.#numbers);
+    this.#numbers = numbers;
+  }
+}
 
 // --- supervisor → host: inputs ---
 
@@ -18,25 +66,23 @@ export interface Ticket {
   readonly bytes: number;
 }
 
-/** Fields of one input in a batch. */
-export const INPUT_FIELDS = 5;
-
 /** `slot` is the link's place for the input; the reply carries it back. */
-export function pushInput(batch: Batch, slot: number, workerSlot: number, ticket: Ticket): void {
-  batch.push(slot, workerSlot, ticket.seq, ticket.attempt, ticket.payload);
+export function pushInput(outbox: Outbox, slot: number, workerSlot: number, ticket: Ticket): void {
+  outbox.add(slot, workerSlot, ticket.seq, ticket.attempt, ticket.payload);
 }
 
 export function eachInput(
-  batch: Batch,
+  { numbers, payloads }: Batch,
   visit: (slot: number, workerSlot: number, seq: number, attempt: number, payload: Payload) => void,
 ): void {
-  for (let at = 0; at < batch.length; at += INPUT_FIELDS) {
+  for (let frame = 0; frame < payloads.length; frame++) {
+    const at = NUMBERS * frame;
     visit(
-      batch[at] as number,
-      batch[at + 1] as number,
-      batch[at + 2] as number,
-      batch[at + 3] as number,
-      batch[at + 4] as Payload,
+      numbers[at] as number,
+      numbers[at + 1] as number,
+      numbers[at + 2] as number,
+      numbers[at + 3] as number,
+      payloads[frame] as Payload,
     );
   }
 }
@@ -49,15 +95,13 @@ export const CANCELLED = 2;
 export type ReplyCode = typeof COMPLETED | typeof FAILED | typeof CANCELLED;
 
 const EMITTED = -1;
-/** Replies and emitted entries have the same number of fields, so that a batch has one stride. */
-export const REPLY_FIELDS = 5;
 
 /**
- * `startedAtMs` and `endedAtMs` are Date.now() of the host, 0 if it never started. `body` is the output of a completed
- * input, the encoded WireError of another. `state` is the worker's state after it, if it changed.
+ * `startedAtMs` and `endedAtMs` are Date.now() of the host, `startedAtMs` is 0 if it never started. `body` is the output of
+ * a completed input, the encoded WireError of another. `state` is the worker's state after it, if it changed.
  */
 export function pushReply(
-  batch: Batch,
+  outbox: Outbox,
   slot: number,
   code: ReplyCode,
   startedAtMs: number,
@@ -65,12 +109,12 @@ export function pushReply(
   body: Payload,
   state: Payload | null,
 ): void {
-  // The difference is a small integer, which costs less on both sides than a second time of day.
-  batch.push(slot * 4 + code, startedAtMs, endedAtMs - startedAtMs, body, state);
+  outbox.add(slot * 4 + code, startedAtMs, endedAtMs, state === null ? 0 : 1, body);
+  if (state !== null) outbox.addPayload(state);
 }
 
-export function pushEmitted(batch: Batch, workerSlot: number, seq: number, atMs: number, data: Payload): void {
-  batch.push(EMITTED, workerSlot, seq, atMs, data);
+export function pushEmitted(outbox: Outbox, workerSlot: number, seq: number, atMs: number, data: Payload): void {
+  outbox.add(EMITTED, workerSlot, seq, atMs, data);
 }
 
 export interface ReplyVisitor {
@@ -85,26 +129,19 @@ export interface ReplyVisitor {
   emitted(workerSlot: number, seq: number, atMs: number, data: Payload): void;
 }
 
-export function eachReply(batch: Batch, visitor: ReplyVisitor): void {
-  for (let at = 0; at < batch.length; at += REPLY_FIELDS) {
-    const head = batch[at] as number;
+export function eachReply({ numbers, payloads }: Batch, visitor: ReplyVisitor): void {
+  let next = 0;
+  for (let at = 0; at < numbers.length; at += NUMBERS) {
+    const head = numbers[at] as number;
+    const second = numbers[at + 1] as number;
+    const third = numbers[at + 2] as number;
+    const fourth = numbers[at + 3] as number;
+    const payload = payloads[next++] as Payload;
     if (head === EMITTED) {
-      visitor.emitted(
-        batch[at + 1] as number,
-        batch[at + 2] as number,
-        batch[at + 3] as number,
-        batch[at + 4] as Payload,
-      );
+      visitor.emitted(second, third, fourth, payload);
     } else {
-      const startedAtMs = batch[at + 1] as number;
-      visitor.reply(
-        head >> 2,
-        (head & 3) as ReplyCode,
-        startedAtMs,
-        startedAtMs + (batch[at + 2] as number),
-        batch[at + 3] as Payload,
-        batch[at + 4] as Payload | null,
-      );
+      const state = fourth === 0 ? null : (payloads[next++] as Payload);
+      visitor.reply(head >> 2, (head & 3) as ReplyCode, second, third, payload, state);
     }
   }
 }

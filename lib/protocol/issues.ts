@@ -13,6 +13,11 @@ export interface Issue {
   message: string;
 }
 
+/** Checks a value against a schema whose output is not wanted here: cheaper where the value is valid. Throws `code`. */
+export function requireAccepted(schema: v.GenericSchema, value: unknown, code: ErrorCode): void {
+  if (!v.is(schema, value)) requireValid(schema, value, code);
+}
+
 /** Checks a value against a schema and returns the schema's output. Throws `code` with `details.issues`. */
 export function requireValid<S extends v.GenericSchema>(
   schema: S,

@@ -6,7 +6,7 @@ import { GreenroomError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
-import { requireValid } from '../protocol/issues.ts';
+import { requireAccepted } from '../protocol/issues.ts';
 import { parseUntrusted } from '../protocol/json.ts';
 import { encode, payloadBytes, payloadText, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
@@ -56,7 +56,7 @@ export class Admission {
     const known = replay(worker, options, digest);
     if (known !== null) return known;
     this.requireRoom(worker, bytes);
-    requireValid(worker.actor.definition.input, value, 'invalid_input');
+    requireAccepted(worker.actor.definition.input, value, 'invalid_input');
     return this.#delivery.accept(worker, text, bytes, options, digest);
   }
 
@@ -69,7 +69,7 @@ export class Admission {
     this.requireRoom(worker, body.byteLength);
     if (body.byteLength > INLINE_PARSE_BYTES) return this.#large(worker, body, options, digest);
     const text = textOf(body);
-    requireValid(worker.actor.definition.input, parseUntrusted(text), 'invalid_input');
+    requireAccepted(worker.actor.definition.input, parseUntrusted(text), 'invalid_input');
     return this.#delivery.accept(worker, text, body.byteLength, options, digest);
   }
 

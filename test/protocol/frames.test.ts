@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { WORKERS_PER_HOST } from '../../lib/limits.ts';
+import { BATCH_FRAMES, WORKERS_PER_HOST } from '../../lib/limits.ts';
 import {
   CANCELLED,
   COMPLETED,
   eachInput,
   eachReply,
   FAILED,
+  Outbox,
   pushEmitted,
   pushInput,
   pushReply,
@@ -77,37 +78,42 @@ function readReplies(batch: Batch): (Reply | Emitted)[] {
 describe('a batch', () => {
   test('of inputs is read as it was written', (t) => {
     const property = fc.property(fc.array(input), (inputs) => {
-      const batch: Batch = [];
+      const outbox = new Outbox();
       for (const { slot: at, workerSlot: worker, payload: body, ...ticket } of inputs) {
-        pushInput(batch, at, worker, { ...ticket, payload: body, bytes: body.length });
+        pushInput(outbox, at, worker, { ...ticket, payload: body, bytes: body.length });
       }
-      assert.deepEqual(readInputs(structuredClone(batch)), inputs);
+      assert.deepEqual(readInputs(structuredClone(outbox.take())), inputs);
     });
     fc.assert(property, seeded(t, 500));
   });
 
   test('of replies and emitted entries is read as it was written, in one order', (t) => {
     const property = fc.property(fc.array(fc.oneof(reply, emitted)), (frames) => {
-      const batch: Batch = [];
+      const outbox = new Outbox();
       for (const frame of frames) {
-        if (frame.type === 'emitted') pushEmitted(batch, frame.workerSlot, frame.seq, frame.atMs, frame.data);
-        else pushReply(batch, frame.slot, frame.code, frame.startedAtMs, frame.endedAtMs, frame.body, frame.state);
+        if (frame.type === 'emitted') pushEmitted(outbox, frame.workerSlot, frame.seq, frame.atMs, frame.data);
+        else pushReply(outbox, frame.slot, frame.code, frame.startedAtMs, frame.endedAtMs, frame.body, frame.state);
       }
-      assert.deepEqual(readReplies(structuredClone(batch)), frames);
+      assert.deepEqual(readReplies(structuredClone(outbox.take())), frames);
     });
     fc.assert(property, seeded(t, 500));
   });
 
-  test('that is empty holds nothing', () => assert.deepEqual([readInputs([]), readReplies([])], [[], []]));
+  test('that is empty holds nothing', () => {
+    const empty = new Outbox().take();
+    assert.deepEqual([readInputs(empty), readReplies(empty)], [[], []]);
+  });
 
-  test('is flat and holds nothing but numbers and payloads', () => {
-    const batch: Batch = [];
-    pushInput(batch, 1, 2, { seq: 3, attempt: 1, payload: '"a"', bytes: 3 });
-    assert.deepEqual(batch, [1, 2, 3, 1, '"a"']);
-    const replies: Batch = [];
-    pushReply(replies, 1, CANCELLED, 0, 5, '"b"', null);
-    pushEmitted(replies, 2, 3, 5, '"c"');
-    assert.deepEqual(replies, [6, 0, 5, '"b"', null, -1, 2, 3, 5, '"c"']);
+  test('takes more frames than a usual one, and the next one begins anew', () => {
+    const outbox = new Outbox();
+    const seqs = Array.from({ length: 3 * BATCH_FRAMES }, (_, n) => n + 1);
+    for (const number of seqs) pushInput(outbox, 0, 0, { seq: number, attempt: 1, payload: '0', bytes: 1 });
+    assert.equal(outbox.frames, seqs.length);
+    const read = readInputs(structuredClone(outbox.take()));
+    assert.deepEqual(read.map((one) => one.seq), seqs);
+    pushEmitted(outbox, 1, 2, 3, '"c"');
+    const next = readReplies(structuredClone(outbox.take()));
+    assert.deepEqual(next, [{ type: 'emitted', workerSlot: 1, seq: 2, atMs: 3, data: '"c"' }]);
   });
 });
 

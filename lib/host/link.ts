@@ -5,7 +5,14 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
-import { BATCH_BYTES, BATCH_FRAMES, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
+import {
+  BATCH_BYTES,
+  BATCH_FRAMES,
+  SLICE_MS,
+  WINDOW_BYTES_PER_HOST,
+  WINDOW_PER_HOST,
+  WORKERS_PER_HOST,
+} from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { eachReply, Outbox, pushInput, SHARED } from '../protocol/frames.ts';
 import type { Batch, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
@@ -56,6 +63,8 @@ export class Link implements Host {
   readonly #outbox = new Outbox();
   #outboxBytes = 0;
   #isFlushScheduled = false;
+  /** When the first input of this turn of the loop was sent. */
+  #turnStartMs = 0;
   #threadId = -1;
   #heapBytes = 0;
   #killCause: Error | null = null;
@@ -114,20 +123,27 @@ export class Link implements Host {
     this.#inFlightBytes += ticket.bytes;
     this.#outboxBytes += ticket.bytes;
     pushInput(this.#outbox, slot, workerSlot, ticket);
-    if (this.#outboxBytes >= BATCH_BYTES || this.#outbox.frames >= BATCH_FRAMES) {
-      this.#flush();
-    } else if (!this.#isFlushScheduled) {
+    if (!this.#isFlushScheduled) {
       this.#isFlushScheduled = true;
-      setImmediate(this.#flush);
+      this.#turnStartMs = Date.now();
+      setImmediate(this.#endTurn);
     }
+    const isFull = this.#outbox.frames >= BATCH_FRAMES || this.#outboxBytes >= BATCH_BYTES;
+    // Early, so that both threads work at once; but not for ever. Node reads up to 1,000 messages of a port before it turns to
+    // anything else, and replies to what left early come back into that same reading: timers and sockets would wait for seconds.
+    if (isFull && Date.now() - this.#turnStartMs < SLICE_MS) this.#flush();
   }
 
-  readonly #flush = (): void => {
+  readonly #endTurn = (): void => {
     this.#isFlushScheduled = false;
+    this.#flush();
+  };
+
+  #flush(): void {
     if (this.#outbox.frames === 0 || this.#exit !== null) return;
     this.#outboxBytes = 0;
     this.#data.postMessage(this.#outbox.take());
-  };
+  }
 
   /** Called for each reply of a batch. */
   reply(

@@ -6,75 +6,22 @@ import type { ActorDefinition } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { BATCH_FRAMES, SLICE_MS } from '../limits.ts';
-import {
-  CANCELLED,
-  COMPLETED,
-  eachInput,
-  FAILED,
-  Outbox,
-  pushEmitted,
-  pushReply,
-  SHARED,
-} from '../protocol/frames.ts';
+import { CANCELLED, COMPLETED, eachInput, FAILED, Outbox, pushEmitted, pushReply, SHARED } from '../protocol/frames.ts';
 import type { Batch, ControlFrame, ReplyCode } from '../protocol/frames.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { parseUntrusted } from '../protocol/json.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { Cell } from './cell.ts';
+import type { HeldInput } from './cell.ts';
 import { InputContext } from './context.ts';
-import type { ContextHost, ContextOwner } from './context.ts';
+import type { ContextHost } from './context.ts';
 import { failureOf, encodeOutput, encodeState } from './outcomes.ts';
 import type { StartResult, WorkerSpec } from './host.ts';
 import { loadActor } from './modules.ts';
 
 /** A handler that blocked the loop this long makes the next one of its kind wait until finished replies have left. */
 const SLOW_HANDLER_MS = 1;
-
-/** An input that the host holds. */
-interface HeldInput {
-  readonly slot: number;
-  readonly seq: number;
-  readonly attempt: number;
-  readonly payload: Payload;
-}
-
-class Cell implements ContextOwner {
-  readonly slot: number;
-  readonly workerId: string;
-  readonly definition: ActorDefinition;
-  readonly config: unknown;
-  readonly host: ContextHost;
-  state: unknown;
-  /** The encoded state as last saved; what a failed input goes back to. Null for an actor without state. */
-  savedState: Payload | null;
-  /** Inputs that have not started, in order. Short: no longer than the credits of one worker. */
-  line: HeldInput[] = [];
-  running: HeldInput | null = null;
-  /** The input that it started last. */
-  lastSeq = 0;
-  context: InputContext | null = null;
-  isQueued = false;
-  /** Unknown counts as slow: finished replies of neighbours must not wait behind a handler that never ran before. */
-  isSlow = true;
-  /** Set when the worker is to be unloaded; called once nothing of it is left. */
-  whenEmpty: (() => void) | null = null;
-
-  constructor(
-    host: ContextHost,
-    spec: WorkerSpec,
-    definition: ActorDefinition,
-    config: unknown,
-    savedState: Payload | null,
-  ) {
-    this.host = host;
-    this.slot = spec.slot;
-    this.workerId = spec.workerId;
-    this.definition = definition;
-    this.config = config;
-    this.savedState = savedState;
-    this.state = savedState === null ? undefined : decode(savedState);
-  }
-}
 
 export interface RunnerOptions {
   readonly context: Omit<ContextHost, 'emit'>;
@@ -94,6 +41,7 @@ export class Runner {
   #sliceStartMs = 0;
   #lastFlushMs = 0;
   #isRunning = false;
+  #isSliceOpen = false;
   #isTurnScheduled = false;
   #isFlushScheduled = false;
   /** Handlers that are between two awaits. Their replies come in microtasks, so a flush is worth waiting for. */
@@ -164,8 +112,12 @@ export class Runner {
       cell.line.push({ slot, seq, attempt, payload });
       this.#enqueue(cell);
     });
-    // Several batches may arrive in one turn of the loop, or under a handler that looks at its control lane: one slice.
-    if (!this.#isRunning && !this.#isTurnScheduled) this.#turn();
+    // Under a handler that looks at its control lane, or while a turn is due: the loop that runs will come to them.
+    if (this.#isRunning || this.#isTurnScheduled) return;
+    // Many batches may be read in one turn of the event loop; they share one slice, or timers and I/O would wait for all of them.
+    if (!this.#isSliceOpen) this.#openSlice();
+    if (Date.now() - this.#sliceStartMs < SLICE_MS) this.#work();
+    else this.#scheduleTurn();
   }
 
   /** Returns false if the host has not (or no longer) got the input. What has not started is answered at once and never does. */
@@ -199,10 +151,20 @@ export class Runner {
     this.#ready.push(cell);
   }
 
-  /** One slice. Entered from the event loop, so that a slice starts with it. */
+  /** A slice belongs to one turn of the event loop: it closes when the loop comes to its immediates. */
+  #openSlice(): void {
+    this.#isSliceOpen = true;
+    this.#sliceStartMs = Date.now();
+    setImmediate(() => (this.#isSliceOpen = false));
+  }
+
   #turn(): void {
     this.#isTurnScheduled = false;
     this.#sliceStartMs = Date.now();
+    this.#work();
+  }
+
+  #work(): void {
     this.#run();
     if (this.#suspended === 0) this.flush();
     else this.#scheduleFlush();

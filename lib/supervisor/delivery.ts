@@ -179,8 +179,9 @@ export class Delivery implements Inbound {
     if (code === COMPLETED) {
       this.#settle(worker, record, 'completed', body, null, startedAtMs, endedAtMs);
     } else {
-      const outcome = code === CANCELLED ? (record.isExpired ? 'expired' : 'cancelled') : 'failed';
-      const error = record.isExpired && code === CANCELLED ? expiredError() : (decode(body) as WireError);
+      const isExpired = code === CANCELLED && startedAtMs === 0 && record.isExpired;
+      const outcome = isExpired ? 'expired' : code === CANCELLED ? 'cancelled' : 'failed';
+      const error = isExpired ? expiredError() : (decode(body) as WireError);
       this.#settle(worker, record, outcome, null, error, startedAtMs, endedAtMs);
     }
     this.offer(worker);

@@ -110,7 +110,10 @@ describe('a batch', () => {
     for (const number of seqs) pushInput(outbox, 0, 0, { seq: number, attempt: 1, payload: '0', bytes: 1 });
     assert.equal(outbox.frames, seqs.length);
     const read = readInputs(structuredClone(outbox.take()));
-    assert.deepEqual(read.map((one) => one.seq), seqs);
+    assert.deepEqual(
+      read.map((one) => one.seq),
+      seqs,
+    );
     pushEmitted(outbox, 1, 2, 3, '"c"');
     const next = readReplies(structuredClone(outbox.take()));
     assert.deepEqual(next, [{ type: 'emitted', workerSlot: 1, seq: 2, atMs: 3, data: '"c"' }]);

@@ -33,6 +33,23 @@ describe('one at a time', () => {
     );
   });
 
+  test('asks that follow one another leave the loop of the main thread its turns', async (t) => {
+    const runtime = await startRuntime(t);
+    const worker = await runtime.create({ kind: 'echo' });
+    const text = 'x'.repeat(256 * 1_024);
+    let asked = 0;
+    let isOver = false;
+    // Node reads up to 1,000 messages of a port in a row: had each answer its next question on the way at once, this
+    // timer would come after them.
+    const timer = setTimeout(() => (isOver = true), 1);
+    const lane = async (): Promise<void> => {
+      while (!isOver && ++asked < 1_000) assert.equal(await worker.ask(text), text);
+    };
+    await Promise.all([lane(), lane(), lane(), lane()]);
+    clearTimeout(timer);
+    assert.ok(asked < 500, `${asked} asks before a timer of 1 ms`);
+  });
+
   test('workers of one host go on while another waits', async (t) => {
     const runtime = await startRuntime(t);
     const gate = await runtime.create({ kind: 'gate' });
@@ -293,6 +310,15 @@ describe('deadlines', () => {
     openGate('late');
     const inputId = String(details?.['input_id']);
     assert.equal(await eventually(() => worker.input(inputId).outcome), 'completed');
+  });
+
+  test('an input that is cancelled after its deadline has passed while it ran is cancelled, not expired', async (t) => {
+    const runtime = await startRuntime(t);
+    const worker = await runtime.create({ kind: 'gate' });
+    const { code, details } = await rejection(worker.ask({ wait: 'never' }, { timeoutMs: 30 }));
+    assert.equal(code, 'timeout');
+    await worker.cancel();
+    assert.equal(await eventually(() => worker.input(String(details?.['input_id'])).outcome), 'cancelled');
   });
 
   test('an input that has not started by its deadline expires then, and never runs', async (t) => {

@@ -7,7 +7,7 @@ import type { InputInfo, InputRecord } from '../supervisor/input.ts';
 import type { Edge, RegisterRoutes } from './edge.ts';
 import { sendError } from './errors.ts';
 import { deliverOptionsOf, waitSecondsOf } from './input-headers.ts';
-import { join, sendText, timestamp } from './reply.ts';
+import { sendParts, sendText, timestamp } from './reply.ts';
 import { requireNoQuery, workerIdOf } from './request.ts';
 import type { WorkerParams } from './request.ts';
 
@@ -39,7 +39,7 @@ export const registerInputRoutes: RegisterRoutes = (app, edge) => {
     const workerId = workerIdOf(request);
     requireNoQuery(request);
     const { inputId } = request.params as { inputId: string };
-    return sendText(reply, 200, inputText(supervisor.input(workerId, inputId)));
+    return sendParts(reply, 200, inputParts(supervisor.input(workerId, inputId)));
   });
 };
 
@@ -64,7 +64,7 @@ function answer(edge: Edge, request: FastifyRequest, reply: FastifyReply, record
   edge.waits.start(record, edge.isClosing ? 0 : waitSeconds * 1000, reply.raw, () => {
     try {
       if (record.outcome === null) sendText(reply, 202, ack);
-      else sendText(reply, 200, join(['{"result":{', ...resultParts(record), '}}']));
+      else sendParts(reply, 200, ['{"result":{', ...resultParts(record), '}}']);
     } catch (error) {
       // We are called from the end of an input or from a timer: neither may fail because of one reply.
       sendError(request, reply, error, edge.log);
@@ -92,9 +92,9 @@ function resultParts(record: InputInfo): Payload[] {
   return parts;
 }
 
-function inputText(record: InputInfo): Payload {
+function inputParts(record: InputInfo): Payload[] {
   const { workerId, inputId, outcome, status, attempt, acceptedAtMs } = record;
   const common = `"worker_id":"${workerId}","status":"${status}","attempt":${attempt},"accepted_at":"${timestamp(acceptedAtMs)}"`;
-  if (outcome !== null) return join([`{"input":{${common},`, ...resultParts(record), '}}']);
-  return `{"input":{${common},"input_id":"${inputId}"}}`;
+  if (outcome !== null) return [`{"input":{${common},`, ...resultParts(record), '}}'];
+  return [`{"input":{${common},"input_id":"${inputId}"}}`];
 }

@@ -1,6 +1,7 @@
 // Successful replies. Payloads are spliced into the text of a reply as they are: they were encoded once, in the host,
 // and are neither parsed nor encoded again here.
 
+import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { Payload } from '../protocol/payload.ts';
 import { toSnakeCase } from '../protocol/views.ts';
@@ -15,6 +16,19 @@ export function sendView(reply: FastifyReply, status: number, view: object): Fas
 /** Replies with JSON that is encoded already. Workers change at any time, so nothing may be kept by a cache. */
 export function sendText(reply: FastifyReply, status: number, text: Payload): FastifyReply {
   return reply.code(status).header('content-type', JSON_TYPE).header('cache-control', 'no-store').send(text);
+}
+
+/** Replies with the parts of a JSON text. Large bytes are written as they are: putting 16 MiB together would stall the loop. */
+export function sendParts(reply: FastifyReply, status: number, parts: readonly Payload[]): FastifyReply {
+  if (parts.every((part) => typeof part === 'string')) return sendText(reply, status, parts.join(''));
+  const chunks = parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part));
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+  return reply
+    .code(status)
+    .header('content-type', JSON_TYPE)
+    .header('cache-control', 'no-store')
+    .header('content-length', bytes)
+    .send(Readable.from(chunks, { objectMode: false }));
 }
 
 /** The parts of a JSON text, put together: text as long as all are text, bytes as soon as one is. */

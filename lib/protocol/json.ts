@@ -12,12 +12,7 @@ import { payloadText } from './payload.ts';
  * `__proto__` or `constructor.prototype` keys (they would poison whatever merges the value later).
  */
 export function parseUntrusted(payload: Payload): unknown {
-  let text: string;
-  try {
-    text = payloadText(payload);
-  } catch {
-    throw GreenroomError.of('invalid_json', { message: 'The body is not valid UTF-8.' });
-  }
+  const text = untrustedText(payload);
   // secure-json-parse would skip it, but whoever decodes the payload later would not.
   if (text.startsWith('\uFEFF')) throw GreenroomError.of('invalid_json');
   if (isTooDeep(text))
@@ -26,6 +21,15 @@ export function parseUntrusted(payload: Payload): unknown {
     return secureJson.parse(text, undefined, { protoAction: 'error', constructorAction: 'error' });
   } catch (cause) {
     throw GreenroomError.of('invalid_json', { cause });
+  }
+}
+
+/** The text of bytes from outside. Throws `invalid_json` when they are not UTF-8. */
+export function untrustedText(payload: Payload): string {
+  try {
+    return payloadText(payload);
+  } catch {
+    throw GreenroomError.of('invalid_json', { message: 'The body is not valid UTF-8.' });
   }
 }
 

@@ -31,12 +31,6 @@ export function sendParts(reply: FastifyReply, status: number, parts: readonly P
     .send(Readable.from(chunks, { objectMode: false }));
 }
 
-/** The parts of a JSON text, put together: text as long as all are text, bytes as soon as one is. */
-export function join(parts: readonly Payload[]): Payload {
-  if (parts.every((part) => typeof part === 'string')) return parts.join('');
-  return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
-}
-
 let lastMs = 0;
 let lastText = '';
 

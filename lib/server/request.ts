@@ -3,22 +3,21 @@
 import type { FastifyRequest } from 'fastify';
 import * as v from 'valibot';
 import { GreenroomError } from '../errors.ts';
-import { MAX_PAGE_ITEMS, MAX_WORKER_ID_CHARS } from '../limits.ts';
+import { MAX_PAGE_ITEMS } from '../limits.ts';
 import { requireValid } from '../protocol/issues.ts';
+import { requireWorkerId } from '../supervisor/directory.ts';
 
 export interface WorkerParams {
   workerId: string;
 }
-
-const WORKER_ID = new RegExp(`^[A-Za-z0-9._:-]{1,${MAX_WORKER_ID_CHARS}}$`);
 
 /** The worker id of the path. Throws `invalid_worker_id`. */
 export function workerIdOf(request: FastifyRequest): string {
   const { workerId } = request.params as WorkerParams;
   // The router has decoded it. An id has one spelling: a proxy that decides by path must see the worker that we see.
   const isEncoded = request.url.includes('%') && !`${pathOf(request)}/`.includes(`/workers/${workerId}/`);
-  if (isEncoded || !WORKER_ID.test(workerId)) throw GreenroomError.of('invalid_worker_id');
-  return workerId;
+  if (isEncoded) throw GreenroomError.of('invalid_worker_id');
+  return requireWorkerId(workerId);
 }
 
 /** The path as it was sent, the mount prefix included and the query string not. */

@@ -5,7 +5,7 @@ import { MAX_PAGE_ITEMS } from '../limits.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { RegisterRoutes } from './edge.ts';
-import { join, sendText, timestamp } from './reply.ts';
+import { sendParts, timestamp } from './reply.ts';
 import { pageLimit, queryOf, sequence, workerIdOf } from './request.ts';
 
 const DEFAULT_ITEMS = Math.min(256, MAX_PAGE_ITEMS);
@@ -18,12 +18,12 @@ const TranscriptQuery = v.strictObject({
 export const registerTranscriptRoutes: RegisterRoutes = (app, { supervisor }) => {
   app.get('/v1/workers/:workerId/transcript', (request, reply) => {
     const workerId = workerIdOf(request);
-    return sendText(reply, 200, pageText(supervisor.transcript(workerId, queryOf(request, TranscriptQuery))));
+    return sendParts(reply, 200, pageParts(supervisor.transcript(workerId, queryOf(request, TranscriptQuery))));
   });
 };
 
 /** Ids and types are of alphabets that need no escaping in JSON. */
-function pageText(page: ReturnType<Supervisor['transcript']>): Payload {
+function pageParts(page: ReturnType<Supervisor['transcript']>): Payload[] {
   const parts: Payload[] = [`{"transcript":{"worker_id":"${page.workerId}","items":[`];
   let separator = '';
   for (const { sequence, atMs, type, inputId, data } of page.items) {
@@ -36,5 +36,5 @@ function pageText(page: ReturnType<Supervisor['transcript']>): Payload {
     separator = ',';
   }
   parts.push(`],"next_after":${page.nextAfter},"has_more":${page.hasMore}}}`);
-  return join(parts);
+  return parts;
 }

@@ -7,8 +7,8 @@ import type { Host } from '../host/host.ts';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { requireAccepted } from '../protocol/issues.ts';
-import { parseUntrusted } from '../protocol/json.ts';
-import { encode, payloadBytes, payloadText, requireSize } from '../protocol/payload.ts';
+import { parseUntrusted, untrustedText } from '../protocol/json.ts';
+import { encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Delivery, DeliverOptions } from './delivery.ts';
 import type { InputRecord } from './input.ts';
@@ -68,7 +68,7 @@ export class Admission {
     if (known !== null) return known;
     this.requireRoom(worker, body.byteLength);
     if (body.byteLength > INLINE_PARSE_BYTES) return this.#large(worker, body, options, digest);
-    const text = textOf(body);
+    const text = untrustedText(body);
     requireAccepted(worker.actor.definition.input, parseUntrusted(text), 'invalid_input');
     return this.#delivery.accept(worker, text, body.byteLength, options, digest);
   }
@@ -101,12 +101,4 @@ function replay(worker: Worker, options: DeliverOptions, digest: string | null):
 
 function digestOf(payload: Payload, options: DeliverOptions): string | null {
   return options.idempotencyKey === undefined ? null : createHash('sha256').update(payload).digest('base64');
-}
-
-function textOf(body: Uint8Array): string {
-  try {
-    return payloadText(body);
-  } catch {
-    throw GreenroomError.of('invalid_json', { message: 'The body is not valid UTF-8.' });
-  }
 }

@@ -66,6 +66,8 @@ async function play(name: string, scene: Scene): Promise<Result> {
   await eventually(async () => isAnswered || (await isStopping().catch(() => isAnswered)));
   // What runs hears of a stop by itself, and must: its gate stays shut.
   if (!STOPS.has(name) || (scene.running !== null && scene.firstStop === null)) await answering;
+  // The same for a cancel: an open gate would let the handler return before it has heard of it.
+  if (isAnswered && (await answering).answer === 'aborting') await scene.running;
   scene.release();
   const { answer, sentId } = await answering;
   const running = await scene.running;

@@ -7,6 +7,8 @@ export interface HostBoot {
   /** An input's id is this prefix and its seq. */
   readonly inputIdPrefix: string;
   readonly maxMessageBytes: number;
+  /** Origin of the runtime's clock, see clock.ts; a host's own would be another. */
+  readonly originMs: number;
   /** See SHARED in frames.ts; memory of both ends. */
   readonly shared: Int32Array;
   /** Inputs in, replies out. */

@@ -37,12 +37,12 @@ export interface HostEvents {
   reply(
     ticket: Ticket,
     code: ReplyCode,
-    startedAtMs: number,
-    endedAtMs: number,
+    startedAt: number,
+    endedAt: number,
     body: Payload,
     state: Payload | null,
   ): void;
-  emitted(workerSlot: number, seq: number, atMs: number, data: Payload): void;
+  emitted(workerSlot: number, seq: number, at: number, data: Payload): void;
 }
 
 export interface Host {

@@ -14,6 +14,7 @@ import {
   WORKERS_PER_HOST,
 } from '../limits.ts';
 import type { Limits } from '../limits.ts';
+import { ORIGIN_MS } from '../protocol/clock.ts';
 import { eachReply, Outbox, pushInput, SHARED } from '../protocol/frames.ts';
 import type { Batch, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
@@ -93,6 +94,7 @@ export class Link implements Host {
       hostId: options.hostId,
       inputIdPrefix: options.inputIdPrefix,
       maxMessageBytes: options.limits.maxMessageBytes,
+      originMs: ORIGIN_MS,
       shared: this.#shared,
       data: data.port2,
       control: control.port2,
@@ -149,8 +151,8 @@ export class Link implements Host {
   reply(
     slot: number,
     code: ReplyCode,
-    startedAtMs: number,
-    endedAtMs: number,
+    startedAt: number,
+    endedAt: number,
     body: Payload,
     state: Payload | null,
   ): void {
@@ -160,12 +162,12 @@ export class Link implements Host {
     this.#freeSlots.push(slot);
     this.#inFlight--;
     this.#inFlightBytes -= ticket.bytes;
-    this.#events.reply(ticket, code, startedAtMs, endedAtMs, body, state);
+    this.#events.reply(ticket, code, startedAt, endedAt, body, state);
   }
 
   /** Called for each emitted entry of a batch. */
-  emitted(workerSlot: number, seq: number, atMs: number, data: Payload): void {
-    this.#events.emitted(workerSlot, seq, atMs, data);
+  emitted(workerSlot: number, seq: number, at: number, data: Payload): void {
+    this.#events.emitted(workerSlot, seq, at, data);
   }
 
   // --- the control lane ---

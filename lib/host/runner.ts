@@ -26,6 +26,8 @@ const SLOW_HANDLER_MS = 1;
 export interface RunnerOptions {
   readonly context: Omit<ContextHost, 'emit'>;
   readonly shared: Int32Array;
+  /** Origin of the runtime's clock. */
+  readonly originMs: number;
   /** Sends a batch of replies at once; payloads of type Uint8Array are given away. */
   readonly send: (batch: Batch) => void;
 }
@@ -33,6 +35,7 @@ export interface RunnerOptions {
 export class Runner {
   readonly #host: ContextHost;
   readonly #shared: Int32Array;
+  readonly #originMs: number;
   readonly #send: (batch: Batch) => void;
   readonly #cells: (Cell | undefined)[] = [];
   /** Workers with something to run; each is here at most once, so its turn comes once per round. */
@@ -50,6 +53,7 @@ export class Runner {
   constructor(options: RunnerOptions) {
     this.#host = { ...options.context, emit: (owner, seq, data) => this.#emit(owner as Cell, seq, data) };
     this.#shared = options.shared;
+    this.#originMs = options.originMs;
     this.#send = options.send;
   }
 
@@ -116,7 +120,7 @@ export class Runner {
     if (this.#isRunning || this.#isTurnScheduled) return;
     // Many batches may be read in one turn of the event loop; they share one slice, or timers and I/O would wait for all of them.
     if (!this.#isSliceOpen) this.#openSlice();
-    if (Date.now() - this.#sliceStartMs < SLICE_MS) this.#work();
+    if (this.#now() - this.#sliceStartMs < SLICE_MS) this.#work();
     else this.#scheduleTurn();
   }
 
@@ -129,7 +133,7 @@ export class Runner {
     if (unstarted.length > 0) {
       cell.line = cell.line.filter((input) => !isMeant(input));
       const error = JSON.stringify(cancelledError(frame.reason));
-      for (const input of unstarted) pushReply(this.#outbox, input.slot, CANCELLED, 0, Date.now(), error, null);
+      for (const input of unstarted) pushReply(this.#outbox, input.slot, CANCELLED, 0, this.#now(), error, null);
       this.#scheduleFlush();
     }
     const isRunning = cell.running !== null && isMeant(cell.running);
@@ -154,13 +158,13 @@ export class Runner {
   /** A slice belongs to one turn of the event loop: it closes when the loop comes to its immediates. */
   #openSlice(): void {
     this.#isSliceOpen = true;
-    this.#sliceStartMs = Date.now();
+    this.#sliceStartMs = this.#now();
     setImmediate(() => (this.#isSliceOpen = false));
   }
 
   #turn(): void {
     this.#isTurnScheduled = false;
-    this.#sliceStartMs = Date.now();
+    this.#sliceStartMs = this.#now();
     this.#work();
   }
 
@@ -173,7 +177,7 @@ export class Runner {
   #run(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    let nowMs = Date.now();
+    let nowMs = this.#now();
     while (this.#ready.length > 0) {
       const round = this.#ready;
       this.#ready = [];
@@ -219,14 +223,14 @@ export class Runner {
     } catch (thrown) {
       this.#leaveStack();
       this.#fail(cell, input, context, nowMs, thrown);
-      return Date.now();
+      return this.#now();
     }
     this.#leaveStack();
-    const endedAtMs = Date.now();
-    cell.isSlow = endedAtMs - nowMs >= SLOW_HANDLER_MS;
+    const endedAt = this.#now();
+    cell.isSlow = endedAt - nowMs >= SLOW_HANDLER_MS;
     if (isAsync) this.#await(cell, input, context, nowMs, result as PromiseLike<unknown>);
-    else this.#complete(cell, input, context, nowMs, endedAtMs, result);
-    return endedAtMs;
+    else this.#complete(cell, input, context, nowMs, endedAt, result);
+    return endedAt;
   }
 
   /** From here on a thread that dies or is stuck names the worker that was running. */
@@ -238,18 +242,18 @@ export class Runner {
     Atomics.store(this.#shared, SHARED.current, -1);
   }
 
-  #await(cell: Cell, input: HeldInput, context: InputContext, startedAtMs: number, result: PromiseLike<unknown>): void {
+  #await(cell: Cell, input: HeldInput, context: InputContext, startedAt: number, result: PromiseLike<unknown>): void {
     this.#suspended++;
     // Through a promise of ours: a thenable may throw, or call back twice.
     Promise.resolve(result).then(
       (value) => {
         this.#suspended--;
-        this.#complete(cell, input, context, startedAtMs, Date.now(), value);
+        this.#complete(cell, input, context, startedAt, this.#now(), value);
         this.#resume();
       },
       (thrown: unknown) => {
         this.#suspended--;
-        this.#fail(cell, input, context, startedAtMs, thrown);
+        this.#fail(cell, input, context, startedAt, thrown);
         this.#resume();
       },
     );
@@ -259,7 +263,7 @@ export class Runner {
   #resume(): void {
     this.#scheduleFlush();
     if (this.#isRunning || this.#isTurnScheduled || this.#ready.length === 0) return;
-    if (Date.now() - this.#sliceStartMs < SLICE_MS) this.#run();
+    if (this.#now() - this.#sliceStartMs < SLICE_MS) this.#run();
     else this.#scheduleTurn();
   }
 
@@ -269,8 +273,8 @@ export class Runner {
     cell: Cell,
     input: HeldInput,
     context: InputContext,
-    startedAtMs: number,
-    endedAtMs: number,
+    startedAt: number,
+    endedAt: number,
     value: unknown,
   ): void {
     let output: Payload;
@@ -283,14 +287,14 @@ export class Runner {
         else cell.savedState = state;
       }
     } catch (thrown) {
-      this.#fail(cell, input, context, startedAtMs, thrown);
+      this.#fail(cell, input, context, startedAt, thrown);
       return;
     }
     context.end();
-    this.#reply(cell, input, COMPLETED, startedAtMs, endedAtMs, output, state);
+    this.#reply(cell, input, COMPLETED, startedAt, endedAt, output, state);
   }
 
-  #fail(cell: Cell, input: HeldInput, context: InputContext, startedAtMs: number, thrown: unknown): void {
+  #fail(cell: Cell, input: HeldInput, context: InputContext, startedAt: number, thrown: unknown): void {
     context.end();
     if (cell.savedState !== null) cell.state = decode(cell.savedState);
     const code: ReplyCode = context.isCancelled ? CANCELLED : FAILED;
@@ -299,19 +303,19 @@ export class Runner {
       : failureOf(thrown, (fields) =>
           this.#host.log(cell.workerId, 'error', 'actor threw', { input_id: context.inputId, ...fields }),
         );
-    this.#reply(cell, input, code, startedAtMs, Date.now(), JSON.stringify(error), null);
+    this.#reply(cell, input, code, startedAt, this.#now(), JSON.stringify(error), null);
   }
 
   #reply(
     cell: Cell,
     input: HeldInput,
     code: ReplyCode,
-    startedAtMs: number,
-    endedAtMs: number,
+    startedAt: number,
+    endedAt: number,
     body: Payload,
     state: Payload | null,
   ): void {
-    pushReply(this.#outbox, input.slot, code, startedAtMs, endedAtMs, body, state);
+    pushReply(this.#outbox, input.slot, code, startedAt, endedAt, body, state);
     cell.running = null;
     cell.context = null;
     if (cell.line.length > 0) this.#enqueue(cell);
@@ -320,7 +324,7 @@ export class Runner {
   }
 
   #emit(cell: Cell, seq: number, data: Payload): void {
-    const nowMs = Date.now();
+    const nowMs = this.#now();
     pushEmitted(this.#outbox, cell.slot, seq, nowMs, data);
     // As it happens, even from a handler that does not yield; but a chatty one shares batches within a millisecond.
     if (nowMs > this.#lastFlushMs) this.flush();
@@ -336,9 +340,14 @@ export class Runner {
     });
   }
 
+  /** On the clock of the runtime. */
+  #now(): number {
+    return Date.now() - this.#originMs;
+  }
+
   flush(): void {
     if (this.#outbox.frames === 0) return;
-    this.#lastFlushMs = Date.now();
+    this.#lastFlushMs = this.#now();
     this.#send(this.#outbox.take());
   }
 }

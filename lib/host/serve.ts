@@ -29,6 +29,7 @@ export async function serveHost(boot: HostBoot, threadId: number, onServing?: (r
   onServing?.((fields) => log.write('error', fields, 'unhandled rejection in an actor'));
   const runner: Runner = new Runner({
     shared: boot.shared,
+    originMs: boot.originMs,
     send: (batch) => boot.data.postMessage(batch, buffersOf(batch)),
     context: {
       inputIdPrefix: boot.inputIdPrefix,

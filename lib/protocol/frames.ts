@@ -97,36 +97,36 @@ export type ReplyCode = typeof COMPLETED | typeof FAILED | typeof CANCELLED;
 const EMITTED = -1;
 
 /**
- * `startedAtMs` and `endedAtMs` are Date.now() of the host, `startedAtMs` is 0 if it never started. `body` is the output of
+ * `startedAt` and `endedAt` are Date.now() of the host, `startedAt` is 0 if it never started. `body` is the output of
  * a completed input, the encoded WireError of another. `state` is the worker's state after it, if it changed.
  */
 export function pushReply(
   outbox: Outbox,
   slot: number,
   code: ReplyCode,
-  startedAtMs: number,
-  endedAtMs: number,
+  startedAt: number,
+  endedAt: number,
   body: Payload,
   state: Payload | null,
 ): void {
-  outbox.add(slot * 4 + code, startedAtMs, endedAtMs, state === null ? 0 : 1, body);
+  outbox.add(slot * 4 + code, startedAt, endedAt, state === null ? 0 : 1, body);
   if (state !== null) outbox.addPayload(state);
 }
 
-export function pushEmitted(outbox: Outbox, workerSlot: number, seq: number, atMs: number, data: Payload): void {
-  outbox.add(EMITTED, workerSlot, seq, atMs, data);
+export function pushEmitted(outbox: Outbox, workerSlot: number, seq: number, at: number, data: Payload): void {
+  outbox.add(EMITTED, workerSlot, seq, at, data);
 }
 
 export interface ReplyVisitor {
   reply(
     slot: number,
     code: ReplyCode,
-    startedAtMs: number,
-    endedAtMs: number,
+    startedAt: number,
+    endedAt: number,
     body: Payload,
     state: Payload | null,
   ): void;
-  emitted(workerSlot: number, seq: number, atMs: number, data: Payload): void;
+  emitted(workerSlot: number, seq: number, at: number, data: Payload): void;
 }
 
 export function eachReply({ numbers, payloads }: Batch, visitor: ReplyVisitor): void {

@@ -15,12 +15,11 @@ export function deliverOptionsOf(headers: IncomingHttpHeaders): DeliverOptions {
   const key = headers['idempotency-key'];
   if (deadline === undefined && key === undefined) return NO_OPTIONS;
   return {
-    ...(deadline !== undefined && { deadlineAtMs: Date.now() + deadlineMs(String(deadline)) }),
+    ...(deadline !== undefined && { deadlineMs: deadlineMs(String(deadline)) }),
     ...(key !== undefined && { idempotencyKey: idempotencyKey(String(key)) }),
   };
 }
 
-/** From the arrival of the request. */
 function deadlineMs(text: string): number {
   const ms = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (ms < 1 || ms > MAX_WAIT_MS)

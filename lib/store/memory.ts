@@ -1,20 +1,21 @@
-// The store without a disk: everything is gone when the process ends. A transcript is a ring that grows to its bound and
-// then overwrites its oldest entry; an idle worker that was never sent anything has a ring of a few places.
-// The ring is kept in columns: an object per entry, two for each input, is what the garbage collector would spend its time on.
+// The store without a disk: everything is gone when the process ends. A transcript is a ring of places in the log that all
+// workers share; it grows to its bound and then overwrites its oldest.
 
 import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import { ENTRY_TYPES } from '../protocol/views.ts';
 import type { EntryType } from '../protocol/views.ts';
+import { Log } from './log.ts';
+import type { LogOwner } from './log.ts';
 import type { Store, StoredEntry, StoredPage, TranscriptBounds, WorkerRecord, WorkerStore } from './store.ts';
 
 export class MemoryStore implements Store {
   readonly kind = 'memory';
-  readonly #bounds: TranscriptBounds;
+  readonly bounds: TranscriptBounds;
+  readonly log = new Log();
   readonly #workers = new Set<MemoryWorkerStore>();
 
   constructor(bounds: TranscriptBounds) {
-    this.#bounds = bounds;
+    this.bounds = bounds;
   }
 
   workers(): Iterable<WorkerStore> {
@@ -22,42 +23,38 @@ export class MemoryStore implements Store {
   }
 
   create(record: WorkerRecord): WorkerStore {
-    const worker = new MemoryWorkerStore(record, this.#bounds, () => this.#workers.delete(worker));
+    const worker = new MemoryWorkerStore(record, this);
     this.#workers.add(worker);
     return worker;
   }
 
+  delete(worker: MemoryWorkerStore): void {
+    this.#workers.delete(worker);
+  }
+
   async close(): Promise<void> {
     this.#workers.clear();
+    this.log.clear();
   }
 }
 
 /** Rough size of an entry beside its data. */
 const ENTRY_OVERHEAD_BYTES = 64;
-const FIRST_CAPACITY = 2;
-/** Columns of numbers. */
-const NUMBERS = 3;
 
-class MemoryWorkerStore implements WorkerStore {
+class MemoryWorkerStore implements WorkerStore, LogOwner {
   #record: WorkerRecord;
-  readonly #bounds: TranscriptBounds;
-  readonly #onDelete: () => void;
+  readonly #store: MemoryStore;
   //   sequence:   first            last
-  //   columns:  [  first % n  …  last % n ]   n is a power of two
-  #capacity = 0;
-  /** Three per entry: its time, the number of its input, and its size: the data itself has long left the caches when it is dropped. */
-  #numbers = new Float64Array(0);
-  /** Index into ENTRY_TYPES. */
-  #types = new Uint8Array(0);
-  #data: (Payload | undefined)[] = [];
+  //   places:   [ first % n  …  last % n ]   n is a power of two
+  /** Two numbers per entry: its position in the log, and its size, since the entry itself has long left the caches when it is dropped. */
+  #places: number[] = [];
   #first = 1;
   #last = 0;
   #bytes = 0;
 
-  constructor(record: WorkerRecord, bounds: TranscriptBounds, onDelete: () => void) {
+  constructor(record: WorkerRecord, store: MemoryStore) {
     this.#record = record;
-    this.#bounds = bounds;
-    this.#onDelete = onDelete;
+    this.#store = store;
   }
 
   get lastSequence(): number {
@@ -78,13 +75,10 @@ class MemoryWorkerStore implements WorkerStore {
     this.#bytes += size;
     // Before the ring grows: at its bound it must not.
     while (this.#first < sequence && this.#isOverBounds()) this.#dropOldest();
-    if (sequence - this.#first >= this.#capacity) this.#grow();
-    const at = sequence & (this.#capacity - 1);
-    this.#numbers[NUMBERS * at] = atMs;
-    this.#numbers[NUMBERS * at + 1] = inputSeq;
-    this.#numbers[NUMBERS * at + 2] = size;
-    this.#types[at] = TYPE_INDEX[type];
-    this.#data[at] = data;
+    if (2 * (sequence - this.#first) >= this.#places.length) this.#grow();
+    const place = this.#placeOf(sequence);
+    this.#places[place] = this.#store.log.append(this, sequence, type, atMs, inputSeq, size, data);
+    this.#places[place + 1] = size;
     return sequence;
   }
 
@@ -97,56 +91,57 @@ class MemoryWorkerStore implements WorkerStore {
   }
 
   delete(): void {
-    this.#resize(0);
-    this.#first = this.#last + 1;
-    this.#bytes = 0;
-    this.#onDelete();
+    while (this.#first <= this.#last) this.#dropOldest();
+    this.#places = [];
+    this.#store.delete(this);
+  }
+
+  // --- for the log ---
+
+  keeps(sequence: number, position: number): boolean {
+    return sequence >= this.#first && this.#places[this.#placeOf(sequence)] === position;
+  }
+
+  moved(sequence: number, position: number): void {
+    this.#places[this.#placeOf(sequence)] = position;
+  }
+
+  // --- private ---
+
+  #placeOf(sequence: number): number {
+    return (2 * sequence) & (this.#places.length - 1);
   }
 
   #entry(sequence: number): StoredEntry {
-    const at = sequence & (this.#capacity - 1);
-    return {
-      sequence,
-      atMs: this.#numbers[NUMBERS * at] ?? 0,
-      type: ENTRY_TYPES[this.#types[at] ?? 0] ?? 'created',
-      inputSeq: this.#numbers[NUMBERS * at + 1] ?? 0,
-      data: this.#data[at] ?? 'null',
-    };
+    const position = this.#places[this.#placeOf(sequence)] as number;
+    const { type, atMs, inputSeq, data } = this.#store.log.at(position);
+    return { sequence, atMs, type, inputSeq, data };
   }
 
   #isOverBounds(): boolean {
-    return this.#last - this.#first + 1 > this.#bounds.maxEntries || this.#bytes > this.#bounds.maxBytes;
+    const { maxEntries, maxBytes } = this.#store.bounds;
+    return this.#last - this.#first + 1 > maxEntries || this.#bytes > maxBytes;
   }
 
   #dropOldest(): void {
-    const at = this.#first++ & (this.#capacity - 1);
-    this.#bytes -= this.#numbers[NUMBERS * at + 2] ?? 0;
-    this.#data[at] = undefined;
+    const place = this.#placeOf(this.#first++);
+    const size = this.#places[place + 1] as number;
+    this.#bytes -= size;
+    this.#store.log.release(this.#places[place] as number, size);
   }
 
+  /** Twice the places; an entry keeps its size and position. */
   #grow(): void {
-    const entries: StoredEntry[] = [];
-    for (let sequence = this.#first; sequence < this.#last; sequence++) entries.push(this.#entry(sequence));
-    this.#resize(Math.max(FIRST_CAPACITY, this.#capacity * 2));
-    for (const { sequence, atMs, type, inputSeq, data } of entries) {
-      const at = sequence & (this.#capacity - 1);
-      this.#numbers[NUMBERS * at] = atMs;
-      this.#numbers[NUMBERS * at + 1] = inputSeq;
-      this.#numbers[NUMBERS * at + 2] = sizeOf(data);
-      this.#types[at] = TYPE_INDEX[type];
-      this.#data[at] = data;
+    const old = this.#places;
+    this.#places = new Array<number>(Math.max(2, 2 * old.length)).fill(-1);
+    for (let sequence = this.#first; sequence < this.#last; sequence++) {
+      const from = (2 * sequence) & (old.length - 1);
+      const to = this.#placeOf(sequence);
+      this.#places[to] = old[from] as number;
+      this.#places[to + 1] = old[from + 1] as number;
     }
   }
-
-  #resize(capacity: number): void {
-    this.#capacity = capacity;
-    this.#numbers = new Float64Array(NUMBERS * capacity);
-    this.#types = new Uint8Array(capacity);
-    this.#data = new Array<Payload | undefined>(capacity).fill(undefined);
-  }
 }
-
-const TYPE_INDEX = Object.fromEntries(ENTRY_TYPES.map((type, index) => [type, index])) as Record<EntryType, number>;
 
 /** What an entry costs; a string's length stands for its bytes here, because this bounds memory, not messages. */
 function sizeOf(data: Payload): number {

@@ -6,7 +6,7 @@ import type { RuntimeServices } from '../host/services.ts';
 import { MAX_WAIT_MS, TIMERS_PER_WORKER } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
 import { decode } from '../protocol/payload.ts';
-import { askDeadline, awaitOutput } from './asking.ts';
+import { awaitOutput, requireTimeout } from './asking.ts';
 import type { Supervisor } from './supervisor.ts';
 
 export function actorCalls(supervisor: Supervisor, log: Logger): RuntimeServices {
@@ -14,10 +14,10 @@ export function actorCalls(supervisor: Supervisor, log: Logger): RuntimeServices
     log: (level, fields, message) => log[level](fields, message),
 
     async ask(_workerId, target, input, timeoutMs) {
-      const deadlineAtMs = askDeadline(timeoutMs ?? supervisor.limits.askTimeoutMs);
+      const deadlineMs = requireTimeout(timeoutMs ?? supervisor.limits.askTimeoutMs);
       return awaitOutput(
         supervisor,
-        supervisor.deliverValue(target, decode(input), { deadlineAtMs }),
+        supervisor.deliverValue(target, decode(input), { deadlineMs }),
         (output) => output,
       );
     },

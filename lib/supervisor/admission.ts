@@ -11,7 +11,7 @@ import { parseUntrusted, untrustedText } from '../protocol/json.ts';
 import { encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Delivery, DeliverOptions } from './delivery.ts';
-import type { InputRecord } from './input.ts';
+import type { InputKey, InputRecord } from './input.ts';
 import { COMMANDS, requireEffect } from './states.ts';
 import type { Worker } from './worker.ts';
 
@@ -52,28 +52,28 @@ export class Admission {
     if (options.idempotencyKey === undefined) this.requireRoom(worker, 0);
     const text = encode(value);
     const bytes = requireSize(payloadBytes(text), this.#limits.maxMessageBytes, 'ask');
-    const digest = digestOf(text, options);
-    const known = replay(worker, options, digest);
+    const key = keyOf(text, options);
+    const known = replay(worker, key);
     if (known !== null) return known;
     this.requireRoom(worker, bytes);
     requireAccepted(worker.actor.definition.input, value, 'invalid_input');
-    return this.#delivery.accept(worker, text, bytes, options, digest);
+    return this.#delivery.accept(worker, text, bytes, options.deadlineMs ?? 0, key);
   }
 
   /** Untrusted bytes. A large input is parsed and validated by a host, so that the main loop does not stall. */
   bytes(worker: Worker, body: Uint8Array, options: DeliverOptions): InputRecord | Promise<InputRecord> {
     requireSize(body.byteLength, this.#limits.maxMessageBytes, 'http');
-    const digest = digestOf(body, options);
-    const known = replay(worker, options, digest);
+    const key = keyOf(body, options);
+    const known = replay(worker, key);
     if (known !== null) return known;
     this.requireRoom(worker, body.byteLength);
-    if (body.byteLength > INLINE_PARSE_BYTES) return this.#large(worker, body, options, digest);
+    if (body.byteLength > INLINE_PARSE_BYTES) return this.#large(worker, body, options, key);
     const text = untrustedText(body);
     requireAccepted(worker.actor.definition.input, parseUntrusted(text), 'invalid_input');
-    return this.#delivery.accept(worker, text, body.byteLength, options, digest);
+    return this.#delivery.accept(worker, text, body.byteLength, options.deadlineMs ?? 0, key);
   }
 
-  async #large(worker: Worker, body: Uint8Array, options: DeliverOptions, digest: string | null): Promise<InputRecord> {
+  async #large(worker: Worker, body: Uint8Array, options: DeliverOptions, key: InputKey | null): Promise<InputRecord> {
     this.#delivery.requireBytes(worker, this.#bytesInValidation + body.byteLength);
     this.#bytesInValidation += body.byteLength;
     try {
@@ -83,22 +83,23 @@ export class Admission {
       this.#bytesInValidation -= body.byteLength;
     }
     // Much may have happened meanwhile: the same key, a stop, a delete, other inputs.
-    const known = replay(worker, options, digest);
+    const known = replay(worker, key);
     if (known !== null) return known;
     if (!this.#surroundings.isKnown(worker)) throw GreenroomError.of('worker_not_found');
     this.requireRoom(worker, body.byteLength);
-    return this.#delivery.accept(worker, body, body.byteLength, options, digest);
+    return this.#delivery.accept(worker, body, body.byteLength, options.deadlineMs ?? 0, key);
   }
 }
 
 /** The input that this key was used for, if it is the same input. Throws `idempotency_conflict` if it is another. */
-function replay(worker: Worker, options: DeliverOptions, digest: string | null): InputRecord | null {
-  const known = options.idempotencyKey === undefined ? undefined : worker.keys?.get(options.idempotencyKey);
+function replay(worker: Worker, key: InputKey | null): InputRecord | null {
+  const known = key === null ? undefined : worker.keys?.get(key.key);
   if (known === undefined) return null;
-  if (known.digest !== digest) throw GreenroomError.of('idempotency_conflict');
+  if (known.key?.digest !== key?.digest) throw GreenroomError.of('idempotency_conflict');
   return known;
 }
 
-function digestOf(payload: Payload, options: DeliverOptions): string | null {
-  return options.idempotencyKey === undefined ? null : createHash('sha256').update(payload).digest('base64');
+function keyOf(payload: Payload, { idempotencyKey }: DeliverOptions): InputKey | null {
+  if (idempotencyKey === undefined) return null;
+  return { key: idempotencyKey, digest: createHash('sha256').update(payload).digest('base64') };
 }

@@ -6,12 +6,12 @@ import type { Payload } from '../protocol/payload.ts';
 import type { InputListener, InputRecord } from './input.ts';
 import type { Supervisor } from './supervisor.ts';
 
-/** The time at which an ask ends, for `deadlineAtMs`. Throws `invalid_request`. */
-export function askDeadline(timeoutMs: number): number {
+/** Hands back how long an ask may take. Throws `invalid_request`. */
+export function requireTimeout(timeoutMs: number): number {
   if (!(timeoutMs > 0) || timeoutMs > MAX_WAIT_MS) {
     throw GreenroomError.of('invalid_request', { message: `timeoutMs must be above 0 and at most ${MAX_WAIT_MS}.` });
   }
-  return Date.now() + timeoutMs;
+  return timeoutMs;
 }
 
 /**
@@ -46,6 +46,7 @@ class Asking<T> implements InputListener {
 
   ended(record: InputRecord): void {
     this.#stopListening?.();
+    record.isAnswered = true;
     if (record.outcome !== 'completed') this.#reject(errorOf(record));
     else this.#resolve(this.#read(record.output ?? 'null'));
   }

@@ -5,6 +5,7 @@ import { GreenroomError } from '../errors.ts';
 import type { ErrorCode, WireError } from '../errors.ts';
 import { CREDIT_BYTES_PER_WORKER, CREDITS_PER_WORKER, INPUT_OVERHEAD_BYTES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
+import { now, ORIGIN_MS } from '../protocol/clock.ts';
 import { CANCELLED, COMPLETED } from '../protocol/frames.ts';
 import type { ReplyCode, Ticket } from '../protocol/frames.ts';
 import { decode } from '../protocol/payload.ts';
@@ -13,13 +14,13 @@ import type { EntryType, Outcome } from '../protocol/views.ts';
 import { Deadlines } from './deadlines.ts';
 import type { HostSlot, Inbound } from './hosts.ts';
 import { InputRecord } from './input.ts';
-import type { InputInfo } from './input.ts';
+import type { InputInfo, InputKey } from './input.ts';
 import { Receipts } from './receipts.ts';
 import type { Worker } from './worker.ts';
 
 export interface DeliverOptions {
-  /** On the clock of Date.now(). An input that has not started by then ends as `expired`. */
-  deadlineAtMs?: number | undefined;
+  /** From its acceptance. An input that has not started by then ends as `expired`. */
+  deadlineMs?: number | undefined;
   /** 1 to 255 characters. The same key with the same input is the same input. */
   idempotencyKey?: string | undefined;
 }
@@ -35,7 +36,7 @@ export class Delivery implements Inbound {
   readonly #limits: Limits;
   readonly #inputIdPrefix: string;
   readonly #receipts: Receipts;
-  readonly #deadlines = new Deadlines<InputRecord>((record) => this.#onDeadline(record));
+  readonly #deadlines = new Deadlines<InputRecord>((record) => this.#onDeadline(record), now);
   readonly #onDrained: (worker: Worker) => void;
   readonly #expireTimer: NodeJS.Timeout;
   /** Timers of running inputs that were told to end, until they do. */
@@ -54,7 +55,7 @@ export class Delivery implements Inbound {
     this.#receipts = new Receipts(
       { maxCount: limits.maxReceipts, maxBytes: limits.maxReceiptBytes, ttlMs: limits.receiptTtlMs },
       { maxCount: limits.maxIdempotencyKeys, maxBytes: limits.maxReceiptBytes, ttlMs: limits.idempotencyTtlMs },
-      (record) => (record.owner as Worker).keys?.delete(record.idempotencyKey ?? ''),
+      (record) => (record.owner as Worker).keys?.delete(record.key?.key ?? ''),
     );
     this.#expireTimer = setInterval(() => this.#receipts.expire(Date.now()), EXPIRE_EVERY_MS);
     this.#expireTimer.unref();
@@ -94,26 +95,17 @@ export class Delivery implements Inbound {
     return error;
   }
 
-  /** The caller has checked that there is room, the input's size and its shape. */
-  accept(worker: Worker, payload: Payload, bytes: number, options: DeliverOptions, digest: string | null): InputRecord {
-    const record = new InputRecord(
-      worker,
-      this.#inputIdPrefix,
-      this.#nextSeq++,
-      payload,
-      bytes,
-      options.idempotencyKey ?? null,
-    );
-    if (record.idempotencyKey !== null) {
-      record.digest = digest;
-      (worker.keys ??= new Map()).set(record.idempotencyKey, record);
-    }
+  /** The caller has checked that there is room, the input's size and its shape. `deadlineMs` of 0: it waits. */
+  accept(worker: Worker, payload: Payload, bytes: number, deadlineMs: number, key: InputKey | null): InputRecord {
+    const acceptedAt = now();
+    const record = new InputRecord(worker, this.#nextSeq++, payload, bytes, key, acceptedAt);
+    if (key !== null) (worker.keys ??= new Map()).set(key.key, record);
     this.#messages++;
     this.#bytes += bytes;
     worker.mailbox.push(record);
     this.#receipts.add(record);
-    worker.store.append('input', record.acceptedAtMs, record.seq, payload);
-    if (options.deadlineAtMs !== undefined) this.#deadlines.add(record, options.deadlineAtMs);
+    worker.store.append('input', ORIGIN_MS + acceptedAt, record.seq, payload);
+    if (deadlineMs > 0) this.#deadlines.add(record, acceptedAt + deadlineMs);
     this.offer(worker);
     return record;
   }
@@ -166,8 +158,8 @@ export class Delivery implements Inbound {
   reply(
     ticket: Ticket,
     code: ReplyCode,
-    startedAtMs: number,
-    endedAtMs: number,
+    startedAt: number,
+    endedAt: number,
     body: Payload,
     state: Payload | null,
   ): void {
@@ -175,22 +167,22 @@ export class Delivery implements Inbound {
     const worker = record.owner as Worker;
     const { host } = worker;
     if (state !== null) worker.saveState(state);
-    if (startedAtMs > 0) worker.serviceMs += (endedAtMs - startedAtMs - worker.serviceMs) * SERVICE_WEIGHT;
+    if (startedAt > 0) worker.serviceMs += (endedAt - startedAt - worker.serviceMs) * SERVICE_WEIGHT;
     if (code === COMPLETED) {
-      this.#settle(worker, record, 'completed', body, null, startedAtMs, endedAtMs);
+      this.#settle(worker, record, 'completed', body, null, startedAt, endedAt);
     } else {
-      const isExpired = code === CANCELLED && startedAtMs === 0 && record.isExpired;
+      const isExpired = code === CANCELLED && startedAt === 0 && record.isExpired;
       const outcome = isExpired ? 'expired' : code === CANCELLED ? 'cancelled' : 'failed';
       const error = isExpired ? expiredError() : (decode(body) as WireError);
-      this.#settle(worker, record, outcome, null, error, startedAtMs, endedAtMs);
+      this.#settle(worker, record, outcome, null, error, startedAt, endedAt);
     }
     this.offer(worker);
     if (host !== null && host.blocked.length > 0) this.#offerBlocked(host);
   }
 
   /** A handler emitted an entry. Called for each of a batch. */
-  emitted(host: HostSlot, workerSlot: number, seq: number, atMs: number, data: Payload): void {
-    host.workers[workerSlot]?.store.append('emitted', atMs, seq, data);
+  emitted(host: HostSlot, workerSlot: number, seq: number, at: number, data: Payload): void {
+    host.workers[workerSlot]?.store.append('emitted', ORIGIN_MS + at, seq, data);
   }
 
   // --- cancel ---
@@ -243,7 +235,7 @@ export class Delivery implements Inbound {
       worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason: 'deadline', waitingOnly: true });
       // If it has not started, the host will say so, unless it is stuck: then its sender must not wait for it.
       if (!worker.hasStarted(record)) {
-        this.#deadlines.add(record, Date.now() + EXPIRY_ANSWER_MS);
+        this.#deadlines.add(record, now() + EXPIRY_ANSWER_MS);
         return;
       }
     }
@@ -254,12 +246,12 @@ export class Delivery implements Inbound {
 
   /** For an input that certainly never ran. */
   #settleUnstarted(worker: Worker, record: InputRecord, outcome: Outcome, error: WireError): void {
-    this.#settle(worker, record, outcome, null, error, 0, Date.now());
+    this.#settle(worker, record, outcome, null, error, 0, now());
   }
 
   /** For what a dead host was running. When it had started only the host knew. */
   settleInterrupted(worker: Worker, record: InputRecord, outcome: 'unknown' | 'cancelled', error: WireError): void {
-    this.#settle(worker, record, outcome, null, error, 0, Date.now());
+    this.#settle(worker, record, outcome, null, error, 0, now());
   }
 
   /** Takes back an input that had not started on a dead host: it will wait again, unless its end came meanwhile. */
@@ -282,8 +274,8 @@ export class Delivery implements Inbound {
     outcome: Outcome,
     output: Payload | null,
     error: WireError | null,
-    startedAtMs: number,
-    endedAtMs: number,
+    startedAt: number,
+    endedAt: number,
   ): void {
     const { mailbox, stopping } = worker;
     mailbox.remove(record, record.isLent);
@@ -293,7 +285,7 @@ export class Delivery implements Inbound {
     this.#deadlines.remove(record);
     this.#clearGrace(record);
     const data = output ?? JSON.stringify(error);
-    worker.store.append(ENTRY_OF[outcome], endedAtMs, record.seq, data);
+    worker.store.append(ENTRY_OF[outcome], ORIGIN_MS + endedAt, record.seq, data);
     if (mailbox.size === 0 && worker.isLoaded) worker.apply('disengaged');
     if (outcome === 'cancelled' || outcome === 'expired') this.counts.cancelled++;
     else this.counts.finished++;
@@ -301,7 +293,7 @@ export class Delivery implements Inbound {
       if (outcome === 'cancelled') stopping.cancelled++;
       else stopping.drained++;
     }
-    record.end(outcome, output, error, startedAtMs, endedAtMs);
+    record.end(outcome, output, error, startedAt, endedAt);
     this.#receipts.ended(record);
     if (stopping !== null && mailbox.size === 0) this.#onDrained(worker);
   }

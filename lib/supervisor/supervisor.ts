@@ -100,6 +100,7 @@ export class Supervisor {
   readonly #admission: Admission;
   #hosts: Hosts | null = null;
   readonly #log: Logger;
+  readonly #inputIdPrefix: string;
   #status: 'running' | 'draining' | 'stopped' = 'running';
 
   constructor(options: SupervisorOptions) {
@@ -108,6 +109,7 @@ export class Supervisor {
     this.#catalog = options.catalog;
     this.#store = options.store;
     this.#log = options.log;
+    this.#inputIdPrefix = options.inputIdPrefix;
     this.#lifecycle = new Lifecycle(options.limits, options.log);
     this.#delivery = new Delivery(options.limits, options.inputIdPrefix, (worker) => this.#lifecycle.onDrained(worker));
     this.#admission = new Admission(options.limits, this.#delivery, {
@@ -157,7 +159,7 @@ export class Supervisor {
     }
     const createdAtMs = Date.now();
     const record = { workerId, kind: actor.kind, displayName, config, createdAtMs, state: null };
-    const worker = new Worker(actor, this.#store.create(record));
+    const worker = new Worker(actor, this.#store.create(record), this.#inputIdPrefix);
     worker.store.append('created', createdAtMs, 0, JSON.stringify({ kind: actor.kind, display_name: displayName }));
     this.#directory.add(worker);
     this.#lifecycle.start(worker);

@@ -37,6 +37,7 @@ export class Worker implements InputOwner {
   readonly store: WorkerStore;
   readonly mailbox: Mailbox<InputRecord>;
 
+  readonly #inputIdPrefix: string;
   #status: WorkerStatus = 'starting';
   /** Where it lives; null while it has no host. */
   host: HostSlot | null = null;
@@ -62,7 +63,7 @@ export class Worker implements InputOwner {
   /** Moving average of how long an input runs. */
   serviceMs = 0;
 
-  constructor(actor: Actor, store: WorkerStore) {
+  constructor(actor: Actor, store: WorkerStore, inputIdPrefix: string) {
     const record = store.load();
     this.workerId = record.workerId;
     this.actor = actor;
@@ -70,11 +71,16 @@ export class Worker implements InputOwner {
     this.config = record.config;
     this.createdAtMs = record.createdAtMs;
     this.store = store;
+    this.#inputIdPrefix = inputIdPrefix;
     this.mailbox = new Mailbox(actor.mailbox);
   }
 
   get kind(): string {
     return this.actor.kind;
+  }
+
+  inputId(seq: number): string {
+    return this.#inputIdPrefix + String(seq);
   }
 
   get status(): WorkerStatus {

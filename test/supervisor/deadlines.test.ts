@@ -17,17 +17,20 @@ interface Entry extends Deadline<Entry> {
   readonly name: string;
 }
 
-const entryOf = (name: string): Entry => ({ name, deadlineAtMs: 0, earlier: null, later: null });
+const entryOf = (name: string): Entry => ({ name, deadlineAt: 0, earlier: null, later: null });
 
 /** A wheel on a mocked clock that starts at START_MS, and what has fired: names with the time since the start. */
 function setUp(t: TestContext, onDue?: (entry: Entry, wheel: Deadlines<Entry>) => void) {
   t.mock.timers.reset();
   t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: START_MS });
   const fired: [name: string, afterMs: number][] = [];
-  const wheel: Deadlines<Entry> = new Deadlines<Entry>((entry) => {
-    fired.push([entry.name, Date.now() - START_MS]);
-    onDue?.(entry, wheel);
-  });
+  const wheel: Deadlines<Entry> = new Deadlines<Entry>(
+    (entry) => {
+      fired.push([entry.name, Date.now() - START_MS]);
+      onDue?.(entry, wheel);
+    },
+    () => Date.now(),
+  );
   const add = (name: string, afterMs: number): Entry => {
     const entry = entryOf(name);
     wheel.add(entry, START_MS + afterMs);

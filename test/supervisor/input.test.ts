@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { InputRecord } from '../../lib/supervisor/input.ts';
+import { ORIGIN_MS } from '../../lib/protocol/clock.ts';
 import type { InputListener } from '../../lib/supervisor/input.ts';
 
 /** The owner says of this number that its handler was entered. */
 const STARTED = 8;
 const ERROR = { code: 'cancelled', message: 'The input was cancelled.', retryable: false };
-const owner = { workerId: 'w1', hasStarted: (record: InputRecord) => record.seq === STARTED };
+const owner = { workerId: 'w1', inputId: (seq: number) => `in-${seq}`, hasStarted: (record: InputRecord) => record.seq === STARTED };
 
-const recordOf = (seq = 7): InputRecord => new InputRecord(owner, 'in-', seq, '{"add":1}', 9, null);
+const recordOf = (seq = 7): InputRecord => new InputRecord(owner, seq, '{"add":1}', 9, null, 1_234);
 
 /** What its sender and its worker can see of an input. */
 function look(record: InputRecord): Record<string, unknown> {
@@ -31,11 +32,10 @@ const WAITING = {
 };
 
 describe('an input', () => {
-  test('waits, with its payload, at the time of its acceptance', (t) => {
-    t.mock.timers.enable({ apis: ['Date'], now: 1_234 });
+  test('waits, with its payload, at the time of its acceptance', () => {
     const record = recordOf();
     assert.deepEqual(look(record), WAITING);
-    assert.deepEqual([record.owner, record.acceptedAtMs, record.idempotencyKey], [owner, 1_234, null]);
+    assert.deepEqual([record.owner, record.acceptedAtMs, record.key], [owner, ORIGIN_MS + 1_234, null]);
   });
 
   test('is running once its host has it and has entered the handler', () => {
@@ -54,8 +54,8 @@ describe('an input', () => {
       outcome: 'completed',
       output: '42',
       payload: '',
-      startedAtMs: 5,
-      endedAtMs: 6,
+      startedAtMs: ORIGIN_MS + 5,
+      endedAtMs: ORIGIN_MS + 6,
     };
     assert.deepEqual(look(record), { ...WAITING, ...completed });
   });
@@ -69,7 +69,7 @@ describe('an input', () => {
       outcome: 'cancelled',
       error: ERROR,
       payload: '',
-      endedAtMs: 6,
+      endedAtMs: ORIGIN_MS + 6,
     });
   });
 

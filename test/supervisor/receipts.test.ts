@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { ORIGIN_MS } from '../../lib/protocol/clock.ts';
 import type { Payload } from '../../lib/protocol/payload.ts';
 import { InputRecord } from '../../lib/supervisor/input.ts';
 import { Receipts } from '../../lib/supervisor/receipts.ts';
@@ -8,10 +9,10 @@ import type { ReceiptBounds } from '../../lib/supervisor/receipts.ts';
 import { seeded } from '../support/seeded.ts';
 
 const WIDE: ReceiptBounds = { maxCount: 1_000, maxBytes: 1_000_000, ttlMs: 1_000_000 };
-const owner = { workerId: 'w1', hasStarted: () => false };
+const owner = { workerId: 'w1', inputId: String, hasStarted: () => false };
 
 function recordOf(seq: number, key: string | null = null): InputRecord {
-  return new InputRecord(owner, '', seq, 'null', 4, key);
+  return new InputRecord(owner, seq, 'null', 4, key === null ? null : { key, digest: '' }, 1);
 }
 
 /** Receipts with the numbers of those that left and had a key. */
@@ -29,7 +30,7 @@ function setUp(plain: Partial<ReceiptBounds> = {}, keyed: Partial<ReceiptBounds>
     return record;
   };
   const end = (record: InputRecord, output: Payload = 'null', endedAtMs = 1): void => {
-    record.end('completed', output, null, 1, endedAtMs);
+    record.end('completed', output, null, 1, endedAtMs - ORIGIN_MS);
     receipts.ended(record);
   };
   const kept = (seqs: readonly number[], nowMs = 2): number[] =>
@@ -143,7 +144,7 @@ describe('receipts', () => {
         if (isLeftOpen) return;
         const [ending] = open.splice(endsOther % open.length, 1) as [InputRecord];
         end(ending, 'x'.repeat(outputBytes), nowMs);
-        lines[ending.idempotencyKey === null ? 'plain' : 'keyed'].push(ending);
+        lines[ending.key === null ? 'plain' : 'keyed'].push(ending);
         lines = { plain: withinBounds(lines.plain, plain), keyed: withinBounds(lines.keyed, keyed) };
       });
       receipts.expire(nowMs);

@@ -75,8 +75,10 @@ export const DEFAULT_MAILBOX: MailboxLimits = Object.freeze({ capacity: 1_024, m
 
 /** What one waiting input costs in memory beside its bytes (measured: the record and its strings' headers). */
 export const INPUT_OVERHEAD_BYTES = 512;
-/** Inputs of one worker that its host may hold ahead of the running one. More gains nothing once the hop is hidden. */
+/** Inputs of one worker that its host may hold, however long each takes. */
 export const CREDITS_PER_WORKER = 64;
+/** The same for a worker that gets through them within a slice: it must not run dry while the next ones are on their way (measured: 1.6 times the asks to one worker). */
+export const CREDITS_PER_QUICK_WORKER = 1_024;
 /** Bytes of one worker's inputs at its host; a single larger input still travels alone. */
 export const CREDIT_BYTES_PER_WORKER = 1 * MiB;
 /** Inputs at one host, all workers together: bounds what a dying host can hold and what a port's invisible line can grow to. */
@@ -85,6 +87,8 @@ export const WINDOW_PER_HOST = 16_384;
 export const WINDOW_BYTES_PER_HOST = 64 * MiB;
 /** Inputs, or replies, gathered before they leave in the middle of a turn, so that both threads work at once (measured: +40 % asks). */
 export const BATCH_FRAMES = 128;
+/** Payloads up to this length travel joined; the host holds them parsed, which takes several times their size. */
+export const SHORT_PAYLOAD_CHARS = 1_024;
 /** Encoded bytes gathered for one host before they leave in the middle of a turn. */
 export const BATCH_BYTES = 1 * MiB;
 /** Workers that one host can run: the size of its shared progress table (4 bytes each, untouched pages cost nothing). */

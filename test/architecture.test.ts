@@ -27,7 +27,7 @@ const LAYERS = [
   ['server/', `server/ supervisor/ type:runtime.ts type:store/ ${BASE}`],
   [
     'supervisor/',
-    `supervisor/ host/host.ts host/modules.ts type:host/services.ts store/store.ts type:actor.ts ${BASE}`,
+    `supervisor/ host/host.ts host/modules.ts type:host/services.ts store/log.ts store/store.ts type:actor.ts ${BASE}`,
   ],
   ['host/host.ts host/boot.ts host/pool.ts host/link.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
   ['host/inline.ts', `host/ ${BASE}`], // both ends, without a thread

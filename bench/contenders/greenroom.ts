@@ -9,7 +9,6 @@ import type { RuntimeServices } from '../../lib/host/services.ts';
 import { resolveLimits } from '../../lib/limits.ts';
 import { COMPLETED } from '../../lib/protocol/frames.ts';
 import type { Ticket } from '../../lib/protocol/frames.ts';
-import { decode } from '../../lib/protocol/payload.ts';
 import type { Question } from '../support/question.ts';
 import type { Contender } from './contender.ts';
 
@@ -50,8 +49,8 @@ export const linkAlone: Contender = {
     const events: HostEvents = {
       reply: (ticket, code, _startedAtMs, _endedAtMs, body) => {
         const { resolve, reject } = ticket as LinkTicket;
-        if (code === COMPLETED) resolve(decode(body));
-        else reject(new Error(`the host answered with ${JSON.stringify(decode(body))}`));
+        if (code === COMPLETED) resolve(body.value());
+        else reject(new Error(`the host answered with ${JSON.stringify(body.value())}`));
       },
       emitted: () => undefined,
     };

@@ -11,7 +11,9 @@ export interface HeldInput {
   readonly slot: number;
   readonly seq: number;
   readonly attempt: number;
-  readonly payload: Payload;
+  /** Its value, unless it is still encoded. */
+  readonly value: unknown;
+  readonly encoded: Payload | null;
 }
 
 export class Cell implements ContextOwner {

@@ -2,7 +2,7 @@
 // A host is one failure domain: when it dies, `exited` settles once, with the cause, and nothing else of it ever answers.
 
 import type { WireError } from '../errors.ts';
-import type { ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
+import type { Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 
 /** What a host needs to start a worker. `slot` is its place on that host, given by the supervisor. */
@@ -39,7 +39,7 @@ export interface HostEvents {
     code: ReplyCode,
     startedAt: number,
     endedAt: number,
-    body: Payload,
+    body: Body,
     state: Payload | null,
   ): void;
   emitted(workerSlot: number, seq: number, at: number, data: Payload): void;

@@ -16,7 +16,7 @@ import {
 import type { Limits } from '../limits.ts';
 import { ORIGIN_MS } from '../protocol/clock.ts';
 import { eachReply, Outbox, pushInput, SHARED } from '../protocol/frames.ts';
-import type { Batch, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
+import type { Batch, Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Host, HostEvents, HostExit, HostStats, StartResult, WorkerSpec } from './host.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
@@ -153,7 +153,7 @@ export class Link implements Host {
     code: ReplyCode,
     startedAt: number,
     endedAt: number,
-    body: Payload,
+    body: Body,
     state: Payload | null,
   ): void {
     const ticket = this.#tickets[slot];

@@ -110,10 +110,10 @@ export class Runner {
   // --- inputs and control ---
 
   accept(batch: Batch): void {
-    eachInput(batch, (slot, workerSlot, seq, attempt, payload) => {
+    eachInput(batch, (slot, workerSlot, seq, attempt, value, encoded) => {
       const cell = this.#cells[workerSlot];
       if (cell === undefined) throw new Error('input for a worker that is not loaded');
-      cell.line.push({ slot, seq, attempt, payload });
+      cell.line.push({ slot, seq, attempt, value, encoded });
       this.#enqueue(cell);
     });
     // Under a handler that looks at its control lane, or while a turn is due: the loop that runs will come to them.
@@ -217,7 +217,7 @@ export class Runner {
     let result: unknown;
     let isAsync: boolean;
     try {
-      const value = requireValid(cell.definition.input, decode(input.payload), 'invalid_input');
+      const value = requireValid(cell.definition.input, input.encoded === null ? input.value : decode(input.encoded), 'invalid_input');
       result = cell.definition.receive(value, context);
       isAsync = isThenable(result);
     } catch (thrown) {

@@ -117,7 +117,7 @@ class Lanes {
 /** Bytes in a batch are given away instead of copied: the host made them and is through with them. */
 function buffersOf(batch: Batch): ArrayBuffer[] {
   const buffers: ArrayBuffer[] = [];
-  for (const payload of batch.payloads) {
+  for (const payload of batch.apart) {
     if (payload instanceof Uint8Array) buffers.push(payload.buffer as ArrayBuffer);
   }
   return buffers;

@@ -1,23 +1,30 @@
 // What crosses the wire between the supervisor and one host. Frames travel in batches: structured clone is paid per object,
-// so the numbers of a batch are one typed array, and its payloads one array of texts beside it. Payloads pass through
-// encoded; nobody between sender and user parses them. Both ends import this file, never each other.
+// so the numbers of a batch are one typed array, and its short payloads one text, which is a JSON array and can be parsed at
+// once. Nobody between sender and user parses a payload. Both ends import this file, never each other.
 
-import { BATCH_FRAMES } from '../limits.ts';
+import { BATCH_FRAMES, SHORT_PAYLOAD_CHARS } from '../limits.ts';
+import { decode } from './payload.ts';
 import type { Payload } from './payload.ts';
 
 export interface Batch {
-  /** Four per frame. */
+  /** NUMBERS per frame; the last of them is the length of the frame's payload in `text`, 0 if it lies apart. */
   readonly numbers: Float64Array;
-  /** One or two per frame, in the order of the frames. */
-  readonly payloads: readonly Payload[];
+  /**
+   * The short payloads as one JSON array. Measured against an array of texts: 30 instead of 53 ns per payload on the way, and 150
+   * instead of 240 ns to parse it.
+   */
+  readonly text: string;
+  /** Long payloads, bytes, and states, which are kept: a slice of the text would keep all of it. In the order of the frames. */
+  readonly apart: readonly Payload[];
 }
 
-const NUMBERS = 4;
+const NUMBERS = 5;
 
-/** Gathers the frames of a batch. Measured against one flat array of both: 110 instead of 290 ns per ask, both ways together. */
+/** Gathers the frames of a batch. */
 export class Outbox {
   #numbers = new Float64Array(NUMBERS * BATCH_FRAMES);
-  #payloads: Payload[] = [];
+  #texts: string[] = [];
+  #apart: Payload[] = [];
   #frames = 0;
 
   get frames(): number {
@@ -31,18 +38,26 @@ export class Outbox {
     this.#numbers[at + 1] = second;
     this.#numbers[at + 2] = third;
     this.#numbers[at + 3] = fourth;
-    this.#payloads.push(payload);
+    if (typeof payload === 'string' && payload.length <= SHORT_PAYLOAD_CHARS) {
+      this.#numbers[at + 4] = payload.length;
+      this.#texts.push(payload);
+    } else {
+      this.#numbers[at + 4] = 0;
+      this.#apart.push(payload);
+    }
   }
 
   /** A second payload of the frame that was added last. */
-  addPayload(payload: Payload): void {
-    this.#payloads.push(payload);
+  addApart(payload: Payload): void {
+    this.#apart.push(payload);
   }
 
   /** Everything that was added. To be posted at once: the numbers are a view of memory that the next batch will use. */
   take(): Batch {
-    const batch = { numbers: this.#numbers.subarray(0, NUMBERS * this.#frames), payloads: this.#payloads };
-    this.#payloads = [];
+    const numbers = this.#numbers.subarray(0, NUMBERS * this.#frames);
+    const batch = { numbers, text: `[${this.#texts.join(',')}]`, apart: this.#apart };
+    this.#texts = [];
+    this.#apart = [];
     this.#frames = 0;
     return batch;
   }
@@ -71,18 +86,23 @@ export function pushInput(outbox: Outbox, slot: number, workerSlot: number, tick
   outbox.add(slot, workerSlot, ticket.seq, ticket.attempt, ticket.payload);
 }
 
+/** `value` is the input unless its payload lies apart. */
 export function eachInput(
-  { numbers, payloads }: Batch,
-  visit: (slot: number, workerSlot: number, seq: number, attempt: number, payload: Payload) => void,
+  { numbers, text, apart }: Batch,
+  visit: (slot: number, workerSlot: number, seq: number, attempt: number, value: unknown, apart: Payload | null) => void,
 ): void {
-  for (let frame = 0; frame < payloads.length; frame++) {
-    const at = NUMBERS * frame;
+  const values = JSON.parse(text) as unknown[];
+  let next = 0;
+  let nextApart = 0;
+  for (let at = 0; at < numbers.length; at += NUMBERS) {
+    const isApart = numbers[at + 4] === 0;
     visit(
       numbers[at] as number,
       numbers[at + 1] as number,
       numbers[at + 2] as number,
       numbers[at + 3] as number,
-      payloads[frame] as Payload,
+      isApart ? undefined : values[next++],
+      isApart ? (apart[nextApart++] as Payload) : null,
     );
   }
 }
@@ -97,7 +117,7 @@ export type ReplyCode = typeof COMPLETED | typeof FAILED | typeof CANCELLED;
 const EMITTED = -1;
 
 /**
- * `startedAt` and `endedAt` are Date.now() of the host, `startedAt` is 0 if it never started. `body` is the output of
+ * `startedAt` and `endedAt` are on the clock of the runtime, `startedAt` is 0 if it never started. `body` is the output of
  * a completed input, the encoded WireError of another. `state` is the worker's state after it, if it changed.
  */
 export function pushReply(
@@ -110,39 +130,94 @@ export function pushReply(
   state: Payload | null,
 ): void {
   outbox.add(slot * 4 + code, startedAt, endedAt, state === null ? 0 : 1, body);
-  if (state !== null) outbox.addPayload(state);
+  if (state !== null) outbox.addApart(state);
 }
 
 export function pushEmitted(outbox: Outbox, workerSlot: number, seq: number, at: number, data: Payload): void {
   outbox.add(EMITTED, workerSlot, seq, at, data);
 }
 
+/** The body of a reply, encoded or as a value. To be read during the call that it is handed to. */
+export interface Body {
+  readonly payload: Payload;
+  value(): unknown;
+}
+
+/** A body that somebody kept. */
+export class KeptBody implements Body {
+  readonly payload: Payload;
+
+  constructor(payload: Payload) {
+    this.payload = payload;
+  }
+
+  value(): unknown {
+    return decode(this.payload);
+  }
+}
+
 export interface ReplyVisitor {
-  reply(
-    slot: number,
-    code: ReplyCode,
-    startedAt: number,
-    endedAt: number,
-    body: Payload,
-    state: Payload | null,
-  ): void;
+  reply(slot: number, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void;
   emitted(workerSlot: number, seq: number, at: number, data: Payload): void;
 }
 
-export function eachReply({ numbers, payloads }: Batch, visitor: ReplyVisitor): void {
-  let next = 0;
+export function eachReply(batch: Batch, visitor: ReplyVisitor): void {
+  const { numbers } = batch;
+  const payloads = new PayloadReader(batch);
   for (let at = 0; at < numbers.length; at += NUMBERS) {
     const head = numbers[at] as number;
     const second = numbers[at + 1] as number;
     const third = numbers[at + 2] as number;
     const fourth = numbers[at + 3] as number;
-    const payload = payloads[next++] as Payload;
+    payloads.next(numbers[at + 4] as number);
     if (head === EMITTED) {
-      visitor.emitted(second, third, fourth, payload);
+      visitor.emitted(second, third, fourth, payloads.payload);
     } else {
-      const state = fourth === 0 ? null : (payloads[next++] as Payload);
-      visitor.reply(head >> 2, (head & 3) as ReplyCode, second, third, payload, state);
+      const state = fourth === 0 ? null : payloads.nextApart();
+      visitor.reply(head >> 2, (head & 3) as ReplyCode, second, third, payloads, state);
     }
+  }
+}
+
+/** Goes through the payloads of a batch; as a body it is the one at hand. */
+class PayloadReader implements Body {
+  readonly #batch: Batch;
+  /** All short payloads, parsed when the first one is asked for: whoever asks for one usually asks for all. */
+  #values: unknown[] | null = null;
+  #index = -1;
+  /** Where the one at hand begins and ends in the text. */
+  #start = 0;
+  #end = 0;
+  #nextApart = 0;
+  #apart: Payload | null = null;
+
+  constructor(batch: Batch) {
+    this.#batch = batch;
+  }
+
+  next(chars: number): void {
+    if (chars === 0) {
+      this.#apart = this.nextApart();
+    } else {
+      this.#apart = null;
+      this.#index++;
+      this.#start = this.#end + 1;
+      this.#end = this.#start + chars;
+    }
+  }
+
+  nextApart(): Payload {
+    return this.#batch.apart[this.#nextApart++] as Payload;
+  }
+
+  get payload(): Payload {
+    return this.#apart ?? this.#batch.text.slice(this.#start, this.#end);
+  }
+
+  value(): unknown {
+    if (this.#apart !== null) return decode(this.#apart);
+    this.#values ??= JSON.parse(this.#batch.text) as unknown[];
+    return this.#values[this.#index];
   }
 }
 

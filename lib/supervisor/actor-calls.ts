@@ -18,7 +18,7 @@ export function actorCalls(supervisor: Supervisor, log: Logger): RuntimeServices
       return awaitOutput(
         supervisor,
         supervisor.deliverValue(target, decode(input), { deadlineMs }),
-        (output) => output,
+        (output) => output.payload,
       );
     },
 

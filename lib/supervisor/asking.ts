@@ -2,7 +2,8 @@
 
 import { GreenroomError } from '../errors.ts';
 import { MAX_WAIT_MS } from '../limits.ts';
-import type { Payload } from '../protocol/payload.ts';
+import { KeptBody } from '../protocol/frames.ts';
+import type { Body } from '../protocol/frames.ts';
 import type { InputListener, InputRecord } from './input.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -15,14 +16,14 @@ export function requireTimeout(timeoutMs: number): number {
 }
 
 /**
- * What `read` makes of the encoded output of an accepted input. Rejects with the error of any other outcome; with `timeout`
+ * What `read` makes of the output of an accepted input. Rejects with the error of any other outcome; with `timeout`
  * when the input's deadline passes while it is running (it runs on, and its receipt tells how it ended); with `cancelled`
  * when the signal aborts, which cancels the input.
  */
 export function awaitOutput<T>(
   supervisor: Supervisor,
   record: InputRecord,
-  read: (output: Payload) => T,
+  read: (output: Body) => T,
   signal?: AbortSignal,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
@@ -33,22 +34,22 @@ export function awaitOutput<T>(
 }
 
 class Asking<T> implements InputListener {
-  readonly #read: (output: Payload) => T;
+  readonly #read: (output: Body) => T;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: Error) => void;
   #stopListening: (() => void) | null = null;
 
-  constructor(read: (output: Payload) => T, resolve: (value: T) => void, reject: (error: Error) => void) {
+  constructor(read: (output: Body) => T, resolve: (value: T) => void, reject: (error: Error) => void) {
     this.#read = read;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  ended(record: InputRecord): void {
+  ended(record: InputRecord, body: Body | null): void {
     this.#stopListening?.();
     record.isAnswered = true;
     if (record.outcome !== 'completed') this.#reject(errorOf(record));
-    else this.#resolve(this.#read(record.output ?? 'null'));
+    else this.#resolve(this.#read(body ?? new KeptBody(record.output ?? 'null')));
   }
 
   overdue(record: InputRecord): void {

@@ -3,12 +3,17 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { ErrorCode, WireError } from '../errors.ts';
-import { CREDIT_BYTES_PER_WORKER, CREDITS_PER_WORKER, INPUT_OVERHEAD_BYTES } from '../limits.ts';
+import {
+  CREDIT_BYTES_PER_WORKER,
+  CREDITS_PER_QUICK_WORKER,
+  CREDITS_PER_WORKER,
+  INPUT_OVERHEAD_BYTES,
+  SLICE_MS,
+} from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
 import { CANCELLED, COMPLETED } from '../protocol/frames.ts';
-import type { ReplyCode, Ticket } from '../protocol/frames.ts';
-import { decode } from '../protocol/payload.ts';
+import type { Body, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { EntryType, Outcome } from '../protocol/views.ts';
 import { Deadlines } from './deadlines.ts';
@@ -131,7 +136,7 @@ export class Delivery implements Inbound {
   offer(worker: Worker): void {
     const { mailbox, host } = worker;
     if (host === null || worker.isBlocked || !worker.takesInputs) return;
-    while (mailbox.lent < CREDITS_PER_WORKER && (mailbox.lentBytes < CREDIT_BYTES_PER_WORKER || mailbox.lent === 0)) {
+    while (hasCredit(worker)) {
       if (!host.host.hasRoom && mailbox.size > mailbox.lent) {
         worker.isBlocked = true;
         host.blocked.push(worker);
@@ -160,7 +165,7 @@ export class Delivery implements Inbound {
     code: ReplyCode,
     startedAt: number,
     endedAt: number,
-    body: Payload,
+    body: Body,
     state: Payload | null,
   ): void {
     const record = ticket as InputRecord;
@@ -169,12 +174,12 @@ export class Delivery implements Inbound {
     if (state !== null) worker.saveState(state);
     if (startedAt > 0) worker.serviceMs += (endedAt - startedAt - worker.serviceMs) * SERVICE_WEIGHT;
     if (code === COMPLETED) {
-      this.#settle(worker, record, 'completed', body, null, startedAt, endedAt);
+      this.#settle(worker, record, 'completed', body.payload, null, startedAt, endedAt, body);
     } else {
       const isExpired = code === CANCELLED && startedAt === 0 && record.isExpired;
       const outcome = isExpired ? 'expired' : code === CANCELLED ? 'cancelled' : 'failed';
-      const error = isExpired ? expiredError() : (decode(body) as WireError);
-      this.#settle(worker, record, outcome, null, error, startedAt, endedAt);
+      const error = isExpired ? expiredError() : (body.value() as WireError);
+      this.#settle(worker, record, outcome, null, error, startedAt, endedAt, null);
     }
     this.offer(worker);
     if (host !== null && host.blocked.length > 0) this.#offerBlocked(host);
@@ -246,12 +251,12 @@ export class Delivery implements Inbound {
 
   /** For an input that certainly never ran. */
   #settleUnstarted(worker: Worker, record: InputRecord, outcome: Outcome, error: WireError): void {
-    this.#settle(worker, record, outcome, null, error, 0, now());
+    this.#settle(worker, record, outcome, null, error, 0, now(), null);
   }
 
   /** For what a dead host was running. When it had started only the host knew. */
   settleInterrupted(worker: Worker, record: InputRecord, outcome: 'unknown' | 'cancelled', error: WireError): void {
-    this.#settle(worker, record, outcome, null, error, 0, now());
+    this.#settle(worker, record, outcome, null, error, 0, now(), null);
   }
 
   /** Takes back an input that had not started on a dead host: it will wait again, unless its end came meanwhile. */
@@ -276,6 +281,7 @@ export class Delivery implements Inbound {
     error: WireError | null,
     startedAt: number,
     endedAt: number,
+    body: Body | null,
   ): void {
     const { mailbox, stopping } = worker;
     mailbox.remove(record, record.isLent);
@@ -293,7 +299,7 @@ export class Delivery implements Inbound {
       if (outcome === 'cancelled') stopping.cancelled++;
       else stopping.drained++;
     }
-    record.end(outcome, output, error, startedAt, endedAt);
+    record.end(outcome, output, error, startedAt, endedAt, body);
     this.#receipts.ended(record);
     if (stopping !== null && mailbox.size === 0) this.#onDrained(worker);
   }
@@ -304,6 +310,14 @@ export class Delivery implements Inbound {
     clearTimeout(timer);
     this.#graceTimers.delete(record);
   }
+}
+
+/** Whether the worker's host may be handed one more of its inputs. */
+function hasCredit({ mailbox, serviceMs }: Worker): boolean {
+  const { lent, lentBytes } = mailbox;
+  if (lent === 0) return true;
+  if (lentBytes >= CREDIT_BYTES_PER_WORKER) return false;
+  return lent < CREDITS_PER_WORKER || (lent < CREDITS_PER_QUICK_WORKER && lent * serviceMs < SLICE_MS);
 }
 
 /** Every outcome has an entry; what was never run, or not to its end, is told apart by the entry's data. */

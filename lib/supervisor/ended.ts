@@ -1,7 +1,10 @@
-// What is kept of ended inputs: a ring in columns, first ended first out. An object per receipt would survive into the old
-// generation by the hundred thousand per second, and the collector would be the busiest part of an ask (measured: a sixth of it).
+// What is kept of ended inputs: a ring in columns, first ended first out, and the outputs in a log outside the heap. Objects and
+// strings would survive into the old generation by the hundred thousand per second, and a short output would keep the whole
+// batch that it came with.
 
 import type { WireError } from '../errors.ts';
+import { Log } from '../store/log.ts';
+import type { LogOwner } from '../store/log.ts';
 import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { OUTCOMES } from '../protocol/views.ts';
@@ -24,18 +27,18 @@ export interface InputFacts {
 }
 
 const FIRST_CAPACITY = 64;
-/** Columns of numbers: seq, attempt, accepted, started, ended, kept bytes. */
-const NUMBERS = 6;
+/** Columns of numbers: seq, attempt, accepted, started, ended, kept bytes, position of the output in the log (-1 without one). */
+const NUMBERS = 7;
 const OUTCOME_INDEX = Object.fromEntries(OUTCOMES.map((outcome, index) => [outcome, index])) as Record<Outcome, number>;
 
-export class EndedRing {
+export class EndedRing implements LogOwner {
   //   position:  first            next
   //   columns:   [ first % n …  next % n )
   #capacity = FIRST_CAPACITY;
   #numbers = new Float64Array(NUMBERS * FIRST_CAPACITY);
   #outcomes = new Uint8Array(FIRST_CAPACITY);
   #owners: (InputOwner | undefined)[] = new Array<undefined>(FIRST_CAPACITY).fill(undefined);
-  #outputs: (Payload | null)[] = new Array<null>(FIRST_CAPACITY).fill(null);
+  readonly #outputs = new Log();
   #errors: (WireError | null)[] = new Array<null>(FIRST_CAPACITY).fill(null);
   #first = 0;
   #next = 0;
@@ -54,7 +57,10 @@ export class EndedRing {
   push(record: InputRecord): number {
     if (this.count === this.#capacity) this.#grow();
     const position = this.#next++;
-    this.#put(position, record, record.output === null ? 0 : keptBytes(record.output));
+    const { output, seq } = record;
+    const bytes = output === null ? 0 : keptBytes(output);
+    const place = output === null ? -1 : this.#outputs.append(this, position, 'output', 0, seq, bytes, output);
+    this.#put(position, record, bytes, place);
     return position;
   }
 
@@ -62,6 +68,7 @@ export class EndedRing {
     if (position < this.#first || position >= this.#next) return undefined;
     const index = position % this.#capacity;
     const number = (column: number) => this.#numbers[NUMBERS * index + column] ?? 0;
+    const place = number(6);
     return {
       owner: this.#owners[index] as InputOwner,
       seq: number(0),
@@ -70,7 +77,7 @@ export class EndedRing {
       startedAtMs: number(3),
       endedAtMs: number(4),
       outcome: OUTCOMES[this.#outcomes[index] ?? 0] ?? null,
-      output: this.#outputs[index] ?? null,
+      output: place === -1 ? null : this.#outputs.at(place).data,
       error: this.#errors[index] ?? null,
     };
   }
@@ -83,14 +90,27 @@ export class EndedRing {
   /** Forgets the first one and returns its seq. Reads columns of numbers only: what they point to has long left the caches. */
   shift(): number {
     const index = this.#first++ % this.#capacity;
-    this.#bytes -= this.#numbers[NUMBERS * index + 5] ?? 0;
+    const at = NUMBERS * index;
+    const bytes = this.#numbers[at + 5] as number;
+    const place = this.#numbers[at + 6] as number;
+    this.#bytes -= bytes;
+    if (place !== -1) this.#outputs.release(place, bytes);
     this.#owners[index] = undefined;
-    this.#outputs[index] = null;
     this.#errors[index] = null;
-    return this.#numbers[NUMBERS * index] ?? 0;
+    return this.#numbers[at] as number;
   }
 
-  #put(position: number, info: InputFacts, bytes: number): void {
+  // --- for the log of the outputs: an entry's sequence is its position in the ring ---
+
+  keeps(position: number, place: number): boolean {
+    return position >= this.#first && this.#numbers[NUMBERS * (position % this.#capacity) + 6] === place;
+  }
+
+  moved(position: number, place: number): void {
+    this.#numbers[NUMBERS * (position % this.#capacity) + 6] = place;
+  }
+
+  #put(position: number, info: Omit<InputFacts, 'output'>, bytes: number, place: number): void {
     const index = position % this.#capacity;
     const at = NUMBERS * index;
     this.#numbers[at] = info.seq;
@@ -99,25 +119,31 @@ export class EndedRing {
     this.#numbers[at + 3] = info.startedAtMs;
     this.#numbers[at + 4] = info.endedAtMs;
     this.#numbers[at + 5] = bytes;
+    this.#numbers[at + 6] = place;
     this.#outcomes[index] = info.outcome === null ? 0 : OUTCOME_INDEX[info.outcome];
     this.#owners[index] = info.owner;
-    this.#outputs[index] = info.output;
     this.#errors[index] = info.error;
     this.#bytes += bytes;
   }
 
+  /** Twice the capacity. The outputs stay where they are. */
   #grow(): void {
-    const all: InputFacts[] = [];
-    for (let position = this.#first; position < this.#next; position++) all.push(this.at(position) as InputFacts);
-    const capacity = this.#capacity * 2;
+    const [numbers, outcomes, owners, errors] = [this.#numbers, this.#outcomes, this.#owners, this.#errors];
+    const before = this.#capacity;
+    const capacity = before * 2;
     this.#capacity = capacity;
     this.#numbers = new Float64Array(NUMBERS * capacity);
     this.#outcomes = new Uint8Array(capacity);
     this.#owners = new Array<undefined>(capacity).fill(undefined);
-    this.#outputs = new Array<null>(capacity).fill(null);
     this.#errors = new Array<null>(capacity).fill(null);
-    this.#bytes = 0;
-    all.forEach((info, n) => this.#put(this.#first + n, info, info.output === null ? 0 : keptBytes(info.output)));
+    for (let position = this.#first; position < this.#next; position++) {
+      const from = position % before;
+      const to = position % capacity;
+      this.#numbers.set(numbers.subarray(NUMBERS * from, NUMBERS * (from + 1)), NUMBERS * to);
+      this.#outcomes[to] = outcomes[from] as number;
+      this.#owners[to] = owners[from];
+      this.#errors[to] = errors[from] ?? null;
+    }
   }
 }
 

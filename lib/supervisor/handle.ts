@@ -2,7 +2,7 @@
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { decode } from '../protocol/payload.ts';
-import type { Payload } from '../protocol/payload.ts';
+import type { Body } from '../protocol/frames.ts';
 import type { ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
 import type { CancelAck, InputView, Receipt, StopAck, TranscriptEntry, WorkerView } from '../protocol/views.ts';
 import { awaitOutput, requireTimeout } from './asking.ts';
@@ -112,8 +112,8 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
   }
 }
 
-function readOutput<Actor extends ActorShape>(output: Payload): ActorOutput<Actor> {
-  return decode(output);
+function readOutput<Actor extends ActorShape>(output: Body): ActorOutput<Actor> {
+  return output.value() as ActorOutput<Actor>;
 }
 
 function inputView(record: InputInfo): InputView {

@@ -3,7 +3,7 @@
 
 import type { WireError } from '../errors.ts';
 import { toEpochMs } from '../protocol/clock.ts';
-import type { Ticket } from '../protocol/frames.ts';
+import type { Body, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Outcome } from '../protocol/views.ts';
 import type { Deadline } from './deadlines.ts';
@@ -28,8 +28,8 @@ export interface InputKey {
 
 /** Whoever waits for an input. One object instead of closures: an ask allocates as little as it can. */
 export interface InputListener {
-  /** The input has its outcome. */
-  ended(record: InputRecord): void;
+  /** The input has its outcome; its output, if the host answers just now, is `body`. */
+  ended(record: InputRecord, body: Body | null): void;
   /** Its deadline passed while it was at the host; it may be running. */
   overdue?(record: InputRecord): void;
 }
@@ -127,7 +127,7 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
 
   /** Tells the listener once, when the outcome is there; at once if it is there already. */
   addListener(listener: InputListener): void {
-    if (this.outcome !== null) listener.ended(this);
+    if (this.outcome !== null) listener.ended(this, null);
     else if (this.#listener === null) this.#listener = listener;
     else (this.#moreListeners ??= []).push(listener);
   }
@@ -145,7 +145,14 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
   }
 
   /** Sets the outcome, lets go of the input itself and tells whoever waits. The first outcome is the only one. Times are on the clock of the runtime. */
-  end(outcome: Outcome, output: Payload | null, error: WireError | null, startedAt: number, endedAt: number): void {
+  end(
+    outcome: Outcome,
+    output: Payload | null,
+    error: WireError | null,
+    startedAt: number,
+    endedAt: number,
+    body: Body | null = null,
+  ): void {
     if (this.outcome !== null) throw new Error('an input has one outcome');
     this.outcome = outcome;
     this.output = output;
@@ -157,7 +164,8 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
     const more = this.#moreListeners;
     this.#listener = null;
     this.#moreListeners = null;
-    first?.ended(this);
-    if (more !== null) for (const listener of more) listener.ended(this);
+    first?.ended(this, body);
+    // They decode for themselves: two callers must not share one value.
+    if (more !== null) for (const listener of more) listener.ended(this, null);
   }
 }

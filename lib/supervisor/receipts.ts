@@ -88,6 +88,8 @@ export class Receipts {
 
   #endedWithKey(record: InputRecord): void {
     const line = this.#keyed;
+    // A short output is a slice of the batch that it came with, and would keep all of it.
+    if (typeof record.output === 'string') record.output = Buffer.from(record.output).toString();
     if (line.last === null) line.first = record;
     else line.last.next = record;
     line.last = record;

@@ -60,8 +60,8 @@ export class Worker implements InputOwner {
   keys: Map<string, InputRecord> | null = null;
   /** Timers of `ctx.after`; made with the first one. */
   timers: Set<NodeJS.Timeout> | null = null;
-  /** Moving average of how long an input runs. */
-  serviceMs = 0;
+  /** Moving average of how long an input runs. Unknown counts as slow: credits are lent to those who have shown that they are quick. */
+  serviceMs = 1;
 
   constructor(actor: Actor, store: WorkerStore, inputIdPrefix: string) {
     const record = store.load();

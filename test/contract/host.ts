@@ -48,7 +48,7 @@ class Probe {
         this.replies.push({
           seq: ticket.seq,
           code,
-          body: read(body),
+          body: read(body.payload),
           state: state === null ? null : read(state),
           hasStarted: startedAtMs > 0,
         }),

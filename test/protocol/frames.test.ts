@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { BATCH_FRAMES, WORKERS_PER_HOST } from '../../lib/limits.ts';
+import { BATCH_FRAMES, SHORT_PAYLOAD_CHARS, WORKERS_PER_HOST } from '../../lib/limits.ts';
 import {
   CANCELLED,
   COMPLETED,
@@ -16,7 +16,8 @@ import {
   pushReply,
   SHARED,
 } from '../../lib/protocol/frames.ts';
-import type { Batch } from '../../lib/protocol/frames.ts';
+import type { Batch, ReplyVisitor } from '../../lib/protocol/frames.ts';
+import { decode } from '../../lib/protocol/payload.ts';
 import type { Payload } from '../../lib/protocol/payload.ts';
 import { seeded } from '../support/seeded.ts';
 
@@ -30,10 +31,12 @@ const slot = fc.oneof(fc.nat({ max: 100 }), fc.constant(MAX_SLOT));
 const workerSlot = fc.oneof(fc.nat({ max: 100 }), fc.constant(WORKERS_PER_HOST - 1));
 const seq = fc.oneof(fc.integer({ min: 1, max: 100 }), fc.constant(Number.MAX_SAFE_INTEGER));
 const atMs = fc.oneof(fc.constant(0), fc.constant(8.64e15), fc.nat());
+/** Short ones travel joined, long ones and bytes apart. */
 const payload: fc.Arbitrary<Payload> = fc.oneof(
   fc.json(),
-  fc.string({ unit: 'binary' }),
-  fc.uint8Array({ maxLength: 20 }),
+  fc.string({ unit: 'binary' }).map((text) => JSON.stringify(text)),
+  fc.constantFrom(-1, 0, 1).map((more) => JSON.stringify('x'.repeat(SHORT_PAYLOAD_CHARS - 2 + more))),
+  fc.json().map((text) => new TextEncoder().encode(text)),
 );
 
 const input = fc.record({ slot, workerSlot, seq, attempt: fc.integer({ min: 1, max: 9 }), payload }, PLAIN);
@@ -58,7 +61,8 @@ type Emitted = typeof emitted extends fc.Arbitrary<infer T> ? T : never;
 
 function readInputs(batch: Batch): Input[] {
   const read: Input[] = [];
-  eachInput(batch, (at, worker, number, attempt, body) => {
+  eachInput(batch, (at, worker, number, attempt, value, apart) => {
+    const body = apart ?? JSON.stringify(value);
     read.push({ slot: at, workerSlot: worker, seq: number, attempt, payload: body });
   });
   return read;
@@ -67,7 +71,7 @@ function readInputs(batch: Batch): Input[] {
 function readReplies(batch: Batch): (Reply | Emitted)[] {
   const read: (Reply | Emitted)[] = [];
   eachReply(batch, {
-    reply: (at, code, startedAtMs, endedAtMs, body, state) =>
+    reply: (at, code, startedAtMs, endedAtMs, { payload: body }, state) =>
       read.push({ type: 'reply', slot: at, code, startedAtMs, endedAtMs, body, state }),
     emitted: (worker, number, ms, data) =>
       read.push({ type: 'emitted', workerSlot: worker, seq: number, atMs: ms, data }),
@@ -95,6 +99,27 @@ describe('a batch', () => {
         else pushReply(outbox, frame.slot, frame.code, frame.startedAtMs, frame.endedAtMs, frame.body, frame.state);
       }
       assert.deepEqual(readReplies(structuredClone(outbox.take())), frames);
+    });
+    fc.assert(property, seeded(t, 500));
+  });
+
+  test('of replies gives the value of each body that is asked for', (t) => {
+    const property = fc.property(fc.array(reply), (frames) => {
+      const outbox = new Outbox();
+      for (const { slot: at, code, startedAtMs, endedAtMs, body, state } of frames) {
+        pushReply(outbox, at, code, startedAtMs, endedAtMs, body, state);
+      }
+      const values: unknown[] = [];
+      const visitor: ReplyVisitor = {
+        // Every second one, so that a value is found by its place and not by counting.
+        reply: (_at, code, _startedAtMs, _endedAtMs, body) => values.push(code === COMPLETED ? body.value() : null),
+        emitted: () => assert.fail(),
+      };
+      eachReply(structuredClone(outbox.take()), visitor);
+      assert.deepEqual(
+        values,
+        frames.map(({ code, body }) => (code === COMPLETED ? decode(body) : null)),
+      );
     });
     fc.assert(property, seeded(t, 500));
   });

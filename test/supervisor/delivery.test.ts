@@ -83,7 +83,7 @@ describe('bounds', () => {
       bytes: 27,
       capacity: 3,
       max_bytes: 67_108_864,
-      estimated_wait_ms: 0,
+      estimated_wait_ms: 4, // none has ended yet: taken for a millisecond each
       retry_after_ms: 50,
     });
     openGate('narrow');

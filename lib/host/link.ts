@@ -125,6 +125,11 @@ export class Link implements Host {
     this.#inFlightBytes += ticket.bytes;
     this.#outboxBytes += ticket.bytes;
     pushInput(this.#outbox, slot, workerSlot, ticket);
+    // An idle host gets its first input at once, not at the end of the turn.
+    if (this.#inFlight === 1) {
+      this.#flush();
+      return;
+    }
     if (!this.#isFlushScheduled) {
       this.#isFlushScheduled = true;
       this.#turnStartMs = Date.now();

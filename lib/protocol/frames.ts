@@ -52,9 +52,11 @@ export class Outbox {
     this.#apart.push(payload);
   }
 
-  /** Everything that was added. To be posted at once: the numbers are a view of memory that the next batch will use. */
+  /** Everything that was added. */
   take(): Batch {
-    const numbers = this.#numbers.subarray(0, NUMBERS * this.#frames);
+    // A copy, not a view: structured clone takes the whole memory behind a view along.
+    const numbers = this.#numbers.slice(0, NUMBERS * this.#frames);
+    if (this.#frames > 2 * BATCH_FRAMES) this.#numbers = new Float64Array(NUMBERS * BATCH_FRAMES);
     const batch = { numbers, text: `[${this.#texts.join(',')}]`, apart: this.#apart };
     this.#texts = [];
     this.#apart = [];

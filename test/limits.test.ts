@@ -16,6 +16,7 @@ const COUNTS = new Set([
   'maxRestarts',
   'capacity', // messages of a mailbox
   'CREDITS_PER_WORKER',
+  'CREDITS_PER_QUICK_WORKER',
   'WINDOW_PER_HOST', // inputs
   'BATCH_FRAMES',
   'WORKERS_PER_HOST',
@@ -103,7 +104,11 @@ describe('the defaults', () => {
         maxTotalBytes,
       ],
       'a message in the window of a host': [maxMessageBytes, limits.WINDOW_BYTES_PER_HOST],
-      'the credits of a worker in the window of its host': [limits.CREDITS_PER_WORKER, limits.WINDOW_PER_HOST],
+      'the credits of a worker in those of a quick one': [limits.CREDITS_PER_WORKER, limits.CREDITS_PER_QUICK_WORKER],
+      'the credits of a quick worker in the window of its host': [
+        limits.CREDITS_PER_QUICK_WORKER,
+        limits.WINDOW_PER_HOST,
+      ],
       'the bytes of a worker in the window of its host': [limits.CREDIT_BYTES_PER_WORKER, limits.WINDOW_BYTES_PER_HOST],
       'a batch in the window of a host': [limits.BATCH_BYTES, limits.WINDOW_BYTES_PER_HOST],
       'an input that is parsed inline in the credits of a worker': [

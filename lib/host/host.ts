@@ -34,14 +34,7 @@ export interface HostStats {
 
 /** What a host tells the supervisor. `ticket` is the very object that was sent. */
 export interface HostEvents {
-  reply(
-    ticket: Ticket,
-    code: ReplyCode,
-    startedAt: number,
-    endedAt: number,
-    body: Body,
-    state: Payload | null,
-  ): void;
+  reply(ticket: Ticket, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void;
   emitted(workerSlot: number, seq: number, at: number, data: Payload): void;
 }
 

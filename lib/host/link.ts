@@ -153,14 +153,7 @@ export class Link implements Host {
   }
 
   /** Called for each reply of a batch. */
-  reply(
-    slot: number,
-    code: ReplyCode,
-    startedAt: number,
-    endedAt: number,
-    body: Body,
-    state: Payload | null,
-  ): void {
+  reply(slot: number, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void {
     const ticket = this.#tickets[slot];
     if (ticket === null || ticket === undefined) throw new Error('reply for an input that is not at this host');
     this.#tickets[slot] = null;

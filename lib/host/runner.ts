@@ -217,7 +217,11 @@ export class Runner {
     let result: unknown;
     let isAsync: boolean;
     try {
-      const value = requireValid(cell.definition.input, input.encoded === null ? input.value : decode(input.encoded), 'invalid_input');
+      const value = requireValid(
+        cell.definition.input,
+        input.encoded === null ? input.value : decode(input.encoded),
+        'invalid_input',
+      );
       result = cell.definition.receive(value, context);
       isAsync = isThenable(result);
     } catch (thrown) {

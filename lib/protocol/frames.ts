@@ -91,7 +91,14 @@ export function pushInput(outbox: Outbox, slot: number, workerSlot: number, tick
 /** `value` is the input unless its payload lies apart. */
 export function eachInput(
   { numbers, text, apart }: Batch,
-  visit: (slot: number, workerSlot: number, seq: number, attempt: number, value: unknown, apart: Payload | null) => void,
+  visit: (
+    slot: number,
+    workerSlot: number,
+    seq: number,
+    attempt: number,
+    value: unknown,
+    apart: Payload | null,
+  ) => void,
 ): void {
   const values = JSON.parse(text) as unknown[];
   let next = 0;

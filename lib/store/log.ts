@@ -115,7 +115,7 @@ export class Log {
   #firstNumber = 0;
   #open = new Segment();
   #spare: Segment | null = null;
-  /** Sizes of all entries, and of those that their workers still keep. */
+  /** Sizes of all entries, and of those that their owners still keep. */
   #size = 0;
   #keptSize = 0;
 
@@ -155,6 +155,11 @@ export class Log {
       inputSeq: segment.numbers[NUMBERS * index + 1] as number,
       data: segment.data(index),
     };
+  }
+
+  /** Sizes of all entries that are held, garbage included. */
+  get size(): number {
+    return this.#size;
   }
 
   clear(): void {

@@ -160,14 +160,7 @@ export class Delivery implements Inbound {
   }
 
   /** A host answered. Called for each reply of a batch. */
-  reply(
-    ticket: Ticket,
-    code: ReplyCode,
-    startedAt: number,
-    endedAt: number,
-    body: Body,
-    state: Payload | null,
-  ): void {
+  reply(ticket: Ticket, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void {
     const record = ticket as InputRecord;
     const worker = record.owner as Worker;
     const { host } = worker;

@@ -113,7 +113,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
 }
 
 function readOutput<Actor extends ActorShape>(output: Body): ActorOutput<Actor> {
-  return output.value() as ActorOutput<Actor>;
+  return output.value();
 }
 
 function inputView(record: InputInfo): InputView {

@@ -75,7 +75,8 @@ export async function bring(t: TestContext, face: Face, status: Reachable): Prom
   writeFileSync(file, '');
   const worker = await face.create({ kind: 'held', config: { file } });
   t.after(() => rmSync(folder, { recursive: true }));
-  await worker.ask({});
+  const { inputId: endedId } = await worker.tell({});
+  await eventually(async () => (await worker.input(endedId)).outcome === 'completed');
   let firstStop: Promise<StopAck> | null = null;
   let running: Promise<string> | null = null;
   let waiting: Promise<string> | null = null;
@@ -137,7 +138,7 @@ export async function bring(t: TestContext, face: Face, status: Reachable): Prom
     release();
     await codeOf(worker.delete({ force: true }));
   };
-  return { worker, endedId: ids[0] ?? '', runningId, waitingId, running, waiting, firstStop, release, end };
+  return { worker, endedId, runningId, waitingId, running, waiting, firstStop, release, end };
 }
 
 async function reach(worker: AnyWorker, status: Reachable): Promise<void> {
@@ -161,7 +162,7 @@ export function restingStatus(worker: AnyWorker): Promise<string> {
   });
 }
 
-async function entriesOf(worker: AnyWorker): Promise<TranscriptEntry[]> {
+export async function entriesOf(worker: AnyWorker): Promise<TranscriptEntry[]> {
   const entries: TranscriptEntry[] = [];
   for await (const entry of worker.transcript()) entries.push(entry);
   return entries;

@@ -7,7 +7,11 @@ import type { InputListener } from '../../lib/supervisor/input.ts';
 /** The owner says of this number that its handler was entered. */
 const STARTED = 8;
 const ERROR = { code: 'cancelled', message: 'The input was cancelled.', retryable: false };
-const owner = { workerId: 'w1', inputId: (seq: number) => `in-${seq}`, hasStarted: (record: InputRecord) => record.seq === STARTED };
+const owner = {
+  workerId: 'w1',
+  inputId: (seq: number) => `in-${seq}`,
+  hasStarted: (record: InputRecord) => record.seq === STARTED,
+};
 
 const recordOf = (seq = 7): InputRecord => new InputRecord(owner, seq, '{"add":1}', 9, null, 1_234);
 

@@ -74,6 +74,22 @@ describe('receipts', () => {
     assert.deepEqual([kept([1, 2, 3]), receipts.count], [[2, 3], 2]);
   });
 
+  test('are not kept of an input whose asker was answered, unless it has a key', () => {
+    const { receipts, kept } = setUp();
+    for (const [seq, key] of [
+      [1, null],
+      [2, 'k2'],
+    ] as const) {
+      const record = recordOf(seq, key);
+      receipts.add(record);
+      assert.deepEqual(kept([seq]), [seq]);
+      record.isAnswered = true;
+      record.end('completed', 'null', null, 1, 1 - ORIGIN_MS);
+      receipts.ended(record);
+    }
+    assert.deepEqual([kept([1, 2]), receipts.count], [[2], 1]);
+  });
+
   test('of outcomes without an output take no bytes', () => {
     const { receipts, add, kept } = setUp({ maxBytes: 10 });
     add(1, { output: '1234567890' });

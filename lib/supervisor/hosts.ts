@@ -10,6 +10,7 @@ import type { Logger } from '../observe/log.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { HostView } from '../protocol/views.ts';
 import { place } from './placement.ts';
+import type { HostLoad } from './placement.ts';
 import { backoffMs } from './restarts.ts';
 import type { Worker } from './worker.ts';
 
@@ -34,7 +35,7 @@ export interface HostListener {
 }
 
 /** A host and the workers on it. */
-export class HostSlot {
+export class HostSlot implements HostLoad {
   readonly host: Host;
   readonly workers: (Worker | undefined)[] = [];
   readonly #freeSlots: number[] = [];
@@ -48,6 +49,11 @@ export class HostSlot {
 
   constructor(host: Host) {
     this.host = host;
+  }
+
+  /** A host that is to die takes no more. */
+  get maxWorkers(): number {
+    return this.killOrder === null ? WORKERS_PER_HOST : 0;
   }
 
   seat(worker: Worker): void {
@@ -112,9 +118,7 @@ export class Hosts {
 
   /** Gives the worker a host and has it started there; the listener hears how it went. */
   start(worker: Worker): void {
-    const live = this.#slots.filter((slot) => slot.killOrder === null);
-    const at = place(live.map((slot) => ({ workers: slot.workerCount, maxWorkers: WORKERS_PER_HOST })));
-    const slot = live[at];
+    const slot = this.#slots[place(this.#slots)];
     if (slot === undefined) {
       this.#homeless.push(worker);
       return;

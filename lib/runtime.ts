@@ -101,9 +101,7 @@ export class Runtime {
    * Rejects with `actor_not_found`, `invalid_request`, `invalid_worker_id`, `worker_exists`, `payload_too_large`,
    * `runtime_overloaded` or `runtime_unavailable`.
    */
-  async create<Actor extends ActorShape = ActorShape>(
-    request: ActorRequest<Actor>,
-  ): Promise<WorkerHandle<Actor>> {
+  async create<Actor extends ActorShape = ActorShape>(request: ActorRequest<Actor>): Promise<WorkerHandle<Actor>> {
     const { view } = await this.supervisor.create(request);
     return new WorkerHandle<Actor>(this.supervisor, view.workerId);
   }

@@ -7,7 +7,7 @@ import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { ENTRY_TYPES } from '../protocol/views.ts';
 import type { EntryType } from '../protocol/views.ts';
-import type { StoredEntry, StoredPage, TranscriptBounds } from './store.ts';
+import type { StoredEntry, TranscriptBounds } from './store.ts';
 
 /** Rough size of an entry beside its data. */
 const ENTRY_OVERHEAD_BYTES = 64;
@@ -16,6 +16,13 @@ const FEW = 8;
 /** Places of an entry in the flat array: time, number of its input, type, data. */
 const PLACES = 4;
 
+/** An entry as it was appended, its time since the transcript began. */
+type Entry = { -readonly [K in keyof StoredEntry]: StoredEntry[K] };
+
+/**
+ * Times are those since the creation of its worker: small integers lie in an array as they are, a Date.now() is an object
+ * beside it (16 bytes for each entry).
+ */
 export class Transcript {
   readonly #bounds: TranscriptBounds;
   #last = 0;
@@ -49,15 +56,15 @@ export class Transcript {
     return sequence;
   }
 
-  read(after: number, limit: number): StoredPage {
+  read(after: number, limit: number): { items: Entry[]; nextAfter: number; hasMore: boolean } {
     const from = Math.max(after + 1, this.#last - this.#count + 1);
     const to = Math.min(this.#last, from + limit - 1);
-    const items: StoredEntry[] = [];
+    const items: Entry[] = [];
     for (let sequence = from; sequence <= to; sequence++) items.push(this.#entry(sequence));
     return { items, nextAfter: items.at(-1)?.sequence ?? after, hasMore: to < this.#last };
   }
 
-  #entry(sequence: number): StoredEntry {
+  #entry(sequence: number): Entry {
     if (this.#ring !== null) return this.#ring.entry(sequence);
     const at = PLACES * (sequence - (this.#last - this.#count + 1));
     const [atMs, inputSeq, type, data] = this.#few.slice(at, at + PLACES) as [number, number, EntryType, Payload];
@@ -75,14 +82,7 @@ export class Transcript {
     this.#count--;
   }
 
-  #startRing(
-    sequence: number,
-    atMs: number,
-    inputSeq: number,
-    size: number,
-    type: EntryType,
-    data: Payload,
-  ): void {
+  #startRing(sequence: number, atMs: number, inputSeq: number, size: number, type: EntryType, data: Payload): void {
     const ring = new Ring();
     for (let older = sequence - this.#count + 1; older < sequence; older++) {
       const entry = this.#entry(older);
@@ -97,7 +97,13 @@ export class Transcript {
 /** What every transcript without entries of its own shares. Nobody writes to it: `#few` is replaced, not changed. */
 const NOTHING: unknown[] = [];
 
-function withOneMore(few: readonly unknown[], atMs: number, inputSeq: number, type: EntryType, data: Payload): unknown[] {
+function withOneMore(
+  few: readonly unknown[],
+  atMs: number,
+  inputSeq: number,
+  type: EntryType,
+  data: Payload,
+): unknown[] {
   const longer = new Array<unknown>(few.length + PLACES);
   for (let at = 0; at < few.length; at++) longer[at] = few[at];
   longer[few.length] = atMs;
@@ -143,7 +149,7 @@ class Ring {
     return this.#numbers[NUMBERS * at + 2] ?? 0;
   }
 
-  entry(sequence: number): StoredEntry {
+  entry(sequence: number): Entry {
     const at = sequence & (this.#capacity - 1);
     return {
       sequence,

@@ -24,7 +24,8 @@ export interface CreateRequest {
 }
 
 /** What became of one of many requests. */
-export type Created = { readonly workerId: string; readonly error: null } | { readonly workerId: null; readonly error: GreenroomError };
+export type Created =
+  { readonly workerId: string; readonly error: null } | { readonly workerId: null; readonly error: GreenroomError };
 
 /** Texts of an actor that its workers share. Measured: 90 of the 480 bytes of an idle worker were copies of them. */
 interface Shared {
@@ -95,8 +96,11 @@ export class Creation {
    * One worker after the other, each when its outcome is asked for, without starting any. The event loop gets a turn every
    * SLICE_MS, so that timers and sockets go on while a million workers are made.
    */
-  async *many(requests: Iterable<CreateRequest> | AsyncIterable<CreateRequest>): AsyncGenerator<Created, void, undefined> {
-    if (!isIterable(requests)) throw GreenroomError.of('invalid_request', { message: 'The requests are not iterable.' });
+  async *many(
+    requests: Iterable<CreateRequest> | AsyncIterable<CreateRequest>,
+  ): AsyncGenerator<Created, void, undefined> {
+    if (!isIterable(requests))
+      throw GreenroomError.of('invalid_request', { message: 'The requests are not iterable.' });
     let sliceStartMs = Date.now();
     for await (const request of requests) {
       yield this.#outcomeOf(request);
@@ -118,7 +122,8 @@ export class Creation {
   #accept(actor: Actor, config: string, shared: Shared): string {
     if (actor.definition.config !== undefined)
       requireValid(actor.definition.config, decode(config), 'invalid_request', 'config');
-    if (config.length <= SHARED_CONFIG_CHARS && shared.configs.size < SHARED_CONFIGS) shared.configs.set(config, config);
+    if (config.length <= SHARED_CONFIG_CHARS && shared.configs.size < SHARED_CONFIGS)
+      shared.configs.set(config, config);
     return config;
   }
 

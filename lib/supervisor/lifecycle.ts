@@ -67,7 +67,7 @@ export class Lifecycle implements HostListener {
     // A stop may have come while it was starting; then it goes on from here.
     if (worker.status !== 'stopping') worker.apply('started');
     worker.settleStart();
-    this.#delivery.offer(worker);
+    if (worker.inputs > 0) this.#delivery.offer(worker);
     this.#finishStopIfDrained(worker);
   }
 

@@ -139,7 +139,9 @@ export class Supervisor {
   }
 
   /** Many workers, hibernated: each is started by its first input. An outcome per request, in order. */
-  createAll(requests: Iterable<CreateRequest> | AsyncIterable<CreateRequest>): AsyncGenerator<Created, void, undefined> {
+  createAll(
+    requests: Iterable<CreateRequest> | AsyncIterable<CreateRequest>,
+  ): AsyncGenerator<Created, void, undefined> {
     return this.#creation.many(requests);
   }
 

@@ -31,7 +31,9 @@ test('workers that are placed one by one fill unequal hosts evenly and to the la
       const host = loads[at];
       assert.ok(host !== undefined && host.workerCount < host.maxWorkers);
       host.workerCount++;
-      const open = loads.filter(({ workerCount, maxWorkers }) => workerCount < maxWorkers).map(({ workerCount }) => workerCount);
+      const open = loads
+        .filter(({ workerCount, maxWorkers }) => workerCount < maxWorkers)
+        .map(({ workerCount }) => workerCount);
       assert.ok(open.length === 0 || Math.max(...open) - Math.min(...open) <= 1, `uneven: ${JSON.stringify(loads)}`);
     }
     assert.deepEqual(

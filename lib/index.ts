@@ -6,7 +6,7 @@
 //        store/      what outlives a host             server/      REST ("greenroom/server"), not loaded here
 
 export { createRuntime } from './runtime.ts';
-export type { Runtime, RuntimeOptions } from './runtime.ts';
+export type { CreateOutcome, Runtime, RuntimeOptions } from './runtime.ts';
 export { GreenroomError } from './errors.ts';
 export type { ErrorCode, WireError } from './errors.ts';
 export { DEFAULT_LIMITS } from './limits.ts';

@@ -73,6 +73,16 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   return new Runtime(supervisor);
 }
 
+/** A request to create a worker, its config typed by the actor. */
+export type ActorRequest<Actor extends ActorShape> = Omit<CreateRequest, 'config'> & {
+  readonly config?: ActorConfig<Actor>;
+};
+
+/** What became of one request of `createAll`. */
+export type CreateOutcome<Actor extends ActorShape = ActorShape> =
+  | { readonly worker: WorkerHandle<Actor>; readonly error: null }
+  | { readonly worker: null; readonly error: GreenroomError };
+
 export class Runtime {
   /** For the REST routes; an embedding Backend has no need of it. */
   readonly supervisor: Supervisor;
@@ -91,11 +101,24 @@ export class Runtime {
    * Rejects with `actor_not_found`, `invalid_request`, `invalid_worker_id`, `worker_exists`, `payload_too_large`,
    * `runtime_overloaded` or `runtime_unavailable`.
    */
-  async create<Actor extends ActorShape = ActorShape>(
-    request: Omit<CreateRequest, 'config'> & { readonly config?: ActorConfig<Actor> },
-  ): Promise<WorkerHandle<Actor>> {
+  async create<Actor extends ActorShape = ActorShape>(request: ActorRequest<Actor>): Promise<WorkerHandle<Actor>> {
     const { view } = await this.supervisor.create(request);
     return new WorkerHandle<Actor>(this.supervisor, view.workerId);
+  }
+
+  /**
+   * Creates many workers and yields, in order, what became of each request; one that is refused does not stop the rest. The
+   * same request again finds the same worker. A worker is made when its outcome is asked for, never ahead of it, and is
+   * `hibernated`: it costs a few hundred bytes and no host until its first input starts it. The event loop gets its turns
+   * meanwhile. Rejects only with what the requests themselves throw.
+   */
+  async *createAll<Actor extends ActorShape = ActorShape>(
+    requests: Iterable<ActorRequest<Actor>> | AsyncIterable<ActorRequest<Actor>>,
+  ): AsyncGenerator<CreateOutcome<Actor>, void, undefined> {
+    for await (const { workerId, error } of this.supervisor.createAll(requests))
+      yield error === null
+        ? { worker: new WorkerHandle<Actor>(this.supervisor, workerId), error }
+        : { worker: null, error };
   }
 
   /** A handle to a worker. Throws `worker_not_found`. */

@@ -3,6 +3,7 @@
 import type { ActorDefinition } from '../actor.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import type { LoadedActor } from './actors.ts';
 import type { ContextHost, ContextOwner, InputContext } from './context.ts';
 import type { WorkerSpec } from './host.ts';
 
@@ -16,17 +17,22 @@ export interface HeldInput {
   readonly encoded: Payload | null;
 }
 
+/** What every worker without inputs shares; nobody writes to it. An array of its own that once held one keeps 180 bytes. */
+const NONE: HeldInput[] = [];
+
 export class Cell implements ContextOwner {
   readonly slot: number;
   readonly workerId: string;
-  readonly definition: ActorDefinition;
-  readonly config: unknown;
+  readonly #actor: LoadedActor;
+  /** As text, which it shares with others, until the actor looks at it: few do once their first state is made. */
+  #config: unknown;
+  #isConfigRead = false;
   readonly host: ContextHost;
   state: unknown;
   /** The encoded state as last saved; what a failed input goes back to. Null for an actor without state. */
   savedState: Payload | null;
   /** Inputs that have not started, in order. Short: no longer than the credits of one worker. */
-  line: HeldInput[] = [];
+  line: HeldInput[] = NONE;
   running: HeldInput | null = null;
   /** The input that it started last. */
   lastSeq = 0;
@@ -37,19 +43,38 @@ export class Cell implements ContextOwner {
   /** Set when the worker is to be unloaded; called once nothing of it is left. */
   whenEmpty: (() => void) | null = null;
 
-  constructor(
-    host: ContextHost,
-    spec: WorkerSpec,
-    definition: ActorDefinition,
-    config: unknown,
-    savedState: Payload | null,
-  ) {
+  constructor(host: ContextHost, spec: WorkerSpec, actor: LoadedActor, savedState: Payload | null) {
     this.host = host;
     this.slot = spec.slot;
     this.workerId = spec.workerId;
-    this.definition = definition;
-    this.config = config;
+    this.#actor = actor;
+    this.#config = actor.share(spec.config);
     this.savedState = savedState;
     this.state = savedState === null ? undefined : decode(savedState);
+  }
+
+  get definition(): ActorDefinition {
+    return this.#actor.definition;
+  }
+
+  get config(): unknown {
+    if (!this.#isConfigRead) {
+      this.#config = this.#actor.readConfig(this.#config as Payload);
+      this.#isConfigRead = true;
+    }
+    return this.#config;
+  }
+
+  /** Puts an input at the end of the line. */
+  hold(input: HeldInput): void {
+    if (this.line === NONE) this.line = [input];
+    else this.line.push(input);
+  }
+
+  /** Takes the next input off the line. */
+  next(): HeldInput | undefined {
+    const input = this.line.shift();
+    if (this.line.length === 0) this.line = NONE;
+    return input;
   }
 }

@@ -9,7 +9,6 @@ import type { Payload } from '../protocol/payload.ts';
 export interface WorkerSpec {
   readonly slot: number;
   readonly workerId: string;
-  readonly kind: string;
   /** URL of the actor's module. */
   readonly module: string;
   readonly config: Payload;

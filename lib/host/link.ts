@@ -21,6 +21,7 @@ import type { Payload } from '../protocol/payload.ts';
 import type { Host, HostEvents, HostExit, HostStats, StartResult, WorkerSpec } from './host.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
+import { packStarts, unpackResults } from './starts.ts';
 import type { HostBoot } from './boot.ts';
 
 /** What carries a host: a task in the pool, or a promise on the main thread. */
@@ -188,8 +189,9 @@ export class Link implements Host {
 
   // --- calls ---
 
-  startWorkers(specs: readonly WorkerSpec[]): Promise<StartResult[]> {
-    return this.#call(() => this.#calls.startWorkers(specs), this.#limits.startTimeoutMs);
+  async startWorkers(specs: readonly WorkerSpec[]): Promise<StartResult[]> {
+    const starts = packStarts(specs);
+    return unpackResults(await this.#call(() => this.#calls.startWorkers(starts), this.#limits.startTimeoutMs));
   }
 
   async stopWorker(workerSlot: number): Promise<void> {

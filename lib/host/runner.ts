@@ -2,7 +2,6 @@
 // turn. Control is looked at before each input; after SLICE_MS the event loop gets a turn, so that timers and I/O of
 // asynchronous handlers go on under load. Knows nothing of threads or ports: it is given batches and a way to send them.
 
-import type { ActorDefinition } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { BATCH_FRAMES, SLICE_MS } from '../limits.ts';
@@ -12,13 +11,14 @@ import { requireValid } from '../protocol/issues.ts';
 import { parseUntrusted } from '../protocol/json.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { LoadedActors } from './actors.ts';
+import type { LoadedActor } from './actors.ts';
 import { Cell } from './cell.ts';
 import type { HeldInput } from './cell.ts';
 import { InputContext } from './context.ts';
 import type { ContextHost } from './context.ts';
 import { failureOf, encodeOutput, encodeState } from './outcomes.ts';
 import type { StartResult, WorkerSpec } from './host.ts';
-import { loadActor } from './modules.ts';
 
 /** A handler that blocked the loop this long makes the next one of its kind wait until finished replies have left. */
 const SLOW_HANDLER_MS = 1;
@@ -37,6 +37,7 @@ export class Runner {
   readonly #shared: Int32Array;
   readonly #originMs: number;
   readonly #send: (batch: Batch) => void;
+  readonly #actors = new LoadedActors();
   readonly #cells: (Cell | undefined)[] = [];
   /** Workers with something to run; each is here at most once, so its turn comes once per round. */
   #ready: Cell[] = [];
@@ -61,12 +62,10 @@ export class Runner {
 
   async start(spec: WorkerSpec): Promise<StartResult> {
     try {
-      const definition = await loadActor(spec.module);
-      const given = decode(spec.config);
-      const config =
-        definition.config === undefined ? given : requireValid(definition.config, given, 'invalid_request', 'config');
-      const state = spec.state ?? this.#firstState(spec.slot, definition, config);
-      this.#cells[spec.slot] = new Cell(this.#host, spec, definition, config, state);
+      const actor = this.#actors.get(spec.module) ?? (await this.#actors.load(spec.module));
+      const config = actor.readConfig(spec.config);
+      const state = spec.state ?? this.#firstState(spec.slot, actor, config);
+      this.#cells[spec.slot] = new Cell(this.#host, spec, actor, state);
       return { state };
     } catch (thrown) {
       return {
@@ -75,11 +74,12 @@ export class Runner {
     }
   }
 
-  #firstState(workerSlot: number, definition: ActorDefinition, config: unknown): Payload | null {
-    if (definition.state === undefined) return null;
+  #firstState(workerSlot: number, actor: LoadedActor, config: unknown): Payload | null {
+    const { state } = actor.definition;
+    if (state === undefined) return null;
     this.#enterStack(workerSlot);
     try {
-      return encodeState(definition.state(config), this.#host.maxMessageBytes);
+      return actor.shareFirstState(encodeState(state(config), this.#host.maxMessageBytes));
     } finally {
       this.#leaveStack();
     }
@@ -103,7 +103,7 @@ export class Runner {
 
   /** Parses and validates an untrusted input. Throws `invalid_json` or `invalid_input`. */
   async validate(module: string, payload: Payload): Promise<void> {
-    const definition = await loadActor(module);
+    const { definition } = this.#actors.get(module) ?? (await this.#actors.load(module));
     requireValid(definition.input, parseUntrusted(payload), 'invalid_input');
   }
 
@@ -113,7 +113,7 @@ export class Runner {
     eachInput(batch, (slot, workerSlot, seq, attempt, value, encoded) => {
       const cell = this.#cells[workerSlot];
       if (cell === undefined) throw new Error('input for a worker that is not loaded');
-      cell.line.push({ slot, seq, attempt, value, encoded });
+      cell.hold({ slot, seq, attempt, value, encoded });
       this.#enqueue(cell);
     });
     // Under a handler that looks at its control lane, or while a turn is due: the loop that runs will come to them.
@@ -204,7 +204,7 @@ export class Runner {
   #runNext(cell: Cell, nowMs: number): number {
     cell.isQueued = false;
     this.#host.readControl();
-    const input = cell.line.shift();
+    const input = cell.next();
     if (input === undefined) return nowMs;
     if (cell.isSlow && this.#outbox.frames > 0) this.flush();
 

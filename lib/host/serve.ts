@@ -6,15 +6,17 @@ import { receiveMessageOnPort } from 'node:worker_threads';
 import { getHeapStatistics } from 'node:v8';
 import type { ActorLog } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
-import { LOG_LINES_IN_FLIGHT, SERVICE_CALLS_IN_FLIGHT } from '../limits.ts';
+import { LOG_LINES_IN_FLIGHT, SERVICE_CALLS_IN_FLIGHT, SLICE_MS } from '../limits.ts';
 import { SHARED } from '../protocol/frames.ts';
 import type { Batch, ControlFrame } from '../protocol/frames.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
+import type { StartResult, WorkerSpec } from './host.ts';
 import { loadActor } from './modules.ts';
 import { Runner } from './runner.ts';
 import { peerCalls, serveCalls, SERVICE_CALLS } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
+import { packResults, unpackStarts } from './starts.ts';
 
 /** A way to report what an actor left behind: the fields describe it. */
 export type Report = (fields: Record<string, unknown>) => void;
@@ -57,7 +59,7 @@ export async function serveHost(boot: HostBoot, threadId: number, onServing?: (r
 function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: AbortController): HostCalls {
   return {
     hello: () => threadId,
-    startWorkers: (specs) => Promise.all(specs.map((spec) => runner.start(spec))),
+    startWorkers: async (packed) => packResults(await startAll(runner, unpackStarts(packed))),
     stopWorker: (workerSlot) => {
       // What was sent to the worker before is on another port, and comes first.
       lanes.readData();
@@ -72,6 +74,19 @@ function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: Abor
     // The answer leaves first; the ports close in a later turn of the loop.
     close: () => void setImmediate(() => closing.abort()),
   };
+}
+
+/** One after the other; the inputs of neighbours get their turns, whatever a first state costs to make. */
+async function startAll(runner: Runner, specs: readonly WorkerSpec[]): Promise<StartResult[]> {
+  const results: StartResult[] = [];
+  let sliceStartMs = Date.now();
+  for (const spec of specs) {
+    results.push(await runner.start(spec));
+    if (Date.now() - sliceStartMs < SLICE_MS) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    sliceStartMs = Date.now();
+  }
+  return results;
 }
 
 /** The data and the control lane. Messages come by themselves, and are also read at once where their order matters. */

@@ -8,12 +8,12 @@ import nodeAdapter from 'comlink/dist/umd/node-adapter.js';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { StartResult, WorkerSpec } from './host.ts';
+import type { PackedResults, PackedStarts } from './starts.ts';
 
 /** What the supervisor may ask of a host. */
 export interface HostCalls {
   hello(): number;
-  startWorkers(specs: readonly WorkerSpec[]): Promise<StartResult[]>;
+  startWorkers(starts: PackedStarts): Promise<PackedResults>;
   stopWorker(workerSlot: number): Promise<void>;
   validate(module: string, payload: Payload): Promise<void>;
   /** Loads a module and says what it is. Rejects with `invalid_actor`. */

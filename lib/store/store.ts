@@ -4,7 +4,7 @@
 import type { EntryType } from '../protocol/views.ts';
 import type { Payload } from '../protocol/payload.ts';
 
-/** What is known of a worker apart from its inputs. Replaced as a whole by `save`. */
+/** What is known of a worker apart from its inputs. Only its state ever changes. */
 export interface WorkerRecord {
   readonly workerId: string;
   readonly kind: string;
@@ -32,12 +32,11 @@ export interface StoredPage {
   readonly hasMore: boolean;
 }
 
-/** One worker's place in a store. */
-export interface WorkerStore {
+/** One worker's place in a store: its record as it stands, and its transcript. */
+export interface WorkerStore extends WorkerRecord {
   /** Sequence of the newest entry, 0 if there is none. */
   readonly lastSequence: number;
-  load(): WorkerRecord;
-  save(record: WorkerRecord): void;
+  saveState(state: Payload): void;
   /** Appends to the transcript; the oldest entries beyond the bounds are dropped. Returns the entry's sequence. */
   append(type: EntryType, atMs: number, inputSeq: number, data: Payload): number;
   /** Entries with a sequence above `after`, oldest first. Starts at the oldest kept if those in between were dropped. */

@@ -11,7 +11,8 @@ import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { loadActor } from '../host/modules.ts';
 import { resolveMailbox } from '../limits.ts';
 import type { Limits, MailboxLimits } from '../limits.ts';
-import type { ActorView } from '../protocol/views.ts';
+import type { ActorView, WorkerStatus } from '../protocol/views.ts';
+import { Population } from './population.ts';
 
 export interface Actor {
   readonly kind: string;
@@ -19,6 +20,8 @@ export interface Actor {
   readonly module: string;
   readonly definition: ActorDefinition;
   readonly mailbox: MailboxLimits;
+  /** Its workers, by status. */
+  readonly population: Population;
 }
 
 export class Catalog {
@@ -50,6 +53,14 @@ export class Catalog {
     return actor;
   }
 
+  /** Workers in a status: of one kind, or of all. */
+  count(status: WorkerStatus, kind?: string): number {
+    if (kind !== undefined) return this.#actors.get(kind)?.population.counts[status] ?? 0;
+    let count = 0;
+    for (const { population } of this.#actors.values()) count += population.counts[status];
+    return count;
+  }
+
   views(): ActorView[] {
     return [...this.#actors.values()].sort((a, b) => (a.kind < b.kind ? -1 : 1)).map(describe);
   }
@@ -59,7 +70,8 @@ async function load(module: string, limits: Limits): Promise<Actor> {
   const name = module.slice(module.lastIndexOf('/') + 1);
   try {
     const definition = await loadActor(module);
-    return { kind: definition.kind, module, definition, mailbox: resolveMailbox(definition.mailbox, limits) };
+    const mailbox = resolveMailbox(definition.mailbox, limits);
+    return { kind: definition.kind, module, definition, mailbox, population: new Population() };
   } catch (thrown) {
     const error = asGreenroomError(thrown);
     throw GreenroomError.of(error.code === 'invalid_option' ? 'invalid_option' : 'invalid_actor', {

@@ -30,6 +30,14 @@ export interface DeliverOptions {
   idempotencyKey?: string | undefined;
 }
 
+/** Who is told what inputs mean for the life of their worker. */
+export interface DeliveryListener {
+  /** A worker that is stopping has no input left. */
+  onDrained(worker: Worker): void;
+  /** A hibernated worker has got an input. */
+  wake(worker: Worker): void;
+}
+
 /** How long a host has to confirm that an input which is past its deadline had not started. */
 const EXPIRY_ANSWER_MS = 50;
 /** How often receipts that are too old are looked for. */
@@ -42,7 +50,7 @@ export class Delivery implements Inbound {
   readonly #inputIdPrefix: string;
   readonly #receipts: Receipts;
   readonly #deadlines = new Deadlines<InputRecord>((record) => this.#onDeadline(record), now);
-  readonly #onDrained: (worker: Worker) => void;
+  readonly #listener: DeliveryListener;
   readonly #expireTimer: NodeJS.Timeout;
   /** Timers of running inputs that were told to end, until they do. */
   readonly #graceTimers = new Map<InputRecord, NodeJS.Timeout>();
@@ -52,11 +60,10 @@ export class Delivery implements Inbound {
   /** Outcomes since the start, for the report of close. */
   readonly counts = { finished: 0, cancelled: 0, refused: 0 };
 
-  /** `onDrained` is told when a worker that is stopping has no input left. */
-  constructor(limits: Limits, inputIdPrefix: string, onDrained: (worker: Worker) => void) {
+  constructor(limits: Limits, inputIdPrefix: string, listener: DeliveryListener) {
     this.#limits = limits;
     this.#inputIdPrefix = inputIdPrefix;
-    this.#onDrained = onDrained;
+    this.#listener = listener;
     this.#receipts = new Receipts(
       { maxCount: limits.maxReceipts, maxBytes: limits.maxReceiptBytes, ttlMs: limits.receiptTtlMs },
       { maxCount: limits.maxIdempotencyKeys, maxBytes: limits.maxReceiptBytes, ttlMs: limits.idempotencyTtlMs },
@@ -80,7 +87,7 @@ export class Delivery implements Inbound {
   /** Throws `worker_busy` or `runtime_overloaded` if an input of this size would be refused now. */
   requireRoom(worker: Worker, bytes: number): void {
     const { mailbox } = worker;
-    const fits = mailbox.isTurnBased ? worker.status === 'idle' && mailbox.size === 0 : mailbox.hasRoom(bytes);
+    const fits = mailbox.isTurnBased ? worker.isAtRest && mailbox.size === 0 : mailbox.hasRoom(bytes);
     if (!fits) throw this.refuse(worker, busy(worker));
     this.requireBytes(worker, bytes);
   }
@@ -135,6 +142,7 @@ export class Delivery implements Inbound {
   /** Hands the host as many of the worker's inputs as credits and the host's window allow. */
   offer(worker: Worker): void {
     const { mailbox, host } = worker;
+    if (host === null && worker.status === 'hibernated') this.#listener.wake(worker);
     if (host === null || worker.isBlocked || !worker.takesInputs) return;
     while (hasCredit(worker)) {
       if (!host.host.hasRoom && mailbox.size > mailbox.lent) {
@@ -294,7 +302,7 @@ export class Delivery implements Inbound {
     }
     record.end(outcome, output, error, startedAt, endedAt, body);
     this.#receipts.ended(record);
-    if (stopping !== null && mailbox.size === 0) this.#onDrained(worker);
+    if (stopping !== null && mailbox.size === 0) this.#listener.onDrained(worker);
   }
 
   #clearGrace(record: InputRecord): void {

@@ -3,6 +3,7 @@
 import { GreenroomError } from '../errors.ts';
 import { MAX_PAGE_ITEMS, MAX_WORKER_ID_CHARS } from '../limits.ts';
 import type { WorkerStatus } from '../protocol/views.ts';
+import { SortedWorkers } from './sorted-workers.ts';
 
 const WORKER_ID = new RegExp(`^[A-Za-z0-9._:-]{1,${MAX_WORKER_ID_CHARS}}$`);
 
@@ -29,8 +30,7 @@ export interface ListQuery {
 
 export class Directory<W extends Listed> {
   readonly #workers = new Map<string, W>();
-  /** Ids in ascending order; made when a listing needs it, dropped when the set of ids changes. */
-  #sortedIds: string[] | null = null;
+  readonly #sorted = new SortedWorkers<W>();
 
   get size(): number {
     return this.#workers.size;
@@ -50,16 +50,17 @@ export class Directory<W extends Listed> {
     return worker;
   }
 
+  /** The id must not be taken. */
   add(worker: W): void {
     this.#workers.set(worker.workerId, worker);
-    this.#sortedIds = null;
+    this.#sorted.add(worker);
   }
 
   /** Does nothing if the id belongs to another worker by now. */
   delete(worker: W): void {
     if (this.#workers.get(worker.workerId) !== worker) return;
     this.#workers.delete(worker.workerId);
-    this.#sortedIds = null;
+    this.#sorted.delete(worker.workerId);
   }
 
   values(): IterableIterator<W> {
@@ -69,12 +70,8 @@ export class Directory<W extends Listed> {
   /** Ascending by id, in code unit order. */
   list(query: ListQuery): { workers: W[]; nextAfter: string | null } {
     const limit = Math.min(query.limit ?? 100, MAX_PAGE_ITEMS);
-    this.#sortedIds ??= [...this.#workers.keys()].sort();
-    const ids = this.#sortedIds;
     const workers: W[] = [];
-    for (let at = query.after === undefined ? 0 : firstAbove(ids, query.after); at < ids.length; at++) {
-      const worker = this.#workers.get(ids[at] as string);
-      if (worker === undefined) continue;
+    for (const worker of this.#sorted.after(query.after)) {
       if (query.status !== undefined && worker.status !== query.status) continue;
       if (query.kind !== undefined && worker.kind !== query.kind) continue;
       if (workers.length === limit) return { workers, nextAfter: workers.at(-1)?.workerId ?? null };
@@ -82,15 +79,4 @@ export class Directory<W extends Listed> {
     }
     return { workers, nextAfter: null };
   }
-}
-
-function firstAbove(sorted: readonly string[], key: string): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] as string) > key) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

@@ -9,7 +9,9 @@ import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { HostView } from '../protocol/views.ts';
+import { Fifo } from './fifo.ts';
 import { place } from './placement.ts';
+import type { HostLoad } from './placement.ts';
 import { backoffMs } from './restarts.ts';
 import type { Worker } from './worker.ts';
 
@@ -34,20 +36,25 @@ export interface HostListener {
 }
 
 /** A host and the workers on it. */
-export class HostSlot {
+export class HostSlot implements HostLoad {
   readonly host: Host;
   readonly workers: (Worker | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   workerCount = 0;
   status: HostView['status'] = 'starting';
   /** Workers with inputs that found the host's window full, in the order in which they came. */
-  blocked: Worker[] = [];
+  readonly blocked = new Fifo<Worker>();
   killOrder: KillOrder | null = null;
   /** To be started with the next batch. */
   pendingStarts: Worker[] = [];
 
   constructor(host: Host) {
     this.host = host;
+  }
+
+  /** A host that is to die takes no more. */
+  get maxWorkers(): number {
+    return this.killOrder === null ? WORKERS_PER_HOST : 0;
   }
 
   seat(worker: Worker): void {
@@ -76,8 +83,10 @@ export class HostSlot {
   }
 }
 
-/** A worker thread takes one batch of starts at a time; a larger one would hold up its inputs. */
+/** Workers that are started with one call: few enough that their first states, whatever they cost, fit into its deadline. */
 const START_BATCH = 256;
+/** Calls at a host at once, so that it does not idle while the answer to one is looked at (measured: 1.1 times the wakes). */
+const START_CALLS = 2;
 
 export class Hosts {
   readonly #factory: HostFactory;
@@ -112,9 +121,7 @@ export class Hosts {
 
   /** Gives the worker a host and has it started there; the listener hears how it went. */
   start(worker: Worker): void {
-    const live = this.#slots.filter((slot) => slot.killOrder === null);
-    const at = place(live.map((slot) => ({ workers: slot.workerCount, maxWorkers: WORKERS_PER_HOST })));
-    const slot = live[at];
+    const slot = this.#slots[place(this.#slots)];
     if (slot === undefined) {
       this.#homeless.push(worker);
       return;
@@ -220,8 +227,11 @@ export class Hosts {
     }
     const pending = slot.pendingStarts;
     slot.pendingStarts = [];
-    for (let at = 0; at < pending.length; at += START_BATCH)
-      await this.#startBatch(slot, pending.slice(at, at + START_BATCH));
+    let next = 0;
+    const startInTurn = async (): Promise<void> => {
+      while (next < pending.length) await this.#startBatch(slot, pending.slice(next, (next += START_BATCH)));
+    };
+    await Promise.all(Array.from({ length: START_CALLS }, startInTurn));
   }
 
   async #startBatch(slot: HostSlot, batch: readonly Worker[]): Promise<void> {
@@ -246,6 +256,6 @@ export class Hosts {
 }
 
 function specOf(worker: Worker): WorkerSpec {
-  const { slot, workerId, kind, config, state } = worker;
-  return { slot, workerId, kind, module: worker.actor.module, config, state };
+  const { slot, workerId, config, state } = worker;
+  return { slot, workerId, module: worker.actor.module, config, state };
 }

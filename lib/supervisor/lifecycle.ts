@@ -1,6 +1,8 @@
 // The life of a worker: start, death, restart, stop. Decides by the state table and the restart policy; the inputs that are
 // concerned are settled by the delivery.
 //
+//    createAll ─▶ hibernated
+//                 │ input
 //    create ─▶ starting ─▶ idle ⇄ running ─▶ stopping ─▶ stopped ─▶ (restore) starting
 //                 │          └──────┬──────────▲
 //                 └──── host died ──▼          │ stop
@@ -21,16 +23,9 @@ import { decideRestart, recentDeaths } from './restarts.ts';
 import type { RestartBudget } from './restarts.ts';
 import { whatDied } from './deaths.ts';
 import type { Death } from './deaths.ts';
-import type { Stopping, Worker } from './worker.ts';
-
-export interface StopRequest {
-  /** Let what waits run first; otherwise it is cancelled and the running input is told to end. Default false. */
-  readonly drain?: boolean | undefined;
-  /** At most MAX_REASON_CHARS; ends up in the transcript. */
-  readonly reason?: string | undefined;
-  /** With drain: how long before what is left is cancelled. Default `limits.stopTimeoutMs`. */
-  readonly deadlineMs?: number | undefined;
-}
+import { newStopping } from './stopping.ts';
+import type { StopRequest } from './stopping.ts';
+import type { Worker } from './worker.ts';
 
 export class Lifecycle implements HostListener {
   readonly #limits: Limits;
@@ -59,14 +54,20 @@ export class Lifecycle implements HostListener {
     this.#hosts.start(worker);
   }
 
+  /** An input came for a worker that is on no host: it is started like any other, and its inputs wait for that. */
+  wake(worker: Worker): void {
+    worker.apply('woken');
+    this.start(worker);
+  }
+
   onStarted(worker: Worker, state: Payload | null): void {
     worker.isLoaded = true;
-    worker.failure = null;
+    worker.forgetFailure();
     if (state !== null) worker.saveState(state);
     // A stop may have come while it was starting; then it goes on from here.
     if (worker.status !== 'stopping') worker.apply('started');
     worker.settleStart();
-    this.#delivery.offer(worker);
+    if (worker.inputs > 0) this.#delivery.offer(worker);
     this.#finishStopIfDrained(worker);
   }
 
@@ -76,11 +77,11 @@ export class Lifecycle implements HostListener {
     worker.settleStart();
   }
 
-  /** `failed` or `stopped`, and the restart budget is whole again. */
+  /** From `failed`, `stopped` or `hibernated`; the restart budget is whole again. */
   restore(worker: Worker): void {
     worker.apply('restored');
-    worker.deathsMs = [];
-    worker.failure = null;
+    worker.forgetDeaths();
+    worker.forgetFailure();
     worker.stopping = null;
     this.start(worker);
   }
@@ -94,8 +95,7 @@ export class Lifecycle implements HostListener {
     this.#logDeath(slot, exit, death, hit);
     for (const worker of hit) {
       const isSuspect = death.culprits.includes(worker);
-      this.#settleInterrupted(worker, death);
-      worker.mailbox.recall();
+      if (worker.inputs > 0) this.#settleInterrupted(worker, death);
       slot.unseat(worker, false);
       // A kill that somebody ordered to end an input is not the worker's failure.
       this.#afterDeath(worker, death, isSuspect && death.cause !== 'cancel_grace');
@@ -127,6 +127,7 @@ export class Lifecycle implements HostListener {
         this.#delivery.settleInterrupted(worker, record, 'unknown', death.error);
       }
     });
+    worker.mailbox.recall();
   }
 
   #afterDeath(worker: Worker, death: Death, isCharged: boolean): void {
@@ -215,7 +216,7 @@ export class Lifecycle implements HostListener {
 
   #finishStopIfDrained(worker: Worker): void {
     const { stopping, host } = worker;
-    if (worker.status !== 'stopping' || stopping === null || worker.mailbox.size > 0) return;
+    if (worker.status !== 'stopping' || stopping === null || worker.inputs > 0) return;
     if (!worker.isLoaded || host === null || stopping.isUnloading) return;
     stopping.isUnloading = true;
     void this.#unload(worker, host);
@@ -254,20 +255,4 @@ export class Lifecycle implements HostListener {
     worker.store.append('stopped', Date.now(), 0, JSON.stringify({ drained, cancelled, refused, reason }));
     stopping.resolve(ack);
   }
-}
-
-function newStopping(request: StopRequest): Stopping {
-  let resolve: Stopping['resolve'] = () => undefined;
-  const ack = new Promise<StopAck>((settle) => (resolve = settle));
-  return {
-    drain: request.drain ?? false,
-    reason: request.reason ?? null,
-    drained: 0,
-    cancelled: 0,
-    refused: 0,
-    ack,
-    resolve,
-    timer: null,
-    isUnloading: false,
-  };
 }

@@ -26,6 +26,8 @@ export class Mailbox<M extends Link<M>> {
   #bytes = 0;
   #lent = 0;
   #lentBytes = 0;
+  /** How long a message occupies whoever takes it, as far as they know; kept here for them. Unknown counts as slow. */
+  serviceMs = 1;
 
   constructor(limits: MailboxLimits) {
     this.#limits = limits;

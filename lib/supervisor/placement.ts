@@ -1,7 +1,7 @@
 // Which host gets a worker: the one with the fewest, the earlier one if they are even.
 
 export interface HostLoad {
-  readonly workers: number;
+  readonly workerCount: number;
   readonly maxWorkers: number;
 }
 
@@ -10,8 +10,8 @@ export function place(hosts: readonly HostLoad[]): number {
   let best = -1;
   for (let at = 0; at < hosts.length; at++) {
     const host = hosts[at] as HostLoad;
-    if (host.workers >= host.maxWorkers) continue;
-    if (best === -1 || host.workers < (hosts[best] as HostLoad).workers) best = at;
+    if (host.workerCount >= host.maxWorkers) continue;
+    if (best === -1 || host.workerCount < (hosts[best] as HostLoad).workerCount) best = at;
   }
   return best;
 }

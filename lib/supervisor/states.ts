@@ -78,6 +78,8 @@ export function requireEffect<Effect extends string>(cell: Effect | ErrorCode, e
 
 /** What happens to a worker, and where that leads. An event that is missing for a status cannot occur in it. */
 export const TRANSITIONS = {
+  /** It has an input to run, and no host yet. */
+  woken: { hibernated: 'starting' },
   /** Its host has loaded it. */
   started: { starting: 'idle', restarting: 'idle' },
   /** An input was handed to its host. */

@@ -10,15 +10,14 @@
 // It runs on the main thread and never runs user code: of an actor it uses only the schemas.
 
 import { performance } from 'node:perf_hooks';
-import { isDeepStrictEqual } from 'node:util';
-import { v7 as uuidv7 } from 'uuid';
 import { GreenroomError } from '../errors.ts';
+import { SLICE_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import type { HostFactory } from '../host/host.ts';
 import type { Logger } from '../observe/log.ts';
 import { requireValid } from '../protocol/issues.ts';
-import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { WORKER_STATUSES } from '../protocol/views.ts';
 import type {
   ActorView,
   CancelAck,
@@ -33,30 +32,24 @@ import type {
 import type { Store } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
+import { Creation } from './creation.ts';
+import type { Created, CreateRequest } from './creation.ts';
 import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
-import { Directory, requireWorkerId } from './directory.ts';
+import { Directory } from './directory.ts';
 import type { ListQuery } from './directory.ts';
 import { Hosts } from './hosts.ts';
 import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
-import type { StopRequest } from './lifecycle.ts';
 import { COMMANDS, requireEffect } from './states.ts';
-import { Worker } from './worker.ts';
+import type { StopRequest } from './stopping.ts';
+import type { Worker } from './worker.ts';
 
+export type { Created, CreateRequest } from './creation.ts';
 export type { DeliverOptions } from './delivery.ts';
 export type { ListQuery } from './directory.ts';
 export type { InputInfo, InputRecord } from './input.ts';
-export type { StopRequest } from './lifecycle.ts';
-
-export interface CreateRequest {
-  readonly kind: string;
-  /** Default: a UUIDv7. */
-  readonly workerId?: string | undefined;
-  /** Default: an empty object. */
-  readonly config?: unknown;
-  readonly displayName?: string | undefined;
-}
+export type { StopRequest } from './stopping.ts';
 
 export interface CancelRequest {
   /** Default: whatever is running. */
@@ -95,12 +88,12 @@ export class Supervisor {
   readonly #catalog: Catalog;
   readonly #store: Store;
   readonly #directory = new Directory<Worker>();
+  readonly #creation: Creation;
   readonly #lifecycle: Lifecycle;
   readonly #delivery: Delivery;
   readonly #admission: Admission;
   #hosts: Hosts | null = null;
   readonly #log: Logger;
-  readonly #inputIdPrefix: string;
   #status: 'running' | 'draining' | 'stopped' = 'running';
 
   constructor(options: SupervisorOptions) {
@@ -109,9 +102,12 @@ export class Supervisor {
     this.#catalog = options.catalog;
     this.#store = options.store;
     this.#log = options.log;
-    this.#inputIdPrefix = options.inputIdPrefix;
     this.#lifecycle = new Lifecycle(options.limits, options.log);
-    this.#delivery = new Delivery(options.limits, options.inputIdPrefix, (worker) => this.#lifecycle.onDrained(worker));
+    this.#delivery = new Delivery(options.limits, options.inputIdPrefix, this.#lifecycle);
+    const { limits, catalog, store } = options;
+    this.#creation = new Creation(limits, catalog, store, this.#directory, options.inputIdPrefix, () =>
+      this.#requireRunning(),
+    );
     this.#admission = new Admission(options.limits, this.#delivery, {
       isRunning: () => this.#status === 'running',
       isKnown: (worker) => this.#directory.get(worker.workerId) === worker,
@@ -138,33 +134,17 @@ export class Supervisor {
 
   /** Resolves once the worker has started, or failed to. The same request again finds the same worker, whatever its status. */
   async create(request: CreateRequest): Promise<{ view: WorkerView; created: boolean }> {
-    this.#requireRunning();
-    const actor = this.#catalog.require(request.kind);
-    const workerId = request.workerId === undefined ? uuidv7() : requireWorkerId(request.workerId);
-    const config = encode(request.config ?? {});
-    requireSize(payloadBytes(config), this.limits.maxMessageBytes, 'config');
-    const displayName = request.displayName ?? null;
-    const existing = this.#directory.get(workerId);
-    if (existing !== undefined) {
-      requireSameRequest(existing, request.kind, config, displayName);
-      await existing.startSettled();
-      return { view: existing.view(), created: false };
-    }
-    if (actor.definition.config !== undefined)
-      requireValid(actor.definition.config, decode(config), 'invalid_request', 'config');
-    if (this.#directory.size >= this.limits.maxWorkers) {
-      throw GreenroomError.of('runtime_overloaded', {
-        details: { max_workers: this.limits.maxWorkers, retry_after_ms: 1_000 },
-      });
-    }
-    const createdAtMs = Date.now();
-    const record = { workerId, kind: actor.kind, displayName, config, createdAtMs, state: null };
-    const worker = new Worker(actor, this.#store.create(record), this.#inputIdPrefix);
-    worker.store.append('created', createdAtMs, 0, JSON.stringify({ kind: actor.kind, display_name: displayName }));
-    this.#directory.add(worker);
-    this.#lifecycle.start(worker);
+    const { worker, created } = this.#creation.one(request, 'starting');
+    if (created) this.#lifecycle.start(worker);
     await worker.startSettled();
-    return { view: worker.view(), created: true };
+    return { view: worker.view(), created };
+  }
+
+  /** Many workers, hibernated: each is started by its first input. An outcome per request, in order. */
+  createAll(
+    requests: Iterable<CreateRequest> | AsyncIterable<CreateRequest>,
+  ): AsyncGenerator<Created, void, undefined> {
+    return this.#creation.many(requests);
   }
 
   view(workerId: string): WorkerView {
@@ -172,6 +152,9 @@ export class Supervisor {
   }
 
   list(query: ListQuery): { workers: WorkerSummary[]; nextAfter: string | null } {
+    // Looking for what does not exist would look at every worker there is.
+    if (query.status !== undefined && this.#catalog.count(query.status, query.kind) === 0)
+      return { workers: [], nextAfter: null };
     const { workers, nextAfter } = this.#directory.list(query);
     return { workers: workers.map((worker) => worker.summary()), nextAfter };
   }
@@ -202,6 +185,7 @@ export class Supervisor {
     const view = worker.view();
     worker.clearTimers();
     this.#directory.delete(worker);
+    worker.actor.population.remove(worker.status);
     worker.store.delete();
     return view;
   }
@@ -268,7 +252,7 @@ export class Supervisor {
   deliverLater(workerId: string, value: unknown, delayMs: number, maxTimers: number): void {
     const worker = this.#directory.require(workerId);
     requireValid(worker.actor.definition.input, value, 'invalid_input');
-    const timers = (worker.timers ??= new Set());
+    const { timers } = worker;
     if (timers.size >= maxTimers)
       throw GreenroomError.of('worker_busy', { message: 'The worker has too many timers.' });
     const timer = setTimeout(() => {
@@ -292,7 +276,10 @@ export class Supervisor {
 
   async describe(): Promise<RuntimeView> {
     const workers: RuntimeView['workers'] = { total: this.#directory.size };
-    for (const { status } of this.#directory.values()) workers[status] = (workers[status] ?? 0) + 1;
+    for (const status of WORKER_STATUSES) {
+      const count = this.#catalog.count(status);
+      if (count > 0) workers[status] = count;
+    }
     return {
       ...this.identity,
       status: this.#status,
@@ -311,9 +298,8 @@ export class Supervisor {
       throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
     this.#status = 'draining';
     const before = { ...this.#delivery.counts };
-    const active = [...this.#directory.values()].filter((worker) => worker.status !== 'stopped');
     const killedBefore = this.#lifecycle.kills;
-    await Promise.all(active.map((worker) => this.#stopForClose(worker, deadlineMs)));
+    await this.#stopAll(deadlineMs);
     const killedAtClose = await this.#requireHosts().close();
     this.#delivery.close();
     await this.#store.close();
@@ -327,14 +313,17 @@ export class Supervisor {
     };
   }
 
-  #stopForClose(worker: Worker, deadlineMs: number): Promise<unknown> {
-    // Nothing to wait for and nothing to run: its host ends anyway, so it need not be unloaded one by one.
-    const isIdle = worker.status === 'idle' && worker.mailbox.size === 0;
-    if (worker.status === 'failed' || (isIdle && worker.actor.definition.stopped === undefined)) {
-      worker.clearTimers();
-      return Promise.resolve();
+  async #stopAll(deadlineMs: number): Promise<void> {
+    const stops: Promise<unknown>[] = [];
+    let sliceStartMs = Date.now();
+    for (const worker of this.#directory.values()) {
+      if (needsStop(worker)) stops.push(this.stop(worker.workerId, { drain: true, reason: 'close', deadlineMs }));
+      else worker.clearTimers();
+      if (Date.now() - sliceStartMs < SLICE_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      sliceStartMs = Date.now();
     }
-    return this.stop(worker.workerId, { drain: true, reason: 'close', deadlineMs });
+    await Promise.all(stops);
   }
 
   // --- private ---
@@ -355,10 +344,8 @@ export class Supervisor {
 /** Pause before the input of a timer that found its worker busy is tried again. */
 const RETRY_TIMER_MS = 100;
 
-function requireSameRequest(worker: Worker, kind: string, config: Payload, displayName: string | null): void {
-  const isSame =
-    worker.kind === kind &&
-    worker.displayName === displayName &&
-    isDeepStrictEqual(decode(worker.config), decode(config));
-  if (!isSame) throw GreenroomError.of('worker_exists');
+/** Of the others there is nothing to wait for and nothing to run: their hosts end anyway, so they need not be unloaded one by one. */
+function needsStop(worker: Worker): boolean {
+  if (worker.status === 'stopped' || worker.status === 'failed' || worker.status === 'hibernated') return false;
+  return worker.status !== 'idle' || worker.inputs > 0 || worker.actor.definition.stopped !== undefined;
 }

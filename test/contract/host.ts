@@ -58,7 +58,7 @@ class Probe {
 
   async start(name: string, slot: number, config = '{}'): Promise<unknown> {
     const [result] = await this.host.startWorkers([
-      { slot, workerId: `w${slot}`, kind: name, module: moduleOf(name), config, state: null },
+      { slot, workerId: `w${slot}`, module: moduleOf(name), config, state: null },
     ]);
     return result;
   }

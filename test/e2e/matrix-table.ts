@@ -1,7 +1,7 @@
 // What every command does in every status, as the contract has it. Written down here a second time on purpose: the
 // supervisor's own table is what this one checks.
 
-import type { Reachable } from './scenes.ts';
+import type { WorkerStatus } from '../../lib/protocol/views.ts';
 
 /** The answer to the command, where the worker comes to rest once nothing is held any more, and how its inputs ended. */
 export interface Result {
@@ -15,7 +15,7 @@ export interface Result {
 type Cell = Pick<Result, 'answer'> & Partial<Result>;
 
 /** What happens if the command changes nothing. */
-export const UNDISTURBED: Record<Reachable, Partial<Result>> = {
+export const UNDISTURBED: Record<WorkerStatus, Partial<Result>> = {
   starting: { status: 'idle', waiting: 'completed' },
   idle: { status: 'idle' },
   running: { status: 'idle', running: 'completed', waiting: 'completed' },
@@ -23,10 +23,12 @@ export const UNDISTURBED: Record<Reachable, Partial<Result>> = {
   stopped: { status: 'stopped' },
   restarting: { status: 'idle', waiting: 'completed' },
   failed: { status: 'failed' },
+  hibernated: { status: 'hibernated' },
 };
 
 const says = (answer: string): Cell => ({ answer });
 const accepted: Cell = { answer: 'accepted', sent: 'completed' };
+const wakes: Cell = { ...accepted, status: 'idle' };
 const none = says('none');
 const aborts: Cell = { answer: 'aborting', running: 'cancelled' };
 const removes: Cell = { answer: 'ended before the running one', waiting: 'cancelled' };
@@ -44,15 +46,15 @@ const absent = null;
 
 // prettier-ignore
 export const TABLE: Record<string, (Cell | null)[]> = {
-  //                      starting                     idle      running                   stopping  stopped   restarting                   failed
-  'input':                [accepted,                   accepted, accepted,                 says('worker_stopping'), says('worker_stopped'), accepted, says('worker_failed')],
-  'cancel':               [none,                       none,     aborts,                   aborts,   none,     none,                        none],
-  'cancel of a waiting input': [removes,               absent,   removes,                  removes,  absent,   removes,                     absent],
-  'cancel of a running input': [absent,                absent,   aborts,                   aborts,   absent,   absent,                      absent],
-  'cancel of an ended input':  [ended,                 ended,    ended,                    ended,    ended,    ended,                       ended],
-  'cancel of an unknown input': [notFound,             notFound, notFound,                 notFound, notFound, notFound,                    notFound],
-  'stop':                 [{ ...stops, ...hitWaiting }, stops,   { ...stops, ...hitBoth }, joins,    joins,    { ...stops, ...hitWaiting }, stops],
-  'restore':              [active,                     active,   active,                   says('worker_stopping'), restores, active,       restores],
-  'delete':               [active,                     active,   active,                   active,   deletes,  active,                      deletes],
-  'delete with force':    [{ ...deletes, ...hitWaiting }, deletes, { ...deletes, ...hitBoth }, deletes, deletes, { ...deletes, ...hitWaiting }, deletes],
+  //                      starting                     idle      running                   stopping  stopped   restarting                   failed   hibernated
+  'input':                [accepted,                   accepted, accepted,                 says('worker_stopping'), says('worker_stopped'), accepted, says('worker_failed'), wakes],
+  'cancel':               [none,                       none,     aborts,                   aborts,   none,     none,                        none, none],
+  'cancel of a waiting input': [removes,               absent,   removes,                  removes,  absent,   removes,                     absent, absent],
+  'cancel of a running input': [absent,                absent,   aborts,                   aborts,   absent,   absent,                      absent, absent],
+  'cancel of an ended input':  [ended,                 ended,    ended,                    ended,    ended,    ended,                       ended, absent],
+  'cancel of an unknown input': [notFound,             notFound, notFound,                 notFound, notFound, notFound,                    notFound, notFound],
+  'stop':                 [{ ...stops, ...hitWaiting }, stops,   { ...stops, ...hitBoth }, joins,    joins,    { ...stops, ...hitWaiting }, stops, stops],
+  'restore':              [active,                     active,   active,                   says('worker_stopping'), restores, active,       restores, restores],
+  'delete':               [active,                     active,   active,                   active,   deletes,  active,                      deletes, deletes],
+  'delete with force':    [{ ...deletes, ...hitWaiting }, deletes, { ...deletes, ...hitBoth }, deletes, deletes, { ...deletes, ...hitWaiting }, deletes, deletes],
 };

@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { WORKER_STATUSES } from '../../lib/protocol/views.ts';
 import { codeOf, eventually, openGate } from '../support/start-runtime.ts';
 import { TABLE, UNDISTURBED } from './matrix-table.ts';
 import type { Result } from './matrix-table.ts';
-import { bring, entriesOf, heldByGate, inputIds, openFace, REACHABLE, restingStatus } from './scenes.ts';
+import { bring, entriesOf, heldByGate, inputIds, openFace, restingStatus, STATUSES } from './scenes.ts';
 import type { Face, Scene } from './scenes.ts';
 
 /** How long a cancelled input may take to end while another one is held at the same worker. */
@@ -85,7 +86,7 @@ for (const name of ['embedded', 'REST'] as const) {
     const face = await openFace(t, name);
     for (const [title, cells] of Object.entries(TABLE)) {
       for (const [at, cell] of cells.entries()) {
-        const status = REACHABLE[at];
+        const status = STATUSES[at];
         if (cell === null || status === undefined) continue;
         await t.test(`${title}, ${status} → ${cell.answer}`, async (t) => {
           const scene = await bring(t, face, status);
@@ -150,16 +151,16 @@ for (const name of ['embedded', 'REST'] as const) {
     assert.equal((await (await face.create({ kind: 'gate', workerId })).view()).status, 'idle');
   });
 
-  test(`${name}: no status occurs in a whole life but the seven of the matrix; hibernation is not in this version`, async (t) => {
+  test(`${name}: no status occurs in a whole life but the eight of the matrix`, async (t) => {
     const face = await openFace(t, name);
-    assert.deepEqual(await lifeOf(t, face), [...REACHABLE].sort());
+    assert.deepEqual(await lifeOf(t, face), [...WORKER_STATUSES].sort());
   });
 }
 
 /** The statuses that a worker is seen in, from one held scene to the next. */
 async function lifeOf(t: TestContext, face: Face): Promise<string[]> {
   const seen = new Set<string>();
-  for (const status of REACHABLE) {
+  for (const status of STATUSES) {
     const { worker, release, firstStop } = await bring(t, face, status);
     seen.add((await worker.view()).status);
     release();

@@ -7,7 +7,15 @@ import type { TestContext } from 'node:test';
 import { createClient } from '../../lib/client/index.ts';
 import { createRuntime } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';
-import type { CancelAck, InputView, Receipt, StopAck, TranscriptEntry, WorkerView } from '../../lib/protocol/views.ts';
+import type {
+  CancelAck,
+  InputView,
+  Receipt,
+  StopAck,
+  TranscriptEntry,
+  WorkerStatus,
+  WorkerView,
+} from '../../lib/protocol/views.ts';
 import { codeOf, eventually } from '../support/start-runtime.ts';
 
 const FIXTURES = new URL('../fixtures/actors/', import.meta.url);
@@ -28,14 +36,26 @@ export interface AnyWorker {
 
 export interface Face {
   create(request: { kind: string; workerId?: string; config?: unknown }): Promise<AnyWorker>;
+  /** Made by `createAll`, in process: there is no such route. */
+  hibernated(request: { kind: string; config?: unknown }): Promise<AnyWorker>;
 }
 
 /** Two hosts, and the second death of a worker is one too many. Everything is closed when the test ends. */
 export async function openFace(t: TestContext, name: 'embedded' | 'REST'): Promise<Face> {
   const runtime = await createRuntime({ actors: [FIXTURES], hosts: 2, limits: { maxRestarts: 1 } });
+  const hibernatedId = async (request: { kind: string; config?: unknown }): Promise<string> => {
+    for await (const { worker, error } of runtime.createAll([request])) {
+      if (error !== null) throw error;
+      return worker.workerId;
+    }
+    throw new Error('no outcome');
+  };
   if (name === 'embedded') {
     t.after(() => runtime.close({ deadlineMs: 1 }));
-    return runtime;
+    return {
+      create: (request) => runtime.create(request),
+      hibernated: async (request) => runtime.worker(await hibernatedId(request)),
+    };
   }
   const token = 'a-token-for-tests';
   const server = await startServer({ runtime, token });
@@ -45,16 +65,28 @@ export async function openFace(t: TestContext, name: 'embedded' | 'REST'): Promi
     await server.close();
     await runtime.close({ deadlineMs: 1 });
   });
-  return client;
+  return {
+    create: (request) => client.create(request),
+    hibernated: async (request) => client.worker(await hibernatedId(request)),
+  };
 }
 
-export const REACHABLE = ['starting', 'idle', 'running', 'stopping', 'stopped', 'restarting', 'failed'] as const;
-export type Reachable = (typeof REACHABLE)[number];
+/** In the order of the table's columns. */
+export const STATUSES = [
+  'starting',
+  'idle',
+  'running',
+  'stopping',
+  'stopped',
+  'restarting',
+  'failed',
+  'hibernated',
+] as const satisfies WorkerStatus[];
 
 /** A worker in a status, with as many kinds of inputs as can be there in it. */
 export interface Scene {
   readonly worker: AnyWorker;
-  /** Ids of the inputs, in the order in which they were accepted: one that has ended, then these. */
+  /** Ids of the inputs, in the order in which they were accepted: one that has ended (empty if none ever ran), then these. */
   readonly endedId: string;
   readonly runningId: string | null;
   readonly waitingId: string | null;
@@ -68,15 +100,20 @@ export interface Scene {
   readonly end: () => Promise<void>;
 }
 
-export async function bring(t: TestContext, face: Face, status: Reachable): Promise<Scene> {
+export async function bring(t: TestContext, face: Face, status: WorkerStatus): Promise<Scene> {
   const folder = mkdtempSync(join(tmpdir(), 'greenroom-'));
   const [file, gate] = [join(folder, 'start'), join(folder, 'gate')];
   const release = () => [file, gate].forEach((path) => writeFileSync(path, ''));
   writeFileSync(file, '');
-  const worker = await face.create({ kind: 'held', config: { file } });
+  const request = { kind: 'held', config: { file } };
+  const worker = await (status === 'hibernated' ? face.hibernated(request) : face.create(request));
   t.after(() => rmSync(folder, { recursive: true }));
-  const { inputId: endedId } = await worker.tell({});
-  await eventually(async () => (await worker.input(endedId)).outcome === 'completed');
+  // The first input would wake it.
+  let endedId = '';
+  if (status !== 'hibernated') {
+    ({ inputId: endedId } = await worker.tell({}));
+    await eventually(async () => (await worker.input(endedId)).outcome === 'completed');
+  }
   let firstStop: Promise<StopAck> | null = null;
   let running: Promise<string> | null = null;
   let waiting: Promise<string> | null = null;
@@ -128,6 +165,7 @@ export async function bring(t: TestContext, face: Face, status: Reachable): Prom
       await die();
       break;
     case 'idle':
+    case 'hibernated':
       break;
   }
   await reach(worker, status);
@@ -141,7 +179,7 @@ export async function bring(t: TestContext, face: Face, status: Reachable): Prom
   return { worker, endedId, runningId, waitingId, running, waiting, firstStop, release, end };
 }
 
-async function reach(worker: AnyWorker, status: Reachable): Promise<void> {
+async function reach(worker: AnyWorker, status: WorkerStatus): Promise<void> {
   await eventually(async () => (await worker.view()).status === status);
 }
 
@@ -155,7 +193,7 @@ export function restingStatus(worker: AnyWorker): Promise<string> {
   return eventually(async () => {
     try {
       const { status } = await worker.view();
-      return ['idle', 'stopped', 'failed'].includes(status) && status;
+      return ['idle', 'stopped', 'failed', 'hibernated'].includes(status) && status;
     } catch (error) {
       return (error as { code?: unknown }).code === 'worker_not_found' && 'gone';
     }

@@ -1,0 +1,41 @@
+// A stop that was asked for: the first one counts, later ones get its acknowledgement.
+
+import type { StopAck } from '../protocol/views.ts';
+
+export interface StopRequest {
+  /** Let what waits run first; otherwise it is cancelled and the running input is told to end. Default false. */
+  readonly drain?: boolean | undefined;
+  /** At most MAX_REASON_CHARS; ends up in the transcript. */
+  readonly reason?: string | undefined;
+  /** With drain: how long before what is left is cancelled. Default `limits.stopTimeoutMs`. */
+  readonly deadlineMs?: number | undefined;
+}
+
+export interface Stopping {
+  readonly drain: boolean;
+  readonly reason: string | null;
+  /** Inputs that ended otherwise than cancelled, and that were cancelled, since then. */
+  drained: number;
+  cancelled: number;
+  refused: number;
+  readonly ack: Promise<StopAck>;
+  readonly resolve: (ack: StopAck) => void;
+  timer: NodeJS.Timeout | null;
+  isUnloading: boolean;
+}
+
+export function newStopping(request: StopRequest): Stopping {
+  let resolve: Stopping['resolve'] = () => undefined;
+  const ack = new Promise<StopAck>((settle) => (resolve = settle));
+  return {
+    drain: request.drain ?? false,
+    reason: request.reason ?? null,
+    drained: 0,
+    cancelled: 0,
+    refused: 0,
+    ack,
+    resolve,
+    timer: null,
+    isUnloading: false,
+  };
+}

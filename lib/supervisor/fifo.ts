@@ -1,5 +1,5 @@
 // A first in, first out line without a bound of its own. An array's `shift` moves all that follow once they are many
-// (measured: 100,000 workers that wait for their host's window made asks thirty times slower); this one moves each element once.
+// (measured: 100,000 workers that wait for their host's window made asks ten times slower); this one moves each element once.
 
 export class Fifo<T> {
   #elements: T[] = [];

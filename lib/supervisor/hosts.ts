@@ -237,6 +237,7 @@ export class Hosts {
   async #startBatch(slot: HostSlot, batch: readonly Worker[]): Promise<void> {
     // Some may have been stopped, and have left, while the host was starting.
     const workers = batch.filter((worker) => worker.host === slot);
+    if (workers.length === 0) return;
     try {
       const results = await slot.host.startWorkers(workers.map(specOf));
       workers.forEach((worker, at) => {

@@ -16,7 +16,7 @@ import { nextStatus } from './states.ts';
 import type { WorkerEvent } from './states.ts';
 import type { Stopping } from './stopping.ts';
 
-/** What most workers never have. Measured: 100 of the 480 bytes that an idle worker cost with these as fields of its own. */
+/** What most workers never have. As fields of its own these were 32 of the 390 bytes of an idle worker. */
 interface History {
   restarts: number;
   deathsMs: readonly number[];

@@ -5,7 +5,7 @@ import { answerRequests } from '../support/child.ts';
 import { CONNECTIONS } from '../support/http-load.ts';
 import type { HttpResult, HttpTarget } from '../support/http-load.ts';
 import { holdInFlight } from '../support/load.ts';
-import { quantile } from '../support/statistics.ts';
+import { percentiles } from '../support/statistics.ts';
 
 async function run({ url, headers, seconds }: HttpTarget & { seconds: number }): Promise<HttpResult> {
   const { origin, pathname } = new URL(url);
@@ -31,8 +31,8 @@ async function run({ url, headers, seconds }: HttpTarget & { seconds: number }):
       },
       { inFlight: CONNECTIONS, forMs: seconds * 1_000 },
     );
-    samplesUs.sort((a, b) => a - b);
-    return { perSecond, p50Us: quantile(samplesUs, 0.5), p99Us: quantile(samplesUs, 0.99) };
+    const { p50, p99 } = percentiles(samplesUs);
+    return { perSecond, p50Us: p50, p99Us: p99 };
   } finally {
     await Promise.all(clients.map((client) => client.close()));
   }

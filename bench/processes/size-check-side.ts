@@ -4,7 +4,7 @@
 
 import { createRuntime } from '../../lib/index.ts';
 import type { GreenroomError, WorkerHandle } from '../../lib/index.ts';
-import { echoActor } from '../contenders/greenroom.ts';
+import { echoActor } from '../support/runtime.ts';
 import { answerRequests } from '../support/child.ts';
 import { holdInFlight } from '../support/load.ts';
 import { collectGarbage } from '../support/machine.ts';

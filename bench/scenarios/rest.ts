@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
-import { echoActor } from './contenders/greenroom.ts';
-import { processUrl, spawnServer } from './support/child.ts';
-import { CONNECTIONS, openHttpLoad } from './support/http-load.ts';
-import type { HttpTarget } from './support/http-load.ts';
-import { interleave, roundsOf } from './support/rounds.ts';
-import type { Effort, Findings, Scenario } from './support/scenario.ts';
-import { pairwise } from './support/statistics.ts';
+import { echoActor } from '../support/runtime.ts';
+import { processUrl, spawnServer } from '../support/child.ts';
+import { CONNECTIONS, openHttpLoad } from '../support/http-load.ts';
+import type { HttpTarget } from '../support/http-load.ts';
+import { interleave, roundsOf } from '../support/rounds.ts';
+import type { Effort, Findings, Scenario } from '../support/scenario.ts';
+import { pairwise } from '../support/statistics.ts';
 
 /** Wrk runs for whole seconds. */
 const EFFORTS = {
@@ -20,7 +20,7 @@ const EFFORTS = {
 } as const satisfies Record<Effort, unknown>;
 
 const GOAL = 0.8;
-const cli = new URL('../lib/cli.js', import.meta.url);
+const cli = new URL('../../lib/cli.js', import.meta.url);
 
 export const rest: Scenario = {
   name: 'rest',

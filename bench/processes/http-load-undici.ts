@@ -12,7 +12,7 @@ async function run({ url, headers, seconds }: HttpTarget & { seconds: number }):
   const clients = Array.from({ length: CONNECTIONS }, () => new Client(origin, { pipelining: 1 }));
   const samplesUs: number[] = [];
   try {
-    const { perSecond } = await holdInFlight(
+    const { asked: answered, perSecond } = await holdInFlight(
       async (question, lane) => {
         const client = clients[lane];
         if (client === undefined) throw new Error('no connection has this lane');
@@ -32,7 +32,7 @@ async function run({ url, headers, seconds }: HttpTarget & { seconds: number }):
       { inFlight: CONNECTIONS, forMs: seconds * 1_000 },
     );
     const { p50, p99 } = percentiles(samplesUs);
-    return { perSecond, p50Us: p50, p99Us: p99 };
+    return { answered, perSecond, p50Us: p50, p99Us: p99 };
   } finally {
     await Promise.all(clients.map((client) => client.close()));
   }

@@ -14,6 +14,7 @@ export interface HttpTarget {
 }
 
 export interface HttpResult {
+  readonly answered: number;
   readonly perSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
@@ -66,7 +67,6 @@ async function openWrk(): Promise<HttpLoad> {
 
 interface WrkReport extends HttpResult {
   readonly wrong: number;
-  readonly answered: number;
   readonly broken: number;
   readonly example: string;
 }
@@ -78,7 +78,7 @@ function readWrk(stdout: string): HttpResult {
   if (wrong > 0 || broken > 0)
     throw new Error(`${wrong} of ${answered} answers are wrong, ${broken} failed: ${example}`);
   if (answered === 0) throw new Error('nothing was answered');
-  return { perSecond, p50Us, p99Us };
+  return { answered, perSecond, p50Us, p99Us };
 }
 
 /**

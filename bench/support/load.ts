@@ -36,7 +36,7 @@ export async function holdInFlight(ask: Ask, options: LoadOptions): Promise<Load
   const lane = async (number: number): Promise<void> => {
     while (!isOver) {
       const question = make();
-      // Not a timer: who sends and answers in one turn of the loop, again and again, starves all timers.
+      // Beside the timer: who sends and answers in one turn of the loop, again and again, starves all timers.
       if (++asked % ASKS_PER_LOOK === 0) isOver ||= performance.now() >= endMs;
       requireAnswer(question, await ask(question, number));
       answered++;
@@ -44,11 +44,13 @@ export async function holdInFlight(ask: Ask, options: LoadOptions): Promise<Load
   };
   const startMs = performance.now();
   const endMs = startMs + forMs;
+  const end = setTimeout(() => (isOver = true), forMs);
   try {
     const lanes = Promise.all(Array.from({ length: inFlight }, (_, number) => lane(number)));
     await within(lanes, forMs + answersWithinMs, () => `${asked - answered} of ${asked} questions have no answer`);
   } finally {
     isOver = true;
+    clearTimeout(end);
   }
   if (answered !== asked) throw new Error(`${asked} questions, ${answered} answers`);
   return { asked, perSecond: answered / ((performance.now() - startMs) / 1_000) };

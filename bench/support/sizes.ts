@@ -4,8 +4,8 @@ const KiB = 1_024;
 const MiB = 1_024 * KiB;
 
 const MAX_IN_FLIGHT = 1_024;
-/** Bytes in flight, so that large questions do not measure the garbage collector of a full heap. */
-const MAX_BYTES_IN_FLIGHT = 32 * MiB;
+/** Bytes in flight, so that large questions do not measure the garbage collector of a full heap; one is always in flight. */
+const MAX_BYTES_IN_FLIGHT = 8 * MiB;
 
 export interface Size {
   readonly bytes: number;
@@ -23,5 +23,5 @@ export const SIZES: readonly Size[] = [
 ];
 
 function sizeOf(bytes: number, name: string): Size {
-  return { bytes, name, inFlight: Math.min(MAX_IN_FLIGHT, Math.floor(MAX_BYTES_IN_FLIGHT / bytes)) };
+  return { bytes, name, inFlight: Math.min(MAX_IN_FLIGHT, Math.ceil(MAX_BYTES_IN_FLIGHT / bytes)) };
 }

@@ -9,10 +9,11 @@ import { mailbox } from './scenarios/mailbox.ts';
 import { overload } from './scenarios/overload.ts';
 import { payload } from './scenarios/payload.ts';
 import { rest } from './scenarios/rest.ts';
+import { restBatch } from './scenarios/rest-batch.ts';
 import { sizeCheck } from './scenarios/size-check.ts';
 import { startup } from './scenarios/startup.ts';
 import { tell } from './scenarios/tell.ts';
 import { threadHop } from './scenarios/thread-hop.ts';
 import type { Scenario } from './support/scenario.ts';
 
-export const SCENARIOS: readonly Scenario[] = [threadHop, ask, tell, latency, mailbox, payload, sizeCheck, control, density, overload, startup, rest];
+export const SCENARIOS: readonly Scenario[] = [threadHop, ask, tell, latency, mailbox, payload, sizeCheck, control, density, overload, startup, rest, restBatch];

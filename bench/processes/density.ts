@@ -11,12 +11,16 @@ import { benchActor, closeRuntime, createEach, echoActor } from '../support/runt
 
 export interface DensityRequest {
   readonly workers: number;
+  /** `createAll`, or `create` with many at once. */
+  readonly by: 'createAll' | 'create';
 }
 
 export interface Density {
   readonly createdPerSecond: number;
   readonly idleBytesEach: number;
   readonly usedBytesEach: number;
+  /** Of the new workers: whether they are started, or wait for their first input. */
+  readonly status: string;
 }
 
 /** The one that collects the garbage. */
@@ -27,16 +31,18 @@ const COLLECTIONS = 3;
 const SETTLE_MS = 50;
 const START_TIMEOUT_MS = 120_000;
 
-async function measure({ workers }: DensityRequest): Promise<Density> {
+async function measure({ workers, by }: DensityRequest): Promise<Density> {
   const limits = { maxWorkers: workers + OTHERS, startTimeoutMs: START_TIMEOUT_MS };
   const runtime = await createRuntime({ actors: [echoActor, benchActor('collect')], hosts: 1, limits });
   try {
     const collector = await runtime.create({ kind: 'collect' });
     const before = await rssBytes(collector);
-    const createdPerSecond = await createIdle(runtime, workers);
+    const createdPerSecond = await createIdle(runtime, workers, by);
+    const status = await statusOfMost(runtime);
     const idleBytesEach = ((await rssBytes(collector)) - before) / workers;
     await useAll(runtime, workers);
-    return { createdPerSecond, idleBytesEach, usedBytesEach: ((await rssBytes(collector)) - before) / workers };
+    const usedBytesEach = ((await rssBytes(collector)) - before) / workers;
+    return { createdPerSecond, idleBytesEach, usedBytesEach, status };
   } finally {
     await closeRuntime(runtime);
   }
@@ -51,14 +57,19 @@ async function rssBytes(collector: WorkerHandle): Promise<number> {
   return process.memoryUsage.rss();
 }
 
-async function createIdle(runtime: Runtime, workers: number): Promise<number> {
+async function createIdle(runtime: Runtime, workers: number, by: DensityRequest['by']): Promise<number> {
   const startMs = performance.now();
   let created = 0;
-  for await (const worker of createEach(runtime, workers, { kind: 'echo' })) if (worker.workerId !== '') created++;
+  for await (const worker of createEach(runtime, workers, { kind: 'echo' }, by)) if (worker.workerId !== '') created++;
   const perSecond = created / ((performance.now() - startMs) / 1_000);
-  const { idle = 0 } = (await runtime.describe()).workers;
-  if (created !== workers || idle < workers) throw new Error(`${idle} of ${workers} workers are there and idle`);
+  if (created !== workers) throw new Error(`${workers} workers were wanted, ${created} were created`);
   return perSecond;
+}
+
+async function statusOfMost(runtime: Runtime): Promise<string> {
+  const { total, ...counts } = (await runtime.describe()).workers;
+  const [most] = Object.entries(counts).toSorted(([, a], [, b]) => b - a);
+  return most === undefined ? `none of ${total}` : most[0];
 }
 
 async function useAll(runtime: Runtime, workers: number): Promise<void> {

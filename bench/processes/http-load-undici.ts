@@ -7,7 +7,9 @@ import type { HttpResult, HttpTarget } from '../support/http-load.ts';
 import { holdInFlight } from '../support/load.ts';
 import { percentiles } from '../support/statistics.ts';
 
-async function run({ url, headers, seconds }: HttpTarget & { seconds: number }): Promise<HttpResult> {
+const ACCEPTED = 202;
+
+async function run({ url, headers, counters, seconds }: HttpTarget & { seconds: number }): Promise<HttpResult> {
   const { origin, pathname } = new URL(url);
   const clients = Array.from({ length: CONNECTIONS }, () => new Client(origin, { pipelining: 1 }));
   const samplesUs: number[] = [];
@@ -17,14 +19,17 @@ async function run({ url, headers, seconds }: HttpTarget & { seconds: number }):
         const client = clients[lane];
         if (client === undefined) throw new Error('no connection has this lane');
         const askedMs = performance.now();
+        const counter = counters?.[question.id % counters.length];
         const { statusCode, body } = await client.request({
           method: 'POST',
-          path: pathname,
+          path: counter === undefined ? pathname : `/v1/workers/${counter}/input`,
           headers,
-          body: JSON.stringify(question),
+          body: counter === undefined ? JSON.stringify(question) : '{"add":1}',
         });
         const text = await body.text();
         samplesUs.push((performance.now() - askedMs) * 1_000);
+        // What was acknowledged is proven by the totals of the counters, which are asked for afterwards.
+        if (counter !== undefined && statusCode === ACCEPTED && text.includes('"ack":')) return { ...question };
         if (statusCode !== 200) throw new Error(`${statusCode}: ${text.slice(0, 200)}`);
         const answer = JSON.parse(text) as { result?: { output: unknown } };
         return answer.result === undefined ? answer : answer.result.output;

@@ -34,7 +34,7 @@ export interface Overload {
 
 const WORKERS = 200;
 const IN_FLIGHT = 1_024;
-const INPUT_BYTES = 4_096;
+const INPUT_BYTES = 1_024;
 const WITHIN_MS = 60_000;
 const REFUSALS: readonly string[] = ['worker_busy', 'runtime_overloaded'];
 
@@ -58,6 +58,12 @@ async function measure(request: OverloadRequest): Promise<Overload> {
   }
 }
 
+/** Of the question only the number is kept here: a copy of ours would count as memory of the runtime. */
+function askNew(worker: WorkerHandle): { readonly id: number; readonly answer: Promise<unknown> } {
+  const question = questionOf(INPUT_BYTES);
+  return { id: question.id, answer: worker.ask(question) };
+}
+
 type Thrown = Pick<Overload, 'sent' | 'completed' | 'refused' | 'overloadedPerSecond'>;
 
 async function throwAt(draw: () => WorkerHandle, perSecond: number, forMs: number): Promise<Thrown> {
@@ -65,11 +71,9 @@ async function throwAt(draw: () => WorkerHandle, perSecond: number, forMs: numbe
   let [sent, completed, completedInTime] = [0, 0, 0];
   const startMs = performance.now();
   const send = async (): Promise<void> => {
-    const question = questionOf(INPUT_BYTES);
-    const { id } = question;
+    const { id, answer } = askNew(draw());
     try {
-      // From here on only the runtime keeps the question: a copy of ours would count as its memory.
-      requireAnswerTo(id, INPUT_BYTES, await draw().ask(question));
+      requireAnswerTo(id, INPUT_BYTES, await answer);
       completed++;
       if (performance.now() - startMs <= forMs) completedInTime++;
     } catch (thrown) {

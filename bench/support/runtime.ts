@@ -25,7 +25,7 @@ const CREATE_AT_ONCE = 1_024;
 /** In order. Rejects when a single one cannot be created. */
 export async function createWorkers(runtime: Runtime, workers: number, request: WorkerRequest): Promise<WorkerHandle[]> {
   const handles: WorkerHandle[] = [];
-  for await (const worker of createEach(runtime, workers, request)) handles.push(worker);
+  for await (const worker of createEach(runtime, workers, request, 'createAll')) handles.push(worker);
   if (handles.length !== workers) throw new Error(`${workers} workers were wanted, ${handles.length} were created`);
   return handles;
 }
@@ -35,23 +35,24 @@ export async function* createEach(
   runtime: Runtime,
   workers: number,
   request: WorkerRequest,
+  by: 'createAll' | 'create',
 ): AsyncGenerator<WorkerHandle> {
-  for await (const { worker, error } of createAll(runtime)(repeat(request, workers))) {
+  const { createAll } = runtime as Runtime & { createAll?: CreateAll };
+  const requests = repeat(request, workers);
+  if (by === 'create' || createAll === undefined) {
+    yield* createOneByOne(runtime, requests);
+    return;
+  }
+  for await (const { worker, error } of createAll.call(runtime, requests)) {
     if (worker === null) throw error;
     yield worker;
   }
 }
 
-function createAll(runtime: Runtime): CreateAll {
-  const theirs = (runtime as Runtime & { createAll?: CreateAll }).createAll;
-  return theirs === undefined ? (requests) => createOneByOne(runtime, requests) : (requests) => theirs.call(runtime, requests);
-}
-
-/** For a runtime without `createAll`. */
-async function* createOneByOne(runtime: Runtime, requests: Iterable<WorkerRequest>): AsyncGenerator<Created> {
-  let batch: Promise<Created>[] = [];
+async function* createOneByOne(runtime: Runtime, requests: Iterable<WorkerRequest>): AsyncGenerator<WorkerHandle> {
+  let batch: Promise<WorkerHandle>[] = [];
   for (const request of requests) {
-    batch.push(runtime.create(request).then((worker) => ({ worker, error: null })));
+    batch.push(runtime.create(request));
     if (batch.length < CREATE_AT_ONCE) continue;
     yield* await Promise.all(batch);
     batch = [];

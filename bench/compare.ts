@@ -6,7 +6,6 @@
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { machineLine } from './support/machine.ts';
-import type { Machine } from './support/machine.ts';
 import { hasGoal, isMet } from './support/scenario.ts';
 import type { Goal } from './support/scenario.ts';
 import { bootstrapRatio, median } from './support/statistics.ts';
@@ -21,12 +20,23 @@ export interface Comparison {
 const Rounds = v.pipe(v.array(v.number()), v.minLength(1));
 const goal = { atLeast: v.optional(v.number()), atMost: v.optional(v.number()) };
 const ResultsFile = v.object({
-  machine: v.looseObject({ cpu: v.string(), node: v.string(), date: v.string() }),
+  machine: v.object({
+    cpu: v.string(),
+    cores: v.number(),
+    memoryGiB: v.number(),
+    node: v.string(),
+    platform: v.string(),
+    date: v.string(),
+    loadAverage: v.number(),
+  }),
   effort: v.picklist(['quick', 'full']),
   scenarios: v.array(
     v.object({
       scenario: v.string(),
-      measures: v.optional(v.array(v.object({ subject: v.string(), quantity: v.string(), perRound: Rounds, ...goal })), []),
+      measures: v.optional(
+        v.array(v.object({ subject: v.string(), quantity: v.string(), perRound: Rounds, ...goal })),
+        [],
+      ),
       ratios: v.optional(v.array(v.object({ label: v.string(), perRound: Rounds, ...goal })), []),
       error: v.optional(v.string()),
     }),
@@ -77,7 +87,7 @@ export function compareResults(before: ResultsFile, after: ResultsFile): Compari
   }
   const header = ['', 'A', 'B', 'B : A', 'low', 'high', ''];
   const text = [
-    ...[before, after].map((run, at) => `${'AB'[at]}: ${machineOf(run)} · ${run.effort}`),
+    ...[before, after].map((run, at) => `${'AB'[at]}: ${machineLine(run.machine)} · ${run.effort}`),
     align([header, ...rows], 1),
     ...missing('A', first, second),
     ...missing('B', second, first),
@@ -95,14 +105,17 @@ function figuresOf({ scenarios }: ResultsFile): Map<string, Figure> {
     ...measures.map((measure) => ({ ...measure, name: `${scenario} | ${measure.subject} | ${measure.quantity}` })),
     ...ratios.map((ratio) => ({ ...ratio, name: `${scenario} | ${ratio.label}` })),
   ]);
-  return new Map(figures.map(({ name, perRound, atLeast, atMost }) => {
-    const figure: Figure = { name, perRound, ...(atLeast !== undefined && { atLeast }), ...(atMost !== undefined && { atMost }) };
-    return [name, figure];
-  }));
-}
-
-function machineOf({ machine }: ResultsFile): string {
-  return machineLine(machine as unknown as Machine);
+  return new Map(
+    figures.map(({ name, perRound, atLeast, atMost }) => {
+      const figure: Figure = {
+        name,
+        perRound,
+        ...(atLeast !== undefined && { atLeast }),
+        ...(atMost !== undefined && { atMost }),
+      };
+      return [name, figure];
+    }),
+  );
 }
 
 function missing(side: string, here: Map<string, Figure>, there: Map<string, Figure>): string[] {
@@ -111,5 +124,7 @@ function missing(side: string, here: Map<string, Figure>, there: Map<string, Fig
 }
 
 function failures(side: string, { scenarios }: ResultsFile): string[] {
-  return scenarios.flatMap(({ scenario, error }) => (error === undefined ? [] : [`failed in ${side}: ${scenario}: ${error}`]));
+  return scenarios.flatMap(({ scenario, error }) =>
+    error === undefined ? [] : [`failed in ${side}: ${scenario}: ${error}`],
+  );
 }

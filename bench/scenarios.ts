@@ -16,4 +16,18 @@ import { tell } from './scenarios/tell.ts';
 import { threadHop } from './scenarios/thread-hop.ts';
 import type { Scenario } from './support/scenario.ts';
 
-export const SCENARIOS: readonly Scenario[] = [threadHop, ask, tell, latency, mailbox, payload, sizeCheck, control, density, overload, startup, rest, restBatch];
+export const SCENARIOS: readonly Scenario[] = [
+  threadHop,
+  ask,
+  tell,
+  latency,
+  mailbox,
+  payload,
+  sizeCheck,
+  control,
+  density,
+  overload,
+  startup,
+  rest,
+  restBatch,
+];

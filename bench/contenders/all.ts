@@ -6,14 +6,7 @@ import type { GreenroomOptions } from './greenroom.ts';
 import { piscinaDefault, pools } from './pools.ts';
 import { bareLoops, comlink, postMessage } from './ports.ts';
 
-export const ALL: readonly Contender[] = [
-  postMessage,
-  ...bareLoops,
-  comlink,
-  piscinaDefault,
-  ...pools,
-  linkAlone,
-];
+export const ALL: readonly Contender[] = [postMessage, ...bareLoops, comlink, piscinaDefault, ...pools, linkAlone];
 
 /** By name, or by the options of ours as JSON. Throws for a name that nobody has. */
 export function contenderOf(key: string): Contender {

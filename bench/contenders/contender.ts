@@ -44,7 +44,10 @@ export interface TurnOptions {
 export async function takeTurn(
   contender: Contender,
   { warmUpMs, forMs, loads }: TurnOptions,
-  more: (ask: Ask, rates: Readonly<Record<string, number>>) => Promise<Readonly<Record<string, number>>> = async () => ({}),
+  more: (
+    ask: Ask,
+    rates: Readonly<Record<string, number>>,
+  ) => Promise<Readonly<Record<string, number>>> = async () => ({}),
 ): Promise<Record<string, number>> {
   collectGarbage();
   const running = await within(contender.start(), START_OR_END_WITHIN_MS, () => 'it does not start');

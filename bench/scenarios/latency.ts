@@ -28,7 +28,8 @@ export const latency: Scenario = {
     const erlang = await openErlang();
     try {
       const turn = async (): Promise<Record<string, number>> => {
-        const { p50Us = NaN, p99Us = NaN } = (await erlang?.run(['latency', times.latencyForMs], times.latencyForMs)) ?? {};
+        const { p50Us = NaN, p99Us = NaN } =
+          (await erlang?.run(['latency', times.latencyForMs], times.latencyForMs)) ?? {};
         return { [ALONE]: p50Us, 'p99 in µs, 1 in flight': p99Us };
       };
       const guests = erlang === null ? [] : [{ name: `${erlang.name}, gen_server:call`, turn }];
@@ -37,7 +38,11 @@ export const latency: Scenario = {
       const measures = await measureInProcesses(contenders, rounds, request, guests);
       const p50 = (name: string): readonly number[] => roundsOf(measures, name, ALONE);
       const ratios = [
-        { label: `${ours.name} : ${postMessage.name}, ${ALONE}`, perRound: pairwise(p50(ours.name), p50(postMessage.name)), atMost: 1.4 },
+        {
+          label: `${ours.name} : ${postMessage.name}, ${ALONE}`,
+          perRound: pairwise(p50(ours.name), p50(postMessage.name)),
+          atMost: 1.4,
+        },
       ];
       const notes = erlang === null ? [NO_ERLANG] : [];
       return { measures, ratios, notes, chart: { of: 'measures', scale: 'log' } };

@@ -54,8 +54,16 @@ export const overload: Scenario = {
     const of = (quantity: string): readonly number[] => roundsOf(measures, SUBJECT, quantity);
     const allowed = of(BEFORE).map((before) => before + MAX_TOTAL_BYTES / MiB);
     const ratios = [
-      { label: 'completed/s, overloaded : sustainable', perRound: pairwise(of(OVERLOADED), of(CALM)), atLeast: RATE_GOAL },
-      { label: 'most RSS, overloaded : the same, sustainable, + maxTotalBytes', perRound: pairwise(of(MOST), allowed), atMost: MEMORY_GOAL },
+      {
+        label: 'completed/s, overloaded : sustainable',
+        perRound: pairwise(of(OVERLOADED), of(CALM)),
+        atLeast: RATE_GOAL,
+      },
+      {
+        label: 'most RSS, overloaded : the same, sustainable, + maxTotalBytes',
+        perRound: pairwise(of(MOST), allowed),
+        atMost: MEMORY_GOAL,
+      },
     ];
     return { measures, ratios, notes, chart: { of: 'measures', scale: 'linear' } };
   },

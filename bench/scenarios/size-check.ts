@@ -50,7 +50,11 @@ export const sizeCheck: Scenario = {
     const share = (over: string, under: string, name: string): number[] =>
       pairwise(roundsOf(measures, over, quantity(name)), roundsOf(measures, under, quantity(name)));
     const ratios = SIZES.flatMap(({ name }) => [
-      { label: `${name}, on : off`, perRound: share(ON, OFF, name), ...(GOAL_SIZES.includes(name) && { atLeast: GOAL }) },
+      {
+        label: `${name}, on : off`,
+        perRound: share(ON, OFF, name),
+        ...(GOAL_SIZES.includes(name) && { atLeast: GOAL }),
+      },
       { label: `${name}, on again : on (noise)`, perRound: share(ON_AGAIN, ON, name) },
     ]);
     return { measures, ratios, chart: { of: 'ratios', scale: 'linear' } };

@@ -20,7 +20,8 @@ const [READY, ANSWER, RSS] = ['ms to the ready line', 'ms to the first answer', 
 
 export const startup: Scenario = {
   name: 'startup',
-  question: 'time from the start of the process to its ready line and to the first answer, and memory at rest, by hosts',
+  question:
+    'time from the start of the process to its ready line and to the first answer, and memory at rest, by hosts',
   run: async (effort): Promise<Findings> => {
     const measures = await interleave(HOSTS.map(started), EFFORTS[effort].rounds);
     const [few, many] = HOSTS;
@@ -29,7 +30,10 @@ export const startup: Scenario = {
       const perRound = (to ?? []).map((value, round) => (value - (from?.[round] ?? NaN)) / (many - few));
       return { subject: 'each further host', quantity: of, perRound };
     };
-    const further = [each(READY, READY), ...(measures.some(({ quantity }) => quantity === RSS) ? [each(RSS, RSS)] : [])];
+    const further = [
+      each(READY, READY),
+      ...(measures.some(({ quantity }) => quantity === RSS) ? [each(RSS, RSS)] : []),
+    ];
     return { measures: [...measures, ...further], ratios: [], chart: { of: 'measures', scale: 'linear' } };
   },
 };

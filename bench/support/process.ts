@@ -23,5 +23,8 @@ export async function cpuMsOf(pid: number): Promise<number | null> {
 async function fieldsOf(file: string): Promise<string[] | null> {
   if (process.platform !== 'linux') return null;
   const text = await readFile(file, 'utf8');
-  return text.slice(text.lastIndexOf(')') + 1).trim().split(' ');
+  return text
+    .slice(text.lastIndexOf(')') + 1)
+    .trim()
+    .split(' ');
 }

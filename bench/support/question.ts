@@ -36,8 +36,8 @@ export function requireAnswerTo(id: number, bytes: number, answer: unknown): voi
 
 /** Throws unless the answer is an equal copy of the question. */
 export function requireAnswer(question: Question, answer: unknown): void {
-  const { id, text } = answer as Question;
+  const { id, text } = (answer ?? {}) as Partial<Question>;
   if (id !== question.id || text !== question.text || answer === question) {
-    throw new Error(`question ${question.id} was answered with ${JSON.stringify(answer).slice(0, 200)}`);
+    throw new Error(`question ${question.id} was answered with ${String(JSON.stringify(answer)).slice(0, 200)}`);
   }
 }

@@ -16,14 +16,17 @@ export interface WorkerRequest {
 }
 
 type Created =
-  | { readonly worker: WorkerHandle; readonly error: null }
-  | { readonly worker: null; readonly error: Error };
+  { readonly worker: WorkerHandle; readonly error: null } | { readonly worker: null; readonly error: Error };
 type CreateAll = (requests: Iterable<WorkerRequest>) => AsyncIterable<Created>;
 
 const CREATE_AT_ONCE = 1_024;
 
 /** In order. Rejects when a single one cannot be created. */
-export async function createWorkers(runtime: Runtime, workers: number, request: WorkerRequest): Promise<WorkerHandle[]> {
+export async function createWorkers(
+  runtime: Runtime,
+  workers: number,
+  request: WorkerRequest,
+): Promise<WorkerHandle[]> {
   const handles: WorkerHandle[] = [];
   for await (const worker of createEach(runtime, workers, request, 'createAll')) handles.push(worker);
   if (handles.length !== workers) throw new Error(`${workers} workers were wanted, ${handles.length} were created`);

@@ -16,7 +16,7 @@ import { workRounds } from '../support/work.ts';
 
 const EFFORTS = {
   quick: { rounds: 1, warmUpMs: 400, forMs: 250, inFlight: [1_024], others: [piscinaBest, comlink] },
-  full: { rounds: 7, warmUpMs: 400, forMs: 400, inFlight: [1_024, 64, 1], others: [...pools, comlink] },
+  full: { rounds: 5, warmUpMs: 300, forMs: 300, inFlight: [1_024, 64, 1], others: [...pools, comlink] },
 } as const satisfies Record<Effort, unknown>;
 
 const MAX_IN_FLIGHT = 1_024;

@@ -8,7 +8,7 @@ import type { Percentiles } from '../support/statistics.ts';
 import { workRounds } from '../support/work.ts';
 import type { ControlRequest } from '../processes/control.ts';
 
-const EFFORTS = { quick: { rounds: 1, samples: 40 }, full: { rounds: 5, samples: 200 } } as const satisfies Record<
+const EFFORTS = { quick: { rounds: 1, samples: 40 }, full: { rounds: 5, samples: 120 } } as const satisfies Record<
   Effort,
   unknown
 >;

@@ -12,7 +12,7 @@ import { measureInProcesses } from '../support/turns.ts';
 
 const EFFORTS = {
   quick: { rounds: 2, warmUpMs: 200, forMs: 200, latencyForMs: 250, scheduleForMs: 400 },
-  full: { rounds: 7, warmUpMs: 400, forMs: 600, latencyForMs: 1_000, scheduleForMs: 2_000 },
+  full: { rounds: 5, warmUpMs: 400, forMs: 600, latencyForMs: 1_000, scheduleForMs: 2_000 },
 } as const satisfies Record<Effort, unknown>;
 
 /** For the capacity. */

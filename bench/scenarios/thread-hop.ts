@@ -11,7 +11,7 @@ import { measureInProcesses } from '../support/turns.ts';
 
 const EFFORTS = {
   quick: { rounds: 2, warmUpMs: 100, forMs: 150 },
-  full: { rounds: 7, warmUpMs: 300, forMs: 500 },
+  full: { rounds: 5, warmUpMs: 300, forMs: 500 },
 } as const satisfies Record<Effort, unknown>;
 
 const IN_FLIGHT = 1_024;

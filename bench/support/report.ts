@@ -4,7 +4,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { drawChart } from './chart.ts';
-import { describeMachine, loadAverage, machineLine } from './machine.ts';
+import { busyShare, describeMachine, loadAverage, machineLine } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { isMet, hasGoal } from './scenario.ts';
 import type { Effort, Findings, Measure, Ratio, Scenario } from './scenario.ts';
@@ -21,9 +21,13 @@ export interface RunRequest {
   readonly json?: string | undefined;
 }
 
-export type ScenarioReport = { readonly scenario: string; readonly question: string; readonly seconds: number } & (
-  (Findings & { readonly chartFile: string }) | { readonly error: string }
-);
+export type ScenarioReport = {
+  readonly scenario: string;
+  readonly question: string;
+  readonly seconds: number;
+  /** Share of all cores that others used just before it began, 0 to 1. */
+  readonly busyBefore: number;
+} & ((Findings & { readonly chartFile: string }) | { readonly error: string });
 
 /** What a results file holds. */
 export interface Results {
@@ -61,17 +65,19 @@ async function runOne(
 ): Promise<ScenarioReport> {
   const { name, question } = scenario;
   console.log(`${name}: ${question}`);
+  const busyBefore = await busyShare();
   const startMs = performance.now();
   const seconds = (): number => Math.round(performance.now() - startMs) / 1_000;
   try {
     const findings = await scenario.run(effort);
     await writeFile(chartFile, await drawChart(scenario, findings, `${machineLine(machine)} · ${effort}`));
-    console.log(`\n${renderFindings(findings)}\n\n${seconds().toFixed(1)} s · ${chartFile}\n`);
-    return { scenario: name, question, seconds: seconds(), ...findings, chartFile };
+    const busy = `others used ${Math.round(busyBefore * 100)} % of the machine before`;
+    console.log(`\n${renderFindings(findings)}\n\n${seconds().toFixed(1)} s · ${busy} · ${chartFile}\n`);
+    return { scenario: name, question, seconds: seconds(), busyBefore, ...findings, chartFile };
   } catch (thrown) {
     console.error(`\n${name} FAILED:`, thrown, '\n');
     const error = thrown instanceof Error ? thrown.message : String(thrown);
-    return { scenario: name, question, seconds: seconds(), error };
+    return { scenario: name, question, seconds: seconds(), busyBefore, error };
   }
 }
 

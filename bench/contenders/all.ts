@@ -1,25 +1,17 @@
-// Every contender by its name, so that a process can be told which one it is.
+// Every contender by its key, so that a process can be told which one it is.
 
 import type { Contender } from './contender.ts';
 import { greenroom, linkAlone } from './greenroom.ts';
+import type { GreenroomOptions } from './greenroom.ts';
 import { piscinaDefault, pools } from './pools.ts';
-import { batchedPostMessage, comlink, postMessage } from './ports.ts';
+import { bareLoops, comlink, postMessage } from './ports.ts';
 
-export const ALL: readonly Contender[] = [
-  postMessage,
-  batchedPostMessage('values'),
-  batchedPostMessage('JSON texts'),
-  comlink,
-  piscinaDefault,
-  ...pools,
-  linkAlone,
-  greenroom(100),
-  greenroom(1),
-];
+export const ALL: readonly Contender[] = [postMessage, ...bareLoops, comlink, piscinaDefault, ...pools, linkAlone];
 
-/** Throws for a name that nobody has. */
-export function contenderOf(name: string): Contender {
-  const found = ALL.find((contender) => contender.name === name);
-  if (found === undefined) throw new Error(`no contender is called ${name}`);
+/** By name, or by the options of ours as JSON. Throws for a name that nobody has. */
+export function contenderOf(key: string): Contender {
+  if (key.startsWith('{')) return greenroom(JSON.parse(key) as GreenroomOptions);
+  const found = ALL.find((contender) => contender.name === key);
+  if (found === undefined) throw new Error(`no contender is called ${key}`);
   return found;
 }

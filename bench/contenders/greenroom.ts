@@ -9,32 +9,53 @@ import type { RuntimeServices } from '../../lib/host/services.ts';
 import { resolveLimits } from '../../lib/limits.ts';
 import { COMPLETED } from '../../lib/protocol/frames.ts';
 import type { Ticket } from '../../lib/protocol/frames.ts';
+import { nextQuestion } from '../support/question.ts';
 import type { Question } from '../support/question.ts';
+import { benchActor, closeRuntime, createWorkers, drawFrom, echoActor } from '../support/runtime.ts';
 import type { Contender } from './contender.ts';
 
-export const echoActor = new URL('../../actors/echo.js', import.meta.url);
+export interface GreenroomOptions {
+  readonly workers: number;
+  /** Default 1. */
+  readonly hosts?: number;
+  /** Work of the handler, as `workRounds` of support/work.ts counts it. Default 0: the shipped echo actor. */
+  readonly workRounds?: number;
+}
 
-/** One host; question after question goes to the workers in turn, by the lane of whoever asks. */
-export function greenroom(workers: number): Contender {
+/** Each question goes to a worker that is drawn, each as likely as the others, whatever the lane. */
+export function greenroom({ workers, hosts = 1, workRounds = 0 }: GreenroomOptions): Contender {
+  const parts = [
+    count(workers, 'worker'),
+    ...(hosts === 1 ? [] : [count(hosts, 'hosts')]),
+    ...(workRounds === 0 ? [] : ['with work']),
+  ];
   return {
-    name: `greenroom, ${workers} worker${workers === 1 ? '' : 's'}`,
+    name: `greenroom, ${parts.join(', ')}`,
+    key: JSON.stringify({ workers, hosts, workRounds }),
     start: async () => {
-      const runtime = await createRuntime({ actors: [echoActor], hosts: 1 });
-      const handles = await Promise.all(Array.from({ length: workers }, () => runtime.create({ kind: 'echo' })));
-      const handleOf = (lane: number): WorkerHandle => {
-        const handle = handles[lane % workers];
-        if (handle === undefined) throw new Error('no worker has this lane');
-        return handle;
-      };
-      return {
-        ask: (question, lane) => handleOf(lane).ask(question),
-        close: async () => {
-          const { cancelled } = await runtime.close();
-          if (cancelled > 0) throw new Error(`${cancelled} inputs were cancelled`);
-        },
-      };
+      const [module, kind] = workRounds === 0 ? [echoActor, 'echo'] : [benchActor('work'), 'work'];
+      const runtime = await createRuntime({ actors: [module], hosts });
+      const config = workRounds === 0 ? {} : { rounds: workRounds };
+      const handles = await createWorkers(runtime, workers, { kind, config });
+      await touchAll(handles);
+      const draw = drawFrom(handles);
+      return { ask: (question) => draw().ask(question), close: () => closeRuntime(runtime) };
     },
   };
+}
+
+const TOUCHED_AT_ONCE = 1_024;
+
+/** The first input of a worker costs more than the next ones; the `density` scenario says what stays. */
+async function touchAll(workers: readonly WorkerHandle[]): Promise<void> {
+  for (let from = 0; from < workers.length; from += TOUCHED_AT_ONCE) {
+    const slice = workers.slice(from, from + TOUCHED_AT_ONCE);
+    await Promise.all(slice.map((worker) => worker.ask(nextQuestion())));
+  }
+}
+
+function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en')} ${noun}${number === 1 || noun.endsWith('s') ? '' : 's'}`;
 }
 
 interface LinkTicket extends Ticket {

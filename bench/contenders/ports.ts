@@ -30,34 +30,67 @@ export const postMessage: Contender = {
   },
 };
 
-/** All questions of a turn of the loop in one message: as values, or each as its JSON text. */
-export function batchedPostMessage(as: 'values' | 'JSON texts'): Contender {
-  const [encode, decode] =
-    as === 'values' ? [same, same] : [JSON.stringify, (text: unknown) => JSON.parse(text as string) as unknown];
+/** What a batch is on the wire. */
+const FORMS = {
+  values: { thread: 'batch', pack: same, unpack: same, encode: same, decode: same },
+  'JSON texts': { thread: 'batch-json', pack: same, unpack: same, encode: JSON.stringify, decode: parse },
+  'one JSON text': { thread: 'batch-text', pack: JSON.stringify, unpack: parse, encode: same, decode: same },
+} as const satisfies Record<string, Record<string, string | ((value: unknown) => unknown)>>;
+
+/** Greater ones are slower: a thread then waits for the other to be done. */
+const BATCH_QUESTIONS = 128;
+/** How long batches may leave before the end of a turn; without an end, answers that keep coming starve all timers. */
+const EARLY_FOR_MS = 5;
+
+/**
+ * Questions in batches: as values, each as its JSON text, or the whole batch as one. A batch leaves when it is full, so
+ * that both threads work at once, or at the end of the turn of the loop.
+ */
+function batchedPostMessage(form: keyof typeof FORMS): Contender {
+  const { thread, pack, unpack, encode, decode } = FORMS[form];
   return {
-    name: `postMessage, batched ${as}`,
+    name: `postMessage, batches as ${form}`,
     start: async () => {
-      const worker = await startThread(as === 'values' ? 'batch' : 'batch-json');
+      const worker = await startThread(thread);
       const { pending, settle } = pendingById();
-      worker.on('message', (batch: unknown[]) => {
+      worker.on('message', (message: unknown) => {
+        const batch = unpack(message) as unknown[];
         for (let at = 0; at < batch.length; at += 2) settle(batch[at] as number, decode(batch[at + 1]));
       });
       let lastId = 0;
       let outbox: unknown[] = [];
+      let isFlushing = false;
       const flush = (): void => {
-        worker.postMessage(outbox);
+        if (outbox.length > 0) worker.postMessage(pack(outbox));
         outbox = [];
+      };
+      let turnEndedMs = performance.now();
+      const flushAtEnd = (): void => {
+        isFlushing = false;
+        flush();
+        turnEndedMs = performance.now();
       };
       const ask = (question: Question): Promise<unknown> =>
         new Promise((resolve) => {
-          if (outbox.length === 0) setImmediate(flush);
+          if (!isFlushing) setImmediate(flushAtEnd);
+          isFlushing = true;
           pending.set(++lastId, resolve);
           outbox.push(lastId, encode(question));
+          if (outbox.length >= BATCH_QUESTIONS * 2 && performance.now() - turnEndedMs < EARLY_FOR_MS) flush();
         });
       return { ask, close: () => end(worker) };
     },
   };
 }
+
+export const batchesOfTexts = batchedPostMessage('JSON texts');
+
+/** The fastest ways that we know to move these questions to a thread and back, with nothing around them. */
+export const bareLoops: readonly Contender[] = [
+  batchedPostMessage('values'),
+  batchesOfTexts,
+  batchedPostMessage('one JSON text'),
+];
 
 export const comlink: Contender = {
   name: 'comlink',
@@ -72,6 +105,10 @@ export const comlink: Contender = {
 
 function same(value: unknown): unknown {
   return value;
+}
+
+function parse(text: unknown): unknown {
+  return JSON.parse(text as string);
 }
 
 async function startThread(name: string): Promise<Worker> {

@@ -11,9 +11,12 @@ import { forkPeer, processUrl } from './child.ts';
 export interface HttpTarget {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Ids of workers: each request is an input `{"add":1}` to the next one, and is answered with 202. Default: echoes at the URL. */
+  readonly counters?: readonly string[];
 }
 
 export interface HttpResult {
+  readonly answered: number;
   readonly perSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
@@ -53,9 +56,10 @@ async function openWrk(): Promise<HttpLoad> {
   const folder = await mkdtemp(join(tmpdir(), 'greenroom-wrk-'));
   return {
     name: 'wrk',
-    run: async ({ url, headers }, seconds) => {
-      const script = join(folder, 'ask.lua');
-      await writeFile(script, wrkScript(headers), { mode: 0o600 });
+    run: async ({ url, headers, counters }, seconds) => {
+      const script = join(folder, 'load.lua');
+      const questions = counters === undefined ? ECHOES : countersScript(counters);
+      await writeFile(script, wrkScript(headers, questions), { mode: 0o600 });
       const args = ['-t', '1', '-c', String(CONNECTIONS), '-d', `${seconds}s`, '-s', script, url];
       const { stdout } = await execute('wrk', args, { timeout: seconds * 1_000 + SLACK_MS });
       return readWrk(stdout);
@@ -66,7 +70,6 @@ async function openWrk(): Promise<HttpLoad> {
 
 interface WrkReport extends HttpResult {
   readonly wrong: number;
-  readonly answered: number;
   readonly broken: number;
   readonly example: string;
 }
@@ -78,26 +81,16 @@ function readWrk(stdout: string): HttpResult {
   if (wrong > 0 || broken > 0)
     throw new Error(`${wrong} of ${answered} answers are wrong, ${broken} failed: ${example}`);
   if (answered === 0) throw new Error('nothing was answered');
-  return { perSecond, p50Us, p99Us };
+  return { answered, perSecond, p50Us, p99Us };
 }
 
 /**
  * Wrk does not say which connection an answer came from, so an answer must carry a question that is open, and closes it.
  * What is open when the time is up was cut off by wrk and is not counted.
  */
-function wrkScript(headers: HttpTarget['headers']): string {
-  const lines = Object.entries(headers).map(
-    ([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`,
-  );
-  return `
-wrk.method = "POST"
-${lines.join('\n')}
-local threads = {}
+const ECHOES = `
 local open = {}
 local id = 0
-answered, wrong, example = 0, 0, ""
-
-function setup(thread) table.insert(threads, thread) end
 
 function request()
   id = id + 1
@@ -105,11 +98,47 @@ function request()
   return wrk.format(nil, nil, nil, '{"id":' .. id .. ',"text":"question ' .. id .. ': please answer it as it is"}')
 end
 
-function response(status, headers, body)
+function isRight(status, body)
   local asked, text = string.match(body, '"id":(%d+),"text":"question (%d+): please answer it as it is"')
   local number = tonumber(asked)
-  if status == 200 and asked ~= nil and asked == text and open[number] then
-    open[number] = nil
+  if status ~= 200 or asked == nil or asked ~= text or not open[number] then return false end
+  open[number] = nil
+  return true
+end
+`;
+
+/** What was acknowledged is proven by the totals of the counters, which are asked for afterwards. */
+function countersScript(counters: readonly string[]): string {
+  return `
+local counters = {${counters.map((id) => JSON.stringify(id)).join(',')}}
+local id = 0
+
+function request()
+  id = id + 1
+  return wrk.format(nil, "/v1/workers/" .. counters[id % #counters + 1] .. "/input", nil, '{"add":1}')
+end
+
+function isRight(status, body)
+  return status == 202 and string.find(body, '"ack":', 1, true) ~= nil
+end
+`;
+}
+
+/** `questions` defines what is sent and `isRight`. */
+function wrkScript(headers: HttpTarget['headers'], questions: string): string {
+  const lines = Object.entries(headers).map(
+    ([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`,
+  );
+  return `
+wrk.method = "POST"
+${lines.join('\n')}
+local threads = {}
+answered, wrong, example = 0, 0, ""
+${questions}
+function setup(thread) table.insert(threads, thread) end
+
+function response(status, headers, body)
+  if isRight(status, body) then
     answered = answered + 1
   else
     wrong = wrong + 1

@@ -1,6 +1,7 @@
 // Where and when the numbers were taken. Without it a number means nothing.
 
 import { cpus, loadavg, totalmem } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -35,6 +36,23 @@ export function machineLine(machine: Machine): string {
 
 export function loadAverage(): number {
   return Number((loadavg()[0] ?? NaN).toFixed(2));
+}
+
+const LOOK_MS = 300;
+
+/** Share of all cores that others use while this process does nothing, 0 to 1: the load average lags by a minute. */
+export async function busyShare(): Promise<number> {
+  const before = cpuTimes();
+  await pause(LOOK_MS);
+  const after = cpuTimes();
+  const total = after.total - before.total;
+  return total === 0 ? 0 : Number((1 - (after.idle - before.idle) / total).toFixed(2));
+}
+
+function cpuTimes(): { idle: number; total: number } {
+  const times = cpus().map((core) => core.times);
+  const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
+  return { idle: sum(times.map(({ idle }) => idle)), total: sum(times.flatMap((core) => Object.values(core))) };
 }
 
 let collect: (() => void) | undefined;

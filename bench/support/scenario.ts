@@ -16,9 +16,17 @@ export interface Findings {
   readonly measures: readonly Measure[];
   readonly ratios: readonly Ratio[];
   readonly chart: Chart;
+  /** What a reader of the table has to know: a contender that is not installed, inputs that were refused. */
+  readonly notes?: readonly string[];
 }
 
-export interface Measure {
+/** What the project wants the median to be; reported, never a reason to fail: the machine decides too. */
+export interface Goal {
+  readonly atLeast?: number;
+  readonly atMost?: number;
+}
+
+export interface Measure extends Goal {
   readonly subject: string;
   /** What is counted, with its unit: `asks/s`, `p50 in µs`. */
   readonly quantity: string;
@@ -26,16 +34,22 @@ export interface Measure {
   readonly perRound: readonly number[];
 }
 
-export interface Ratio {
+export interface Ratio extends Goal {
   /** `A : B`, as in "A is this many times B". */
   readonly label: string;
   /** Ratios of rounds that belong together, not the ratio of two medians. */
   readonly perRound: readonly number[];
-  /** What the project wants the median to be; reported, never a reason to fail: the machine decides too. */
-  readonly atLeast?: number;
 }
 
 export interface Chart {
   readonly of: 'measures' | 'ratios';
   readonly scale: 'linear' | 'log';
+}
+
+export function hasGoal({ atLeast, atMost }: Goal): boolean {
+  return atLeast !== undefined || atMost !== undefined;
+}
+
+export function isMet({ atLeast, atMost }: Goal, median: number): boolean {
+  return (atLeast === undefined || median >= atLeast) && (atMost === undefined || median <= atMost);
 }

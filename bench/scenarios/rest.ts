@@ -1,26 +1,26 @@
 // What does the way through REST, supervisor, host and back cost next to a bare Fastify route that echoes the body?
 
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { request } from 'undici';
-import { echoActor } from './contenders/greenroom.ts';
-import { processUrl, spawnServer } from './support/child.ts';
-import { CONNECTIONS, openHttpLoad } from './support/http-load.ts';
-import type { HttpTarget } from './support/http-load.ts';
-import { interleave, roundsOf } from './support/rounds.ts';
-import type { Effort, Findings, Scenario } from './support/scenario.ts';
-import { pairwise } from './support/statistics.ts';
+import { echoActor } from '../support/runtime.ts';
+import { processUrl, spawnServer } from '../support/child.ts';
+import { CONNECTIONS, openHttpLoad } from '../support/http-load.ts';
+import type { HttpTarget } from '../support/http-load.ts';
+import { cpuMsOf } from '../support/process.ts';
+import { interleave, roundsOf } from '../support/rounds.ts';
+import type { Effort, Findings, Scenario } from '../support/scenario.ts';
+import { openStandalone } from '../support/standalone.ts';
+import { pairwise } from '../support/statistics.ts';
 
 /** Wrk runs for whole seconds. */
 const EFFORTS = {
   quick: { rounds: 3, warmUpSeconds: 1, seconds: 1 },
-  full: { rounds: 9, warmUpSeconds: 3, seconds: 3 },
+  full: { rounds: 9, warmUpSeconds: 2, seconds: 2 },
 } as const satisfies Record<Effort, unknown>;
 
-const GOAL = 0.8;
-const cli = new URL('../lib/cli.js', import.meta.url);
+const GOAL = 0.9;
+const CPU = 'CPU of the server in µs, per answer';
 
 export const rest: Scenario = {
   name: 'rest',
@@ -33,11 +33,14 @@ export const rest: Scenario = {
       closers.push(() => load.close());
       const targets = await openTargets(closers);
       for (const { target } of targets) await load.run(target, warmUpSeconds);
-      const subjects = targets.map(({ name, target }) => ({
+      const subjects = targets.map(({ name, pid, target }) => ({
         name,
         turn: async () => {
-          const { perSecond, p50Us, p99Us } = await load.run(target, seconds);
-          return { [`answers/s (${load.name})`]: perSecond, 'p50 in µs': p50Us, 'p99 in µs': p99Us };
+          const before = await cpuMsOf(pid);
+          const { answered, perSecond, p50Us, p99Us } = await load.run(target, seconds);
+          const after = await cpuMsOf(pid);
+          const cpu = before === null || after === null ? {} : { [CPU]: ((after - before) * 1_000) / answered };
+          return { [`answers/s (${load.name})`]: perSecond, 'p50 in µs': p50Us, 'p99 in µs': p99Us, ...cpu };
         },
       }));
       const measures = await interleave(subjects, rounds);
@@ -53,6 +56,7 @@ export const rest: Scenario = {
 
 interface NamedTarget {
   readonly name: string;
+  readonly pid: number;
   readonly target: HttpTarget;
 }
 
@@ -62,27 +66,12 @@ async function openTargets(closers: (() => Promise<void>)[]): Promise<[NamedTarg
   closers.push(() => bare.close());
   const dataDir = await mkdtemp(join(tmpdir(), 'greenroom-rest-'));
   closers.push(() => rm(dataDir, { recursive: true }));
-  const flags = ['--bind', '127.0.0.1:0', '--actors', fileURLToPath(echoActor), '--data-dir', dataDir];
-  const runtime = await spawnServer<{ url: string; token_file: string }>(cli, [
-    'start',
-    ...flags,
-    '--hosts',
-    '1',
-    '--log-level',
-    'error',
-  ]);
+  const runtime = await openStandalone({ actor: echoActor, hosts: 1, dataDir });
   closers.push(() => runtime.close());
-  const token = (await readFile(runtime.ready.token_file, 'utf8')).trim();
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', prefer: 'wait=5' };
-  const created = await request(`${runtime.ready.url}/v1/workers`, {
-    method: 'POST',
-    headers,
-    body: JSON.stringify({ kind: 'echo', worker_id: 'echo' }),
-  });
-  if (created.statusCode !== 201) throw new Error(`no worker: ${created.statusCode} ${await created.body.text()}`);
-  await created.body.dump();
+  await runtime.create('echo', 'echo');
+  const headers = { ...runtime.headers, prefer: 'wait=5' };
   return [
-    { name: 'fastify echo', target: { url: `${bare.ready.url}/echo`, headers } },
-    { name: 'greenroom, 1 worker', target: { url: `${runtime.ready.url}/v1/workers/echo/input`, headers } },
+    { name: 'fastify echo', pid: bare.pid, target: { url: `${bare.ready.url}/echo`, headers } },
+    { name: 'greenroom, 1 worker', pid: runtime.pid, target: { url: `${runtime.url}/v1/workers/echo/input`, headers } },
   ];
 }

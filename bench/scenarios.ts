@@ -1,0 +1,33 @@
+// Every scenario, in the order in which `npm run bench` runs them: what a message costs first, then what the runtime
+// promises, then the way through HTTP.
+
+import { ask } from './scenarios/ask.ts';
+import { control } from './scenarios/control.ts';
+import { density } from './scenarios/density.ts';
+import { latency } from './scenarios/latency.ts';
+import { mailbox } from './scenarios/mailbox.ts';
+import { overload } from './scenarios/overload.ts';
+import { payload } from './scenarios/payload.ts';
+import { rest } from './scenarios/rest.ts';
+import { restBatch } from './scenarios/rest-batch.ts';
+import { sizeCheck } from './scenarios/size-check.ts';
+import { startup } from './scenarios/startup.ts';
+import { tell } from './scenarios/tell.ts';
+import { threadHop } from './scenarios/thread-hop.ts';
+import type { Scenario } from './support/scenario.ts';
+
+export const SCENARIOS: readonly Scenario[] = [
+  threadHop,
+  ask,
+  tell,
+  latency,
+  mailbox,
+  payload,
+  sizeCheck,
+  control,
+  density,
+  overload,
+  startup,
+  rest,
+  restBatch,
+];

@@ -102,8 +102,8 @@ export class Runtime {
    * `runtime_overloaded` or `runtime_unavailable`.
    */
   async create<Actor extends ActorShape = ActorShape>(request: ActorRequest<Actor>): Promise<WorkerHandle<Actor>> {
-    const { view } = await this.supervisor.create(request);
-    return new WorkerHandle<Actor>(this.supervisor, view.workerId);
+    const { workerId } = await this.supervisor.create(request);
+    return new WorkerHandle<Actor>(this.supervisor, workerId);
   }
 
   /**
@@ -123,7 +123,8 @@ export class Runtime {
 
   /** A handle to a worker. Throws `worker_not_found`. */
   worker<Actor extends ActorShape = ActorShape>(workerId: string): WorkerHandle<Actor> {
-    return new WorkerHandle<Actor>(this.supervisor, this.supervisor.view(workerId).workerId);
+    this.supervisor.requireWorker(workerId);
+    return new WorkerHandle<Actor>(this.supervisor, workerId);
   }
 
   /** All workers that match, ascending by id. */

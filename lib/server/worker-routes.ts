@@ -34,15 +34,15 @@ export const registerWorkerRoutes: RegisterRoutes = (app, { supervisor }) => {
   app.post('/v1/workers', async (request, reply) => {
     requireNoQuery(request);
     const { kind, worker_id, display_name, ...rest } = bodyOf(request, CreateBody);
-    const { view, created } = await supervisor.create({
+    const { workerId, created } = await supervisor.create({
       kind,
       ...(worker_id !== undefined && { workerId: worker_id }),
       ...(display_name !== undefined && { displayName: display_name }),
       ...rest,
     });
     // Relative to the request, so that it is right under any mount prefix.
-    if (created) reply.header('location', `${pathOf(request)}/${view.workerId}`);
-    return sendView(reply, created ? 201 : 200, { worker: view });
+    if (created) reply.header('location', `${pathOf(request)}/${workerId}`);
+    return sendView(reply, created ? 201 : 200, { worker: supervisor.view(workerId) });
   });
 
   app.get('/v1/workers/:workerId', (request, reply) => {

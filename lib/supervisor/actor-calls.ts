@@ -33,7 +33,7 @@ export function actorCalls(supervisor: Supervisor, log: Logger): RuntimeServices
         ...(newWorkerId !== null && { workerId: newWorkerId }),
         ...(displayName !== null && { displayName }),
       };
-      return (await supervisor.create(request)).view.workerId;
+      return (await supervisor.create(request)).workerId;
     },
 
     async stop(workerId, target, drain, reason) {

@@ -133,11 +133,11 @@ export class Supervisor {
   // --- workers ---
 
   /** Resolves once the worker has started, or failed to. The same request again finds the same worker, whatever its status. */
-  async create(request: CreateRequest): Promise<{ view: WorkerView; created: boolean }> {
+  async create(request: CreateRequest): Promise<{ workerId: string; created: boolean }> {
     const { worker, created } = this.#creation.one(request, 'starting');
     if (created) this.#lifecycle.start(worker);
     await worker.startSettled();
-    return { view: worker.view(), created };
+    return { workerId: worker.workerId, created };
   }
 
   /** Many workers, hibernated: each is started by its first input. An outcome per request, in order. */
@@ -145,6 +145,11 @@ export class Supervisor {
     requests: Iterable<CreateRequest> | AsyncIterable<CreateRequest>,
   ): AsyncGenerator<Created, void, undefined> {
     return this.#creation.many(requests);
+  }
+
+  /** Throws `invalid_worker_id` or `worker_not_found`. */
+  requireWorker(workerId: string): void {
+    this.#directory.require(workerId);
   }
 
   view(workerId: string): WorkerView {

@@ -15,6 +15,7 @@ const COUNTS = new Set([
   'maxTranscriptEntries',
   'maxRestarts',
   'capacity', // messages of a mailbox
+  'INPUT_COPIES',
   'CREDITS_PER_WORKER',
   'CREDITS_PER_QUICK_WORKER',
   'WINDOW_PER_HOST', // inputs

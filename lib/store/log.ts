@@ -135,7 +135,7 @@ export class Log {
   ): number {
     if (this.#open.isFull) {
       this.#openNext();
-      for (let n = 0; n < CLEANED_PER_SEAL && this.#isMostlyGarbage; n++) this.#cleanFirst();
+      for (let n = 0; n < CLEANED_PER_SEAL && this.#isWorthCleaning; n++) this.#cleanFirst();
     }
     this.#keptSize += size;
     return this.#put(owner, sequence, type, atMs, inputSeq, size, data);
@@ -213,8 +213,10 @@ export class Log {
     this.#segments.push(this.#open);
   }
 
-  get #isMostlyGarbage(): boolean {
-    return this.#segments.length > 1 && this.#size > 2 * this.#keptSize + SLACK_BYTES;
+  /** One that nobody keeps anything of costs nothing to clean: under an even load all are like that, and there is no garbage. */
+  get #isWorthCleaning(): boolean {
+    if (this.#segments.length === 1) return false;
+    return this.#segments[0]?.kept === 0 || this.#size > 2 * this.#keptSize + SLACK_BYTES;
   }
 
   /** Appends again what is still kept of the oldest segment, and lets go of the rest. */

@@ -7,6 +7,7 @@ import {
   CREDIT_BYTES_PER_WORKER,
   CREDITS_PER_QUICK_WORKER,
   CREDITS_PER_WORKER,
+  INPUT_COPIES,
   INPUT_OVERHEAD_BYTES,
   SLICE_MS,
 } from '../limits.ts';
@@ -92,10 +93,11 @@ export class Delivery implements Inbound {
     this.requireBytes(worker, bytes);
   }
 
-  /** Throws `runtime_overloaded` if the runtime may not hold so many bytes more. */
+  /** Throws `runtime_overloaded` if the runtime may not hold one more input of so many bytes. An empty one takes any. */
   requireBytes(worker: Worker, bytes: number): void {
-    const heldBytes = this.#bytes + this.#messages * INPUT_OVERHEAD_BYTES;
-    if (heldBytes + bytes <= this.#limits.maxTotalBytes) return;
+    if (this.#messages === 0 && bytes <= this.#limits.maxMessageBytes) return;
+    const heldBytes = INPUT_COPIES * this.#bytes + this.#messages * INPUT_OVERHEAD_BYTES;
+    if (heldBytes + INPUT_COPIES * bytes + INPUT_OVERHEAD_BYTES <= this.#limits.maxTotalBytes) return;
     const details = { total_bytes: heldBytes, max_total_bytes: this.#limits.maxTotalBytes, retry_after_ms: 1_000 };
     throw this.refuse(worker, GreenroomError.of('runtime_overloaded', { details }));
   }

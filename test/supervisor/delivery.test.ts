@@ -114,7 +114,7 @@ describe('bounds', () => {
   });
 
   test('the runtime is bounded in total bytes, across workers', async (t) => {
-    const runtime = await startRuntime(t, { limits: { maxMessageBytes: 1_000_000, maxTotalBytes: 2_500_000 } });
+    const runtime = await startRuntime(t, { limits: { maxMessageBytes: 1_000_000, maxTotalBytes: 5_000_000 } });
     const workers = await Promise.all([1, 2, 3].map(() => runtime.create({ kind: 'gate' })));
     const outcomes = await Promise.all(
       workers.map((worker) => codeOf(worker.tell({ wait: 'never', say: 'x'.repeat(900_000) }))),

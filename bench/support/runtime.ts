@@ -15,10 +15,6 @@ export interface WorkerRequest {
   readonly config?: unknown;
 }
 
-type Created =
-  { readonly worker: WorkerHandle; readonly error: null } | { readonly worker: null; readonly error: Error };
-type CreateAll = (requests: Iterable<WorkerRequest>) => AsyncIterable<Created>;
-
 const CREATE_AT_ONCE = 1_024;
 
 /** In order. Rejects when a single one cannot be created. */
@@ -40,13 +36,12 @@ export async function* createEach(
   request: WorkerRequest,
   by: 'createAll' | 'create',
 ): AsyncGenerator<WorkerHandle> {
-  const { createAll } = runtime as Runtime & { createAll?: CreateAll };
   const requests = repeat(request, workers);
-  if (by === 'create' || createAll === undefined) {
+  if (by === 'create') {
     yield* createOneByOne(runtime, requests);
     return;
   }
-  for await (const { worker, error } of createAll.call(runtime, requests)) {
+  for await (const { worker, error } of runtime.createAll(requests)) {
     if (worker === null) throw error;
     yield worker;
   }

@@ -15,7 +15,7 @@ import {
 } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { ORIGIN_MS } from '../protocol/clock.ts';
-import { eachReply, Outbox, pushInput, SHARED } from '../protocol/frames.ts';
+import { eachReply, Outbox, pushInput, SHARED, TURN } from '../protocol/frames.ts';
 import type { Batch, Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Host, HostEvents, HostExit, HostStats, StartResult, WorkerSpec } from './host.ts';
@@ -175,6 +175,10 @@ export class Link implements Host {
     if (this.#exit !== null) return;
     // The input first: the host looks on the data port when a control frame names an input that it does not know.
     this.#flush();
+    this.#ring(frame);
+  }
+
+  #ring(frame: ControlFrame | typeof TURN): void {
     this.#control.postMessage(frame);
     Atomics.add(this.#shared, SHARED.doorbell, 1);
   }
@@ -196,7 +200,9 @@ export class Link implements Host {
 
   async stopWorker(workerSlot: number): Promise<void> {
     this.#flush();
-    await this.#call(() => this.#calls.stopWorker(workerSlot), this.#limits.stopTimeoutMs);
+    const stopped = this.#call(() => this.#calls.stopWorker(workerSlot), this.#limits.stopTimeoutMs);
+    if (this.#exit === null) this.#ring(TURN);
+    await stopped;
     // What `stopped` emitted left first, but on another port: ports are not read in the order of their messages.
     this.#readData();
   }

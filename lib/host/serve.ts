@@ -7,7 +7,7 @@ import { getHeapStatistics } from 'node:v8';
 import type { ActorLog } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
 import { LOG_LINES_IN_FLIGHT, SERVICE_CALLS_IN_FLIGHT, SLICE_MS } from '../limits.ts';
-import { SHARED } from '../protocol/frames.ts';
+import { SHARED, TURN } from '../protocol/frames.ts';
 import type { Batch, ControlFrame } from '../protocol/frames.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
@@ -100,7 +100,7 @@ class Lanes {
     this.#boot = boot;
     this.#runner = runner;
     boot.data.on('message', (batch: Batch) => runner.accept(batch));
-    boot.control.on('message', (frame: ControlFrame) => this.#control(frame));
+    boot.control.on('message', (frame: ControlFrame | typeof TURN) => this.#control(frame));
   }
 
   /** Called before each input, and by handlers that check whether they are cancelled: one look at shared memory. */
@@ -110,12 +110,16 @@ class Lanes {
     this.#rings = rings;
     const { control } = this.#boot;
     for (let next = receiveMessageOnPort(control); next !== undefined; next = receiveMessageOnPort(control)) {
-      this.#control(next.message as ControlFrame);
+      this.#control(next.message as ControlFrame | typeof TURN);
     }
   }
 
   /** Control may overtake the input that it is about: then that input is on the data port, and is taken in first. */
-  #control(frame: ControlFrame): void {
+  #control(frame: ControlFrame | typeof TURN): void {
+    if (frame === TURN) {
+      this.#runner.endSlice();
+      return;
+    }
     if (this.#runner.cancel(frame)) return;
     this.readData();
     this.#runner.cancel(frame);

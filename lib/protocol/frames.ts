@@ -241,6 +241,9 @@ export interface ControlFrame {
   readonly waitingOnly: boolean;
 }
 
+/** Asks the host for a turn of its event loop as soon as the running handler is through: a call is waiting there. */
+export const TURN = 'turn';
+
 /** Layout of the Int32Array that a host shares with the supervisor. It outlives the host, so a death can be understood. */
 export const SHARED = {
   /** Incremented after each control frame. */

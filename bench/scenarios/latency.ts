@@ -18,7 +18,8 @@ const EFFORTS = {
 /** For the capacity. */
 const IN_FLIGHT = 1_024;
 const ALONE = 'p50 in µs, 1 in flight';
-const ours = greenroom({ workers: 100 });
+/** Many, so that the backlog of a stall of seconds finds room: a refusal would fail the run. */
+const ours = greenroom({ workers: 1_000 });
 
 export const latency: Scenario = {
   name: 'latency',

@@ -24,6 +24,17 @@ export class BodyReader {
     this.#limits = limits;
   }
 
+  /** Counts bytes of a body that is read otherwise, until they are released; false, and not counted, if they are too many. */
+  hold(bytes: number): boolean {
+    if (this.#pendingBytes + bytes > this.#limits.maxTotalBytes) return false;
+    this.#pendingBytes += bytes;
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.#pendingBytes -= bytes;
+  }
+
   /** A content type parser of Fastify. The body is null when there is none. */
   readonly parse = (request: FastifyRequest, payload: Readable, done: Done): void => {
     const declared = request.headers['content-length'];
@@ -38,12 +49,7 @@ export class BodyReader {
   #refusal(request: FastifyRequest, declaredBytes: number | undefined): GreenroomError | undefined {
     const type = request.headers['content-type'];
     if (type !== 'application/json' && !isJsonType(type)) return GreenroomError.of('unsupported_media_type');
-    const encoding = request.headers['content-encoding'];
-    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-      return GreenroomError.of('unsupported_media_type', {
-        message: 'A content encoding is not supported: send the body as it is.',
-      });
-    }
+    if (isEncoded(request)) return encodingRefusal();
     if (declaredBytes !== undefined && declaredBytes > this.#limits.maxMessageBytes) {
       return payloadTooLarge(declaredBytes, this.#limits.maxMessageBytes, 'http');
     }
@@ -93,6 +99,18 @@ export function bodyOf<S extends v.GenericSchema>(request: FastifyRequest, schem
   return requireValid(schema, value, 'invalid_request');
 }
 
+/** A content type parser for batches: hands the body on as a stream. */
+export function parseBatch(
+  request: FastifyRequest,
+  payload: Readable,
+  done: (error: Error | null, body?: Readable) => void,
+): void {
+  if (!isBatchType(request.headers['content-type'])) {
+    done(GreenroomError.of('unsupported_media_type', { message: 'The body of a batch must be application/x-ndjson.' }));
+  } else if (isEncoded(request)) done(encodingRefusal());
+  else done(null, payload);
+}
+
 /** For commands that take no body. */
 export function requireNoBody(request: FastifyRequest): void {
   if (request.body instanceof Uint8Array) throw invalidBody('this command takes no body');
@@ -110,6 +128,24 @@ function isJsonType(type: string | undefined): boolean {
   return type !== undefined && JSON_TYPE.test(type) && !OTHER_CHARSET.test(type);
 }
 
+const BATCH_TYPE = /^application\/(?:x-ndjson|ndjson|jsonl)\s*(?:;|$)/i;
+
+/** One JSON value per line, in UTF-8. */
+export function isBatchType(type: string | undefined): boolean {
+  return type !== undefined && BATCH_TYPE.test(type) && !OTHER_CHARSET.test(type);
+}
+
+function isEncoded({ headers }: FastifyRequest): boolean {
+  const encoding = headers['content-encoding'];
+  return encoding !== undefined && encoding.toLowerCase() !== 'identity';
+}
+
+function encodingRefusal(): GreenroomError {
+  return GreenroomError.of('unsupported_media_type', {
+    message: 'A content encoding is not supported: send the body as it is.',
+  });
+}
+
 /** The size of a chunked body is not known when it is cut. */
 function tooLargeAtLeast(limitBytes: number): GreenroomError {
   return GreenroomError.of('payload_too_large', {
@@ -117,7 +153,7 @@ function tooLargeAtLeast(limitBytes: number): GreenroomError {
   });
 }
 
-function overloaded(boundBytes: number): GreenroomError {
+export function overloaded(boundBytes: number): GreenroomError {
   return GreenroomError.of('runtime_overloaded', {
     details: { max_bytes: boundBytes, retry_after_ms: OVERLOAD_RETRY_MS },
   });

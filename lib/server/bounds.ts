@@ -11,6 +11,16 @@ export const MAX_CONNECTIONS = 10_000;
 export const HEADERS_TIMEOUT_MS = 20_000;
 /** From the first byte of a request to the end of its body; 16 MiB need 140 KB/s. */
 export const REQUEST_TIMEOUT_MS = 120_000;
+/** The same for each line of a batch, from the end of the line before; and how long a client may leave its receipts unread. */
+export const LINE_TIMEOUT_MS = 120_000;
+/** How long a line of a batch waits for room unless `Prefer: wait` says otherwise. Well below the minute after which proxies give up. */
+export const BATCH_WAIT_MS = 10_000;
+/** Receipts of one batch that its client has not read yet; above it no further line is read. */
+export const MAX_UNREAD_BYTES = 256 * KiB;
+/** Receipts gathered before they are written in the middle of a turn. */
+export const RECEIPT_CHUNK_CHARS = 16 * KiB;
+/** Lines of a batch between two looks at the clock. */
+export const LINES_PER_LOOK = 32;
 /** How often both timeouts are looked at. */
 export const TIMEOUT_CHECK_MS = 5_000;
 /** How long a connection may idle between requests; above the 60 s at which common proxies give up first. */

@@ -4,12 +4,20 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../observe/log.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
+import type { BodyReader } from './body.ts';
+import type { Turns } from './turns.ts';
 import type { Waits } from './waits.ts';
+import type { Wakeup } from './wakeup.ts';
 
 export interface Edge {
   readonly supervisor: Supervisor;
   readonly log: Logger;
   readonly waits: Waits;
+  readonly bodies: BodyReader;
+  /** Of the batches that are being read. */
+  readonly turns: Turns;
+  /** Woken when the server begins to close. */
+  readonly batches: Set<Wakeup>;
   /** True from the moment the server begins to close. */
   isClosing: boolean;
 }

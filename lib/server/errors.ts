@@ -10,6 +10,7 @@ import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { LINGER_MS } from './bounds.ts';
 import { hasLongRest, lingeringAnswer } from './linger.ts';
+import { isLongUpload } from './long-uploads.ts';
 import { JSON_TYPE } from './reply.ts';
 
 const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
@@ -22,12 +23,7 @@ const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
 /** Answers a request with an error. Also the scope's error handler: hooks, parsers and handlers all end here. */
 export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: unknown, log: Logger): FastifyReply {
   const error = toEdgeError(thrown);
-  if (error.status >= 500 && error.code === 'internal') {
-    log.error(
-      { ...describeError(error.cause ?? error), method: request.method, route: request.routeOptions.url },
-      'request failed',
-    );
-  }
+  logInternal(request, error, log);
   const { retry_after_ms: retryAfterMs, allow } = error.details ?? {};
   if (error.status === 401) reply.header('www-authenticate', 'Bearer');
   if (Array.isArray(allow)) reply.header('allow', allow.join(', '));
@@ -42,6 +38,21 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: 
   }
   reply.header('connection', 'close').header('content-length', String(Buffer.byteLength(answer)));
   return reply.send(lingeringAnswer(request.raw, answer));
+}
+
+/** The same envelope for one line of a batch. */
+export function lineError(request: FastifyRequest, thrown: unknown, log: Logger): string {
+  const error = toEdgeError(thrown);
+  logInternal(request, error, log);
+  return JSON.stringify(envelope(error));
+}
+
+function logInternal(request: FastifyRequest, error: GreenroomError, log: Logger): void {
+  if (error.code !== 'internal') return;
+  log.error(
+    { ...describeError(error.cause ?? error), method: request.method, route: request.routeOptions.url },
+    'request failed',
+  );
 }
 
 function envelope(error: GreenroomError): { error: WireError } {
@@ -63,6 +74,8 @@ function toEdgeError(thrown: unknown): GreenroomError {
 
 /** `clientError` of the server. Never throws; the connection ends. */
 export function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
+  // Bounded line by line.
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isLongUpload(socket)) return;
   // Answered already: what still arrives is thrown away until the client closes or the timer below does.
   if (socket.writableEnded) return;
   // As Node's own default does: an answer that has begun cannot be mended, and a reset socket cannot be written to.

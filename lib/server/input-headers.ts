@@ -15,27 +15,27 @@ export function deliverOptionsOf(headers: IncomingHttpHeaders): DeliverOptions {
   const key = headers['idempotency-key'];
   if (deadline === undefined && key === undefined) return NO_OPTIONS;
   return {
-    ...(deadline !== undefined && { deadlineMs: deadlineMs(String(deadline)) }),
-    ...(key !== undefined && { idempotencyKey: idempotencyKey(String(key)) }),
+    ...(deadline !== undefined && { deadlineMs: requireDeadlineMs(String(deadline), 'greenroom-deadline-ms') }),
+    ...(key !== undefined && { idempotencyKey: requireIdempotencyKey(String(key), 'idempotency-key') }),
   };
 }
 
-function deadlineMs(text: string): number {
+/** `path` is what a refusal names: the header, or the member of a line. */
+export function requireDeadlineMs(text: string, path: string): number {
   const ms = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (ms < 1 || ms > MAX_WAIT_MS)
-    throw invalidHeader('greenroom-deadline-ms', `expected a whole number from 1 to ${MAX_WAIT_MS}`);
+  if (ms < 1 || ms > MAX_WAIT_MS) throw invalid(path, `expected a whole number from 1 to ${MAX_WAIT_MS}`);
   return ms;
 }
 
-function idempotencyKey(text: string): string {
+export function requireIdempotencyKey(text: string, path: string): string {
   if (!/^[\x20-\x7e]+$/.test(text) || text.length > MAX_IDEMPOTENCY_KEY_CHARS) {
-    throw invalidHeader('idempotency-key', `expected 1 to ${MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters`);
+    throw invalid(path, `expected 1 to ${MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters`);
   }
   return text;
 }
 
-function invalidHeader(name: string, message: string): GreenroomError {
-  return GreenroomError.of('invalid_request', { details: { issues: [{ path: name, message }] } });
+function invalid(path: string, message: string): GreenroomError {
+  return GreenroomError.of('invalid_request', { details: { issues: [{ path, message }] } });
 }
 
 const WAIT = /^wait\s*=\s*(?:(\d+(?:\.\d+)?)|"(\d+(?:\.\d+)?)")$/i;

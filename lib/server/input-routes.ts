@@ -4,6 +4,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Payload } from '../protocol/payload.ts';
 import type { InputInfo, InputRecord } from '../supervisor/input.ts';
+import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { Edge, RegisterRoutes } from './edge.ts';
 import { sendError } from './errors.ts';
 import { deliverOptionsOf, waitSecondsOf } from './input-headers.ts';
@@ -55,11 +56,11 @@ function answerLater(edge: Edge, request: FastifyRequest, reply: FastifyReply, a
 function answer(edge: Edge, request: FastifyRequest, reply: FastifyReply, record: InputRecord): void {
   const waitSeconds = waitSecondsOf(request.headers.prefer);
   if (waitSeconds === undefined) {
-    sendText(reply, 202, ackText(edge, record));
+    sendText(reply, 202, ackText(edge.supervisor, record));
     return;
   }
   // Taken now, not when the wait is over: it says where the input stood when it was accepted.
-  const ack = record.outcome === null ? ackText(edge, record) : '';
+  const ack = record.outcome === null ? ackText(edge.supervisor, record) : '';
   reply.header('preference-applied', `wait=${waitSeconds}`);
   edge.waits.start(record, edge.isClosing ? 0 : waitSeconds * 1000, reply.raw, () => {
     try {
@@ -74,8 +75,9 @@ function answer(edge: Edge, request: FastifyRequest, reply: FastifyReply, record
 
 // --- texts. Ids, statuses and outcomes are of alphabets that need no escaping in JSON ---
 
-function ackText(edge: Edge, record: InputRecord): string {
-  const { workerId, inputId, status, position } = edge.supervisor.receipt(record);
+/** What the sender of an accepted input gets. */
+export function ackText(supervisor: Supervisor, record: InputRecord): string {
+  const { workerId, inputId, status, position } = supervisor.receipt(record);
   return `{"ack":{"worker_id":"${workerId}","input_id":"${inputId}","status":"${status}","position":${position}}}`;
 }
 

@@ -10,6 +10,7 @@ import type { Supervisor } from '../supervisor/supervisor.ts';
 import { registerActorRoutes } from './actor-routes.ts';
 import { createAuthenticate } from './auth.ts';
 import type { Authenticate, AuthOptions } from './auth.ts';
+import { registerBatchRoutes } from './batch-routes.ts';
 import { BodyReader } from './body.ts';
 import type { Edge } from './edge.ts';
 import { sendError } from './errors.ts';
@@ -18,6 +19,7 @@ import { registerInputRoutes } from './input-routes.ts';
 import { RouteTable } from './methods.ts';
 import { registerRuntimeRoutes } from './runtime-routes.ts';
 import { registerTranscriptRoutes } from './transcript-routes.ts';
+import { Turns } from './turns.ts';
 import { Waits } from './waits.ts';
 import { registerCommandRoutes, registerWorkerRoutes } from './worker-routes.ts';
 
@@ -38,6 +40,7 @@ const GUARDED_ROUTES = [
   registerWorkerRoutes,
   registerCommandRoutes,
   registerInputRoutes,
+  registerBatchRoutes,
   registerTranscriptRoutes,
 ];
 
@@ -46,7 +49,18 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
   try {
     const { runtime, log = app.log } = options;
     const authenticate = createAuthenticate(options);
-    registerRoutes(app, { supervisor: runtime.supervisor, log, waits: new Waits(), isClosing: false }, authenticate);
+    const { supervisor } = runtime;
+    const bodies = new BodyReader(supervisor.limits);
+    const edge: Edge = {
+      supervisor,
+      log,
+      bodies,
+      turns: new Turns(),
+      waits: new Waits(),
+      batches: new Set(),
+      isClosing: false,
+    };
+    registerRoutes(app, edge, authenticate);
     done();
   } catch (error) {
     done(error as Error);
@@ -59,10 +73,11 @@ function registerRoutes(app: FastifyInstance, edge: Edge, authenticate: Authenti
   app.addHook('preClose', (done) => {
     edge.isClosing = true;
     edge.waits.endAll();
+    for (const batch of edge.batches) batch.wake();
     done();
   });
   app.setErrorHandler((error, request, reply) => sendError(request, reply, error, edge.log));
-  const { parse } = new BodyReader(edge.supervisor.limits);
+  const { parse } = edge.bodies;
   app.removeAllContentTypeParsers();
   // The first for speed: the framework looks an exact type up and searches for any other.
   app.addContentTypeParser('application/json', parse);

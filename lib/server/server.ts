@@ -8,6 +8,7 @@ import { GreenroomError } from '../errors.ts';
 import { silentLog } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { createAuthenticate } from './auth.ts';
+import { isBatchType } from './body.ts';
 import * as bounds from './bounds.ts';
 import { answerMalformed, sendError } from './errors.ts';
 import { greenroomRoutes } from './routes.ts';
@@ -82,7 +83,8 @@ function createApp(runtime: ServedRuntime, token: string, log: Logger): FastifyI
   app.server.maxConnections = bounds.MAX_CONNECTIONS;
   // By default Node asks every client for its body and answers other expectations with an empty 417.
   app.server.on('checkContinue', (request, response) => {
-    const isTooLarge = Number(request.headers['content-length'] ?? 0) > runtime.supervisor.limits.maxMessageBytes;
+    const { 'content-length': declared, 'content-type': type } = request.headers;
+    const isTooLarge = Number(declared ?? 0) > runtime.supervisor.limits.maxMessageBytes && !isBatchType(type);
     if (!isTooLarge) response.writeContinue();
     app.server.emit('request', request, response);
   });

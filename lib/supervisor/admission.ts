@@ -12,6 +12,7 @@ import { encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Delivery, DeliverOptions } from './delivery.ts';
 import type { InputKey, InputRecord } from './input.ts';
+import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
 import type { Worker } from './worker.ts';
 
@@ -68,9 +69,37 @@ export class Admission {
     if (known !== null) return known;
     this.requireRoom(worker, body.byteLength);
     if (body.byteLength > INLINE_PARSE_BYTES) return this.#large(worker, body, options, key);
-    const text = untrustedText(body);
+    return this.#small(worker, untrustedText(body), body.byteLength, options, key);
+  }
+
+  /** Untrusted text of at most INLINE_PARSE_BYTES, decoded from UTF-8 already; `bytes` is its size there. */
+  text(worker: Worker, text: string, bytes: number, options: DeliverOptions): InputRecord {
+    requireSize(bytes, this.#limits.maxMessageBytes, 'http');
+    const key = keyOf(text, options);
+    const known = replay(worker, key);
+    if (known !== null) return known;
+    this.requireRoom(worker, bytes);
+    return this.#small(worker, text, bytes, options, key);
+  }
+
+  /**
+   * Whether an input would be refused for want of room and nothing else. Then the listener is in line, and is called whenever there
+   * may be room; otherwise it is in no line. An input whose key is known needs no room.
+   */
+  joinLine(worker: Worker, bytes: number, key: string | undefined, listener: RoomListener): boolean {
+    const isOpen = this.#surroundings.isRunning() && COMMANDS.input[worker.status] === 'accept';
+    const isKnown = key !== undefined && worker.keys?.has(key) === true;
+    if (!isOpen || isKnown) {
+      this.#delivery.room.leave(listener);
+      return false;
+    }
+    const alsoHeldBytes = bytes > INLINE_PARSE_BYTES ? this.#bytesInValidation : 0;
+    return this.#delivery.joinLine(worker, bytes, alsoHeldBytes, listener);
+  }
+
+  #small(worker: Worker, text: string, bytes: number, options: DeliverOptions, key: InputKey | null): InputRecord {
     requireAccepted(worker.actor.definition.input, parseUntrusted(text), 'invalid_input');
-    return this.#delivery.accept(worker, text, body.byteLength, options.deadlineMs ?? 0, key);
+    return this.#delivery.accept(worker, text, bytes, options.deadlineMs ?? 0, key);
   }
 
   async #large(worker: Worker, body: Uint8Array, options: DeliverOptions, key: InputKey | null): Promise<InputRecord> {
@@ -81,6 +110,7 @@ export class Admission {
       await host.validate(worker.actor.module, body);
     } finally {
       this.#bytesInValidation -= body.byteLength;
+      if (!this.#delivery.room.isEmpty) this.#delivery.room.freed(worker);
     }
     // Much may have happened meanwhile: the same key, a stop, a delete, other inputs.
     const known = replay(worker, key);

@@ -22,6 +22,8 @@ import type { HostSlot, Inbound } from './hosts.ts';
 import { InputRecord } from './input.ts';
 import type { InputInfo, InputKey } from './input.ts';
 import { Receipts } from './receipts.ts';
+import { RoomLines } from './room.ts';
+import type { RoomListener } from './room.ts';
 import type { Worker } from './worker.ts';
 
 export interface DeliverOptions {
@@ -58,6 +60,8 @@ export class Delivery implements Inbound {
   #nextSeq = 1;
   #messages = 0;
   #bytes = 0;
+  /** Who waits until an input ends. */
+  readonly room = new RoomLines();
   /** Outcomes since the start, for the report of close. */
   readonly counts = { finished: 0, cancelled: 0, refused: 0 };
 
@@ -87,19 +91,39 @@ export class Delivery implements Inbound {
 
   /** Throws `worker_busy` or `runtime_overloaded` if an input of this size would be refused now. */
   requireRoom(worker: Worker, bytes: number): void {
-    const { mailbox } = worker;
-    const fits = mailbox.isTurnBased ? worker.isAtRest && mailbox.size === 0 : mailbox.hasRoom(bytes);
-    if (!fits) throw this.refuse(worker, busy(worker));
+    if (!hasRoom(worker, bytes)) throw this.refuse(worker, busy(worker));
     this.requireBytes(worker, bytes);
+  }
+
+  /** Joins the line of what an input of this size lacks; false, and not in any line, if there is room for it. */
+  joinLine(worker: Worker, bytes: number, alsoHeldBytes: number, listener: RoomListener): boolean {
+    if (!hasRoom(worker, bytes)) this.room.join(listener, worker);
+    else if (!this.#mayHold(alsoHeldBytes + bytes)) this.room.join(listener, null);
+    else {
+      if (!this.room.isEmpty) this.room.leave(listener);
+      return false;
+    }
+    // Nothing of a turn-based worker need be waiting: it has no room until it has started.
+    worker.onStartSettled(listener);
+    return true;
   }
 
   /** Throws `runtime_overloaded` if the runtime may not hold one more input of so many bytes. An empty one takes any. */
   requireBytes(worker: Worker, bytes: number): void {
-    if (this.#messages === 0 && bytes <= this.#limits.maxMessageBytes) return;
-    const heldBytes = INPUT_COPIES * this.#bytes + this.#messages * INPUT_OVERHEAD_BYTES;
-    if (heldBytes + INPUT_COPIES * bytes + INPUT_OVERHEAD_BYTES <= this.#limits.maxTotalBytes) return;
+    if (this.#mayHold(bytes)) return;
+    const heldBytes = this.#heldBytes;
     const details = { total_bytes: heldBytes, max_total_bytes: this.#limits.maxTotalBytes, retry_after_ms: 1_000 };
     throw this.refuse(worker, GreenroomError.of('runtime_overloaded', { details }));
+  }
+
+  get #heldBytes(): number {
+    return INPUT_COPIES * this.#bytes + this.#messages * INPUT_OVERHEAD_BYTES;
+  }
+
+  #mayHold(bytes: number): boolean {
+    const { maxMessageBytes, maxTotalBytes } = this.#limits;
+    if (this.#messages === 0 && bytes <= maxMessageBytes) return true;
+    return this.#heldBytes + INPUT_COPIES * bytes + INPUT_OVERHEAD_BYTES <= maxTotalBytes;
   }
 
   /** Counts a refusal and hands it back to be thrown. */
@@ -304,6 +328,7 @@ export class Delivery implements Inbound {
     }
     record.end(outcome, output, error, startedAt, endedAt, body);
     this.#receipts.ended(record);
+    if (!this.room.isEmpty) this.room.freed(worker);
     if (stopping !== null && mailbox.size === 0) this.#listener.onDrained(worker);
   }
 
@@ -313,6 +338,12 @@ export class Delivery implements Inbound {
     clearTimeout(timer);
     this.#graceTimers.delete(record);
   }
+}
+
+/** Whether the worker's mailbox has room for an input of this size. */
+function hasRoom(worker: Worker, bytes: number): boolean {
+  const { mailbox } = worker;
+  return mailbox.isTurnBased ? worker.isAtRest && mailbox.size === 0 : mailbox.hasRoom(bytes);
 }
 
 /** Whether the worker's host may be handed one more of its inputs. */

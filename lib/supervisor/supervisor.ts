@@ -41,6 +41,7 @@ import type { ListQuery } from './directory.ts';
 import { Hosts } from './hosts.ts';
 import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
+import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
 import type { StopRequest } from './stopping.ts';
 import type { Worker } from './worker.ts';
@@ -49,6 +50,7 @@ export type { Created, CreateRequest } from './creation.ts';
 export type { DeliverOptions } from './delivery.ts';
 export type { ListQuery } from './directory.ts';
 export type { InputInfo, InputRecord } from './input.ts';
+export type { RoomListener } from './room.ts';
 export type { StopRequest } from './stopping.ts';
 
 export interface CancelRequest {
@@ -215,6 +217,23 @@ export class Supervisor {
   /** Accepts an untrusted, encoded input. A large one is parsed and validated by a host first, off the main loop. */
   deliverBytes(workerId: string, body: Uint8Array, options: DeliverOptions): InputRecord | Promise<InputRecord> {
     return this.#admission.bytes(this.#directory.require(workerId), body, options);
+  }
+
+  /** The same for an input of at most INLINE_PARSE_BYTES whose UTF-8, of `bytes`, has been decoded already. */
+  deliverText(workerId: string, text: string, bytes: number, options: DeliverOptions): InputRecord {
+    return this.#admission.text(this.#directory.require(workerId), text, bytes, options);
+  }
+
+  /**
+   * Whether an input of this size would be refused now for want of room and nothing else. Then `listener` stands in line, until
+   * there is room when it asks again or it leaves, and is called whenever there may be some. Throws `worker_not_found`.
+   */
+  joinLine(workerId: string, bytes: number, key: string | undefined, listener: RoomListener): boolean {
+    return this.#admission.joinLine(this.#directory.require(workerId), bytes, key, listener);
+  }
+
+  leaveLine(listener: RoomListener): void {
+    this.#delivery.room.leave(listener);
   }
 
   /** Accepts an input that is a value of this process. */

@@ -132,6 +132,11 @@ export class Worker implements InputOwner {
     return new Promise((resolve) => (this.#startListeners ??= []).push(resolve));
   }
 
+  /** Calls the listener once the start or restart at hand has ended either way; never if there is none. */
+  onStartSettled(listener: () => void): void {
+    if (this.isStarting) (this.#startListeners ??= []).push(listener);
+  }
+
   settleStart(): void {
     const listeners = this.#startListeners;
     if (listeners === null) return;

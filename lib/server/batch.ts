@@ -37,6 +37,8 @@ class Batch {
   readonly #lines: LineSplitter;
   readonly #inputs: BatchInputs;
   readonly #wakeup = new Wakeup();
+  /** The reader of the receipts has more than it takes; its stream has not asked for any since. */
+  #isAhead = false;
   /** Receipts that are not with the stream yet. */
   #text = '';
   /** When the last line ended, or the pump began to read again. */
@@ -50,7 +52,10 @@ class Batch {
     this.#inputs = new BatchInputs(edge, request, options, this.#wakeup);
     this.receipts = new Readable({
       highWaterMark: MAX_UNREAD_BYTES,
-      read: this.#wakeup.wake,
+      read: () => {
+        this.#isAhead = false;
+        this.#wakeup.wake();
+      },
       destroy: (error, done) => {
         this.#wakeup.close();
         done(error);
@@ -133,8 +138,8 @@ class Batch {
       const receipt = this.#inputs.receipt(lines);
       if (typeof receipt === 'string') this.#text += `${receipt}\n`;
       else {
-        // What is known goes out now: this line may take long.
-        if (!(await this.#flush())) return false;
+        // What is known goes out now: this line may take long. Whether it is read is looked at after that: one wait at a time.
+        this.#pushText();
         this.#text += `${await receipt}\n`;
       }
       if (this.#text.length >= RECEIPT_CHUNK_CHARS && !(await this.#flush())) return false;
@@ -149,20 +154,21 @@ class Batch {
 
   /** Hands the receipts on and waits until their reader has caught up. False if it has gone or is too slow. */
   async #flush(): Promise<boolean> {
-    if (this.#text !== '') {
-      const text = this.#text;
-      this.#text = '';
-      if (!this.receipts.push(text)) await this.#caughtUp();
-    }
-    return !this.#wakeup.isClosed;
-  }
-
-  async #caughtUp(): Promise<void> {
+    this.#pushText();
+    if (!this.#isAhead) return !this.#wakeup.isClosed;
     const giveUpAt = performance.now() + LINE_TIMEOUT_MS;
-    while (this.receipts.readableLength >= MAX_UNREAD_BYTES && !this.#wakeup.isClosed) {
+    while (this.#isAhead && !this.#wakeup.isClosed) {
       const leftMs = giveUpAt - performance.now();
       if (leftMs <= 0) this.#wakeup.close();
       else await this.#wakeup.wait(leftMs);
     }
+    return !this.#wakeup.isClosed;
+  }
+
+  #pushText(): void {
+    if (this.#text === '') return;
+    const text = this.#text;
+    this.#text = '';
+    if (!this.receipts.push(text)) this.#isAhead = true;
   }
 }

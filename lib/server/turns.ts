@@ -27,9 +27,12 @@ export class Turns {
 
   readonly #pass = (): void => {
     this.#line.shift()?.();
-    if (this.#line.length === 0) return;
     // As a microtask it comes after what the one before does in its turn.
+    if (this.#line.length > 0) queueMicrotask(this.#goOn);
+  };
+
+  readonly #goOn = (): void => {
     if (this.isOver) setImmediate(this.#begin);
-    else queueMicrotask(this.#pass);
+    else this.#pass();
   };
 }

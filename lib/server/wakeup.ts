@@ -1,5 +1,7 @@
 // One task that waits, now for this and now for that: whatever it waits for wakes it, and it looks for itself. Each wait has a deadline.
 
+import assert from 'node:assert/strict';
+
 export class Wakeup {
   #resolve: ((isAwake: boolean) => void) | null = null;
   #timer: NodeJS.Timeout | undefined;
@@ -7,6 +9,7 @@ export class Wakeup {
 
   /** True once somebody calls `wake`; false once `ms` have passed, and at once when it is closed. */
   wait(ms: number): Promise<boolean> {
+    assert.equal(this.#resolve, null, 'one wait at a time');
     if (this.#isClosed) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.#resolve = resolve;

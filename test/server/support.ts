@@ -111,7 +111,10 @@ export function clientOf(t: TestContext, url: string): Omit<Edge, 'runtime'> {
       status: response.statusCode,
       headers: response.headers,
       text,
-      json: parseReply(text),
+      // A batch has many; its test takes them apart.
+      json: String(response.headers['content-type']).startsWith('application/x-ndjson')
+        ? (undefined as never)
+        : parseReply(text),
     };
   };
   const worker: Edge['worker'] = async (kind, workerId, config) => {

@@ -67,7 +67,7 @@ test('a line that waits goes on when its worker does, and does not hold up other
 });
 
 test('lines wait for bytes of the runtime as they do for their worker', async (t) => {
-  const { runtime, send, worker } = await startGated(t, { maxMessageBytes: 10_000, maxTotalBytes: 30_000 });
+  const { runtime, send, worker } = await startGated(t, { maxMessageBytes: 10_000, maxTotalBytes: 60_000 });
   await worker('gate', 'g1');
   await worker('echo', 'e1');
   await runtime.worker('g1').tell({ wait: 'bytes-gate', say: 'x'.repeat(9_000) });

@@ -35,7 +35,7 @@ export function errorOf(answer: Answer, statusCode: number, askedPauseMs: number
   return GreenroomError.fromWire({ ...error, details: { ...error.details, retry_after_ms: askedPauseMs } }, statusCode);
 }
 
-function isWireError(error: unknown): error is WireError {
+export function isWireError(error: unknown): error is WireError {
   if (typeof error !== 'object' || error === null) return false;
   const { code, message, retryable, details } = error as Partial<Record<keyof WireError, unknown>>;
   return (
@@ -54,6 +54,6 @@ export function connectionError(cause: unknown): GreenroomError {
   return GreenroomError.of('runtime_unavailable', { message: 'The connection to the runtime failed.', cause });
 }
 
-function unexpected(message: string, cause?: unknown): GreenroomError {
+export function unexpected(message: string, cause?: unknown): GreenroomError {
   return GreenroomError.of('internal', cause === undefined ? { message } : { message, cause });
 }

@@ -7,7 +7,9 @@ import type { ActorConfig, ActorShape } from '../protocol/shapes.ts';
 import type { ActorView, RuntimeView, WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
 import { noun } from './answers.ts';
 import { resolveOptions } from './options.ts';
-import type { CallOptions, ClientOptions } from './options.ts';
+import type { BatchInput, CallOptions, ClientOptions, TellAllOptions } from './options.ts';
+import { ANY_WORKER, tellAll } from './tell-all.ts';
+import type { TellResult } from './tell-all.ts';
 import { Transport } from './transport.ts';
 import { WorkerHandle } from './worker.ts';
 
@@ -27,7 +29,8 @@ export type {
   WorkerView,
 } from '../protocol/views.ts';
 export type { ActorConfig, ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
-export type { AskOptions, CallOptions, ClientOptions, TellOptions } from './options.ts';
+export type { AskOptions, BatchInput, CallOptions, ClientOptions, TellAllOptions, TellOptions } from './options.ts';
+export type { TellResult } from './tell-all.ts';
 export type { WorkerHandle } from './worker.ts';
 
 /** Makes a client. Connects at the first call. Throws `invalid_option`. */
@@ -92,6 +95,18 @@ class Client {
       if (typeof nextAfter !== 'string' || nextAfter === query.get('after')) return;
       query.set('after', nextAfter);
     }
+  }
+
+  /**
+   * Sends inputs to any workers in one request, while they come, and yields what became of each, in their order: its receipt, or the
+   * error that refused it. Neither is gathered: who does not read holds the sending back. Throws when the batch as a whole ends early;
+   * what has been yielded counts, what has not may have been accepted. Repeats nothing.
+   */
+  tellAll(
+    inputs: Iterable<BatchInput> | AsyncIterable<BatchInput>,
+    options: TellAllOptions = {},
+  ): AsyncGenerator<TellResult, void, undefined> {
+    return tellAll(this.#transport, ANY_WORKER, inputs, options);
   }
 
   /** The actors that the runtime has loaded, with the JSON Schemas of what they take and give. */

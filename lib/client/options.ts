@@ -50,6 +50,27 @@ export interface TellOptions extends AskOptions {
   readonly deadlineMs?: number | undefined;
 }
 
+/** One input of a batch across workers. */
+export interface BatchInput {
+  readonly workerId: string;
+  readonly input: unknown;
+  /** Makes repeating safe: the runtime accepts one input per worker and key. */
+  readonly idempotencyKey?: string | undefined;
+  /** The input expires if it has not started by then, from its acceptance. Default: the batch's. */
+  readonly deadlineMs?: number | undefined;
+}
+
+export interface TellAllOptions {
+  /** The longest that the runtime may take for the next receipt while it owes one, on top of `waitMs`. Default: the client's timeout. */
+  readonly timeoutMs?: number | undefined;
+  /** How long the runtime lets an input wait for room before it refuses it; 0: not at all. Default: the runtime's, 10 s. */
+  readonly waitMs?: number | undefined;
+  /** Each input expires if it has not started by then, from its acceptance. Default: never. */
+  readonly deadlineMs?: number | undefined;
+  /** Ends the batch: it throws `cancelled`. What was accepted stays accepted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 // --- checks ---
 
 const DEFAULT_CONNECTIONS = 128;

@@ -2,13 +2,14 @@
 // Two pools: asks wait at the runtime and hold a connection for as long, everything else is prompt and must not queue up
 // behind them (a cancel least of all). What is pending is bounded in count and bytes; above it, a call is refused at once.
 
+import type { Readable } from 'node:stream';
 import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
 import { GreenroomError } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { encode, requireSize } from '../protocol/payload.ts';
 import { toCamelCase } from '../protocol/views.ts';
-import { connectionError, decodeAnswer, errorOf } from './answers.ts';
+import { connectionError, decodeAnswer, errorOf, unexpected } from './answers.ts';
 import type { Answer } from './answers.ts';
 import { Call, CallGroup, retryAfterMs } from './call.ts';
 import { readTokenFile, requireMs } from './options.ts';
@@ -31,6 +32,8 @@ const KEEP_ALIVE_MS = 4_000;
 const PROMPT_CONNECTIONS = 16;
 /** What an answer adds to the largest message: the envelope, or a page of 1,000 summaries. */
 const ENVELOPE_MAX_BYTES = 4 * 1024 * 1024;
+/** undici's word for it; whoever reads bounds what it keeps. */
+const UNBOUNDED = -1;
 /** How long `close` lets what was begun on behalf of aborted calls come to an end. */
 const CLOSE_GRACE_MS = 1_000;
 const MAX_PENDING_EXCHANGES = 16_384;
@@ -41,6 +44,8 @@ export class Transport {
   readonly #options: ResolvedOptions;
   readonly #waiting: Pool;
   readonly #prompt: Pool;
+  /** Whose answers have no end that could be bounded beforehand. */
+  readonly #streams: Pool;
   #token: Promise<string> | undefined;
   #pending = 0;
   #pendingBytes = 0;
@@ -52,7 +57,7 @@ export class Transport {
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
-    const pool = (connections: number) =>
+    const pool = (connections: number, maxResponseSize = options.maxMessageBytes + ENVELOPE_MAX_BYTES) =>
       new Pool(options.origin, {
         connections,
         pipelining: 1, // one answer in line behind another would share its fate
@@ -60,10 +65,11 @@ export class Transport {
         connect: { timeout: CONNECT_TIMEOUT_MS },
         keepAliveTimeout: KEEP_ALIVE_MS,
         keepAliveMaxTimeout: KEEP_ALIVE_MS,
-        maxResponseSize: options.maxMessageBytes + ENVELOPE_MAX_BYTES,
+        maxResponseSize,
       });
     this.#waiting = pool(options.connections);
     this.#prompt = pool(PROMPT_CONNECTIONS);
+    this.#streams = pool(options.connections, UNBOUNDED);
   }
 
   /** A call of a caller; dispose of it. */
@@ -126,6 +132,41 @@ export class Transport {
     return call.race(work);
   }
 
+  /**
+   * Sends a body as it comes and hands out the answer as it comes; the answer begins as soon as there is some of it. Whoever reads
+   * sees to the time that it takes. Rejects with the error of a runtime that refuses the request as a whole.
+   */
+  async stream(call: Call, path: string, body: Readable, givenHeaders: Record<string, string>): Promise<Readable> {
+    const headers: Record<string, string> = { 'content-type': 'application/x-ndjson', ...givenHeaders };
+    headers['authorization'] = `Bearer ${await this.#readToken()}`;
+    call.signal.throwIfAborted();
+    try {
+      const response = await this.#streams.request({
+        method: 'POST',
+        path: this.#options.basePath + path,
+        headers,
+        body,
+        signal: call.signal,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      });
+      if (response.statusCode === 200) return response.body;
+      if (response.statusCode === 401) this.#token = undefined;
+      const answer = decodeAnswer(await boundedText(response.body), response.statusCode);
+      throw errorOf(answer, response.statusCode, retryAfterMs(single(response.headers, 'retry-after'), Date.now()));
+    } catch (cause) {
+      throw connectionError(cause);
+    }
+  }
+
+  get maxMessageBytes(): number {
+    return this.#options.maxMessageBytes;
+  }
+
+  get timeoutMs(): number {
+    return this.#options.timeoutMs;
+  }
+
   /** Rejects what is pending with `runtime_unavailable` and ends all connections, the busy ones too. Closing twice is closing once. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -141,7 +182,7 @@ export class Transport {
       clearTimeout(grace);
     }
     this.#backgroundCalls.end(reason);
-    await Promise.all([this.#waiting.destroy(), this.#prompt.destroy()]);
+    await Promise.all([this.#waiting, this.#prompt, this.#streams].map((pool) => pool.destroy()));
   }
 
   async #exchange(call: Call, request: Exchange): Promise<Answer> {
@@ -193,4 +234,15 @@ export class Transport {
 function single(headers: Dispatcher.ResponseData['headers'], name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value[0] : value;
+}
+
+async function boundedText(body: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > ENVELOPE_MAX_BYTES) throw unexpected('The answer is larger than the limit.');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }

@@ -3,6 +3,7 @@
 
 import { GreenroomError } from '../errors.ts';
 import { DEFAULT_LIMITS, MAX_WORKER_ID_CHARS } from '../limits.ts';
+import { encode } from '../protocol/payload.ts';
 import type { ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
 import type {
   CancelAck,
@@ -16,7 +17,9 @@ import type {
 import { noun } from './answers.ts';
 import { ask, idempotencyHeader } from './ask.ts';
 import { requireMs } from './options.ts';
-import type { AskOptions, CallOptions, TellOptions } from './options.ts';
+import type { AskOptions, CallOptions, TellAllOptions, TellOptions } from './options.ts';
+import { tellAll } from './tell-all.ts';
+import type { TellResult } from './tell-all.ts';
 import type { Transport } from './transport.ts';
 
 /** A stop is answered once the worker has stopped: draining, then cancelling, may come before it. */
@@ -53,6 +56,19 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
     return noun(
       await this.#transport.request({ method: 'POST', path: `${this.#path}/input`, body, headers }, options, isSafe),
       'ack',
+    );
+  }
+
+  /** Sends inputs in one request, as `client.tellAll` does, all to this worker. */
+  tellAll(
+    inputs: Iterable<ActorInput<Actor>> | AsyncIterable<ActorInput<Actor>>,
+    options: TellAllOptions = {},
+  ): AsyncGenerator<TellResult, void, undefined> {
+    return tellAll(
+      this.#transport,
+      { path: `${this.#path}/inputs`, lineOf: encode, envelopeBytes: 0 },
+      inputs,
+      options,
     );
   }
 

@@ -13,7 +13,7 @@ import { EnvelopeReader, hasMark } from './envelope.ts';
 import { lineError } from './errors.ts';
 import { ackText } from './input-routes.ts';
 import type { LineSplitter } from './lines.ts';
-import type { Wakeup } from './wakeup.ts';
+import type { Wakeup } from '../protocol/wakeup.ts';
 
 export interface BatchOptions {
   /** How long a line waits for room; 0: it does not. */

@@ -7,12 +7,19 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GreenroomError } from '../errors.ts';
 import { BatchInputs } from './batch-inputs.ts';
 import type { BatchOptions } from './batch-inputs.ts';
-import { LINE_TIMEOUT_MS, LINES_PER_LOOK, LINGER_MS, MAX_UNREAD_BYTES, RECEIPT_CHUNK_CHARS } from './bounds.ts';
+import {
+  LINE_TIMEOUT_MS,
+  LINES_PER_LOOK,
+  LINGER_MS,
+  MAX_ENVELOPE_BYTES,
+  MAX_UNREAD_BYTES,
+  RECEIPT_CHUNK_CHARS,
+} from './bounds.ts';
 import type { Edge } from './edge.ts';
 import { lineError } from './errors.ts';
 import { LineSplitter } from './lines.ts';
 import { allowLongUpload } from './long-uploads.ts';
-import { Wakeup } from './wakeup.ts';
+import { Wakeup } from '../protocol/wakeup.ts';
 
 const BATCH_TYPE = 'application/x-ndjson; charset=utf-8';
 
@@ -48,7 +55,8 @@ class Batch {
     this.#edge = edge;
     this.#request = request;
     this.#body = body;
-    this.#lines = new LineSplitter(edge.supervisor.limits.maxMessageBytes, edge.bodies);
+    const { maxMessageBytes } = edge.supervisor.limits;
+    this.#lines = new LineSplitter(maxMessageBytes + (options.workerId === null ? MAX_ENVELOPE_BYTES : 0), edge.bodies);
     this.#inputs = new BatchInputs(edge, request, options, this.#wakeup);
     this.receipts = new Readable({
       highWaterMark: MAX_UNREAD_BYTES,

@@ -15,6 +15,8 @@ export const REQUEST_TIMEOUT_MS = 120_000;
 export const LINE_TIMEOUT_MS = 120_000;
 /** How long a line of a batch waits for room unless `Prefer: wait` says otherwise. Well below the minute after which proxies give up. */
 export const BATCH_WAIT_MS = 10_000;
+/** What a line that names its worker may hold beside its input: the id and the key, each character of them escaped. */
+export const MAX_ENVELOPE_BYTES = 4 * KiB;
 /** Receipts of one batch that its client has not read yet; above it no further line is read. */
 export const MAX_UNREAD_BYTES = 256 * KiB;
 /** Receipts gathered before they are written in the middle of a turn. */

@@ -7,7 +7,7 @@ import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { BodyReader } from './body.ts';
 import type { Turns } from './turns.ts';
 import type { Waits } from './waits.ts';
-import type { Wakeup } from './wakeup.ts';
+import type { Wakeup } from '../protocol/wakeup.ts';
 
 export interface Edge {
   readonly supervisor: Supervisor;

@@ -75,7 +75,7 @@ test('a batch is answered the same wherever it is cut', async (t) => {
   const { port, worker } = await startEdge(t, { maxMessageBytes: 1_000 });
   await worker('echo', 'e1');
   const body = Buffer.from(
-    `{"worker_id":"e1","input":"ä😀"}\r\n\n{"worker_id":"none","input":1}\n"${'x'.repeat(1_010)}"\n{"worker_id":"e1","input":[2]}`,
+    `{"worker_id":"e1","input":"ä😀"}\r\n\n{"worker_id":"none","input":1}\n{"worker_id":"e1","input":"${'x'.repeat(1_010)}"}\n{"worker_id":"e1","input":[2]}`,
   );
   const framing = [`content-length: ${body.length}`, 'content-type: application/x-ndjson', 'connection: close'];
   const cuts = Array.from({ length: body.length + 1 }, (_, at) => at).filter((at) => at < 80 || at > body.length - 40);

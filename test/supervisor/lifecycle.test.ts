@@ -132,7 +132,7 @@ describe('an actor that cannot start', () => {
   });
 
   test('and blocks its thread is killed after the start deadline; its neighbours come back', async (t) => {
-    const runtime = await startRuntime(t, { limits: { maxRestarts: 1, startTimeoutMs: 300 } });
+    const runtime = await startRuntime(t, { limits: { maxRestarts: 1, startTimeoutMs: 1_000 } });
     const neighbour = await runtime.create({ kind: 'counter' });
     const worker = await runtime.create({ kind: 'slow-start', config: { file: '/nowhere' } });
     await hasStatus(worker, 'failed');

@@ -68,11 +68,23 @@ export class BatchInputs {
   }
 
   #ofEnvelope(line: LineSplitter): string | Promise<string> {
-    const envelope = this.#envelope;
-    envelope.read(line.source, line.start, line.end);
-    const { workerId, inputStart, inputEnd, idempotencyKey } = envelope;
-    const deadlineMs = envelope.deadlineMs ?? this.#options.deadlineMs;
-    return this.#deliver({ line, workerId, start: inputStart, end: inputEnd, options: { idempotencyKey, deadlineMs } });
+    if (!this.#envelope.read(line.source, line.start, line.end)) return this.#ofLargeEnvelope(line);
+    return this.#deliver(this.#inputOf(line));
+  }
+
+  async #ofLargeEnvelope(line: LineSplitter): Promise<string> {
+    try {
+      do await this.#edge.turns.next();
+      while (!this.#envelope.goOn());
+      return await this.#deliver(this.#inputOf(line));
+    } catch (error) {
+      return lineError(this.#request, error, this.#edge.log);
+    }
+  }
+
+  #inputOf(line: LineSplitter): LineInput {
+    const { workerId, inputStart, inputEnd, idempotencyKey, deadlineMs = this.#options.deadlineMs } = this.#envelope;
+    return { line, workerId, start: inputStart, end: inputEnd, options: { idempotencyKey, deadlineMs } };
   }
 
   #deliver(input: LineInput): string | Promise<string> {

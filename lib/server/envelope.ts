@@ -34,45 +34,101 @@ export class EnvelopeReader {
   #end = 0;
   /** One bit per name that the line has had. */
   #seen = 0;
+  /** Of the value at hand: its name, where it begins, and how far the search for its end has come. */
+  #index = 0;
+  #valueStart = 0;
+  #depth = 0;
+  #isInString = false;
 
-  /** Throws `invalid_json` or `invalid_request`. The input itself is not checked. */
-  read(source: Buffer, start: number, end: number): void {
+  /**
+   * Begins with a line. True when its members are there; false when it is so long that the loop should have a turn before `goOn`.
+   * Throws `invalid_json` or `invalid_request`. The input itself is not checked.
+   */
+  read(source: Buffer, start: number, end: number): boolean {
     this.#source = source;
     this.#at = hasMark(source, start, end) ? start + 3 : start;
     this.#end = end;
     this.#seen = 0;
+    this.#depth = 0;
+    this.#isInString = false;
     this.idempotencyKey = undefined;
     this.deadlineMs = undefined;
     if (this.#peek() !== OPEN_BRACE) throw this.#notAnObject();
     this.#at++;
-    if (this.#peek() === CLOSE_BRACE) this.#at++;
-    else {
-      do this.#member();
-      while (this.#separator());
-    }
-    this.#peek();
-    if (this.#at < end) throw invalidJson();
-    if ((this.#seen & 1) === 0) throw invalidMember('worker_id', 'required');
-    if ((this.#seen & 2) === 0) throw invalidMember('input', 'required');
+    if (this.#peek() === CLOSE_BRACE) throw invalidMember('worker_id', 'required');
+    this.#key();
+    return this.goOn();
   }
 
-  #member(): void {
+  /** The same for the next piece of the line. */
+  goOn(): boolean {
+    for (;;) {
+      if (!this.#skipPiece()) return false;
+      this.#endMember();
+      if (!this.#separator()) break;
+      this.#key();
+    }
+    this.#peek();
+    if (this.#at < this.#end) throw invalidJson();
+    if ((this.#seen & 1) === 0) throw invalidMember('worker_id', 'required');
+    if ((this.#seen & 2) === 0) throw invalidMember('input', 'required');
+    return true;
+  }
+
+  /** Reads up to where the value of the next member begins. */
+  #key(): void {
     if (this.#peek() !== QUOTE) throw invalidJson();
-    const keyStart = this.#at;
-    this.#at = this.#endOfString();
-    const index = this.#nameIndex(keyStart, this.#at);
+    const start = this.#at;
+    this.#valueStart = start;
+    // No name of ours is longer than a piece.
+    if (!this.#skipPiece()) throw invalidJson();
+    this.#index = this.#nameIndex(start, this.#at);
     if (this.#peek() !== COLON) throw invalidJson();
     this.#at++;
-    const first = this.#peek();
-    const start = this.#at;
-    this.#at = this.#endOfValue(first);
-    if (this.#at === start) throw invalidJson();
-    const bit = 1 << index;
-    const name = NAMES[index] as Name;
+    this.#peek();
+    this.#valueStart = this.#at;
+  }
+
+  #endMember(): void {
+    if (this.#at === this.#valueStart) throw invalidJson();
+    const name = NAMES[this.#index] as Name;
+    const bit = 1 << this.#index;
     // JSON.parse would take the last; whoever wrote the line may have meant the first.
     if ((this.#seen & bit) !== 0) throw invalidMember(name, 'given more than once');
     this.#seen |= bit;
-    this.#take(name, start, this.#at);
+    this.#take(name, this.#valueStart, this.#at);
+  }
+
+  /** Looks for the end of the value at hand; false if it is not in this piece of the line. */
+  #skipPiece(): boolean {
+    const source = this.#source;
+    const stop = Math.min(this.#end, this.#at + PIECE_BYTES);
+    const isScalar = this.#at === this.#valueStart && !isOpening(source[this.#at] as number);
+    if (isScalar) {
+      this.#at = endOfScalar(source, this.#at, this.#end);
+      return true;
+    }
+    let depth = this.#depth;
+    let isInString = this.#isInString;
+    let at = this.#at;
+    for (let isOpen = true; at < stop && isOpen; at++) {
+      const byte = source[at];
+      if (isInString) {
+        if (byte === BACKSLASH) at++;
+        else if (byte === QUOTE) {
+          isInString = false;
+          isOpen = depth > 0;
+        }
+      } else if (byte === QUOTE) isInString = true;
+      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
+      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) isOpen = --depth > 0;
+    }
+    this.#at = at;
+    this.#depth = depth;
+    this.#isInString = isInString;
+    if (depth === 0 && !isInString) return true;
+    if (at >= this.#end) throw invalidJson();
+    return false;
   }
 
   #take(name: Name, start: number, end: number): void {
@@ -113,24 +169,6 @@ export class EnvelopeReader {
     return -1;
   }
 
-  /** The offset behind the string that begins here. */
-  #endOfString(): number {
-    const source = this.#source;
-    for (let at = this.#at + 1; at < this.#end; at++) {
-      const byte = source[at];
-      if (byte === QUOTE) return at + 1;
-      if (byte === BACKSLASH) at++;
-    }
-    throw invalidJson();
-  }
-
-  /** The offset behind the value that begins here. */
-  #endOfValue(first: number): number {
-    if (first === QUOTE) return this.#endOfString();
-    const isNested = first === OPEN_BRACE || first === OPEN_BRACKET;
-    return isNested ? endOfNested(this.#source, this.#at, this.#end) : endOfScalar(this.#source, this.#at, this.#end);
-  }
-
   #nameIndex(start: number, end: number): number {
     for (let index = 0; index < SPELLINGS.length; index++) {
       if (isSpelt(this.#source, start + 1, end - 1, SPELLINGS[index] as Buffer)) return index;
@@ -164,6 +202,8 @@ export class EnvelopeReader {
   }
 }
 
+/** How far the end of a value is looked for in one go: about a millisecond. */
+const PIECE_BYTES = 512 * 1_024;
 /** Of an unknown key, what is told back of it. */
 const MAX_NAME_CHARS = 64;
 /** Of a line that is no object, what is parsed to tell which kind of mistake it is. */
@@ -174,19 +214,8 @@ export function hasMark(source: Buffer, start: number, end: number): boolean {
   return source[start] === 0xef && end - start >= 3 && source[start + 1] === 0xbb && source[start + 2] === 0xbf;
 }
 
-function endOfNested(source: Buffer, start: number, end: number): number {
-  let depth = 0;
-  let isInString = false;
-  for (let at = start; at < end; at++) {
-    const byte = source[at];
-    if (isInString) {
-      if (byte === QUOTE) isInString = false;
-      else if (byte === BACKSLASH) at++;
-    } else if (byte === QUOTE) isInString = true;
-    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
-    else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && --depth === 0) return at + 1;
-  }
-  throw invalidJson();
+function isOpening(byte: number): boolean {
+  return byte === QUOTE || byte === OPEN_BRACE || byte === OPEN_BRACKET;
 }
 
 function endOfScalar(source: Buffer, start: number, end: number): number {

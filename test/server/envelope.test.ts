@@ -11,7 +11,7 @@ const reader = new EnvelopeReader();
 function read(line: string): unknown {
   const bytes = Buffer.from(`junk${line}junk`);
   try {
-    reader.read(bytes, 4, bytes.length - 4);
+    for (let isRead = reader.read(bytes, 4, bytes.length - 4); !isRead;) isRead = reader.goOn();
   } catch (error) {
     const { code, details } = error as GreenroomError;
     const issue = (details?.['issues'] as { path: string; message: string }[] | undefined)?.[0];
@@ -76,6 +76,14 @@ for (const [line, expected] of [
     assert.deepEqual(read(line), expected);
   });
 }
+
+test('an input of many pieces is found, whatever lies where they meet', () => {
+  for (const unit of ['x', '\\"', '\\\\', 'ä']) {
+    const input = `[{"a":"${unit.repeat(700_000)}"},["]"]]`;
+    assert.deepEqual(read(`{"input":${input},"worker_id":"w"}`), { workerId: 'w', input });
+    assert.deepEqual(read(`{"worker_id":"w","input":"${unit.repeat(700_000)}`), 'invalid_json');
+  }
+});
 
 test('a random input is found as it was written, whatever stands around it', (t) => {
   const space = fc.constantFrom('', ' ', '\t ');

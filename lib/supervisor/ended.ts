@@ -10,6 +10,7 @@ import type { Payload } from '../protocol/payload.ts';
 import { OUTCOMES } from '../protocol/views.ts';
 import type { Outcome } from '../protocol/views.ts';
 import type { InputOwner, InputRecord } from './input.ts';
+import type { ReceiptPage } from './receipts.ts';
 
 /** What is known of an input, live or ended, apart from its ids. */
 export interface InputFacts {
@@ -27,6 +28,8 @@ export interface InputFacts {
 }
 
 const FIRST_CAPACITY = 64;
+/** A text up to this length is never a slice of another one: V8 copies it. Such an output is kept as it is. */
+const TINY_CHARS = 12;
 /** Columns of numbers: seq, attempt, accepted, started, ended, kept bytes, position of the output in the log (-1 without one). */
 const NUMBERS = 7;
 const OUTCOME_INDEX = Object.fromEntries(OUTCOMES.map((outcome, index) => [outcome, index])) as Record<Outcome, number>;
@@ -39,6 +42,8 @@ export class EndedRing implements LogOwner {
   #outcomes = new Uint8Array(FIRST_CAPACITY);
   #owners: (InputOwner | undefined)[] = new Array<undefined>(FIRST_CAPACITY).fill(undefined);
   readonly #outputs = new Log();
+  #tinyOutputs: (string | null)[] = new Array<null>(FIRST_CAPACITY).fill(null);
+  #pages: (ReceiptPage | null)[] = new Array<null>(FIRST_CAPACITY).fill(null);
   #errors: (WireError | null)[] = new Array<null>(FIRST_CAPACITY).fill(null);
   #first = 0;
   #next = 0;
@@ -59,8 +64,13 @@ export class EndedRing implements LogOwner {
     const position = this.#next++;
     const { output, seq } = record;
     const bytes = output === null ? 0 : keptBytes(output);
-    const place = output === null ? -1 : this.#outputs.append(this, position, 'output', 0, seq, bytes, output);
+    const isTiny = typeof output === 'string' && output.length <= TINY_CHARS;
+    const place =
+      output === null || isTiny ? -1 : this.#outputs.append(this, position, 'output', 0, seq, bytes, output);
     this.#put(position, record, bytes, place);
+    const index = position % this.#capacity;
+    this.#tinyOutputs[index] = isTiny ? output : null;
+    this.#pages[index] = record.page;
     return position;
   }
 
@@ -77,7 +87,7 @@ export class EndedRing implements LogOwner {
       startedAtMs: number(3),
       endedAtMs: number(4),
       outcome: OUTCOMES[this.#outcomes[index] ?? 0] ?? null,
-      output: place === -1 ? null : this.#outputs.at(place).data,
+      output: place === -1 ? (this.#tinyOutputs[index] ?? null) : this.#outputs.at(place).data,
       error: this.#errors[index] ?? null,
     };
   }
@@ -87,8 +97,16 @@ export class EndedRing implements LogOwner {
     return this.count === 0 ? Infinity : (this.#numbers[NUMBERS * (this.#first % this.#capacity) + 4] ?? 0);
   }
 
-  /** Forgets the first one and returns its seq. Reads columns of numbers only: what they point to has long left the caches. */
-  shift(): number {
+  get firstSeq(): number {
+    return this.#numbers[NUMBERS * (this.#first % this.#capacity)] ?? 0;
+  }
+
+  get firstPage(): ReceiptPage | null {
+    return this.#pages[this.#first % this.#capacity] ?? null;
+  }
+
+  /** Forgets the first one. Reads columns of numbers only: what they point to has long left the caches. */
+  shift(): void {
     const index = this.#first++ % this.#capacity;
     const at = NUMBERS * index;
     const bytes = this.#numbers[at + 5] as number;
@@ -97,7 +115,8 @@ export class EndedRing implements LogOwner {
     if (place !== -1) this.#outputs.release(place, bytes);
     this.#owners[index] = undefined;
     this.#errors[index] = null;
-    return this.#numbers[at] as number;
+    this.#tinyOutputs[index] = null;
+    this.#pages[index] = null;
   }
 
   // --- for the log of the outputs: an entry's sequence is its position in the ring ---
@@ -129,6 +148,7 @@ export class EndedRing implements LogOwner {
   /** Twice the capacity. The outputs stay where they are. */
   #grow(): void {
     const [numbers, outcomes, owners, errors] = [this.#numbers, this.#outcomes, this.#owners, this.#errors];
+    const [tinyOutputs, pages] = [this.#tinyOutputs, this.#pages];
     const before = this.#capacity;
     const capacity = before * 2;
     this.#capacity = capacity;
@@ -136,6 +156,8 @@ export class EndedRing implements LogOwner {
     this.#outcomes = new Uint8Array(capacity);
     this.#owners = new Array<undefined>(capacity).fill(undefined);
     this.#errors = new Array<null>(capacity).fill(null);
+    this.#tinyOutputs = new Array<null>(capacity).fill(null);
+    this.#pages = new Array<null>(capacity).fill(null);
     for (let position = this.#first; position < this.#next; position++) {
       const from = position % before;
       const to = position % capacity;
@@ -143,6 +165,8 @@ export class EndedRing implements LogOwner {
       this.#outcomes[to] = outcomes[from] as number;
       this.#owners[to] = owners[from];
       this.#errors[to] = errors[from] ?? null;
+      this.#tinyOutputs[to] = tinyOutputs[from] ?? null;
+      this.#pages[to] = pages[from] ?? null;
     }
   }
 }

@@ -23,6 +23,7 @@ export interface TellOptions {
   readonly deadlineMs?: number | undefined;
 }
 
+const NO_OPTIONS: TellOptions = Object.freeze({});
 /** Entries read from the store at a time. */
 const PAGE_ITEMS = 256;
 
@@ -57,7 +58,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
   }
 
   /** Sends an input; resolves once it is accepted. */
-  async tell(input: ActorInput<Actor>, options: TellOptions = {}): Promise<Receipt> {
+  async tell(input: ActorInput<Actor>, options: TellOptions = NO_OPTIONS): Promise<Receipt> {
     if (options.deadlineMs !== undefined) requireTimeout(options.deadlineMs);
     const record = this.#supervisor.deliverValue(this.workerId, input, options);
     return this.#supervisor.receipt(record);

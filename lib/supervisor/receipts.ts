@@ -124,8 +124,9 @@ export class Receipts {
   }
 
   #forgetFirstPlain(): void {
-    const seq = this.#plain.shift();
-    this.#clear(this.#pages[Math.floor(seq / PAGE)] ?? null, seq);
+    const { firstPage, firstSeq } = this.#plain;
+    this.#plain.shift();
+    this.#clear(firstPage, firstSeq);
   }
 
   #clear(page: ReceiptPage | null, seq: number): void {

@@ -64,6 +64,7 @@ export class Link implements Host {
   #inFlightBytes = 0;
   readonly #outbox = new Outbox();
   #outboxBytes = 0;
+  #lastBatchFrames = 1;
   #isFlushScheduled = false;
   /** When the first input of this turn of the loop was sent. */
   #turnStartMs = 0;
@@ -126,8 +127,8 @@ export class Link implements Host {
     this.#inFlightBytes += ticket.bytes;
     this.#outboxBytes += ticket.bytes;
     pushInput(this.#outbox, slot, workerSlot, ticket);
-    // An idle host gets its first input at once, not at the end of the turn.
-    if (this.#inFlight === 1) {
+    // An idle host gets its input at once, not at the end of the turn, if the last one came alone as well; several are worth one message.
+    if (this.#inFlight === 1 && this.#lastBatchFrames === 1) {
       this.#flush();
       return;
     }
@@ -150,6 +151,7 @@ export class Link implements Host {
   #flush(): void {
     if (this.#outbox.frames === 0 || this.#exit !== null) return;
     this.#outboxBytes = 0;
+    this.#lastBatchFrames = this.#outbox.frames;
     this.#data.postMessage(this.#outbox.take());
   }
 

@@ -1,6 +1,6 @@
 // Where the memory store keeps transcript entries: outside the heap, in the order in which they came, entries of all workers one
 // after the other. As strings in a ring per worker they were what the collector spent its time on: each survived until it was
-// old, and died there (measured: a quarter of the throughput of asks).
+// old, and died there (measured: 8 % of the CPU of an ask over 1,000 workers).
 //
 //   segments:  [ sealed ][ sealed ] … [ sealed ][ open ]        an entry's position: segment number × ENTRIES + index
 //                  ▲ cleaned: what its worker still keeps is appended again, the rest goes with the segment
@@ -74,7 +74,7 @@ class Segment {
     const texts = open as string[];
     const joined = texts.join('');
     const bytes = Buffer.byteLength(joined);
-    // The next texts are about as long: usually the memory can stay (measured: 1.5 times the appends).
+    // The next texts are about as long: usually the memory can stay (measured: a fifth of an append).
     if (this.#bytes.length < bytes) this.#bytes = Buffer.allocUnsafeSlow(Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES);
     this.#bytes.write(joined);
     // Nearly always all of it is ASCII, and then characters are bytes.

@@ -9,23 +9,7 @@ import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { OUTCOMES } from '../protocol/views.ts';
 import type { Outcome } from '../protocol/views.ts';
-import type { InputOwner, InputRecord } from './input.ts';
-import type { ReceiptPage } from './receipts.ts';
-
-/** What is known of an input, live or ended, apart from its ids. */
-export interface InputFacts {
-  readonly owner: InputOwner;
-  readonly seq: number;
-  readonly attempt: number;
-  readonly acceptedAtMs: number;
-  /** 0 if it never started, or its host died before it could tell. */
-  readonly startedAtMs: number;
-  /** 0 until it has ended. */
-  readonly endedAtMs: number;
-  readonly outcome: Outcome | null;
-  readonly output: Payload | null;
-  readonly error: WireError | null;
-}
+import type { InputFacts, InputOwner, InputRecord, ReceiptPage } from './input.ts';
 
 const FIRST_CAPACITY = 64;
 /** A text up to this length is never a slice of another one: V8 copies it. Such an output is kept as it is. */

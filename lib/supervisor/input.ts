@@ -7,9 +7,7 @@ import type { Body, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Outcome } from '../protocol/views.ts';
 import type { Deadline } from './deadlines.ts';
-import type { InputFacts } from './ended.ts';
 import type { Link } from './mailbox.ts';
-import type { ReceiptPage } from './receipts.ts';
 
 /** The part of a worker that its inputs refer to. */
 export interface InputOwner {
@@ -32,6 +30,29 @@ export interface InputListener {
   ended(record: InputRecord, body: Body | null): void;
   /** Its deadline passed while it was at the host; it may be running. */
   overdue?(record: InputRecord): void;
+}
+
+/** What is known of an input, live or ended, apart from its ids. */
+export interface InputFacts {
+  readonly owner: InputOwner;
+  readonly seq: number;
+  readonly attempt: number;
+  readonly acceptedAtMs: number;
+  /** 0 if it never started, or its host died before it could tell. */
+  readonly startedAtMs: number;
+  /** 0 until it has ended. */
+  readonly endedAtMs: number;
+  readonly outcome: Outcome | null;
+  readonly output: Payload | null;
+  readonly error: WireError | null;
+}
+
+/** Receipts of inputs with neighbouring numbers. */
+export interface ReceiptPage {
+  readonly index: number;
+  /** A record while it lives, or has a key; the position in the ring of what has ended without one. */
+  readonly entries: (InputRecord | number | undefined)[];
+  count: number;
 }
 
 /** An input as its receipt tells it: a live record, or what is kept of one that has ended. */

@@ -4,8 +4,7 @@
 // Those with an idempotency key have bounds of their own, so that traffic without keys cannot push them out.
 
 import { EndedRing, keptBytes } from './ended.ts';
-import type { InputFacts } from './ended.ts';
-import type { InputRecord } from './input.ts';
+import type { InputFacts, InputRecord, ReceiptPage } from './input.ts';
 
 export interface ReceiptBounds {
   readonly maxCount: number;
@@ -15,13 +14,6 @@ export interface ReceiptBounds {
 
 /** Numbers are dense, so inputs lie in pages by number: a few words per input and no hashing. */
 const PAGE = 256;
-
-export interface ReceiptPage {
-  readonly index: number;
-  /** A record while it lives, or has a key; the position in the ring of what has ended without one. */
-  readonly entries: (InputRecord | number | undefined)[];
-  count: number;
-}
 
 /** Ended inputs with a key, in the order of their end, linked through `next`: their workers know them by their keys. */
 interface KeyedLine {

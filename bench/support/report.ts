@@ -2,7 +2,7 @@
 // run and an SVG chart of each scenario.
 
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { drawChart } from './chart.ts';
 import { busyShare, describeMachine, loadAverage, machineLine } from './machine.ts';
 import type { Machine } from './machine.ts';
@@ -73,7 +73,7 @@ async function runOne(
     await writeFile(chartFile, await drawChart(scenario, findings, `${machineLine(machine)} · ${effort}`));
     const busy = `others used ${Math.round(busyBefore * 100)} % of the machine before`;
     console.log(`\n${renderFindings(findings)}\n\n${seconds().toFixed(1)} s · ${busy} · ${chartFile}\n`);
-    return { scenario: name, question, seconds: seconds(), busyBefore, ...findings, chartFile };
+    return { scenario: name, question, seconds: seconds(), busyBefore, ...findings, chartFile: basename(chartFile) };
   } catch (thrown) {
     console.error(`\n${name} FAILED:`, thrown, '\n');
     const error = thrown instanceof Error ? thrown.message : String(thrown);

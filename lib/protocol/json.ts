@@ -4,6 +4,7 @@
 import secureJson from 'secure-json-parse';
 import { GreenroomError } from '../errors.ts';
 import { MAX_JSON_DEPTH } from '../limits.ts';
+import { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './json-marks.ts';
 import type { Payload } from './payload.ts';
 import { payloadText } from './payload.ts';
 
@@ -32,13 +33,6 @@ export function untrustedText(payload: Payload): string {
     throw GreenroomError.of('invalid_json', { message: 'The body is not valid UTF-8.' });
   }
 }
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
 
 /** Counts brackets outside strings. A text of at most twice the depth cannot be nested too deep, so small bodies cost nothing. */
 function isTooDeep(text: string): boolean {

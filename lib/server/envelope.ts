@@ -3,16 +3,17 @@
 // Nothing gets through that JSON.parse would refuse: between the members the grammar is checked here, each value by who parses it.
 
 import { GreenroomError } from '../errors.ts';
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+} from '../protocol/json-marks.ts';
 import { requireIdempotencyKey, requireDeadlineMs } from './input-headers.ts';
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
 
 const NAMES = ['worker_id', 'input', 'idempotency_key', 'deadline_ms'] as const;
 type Name = (typeof NAMES)[number];

@@ -162,16 +162,6 @@ export class Log {
     return this.#size;
   }
 
-  clear(): void {
-    this.#firstNumber += this.#segments.length;
-    this.#segments.length = 0;
-    this.#open = new Segment();
-    this.#segments.push(this.#open);
-    this.#spare = null;
-    this.#size = 0;
-    this.#keptSize = 0;
-  }
-
   #segmentOf(position: number): Segment {
     const segment = this.#segments[Math.floor(position / ENTRIES) - this.#firstNumber];
     if (segment === undefined) throw new Error('the log has no such entry');

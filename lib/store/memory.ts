@@ -36,7 +36,6 @@ export class MemoryStore implements Store {
 
   async close(): Promise<void> {
     this.#workers.clear();
-    this.log.clear();
   }
 }
 

@@ -103,6 +103,14 @@ export function storeContract(name: string, makeStore: MakeStore): void {
   });
 
   describe(`${name}: a transcript`, () => {
+    test('can be read after the store was closed, by who still has the worker', async (t) => {
+      const store = await open(t);
+      const worker = store.create(RECORD);
+      appendMany(worker, 3);
+      await store.close();
+      assert.deepEqual(seqsOf(worker.read(0, 10).items), [1, 2, 3]);
+    });
+
     test('is empty at first', async (t) => {
       const worker = await openWorker(t);
       assert.deepEqual([worker.lastSequence, worker.read(0, 10)], [0, { items: [], nextAfter: 0, hasMore: false }]);

@@ -92,15 +92,4 @@ describe('a log', () => {
     // 1,100 entries of less than 100 are kept: twice that, a MiB of slack, and the segments that are being filled.
     assert.ok(log.size < 2 * 110_000 + 1_048_576 + 4 * 512 * 100, `${log.size} bytes held`);
   });
-
-  test('is empty after it was cleared, and can be used again', () => {
-    const log = new Log();
-    const before = new Owner(log, 10);
-    for (let n = 0; n < 2_000; n++) before.append('1');
-    log.clear();
-    assert.equal(log.size, 0);
-    const after = new Owner(log, 10);
-    for (let n = 0; n < 2_000; n++) after.append(String(n));
-    after.requireAll();
-  });
 });

@@ -169,6 +169,56 @@ export const ERRORS = {
     'Look before you repeat it, or let the actor say `onInterrupt: "retry"`.',
   ),
 
+  // --- calls of functions ---
+  forbidden: row(
+    403,
+    false,
+    'The credential does not allow this.',
+    'Ask the operator: what a credential may call and expose is set in `gateway.credentials`.',
+  ),
+  function_exists: row(
+    409,
+    false,
+    'Another live owner serves a function with this id.',
+    'Choose another id, or end the other owner first; one that reconnects with its token takes its own back.',
+  ),
+  invocation_failed: row(
+    502,
+    false,
+    'The function failed where it runs.',
+    'The message is that of the remote; its own log has the rest.',
+  ),
+  invocation_stopped: row(
+    503,
+    false,
+    'The connection on which the call was answered, or asked, has ended; whether it had an effect is unknown.',
+    'Look before you repeat it: the function may have run.',
+  ),
+  invocation_failed_payload_too_large: row(
+    413,
+    false,
+    'A message of this call is larger than the limit.',
+    'Send less, or send the data through a channel; `payload_bytes` and `limit_bytes` tell by how much.',
+  ),
+  channel_not_found: row(
+    404,
+    false,
+    'There is no such channel, or the key is wrong.',
+    'Channels end with their owner, when both ends are done, or when nobody has used them for a while: make a new one.',
+  ),
+  channel_taken: row(
+    409,
+    false,
+    'This end of the channel has been taken.',
+    'Each end is taken once; make a new channel for another transfer.',
+  ),
+  channel_closed: row(
+    409,
+    false,
+    'The channel has been closed by its other end.',
+    'What arrived before is valid; make a new channel for the rest.',
+  ),
+
   // --- starting up ---
   invalid_option: row(400, false, 'An option is not valid.', 'The message names the option.'),
   invalid_actor: row(

@@ -40,6 +40,20 @@ export interface Limits {
   readonly maxRestarts: number;
   /** The window in which restarts are counted. Default 60 s. */
   readonly restartWindowMs: number;
+  /** The largest frame that a peer's socket reads; one above maxMessageBytes and up to this is refused with an answer, a larger one costs the connection. Default 2 x maxMessageBytes, at least 64 KiB above it. */
+  readonly maxFrameBytes: number;
+  /** How long a call of a function may take before its caller is told `timeout` and its slot is free. Default 30 s. */
+  readonly invocationTimeoutMs: number;
+  /** Calls that one remote may have to answer, and that it may have made, at a time. Default 1,024. */
+  readonly maxCallsInFlight: number;
+  /** Remotes that may be connected. Default 5,000. */
+  readonly maxRemotes: number;
+  /** Functions that one remote may register. Default 4,096. */
+  readonly maxFunctionsPerRemote: number;
+  /** Channels that may be open. Default 4,096. */
+  readonly maxChannels: number;
+  /** How long a channel may be without a message, or an end without a taker, before it is closed. Default 5 min. */
+  readonly channelIdleMs: number;
 }
 
 export const DEFAULT_LIMITS: Limits = Object.freeze({
@@ -59,6 +73,13 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxTranscriptBytes: 1 * MiB,
   maxRestarts: 5,
   restartWindowMs: 60_000,
+  maxFrameBytes: 32 * MiB,
+  invocationTimeoutMs: 30_000,
+  maxCallsInFlight: 1_024,
+  maxRemotes: 5_000,
+  maxFunctionsPerRemote: 4_096,
+  maxChannels: 4_096,
+  channelIdleMs: 5 * 60_000,
 });
 
 /** Bounds of one actor's mailbox: what waits in front of the worker; the running input is not counted. */
@@ -127,17 +148,39 @@ export const TIMERS_PER_WORKER = 1_024;
 export const RESTART_BACKOFF_MS = 20;
 export const MAX_RESTART_BACKOFF_MS = 5_000;
 
+/** How far the largest frame that is read lies above the largest message at least: room for the frame of a message that is just too large. */
+const FRAME_MARGIN_BYTES = 64 * KiB;
+/** Bytes that one channel buffers before its writer has to wait; one message may exceed it. */
+export const CHANNEL_BUFFER_BYTES = 1 * MiB;
+/** Messages that one channel buffers: the default, and the most that may be asked for. */
+export const CHANNEL_MESSAGES = 64;
+export const MAX_CHANNEL_MESSAGES = 1_024;
+/** Characters of a function id. */
+export const MAX_FUNCTION_ID_CHARS = 256;
+/** Remotes that have gone and are still listed, with the reason. */
+export const LOST_PEERS_KEPT = 256;
+/** What a registration may hold beside its id: description, formats and metadata. */
+export const MAX_REGISTRATION_BYTES = 256 * KiB;
+
 /** Fills in the defaults and refuses what is not a whole number above zero, or does not fit together. Throws `invalid_option`. */
 export function resolveLimits(given: Partial<Limits> = {}): Limits {
-  const limits: Limits = { ...DEFAULT_LIMITS, ...given };
+  const limits: Limits = { ...DEFAULT_LIMITS, ...derived(given.maxMessageBytes), ...given };
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalid(name, 'is not a limit');
     requireWhole(name, value, 1);
     if (name.endsWith('Ms') && value > MAX_TIMER_MS) throw invalid(name, `must be at most ${MAX_TIMER_MS}`);
   }
   requireAtLeast('maxTotalBytes', limits.maxTotalBytes, 'maxMessageBytes', limits.maxMessageBytes);
+  const leastFrameBytes = limits.maxMessageBytes + FRAME_MARGIN_BYTES;
+  requireAtLeast('maxFrameBytes', limits.maxFrameBytes, `maxMessageBytes + ${FRAME_MARGIN_BYTES}`, leastFrameBytes);
   if (limits.askTimeoutMs > MAX_WAIT_MS) throw invalid('askTimeoutMs', `must be at most ${MAX_WAIT_MS}`);
   return Object.freeze(limits);
+}
+
+/** Limits whose default follows from another. */
+function derived(maxMessageBytes: unknown): Partial<Limits> {
+  if (typeof maxMessageBytes !== 'number') return {};
+  return { maxFrameBytes: Math.max(2 * maxMessageBytes, maxMessageBytes + FRAME_MARGIN_BYTES) };
 }
 
 /** The mailbox of one actor, checked against the runtime's limits. Throws `invalid_option`. */

@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { v7 as uuidv7 } from 'uuid';
 import { GreenroomError } from './errors.ts';
+import { Peers } from './functions/peers.ts';
+import { Functions } from './functions/registry.ts';
 import { InlineHosts } from './host/inline.ts';
 import { HostPool } from './host/pool.ts';
 import type { RuntimeServices } from './host/services.ts';
@@ -64,13 +66,14 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     log,
     inputIdPrefix,
   });
-  const services = actorCalls(supervisor, log);
+  const functions = new Functions();
+  const services = actorCalls(supervisor, functions, log);
   const factory =
     hostCount === 0
       ? new InlineHosts({ inputIdPrefix, limits, services })
       : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services });
   await supervisor.open(factory, Math.max(hostCount, 1));
-  return new Runtime(supervisor);
+  return new Runtime(supervisor, functions, new Peers());
 }
 
 /** A request to create a worker, its config typed by the actor. */
@@ -86,9 +89,14 @@ export type CreateOutcome<Actor extends ActorShape = ActorShape> =
 export class Runtime {
   /** For the REST routes; an embedding Backend has no need of it. */
   readonly supervisor: Supervisor;
+  /** For the REST routes and the gateway, likewise. */
+  readonly functions: Functions;
+  readonly peers: Peers;
 
-  constructor(supervisor: Supervisor) {
+  constructor(supervisor: Supervisor, functions: Functions, peers: Peers) {
     this.supervisor = supervisor;
+    this.functions = functions;
+    this.peers = peers;
   }
 
   get runtimeId(): string {

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url)); // this file runs from dist/test
 const LINES_MAX = 400;
+const FUNCTIONS = 'functions/function.ts functions/registry.ts functions/peers.ts';
 const BASE = 'protocol/ observe/ errors.ts limits.ts';
 
 /** What runs in a thread; the supervisor's end of the wire must not load it. */
@@ -24,11 +25,14 @@ const LAYERS = [
   ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts observe/ protocol/ supervisor/')}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
-  ['server/', `server/ supervisor/ type:runtime.ts type:store/ ${BASE}`],
+  ['server/', `server/ supervisor/ lazy:gateway/ type:gateway/ channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`],
   [
     'supervisor/',
-    `supervisor/ host/host.ts host/modules.ts type:host/services.ts store/log.ts store/store.ts type:actor.ts ${BASE}`,
+    `supervisor/ host/host.ts host/modules.ts type:host/services.ts store/log.ts store/store.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
   ],
+  ['gateway/', `gateway/ channels/ ${FUNCTIONS} ${BASE}`],
+  ['functions/', `functions/ ${BASE}`],
+  ['channels/', `channels/ ${BASE}`],
   ['host/host.ts host/boot.ts host/pool.ts host/link.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
   ['host/inline.ts', `host/ ${BASE}`], // both ends, without a thread
   ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts ${BASE}`], // thread end, and what both share
@@ -49,12 +53,14 @@ const PACKAGES: Record<string, string> = {
   comlink: 'host/',
   commander: 'cli.ts cli/',
   fastify: 'server/',
+  '@fastify/websocket': 'lazy:server/',
   node: '* ../actors/',
   pino: 'observe/',
   piscina: 'host/pool.ts',
   'secure-json-parse': '*',
   undici: 'client/',
   uuid: 'supervisor/ server/ runtime.ts',
+  ws: 'type:gateway/ type:server/',
   valibot: '* !errors.ts !limits.ts ../actors/',
 };
 

@@ -26,6 +26,13 @@ const COUNTS = new Set([
   'LOG_LINES_IN_FLIGHT',
   'SERVICE_CALLS_IN_FLIGHT',
   'TIMERS_PER_WORKER',
+  'maxCallsInFlight',
+  'maxRemotes',
+  'maxFunctionsPerRemote',
+  'maxChannels',
+  'CHANNEL_MESSAGES',
+  'LOST_PEERS_KEPT',
+  'MAX_CHANNEL_MESSAGES',
 ]);
 const UNIT = /(Bytes|Ms)$|_(BYTES|MS|CHARS)(_PER_(WORKER|HOST))?$/;
 

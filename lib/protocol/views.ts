@@ -36,6 +36,7 @@ export type Timestamp = string;
 
 export interface WorkerSummary {
   workerId: string;
+  origin: 'actor';
   kind: string;
   displayName: string | null;
   status: WorkerStatus;
@@ -54,6 +55,50 @@ export interface WorkerView extends WorkerSummary {
   failure: WireError | null;
   /** Sequence of the newest transcript entry. */
   lastSequence: number;
+}
+
+/** A remote or a group in the listing of workers. */
+export interface PeerSummary {
+  workerId: string;
+  origin: 'remote' | 'group';
+  kind: null;
+  displayName: string | null;
+  status: 'connected' | 'available' | 'disconnected';
+  createdAt: Timestamp;
+  /** Calls that wait for its answers, and their encoded bytes. */
+  mailbox: { messages: number; bytes: number };
+  /** How many functions it serves. */
+  functions: number;
+  /** What it says it runs on (`node`, `python`) and in which version; null while it has not said. */
+  runtime: string | null;
+  version: string | null;
+  connectedAt: Timestamp;
+  /** Calls that it is answering, and calls of its own that it waits for. */
+  inFlight: number;
+  /** Why it went; null while it is connected. */
+  disconnectReason: string | null;
+}
+
+export interface PeerView extends PeerSummary {
+  description: string | null;
+  os: string | null;
+  pid: number | null;
+  isolation: string | null;
+  /** Where its socket comes from. */
+  address: string | null;
+}
+
+/** A function as callers see it. Formats are JSON Schema. */
+export interface FunctionView {
+  functionId: string;
+  origin: 'actor' | 'remote' | 'group' | 'runtime';
+  /** Who serves it. */
+  workerId: string;
+  workerName: string;
+  description: string | null;
+  requestFormat: unknown;
+  responseFormat: unknown;
+  metadata: unknown;
 }
 
 /** What the sender of an accepted input gets. `position`: inputs that will run before it, the running one included. */
@@ -161,7 +206,18 @@ export interface CloseReport {
 }
 
 /** Values below these keys belong to users or are snake_case already: their keys are left alone. */
-const OPAQUE = new Set(['config', 'output', 'data', 'details', 'inputSchema', 'configSchema', 'outputSchema']);
+const OPAQUE = new Set([
+  'config',
+  'output',
+  'data',
+  'details',
+  'inputSchema',
+  'configSchema',
+  'outputSchema',
+  'requestFormat',
+  'responseFormat',
+  'metadata',
+]);
 
 /** A view with snake_case keys. */
 export function toSnakeCase(view: unknown): unknown {

@@ -2,6 +2,7 @@
 // worker that asks; everything else in a call is treated like a call from outside.
 
 import { GreenroomError } from '../errors.ts';
+import type { Functions } from '../functions/registry.ts';
 import type { RuntimeServices } from '../host/services.ts';
 import { MAX_WAIT_MS, TIMERS_PER_WORKER } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
@@ -9,7 +10,7 @@ import { decode } from '../protocol/payload.ts';
 import { awaitOutput, requireTimeout } from './asking.ts';
 import type { Supervisor } from './supervisor.ts';
 
-export function actorCalls(supervisor: Supervisor, log: Logger): RuntimeServices {
+export function actorCalls(supervisor: Supervisor, functions: Functions, log: Logger): RuntimeServices {
   return {
     log: (level, fields, message) => log[level](fields, message),
 
@@ -45,8 +46,9 @@ export function actorCalls(supervisor: Supervisor, log: Logger): RuntimeServices
       if (target !== workerId) await stopped;
     },
 
-    async invoke(_workerId, functionId) {
-      throw GreenroomError.of('function_not_found', { message: `There is no function ${functionId.slice(0, 128)}.` });
+    invoke(workerId, functionId, payload) {
+      const { invocationTimeoutMs: timeoutMs } = supervisor.limits;
+      return functions.call(functionId, { payload, metadata: null, caller: { workerId }, timeoutMs });
     },
 
     async after(workerId, delayMs, input) {

@@ -212,6 +212,7 @@ export class Worker implements InputOwner {
     const { displayName, createdAtMs } = this.store;
     return {
       workerId: this.workerId,
+      origin: 'actor',
       kind: this.kind,
       displayName,
       status: this.#status,

@@ -12,6 +12,7 @@ const USERS = { camelCase: { innerKey: 1 }, snake_case: [{ a_b: { cD: 2 } }], 'A
 
 const WORKER: WorkerView = {
   workerId: 'w_1',
+  origin: 'actor',
   kind: 'counterActor',
   displayName: 'my_workerName',
   status: 'running',
@@ -27,6 +28,7 @@ const WORKER: WorkerView = {
 
 const WORKER_ON_WIRE = {
   worker_id: 'w_1',
+  origin: 'actor',
   kind: 'counterActor',
   display_name: 'my_workerName',
   status: 'running',

@@ -1,0 +1,58 @@
+// The contract of functions: a named unit `ns::name` that anything may call. Who serves it is its owner: a remote, the actors
+// of a kind, the runtime itself, a group. One registry holds them all, and one suite (test/contract/functions.ts) is run by every owner.
+
+import type { Payload } from '../protocol/payload.ts';
+
+/** What a worker in the listings is: a local actor's, a process that connected, functions of a generated source, the runtime. */
+export const ORIGINS = ['actor', 'remote', 'group', 'runtime'] as const;
+export type Origin = (typeof ORIGINS)[number];
+
+/** Who asks. Comes from the session or the thread that the call arrived on, never from the call. */
+export interface Caller {
+  /** The id of the remote or of the actor's worker; null for a Backend. */
+  readonly workerId: string | null;
+}
+
+export interface FunctionCall {
+  /** One JSON value, encoded, and known to be well-formed. */
+  readonly payload: Payload;
+  /** Encoded likewise; null if there is none. Remotes' handlers get it as their second argument. */
+  readonly metadata: Payload | null;
+  readonly caller: Caller;
+  /** From now; then the caller is told `timeout` and the owner's slot is free. */
+  readonly timeoutMs: number;
+  /** W3C trace context, passed through as it came. */
+  readonly traceparent?: string | undefined;
+  readonly baggage?: string | undefined;
+  /** Aborting ends the caller's wait with `cancelled`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface FunctionSpec {
+  readonly functionId: string;
+  readonly description: string | null;
+  /** JSON Schema; undefined where the owner gave none. */
+  readonly requestFormat?: unknown;
+  readonly responseFormat?: unknown;
+  /** Whatever its owner says of it; `internal: true` hides it from listings. */
+  readonly metadata?: unknown;
+}
+
+export interface FunctionOwner {
+  /** Its id in the listings of workers; unique. */
+  readonly ownerId: string;
+  readonly origin: Origin;
+  /** For people; null while it has not said one. */
+  readonly name: string | null;
+  /**
+   * Answers a call with one encoded JSON value, `null` for nothing. Settles within `timeoutMs`, whatever happens. Rejects with a
+   * GreenroomError: `worker_busy` when its line is full, `timeout`, `cancelled`, `invocation_stopped`, `invocation_failed`,
+   * `invocation_failed_payload_too_large`, or the code that the function chose.
+   */
+  serve(fn: RegisteredFunction, call: FunctionCall): Promise<Payload>;
+}
+
+/** A function as it is registered. Frozen: another registration is another object, which is how a release knows its own. */
+export interface RegisteredFunction extends FunctionSpec {
+  readonly owner: FunctionOwner;
+}

@@ -1,0 +1,62 @@
+// What stands in the listings of workers beside the actors' workers: remotes that are connected or were until lately, and groups.
+// They are listed and looked at like workers; what only an actor's worker can do is refused with `unsupported_operation`.
+
+import { GreenroomError } from '../errors.ts';
+import { LOST_PEERS_KEPT } from '../limits.ts';
+import type { PeerSummary, PeerView } from '../protocol/views.ts';
+
+export interface Peer {
+  readonly workerId: string;
+  summary(): PeerSummary;
+  view(): PeerView;
+}
+
+export class Peers {
+  readonly #live = new Map<string, Peer>();
+  /** The views of those that have gone, oldest first; bounded. */
+  readonly #lost = new Map<string, PeerView>();
+
+  add(peer: Peer): void {
+    this.#live.set(peer.workerId, peer);
+  }
+
+  /** Takes it out; its last view is kept for a while. Does nothing if the id belongs to another peer by now. */
+  remove(peer: Peer): void {
+    if (this.#live.get(peer.workerId) !== peer) return;
+    this.#live.delete(peer.workerId);
+    this.#lost.set(peer.workerId, peer.view());
+    if (this.#lost.size <= LOST_PEERS_KEPT) return;
+    const [oldest] = this.#lost.keys();
+    if (oldest !== undefined) this.#lost.delete(oldest);
+  }
+
+  get size(): number {
+    return this.#live.size;
+  }
+
+  has(workerId: string): boolean {
+    return this.#live.has(workerId) || this.#lost.has(workerId);
+  }
+
+  view(workerId: string): PeerView | undefined {
+    return this.#live.get(workerId)?.view() ?? this.#lost.get(workerId);
+  }
+
+  /** Live and lost ones, ascending by id. */
+  summaries(): PeerSummary[] {
+    const live = [...this.#live.values()].map((peer) => peer.summary());
+    return [...live, ...[...this.#lost.values()].map(summaryOf)].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+  }
+
+  /** Throws `unsupported_operation` if the id is that of a peer. */
+  refuseOperation(workerId: string): void {
+    if (!this.has(workerId)) return;
+    throw GreenroomError.of('unsupported_operation', {
+      message: 'Only workers of actors take inputs and commands; a remote or a group is called through its functions.',
+    });
+  }
+}
+
+function summaryOf({ description: _d, os: _o, pid: _p, isolation: _i, address: _a, ...summary }: PeerView): PeerSummary {
+  return summary;
+}

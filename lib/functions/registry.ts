@@ -1,0 +1,190 @@
+// The one registry of functions, of every kind: who serves which id, found, listed and called here and nowhere else.
+// An id belongs to the owner that registered it, until that owner gives it up or goes; nobody else can take or release it.
+// A registration that has to ask somebody first claims its id: it is then published in one step, or given up without a trace.
+
+import { GreenroomError } from '../errors.ts';
+import { MAX_FUNCTION_ID_CHARS, MAX_PAGE_ITEMS } from '../limits.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { FunctionView } from '../protocol/views.ts';
+import type { FunctionCall, FunctionOwner, FunctionSpec, RegisteredFunction } from './function.ts';
+
+/** Ids of the runtime itself. */
+const RESERVED = 'engine::';
+/** No white space at the ends, no control characters; the rest is the owner's choice. */
+const FUNCTION_ID = new RegExp(`^(?!\\s)[^\\p{Cc}]{1,${MAX_FUNCTION_ID_CHARS}}(?<!\\s)$`, 'u');
+
+export interface FunctionQuery {
+  /** Part of an id or of a description. */
+  readonly search?: string | undefined;
+  /** Id or name of the owner. */
+  readonly worker?: string | undefined;
+  /** Default false: without the runtime's own and those whose metadata says `internal: true`. */
+  readonly includeInternal?: boolean | undefined;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number | undefined;
+  /** Only ids above this one. */
+  readonly after?: string | undefined;
+}
+
+/** The right to register one id, while nobody else can. */
+export interface Claim {
+  /** Null when the owner has gone meanwhile: then nothing is registered. Replaces what the same owner had under the id. */
+  publish(spec: FunctionSpec): RegisteredFunction | null;
+  /** Gives the id up; what the owner had registered under it before goes on serving. */
+  release(): void;
+}
+
+export class Functions {
+  readonly #entries = new Map<string, RegisteredFunction>();
+  /** Ids that are being registered. */
+  readonly #claims = new Map<string, { readonly owner: FunctionOwner }>();
+  readonly #idsOf = new Map<FunctionOwner, Set<string>>();
+  readonly #listeners = new Set<() => void>();
+  /** Ids in order; null after a change. */
+  #sorted: readonly string[] | null = null;
+
+  /** Throws `function_exists` when the id is another owner's, `invalid_request` when it is no id. */
+  claim(owner: FunctionOwner, functionId: string): Claim {
+    requireFunctionId(functionId, owner);
+    const holder = this.#claims.get(functionId)?.owner ?? this.#entries.get(functionId)?.owner;
+    if (holder !== undefined && holder !== owner) {
+      throw GreenroomError.of('function_exists', { details: { function_id: functionId } });
+    }
+    const claim = { owner };
+    this.#claims.set(functionId, claim);
+    const end = (): boolean => this.#claims.get(functionId) === claim && this.#claims.delete(functionId);
+    return { publish: (spec) => (end() ? this.#publish(owner, spec) : null), release: () => void end() };
+  }
+
+  /** Registers a function that needs nobody's leave. Throws as `claim` does. */
+  register(owner: FunctionOwner, spec: FunctionSpec): RegisteredFunction {
+    return this.claim(owner, spec.functionId).publish(spec) as RegisteredFunction;
+  }
+
+  /** False when the id is not, or no longer, this owner's. */
+  release(owner: FunctionOwner, functionId: string): boolean {
+    if (this.#claims.get(functionId)?.owner === owner) this.#claims.delete(functionId);
+    if (this.#entries.get(functionId)?.owner !== owner) return false;
+    this.#entries.delete(functionId);
+    this.#idsOf.get(owner)?.delete(functionId);
+    this.#changed();
+    return true;
+  }
+
+  /** Everything that the owner has registered or is registering. */
+  releaseAll(owner: FunctionOwner): void {
+    for (const [functionId, claim] of this.#claims) if (claim.owner === owner) this.#claims.delete(functionId);
+    const ids = this.#idsOf.get(owner);
+    if (ids === undefined) return;
+    for (const functionId of ids) this.#entries.delete(functionId);
+    this.#idsOf.delete(owner);
+    this.#changed();
+  }
+
+  get(functionId: string): RegisteredFunction | undefined {
+    return this.#entries.get(functionId);
+  }
+
+  /** Throws `function_not_found`. */
+  require(functionId: string): RegisteredFunction {
+    const found = this.#entries.get(functionId);
+    if (found === undefined) {
+      const shown = functionId.slice(0, MAX_FUNCTION_ID_CHARS);
+      throw GreenroomError.of('function_not_found', { message: `Function ${shown} not found` });
+    }
+    return found;
+  }
+
+  /** Rejects with `function_not_found`, or with what its owner's `serve` rejects with. */
+  async call(functionId: string, call: FunctionCall): Promise<Payload> {
+    const found = this.require(functionId);
+    return found.owner.serve(found, call);
+  }
+
+  countOf(owner: FunctionOwner): number {
+    return this.#idsOf.get(owner)?.size ?? 0;
+  }
+
+  /** Ascending by id, in code unit order. */
+  *of(owner: FunctionOwner): Generator<RegisteredFunction> {
+    for (const functionId of [...(this.#idsOf.get(owner) ?? [])].sort()) {
+      yield this.#entries.get(functionId) as RegisteredFunction;
+    }
+  }
+
+  /** All of them, ascending by id. */
+  *values(): Generator<RegisteredFunction> {
+    this.#sorted ??= [...this.#entries.keys()].sort();
+    for (const functionId of this.#sorted) yield this.#entries.get(functionId) as RegisteredFunction;
+  }
+
+  list(query: FunctionQuery = {}): { functions: FunctionView[]; nextAfter: string | null } {
+    const limit = Math.min(query.limit ?? 100, MAX_PAGE_ITEMS);
+    const functions: FunctionView[] = [];
+    for (const found of this.values()) {
+      if (query.after !== undefined && found.functionId <= query.after) continue;
+      if (!matches(found, query)) continue;
+      if (functions.length === limit) return { functions, nextAfter: functions.at(-1)?.functionId ?? null };
+      functions.push(functionView(found));
+    }
+    return { functions, nextAfter: null };
+  }
+
+  /** Called after each change of what is registered; hands back how to stop that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #publish(owner: FunctionOwner, spec: FunctionSpec): RegisteredFunction {
+    const entry: RegisteredFunction = Object.freeze({ ...spec, owner });
+    this.#entries.set(spec.functionId, entry);
+    const ids = this.#idsOf.get(owner) ?? new Set();
+    this.#idsOf.set(owner, ids.add(spec.functionId));
+    this.#changed();
+    return entry;
+  }
+
+  #changed(): void {
+    this.#sorted = null;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** Hidden from listings unless they are asked for. */
+export function isInternal({ functionId, metadata }: FunctionSpec): boolean {
+  return functionId.startsWith(RESERVED) || (metadata as { internal?: unknown } | null | undefined)?.internal === true;
+}
+
+/** What callers see of a function. */
+export function functionView({ owner, ...spec }: RegisteredFunction): FunctionView {
+  const { functionId, description, requestFormat, responseFormat, metadata } = spec;
+  return {
+    functionId,
+    origin: owner.origin,
+    workerId: owner.ownerId,
+    workerName: owner.name ?? functionId.split('::', 1)[0] ?? functionId,
+    description,
+    requestFormat: requestFormat ?? null,
+    responseFormat: responseFormat ?? null,
+    metadata: metadata ?? null,
+  };
+}
+
+function matches(found: RegisteredFunction, { search, worker, includeInternal = false }: FunctionQuery): boolean {
+  if (!includeInternal && isInternal(found)) return false;
+  if (worker !== undefined && found.owner.ownerId !== worker && found.owner.name !== worker) return false;
+  if (search === undefined) return true;
+  const term = search.toLowerCase();
+  return found.functionId.toLowerCase().includes(term) || (found.description?.toLowerCase().includes(term) ?? false);
+}
+
+function requireFunctionId(functionId: string, owner: FunctionOwner): void {
+  const message = !FUNCTION_ID.test(functionId)
+    ? `expected 1 to ${MAX_FUNCTION_ID_CHARS} characters without control characters or white space at the ends`
+    : functionId.startsWith(RESERVED) && owner.origin !== 'runtime'
+      ? `ids that begin with ${RESERVED} are the runtime's`
+      : undefined;
+  if (message === undefined) return;
+  throw GreenroomError.of('invalid_request', { details: { issues: [{ path: 'function_id', message }] } });
+}

@@ -1,0 +1,55 @@
+// The contracts inside the gateway: a connected remote as the parts around its session see it, and what its credential allows.
+// What a remote may do comes from its policy, which is made when its socket is accepted; nothing that it sends can change it.
+
+import type { GreenroomError } from '../errors.ts';
+import type { FunctionOwner } from '../functions/function.ts';
+import type { OutgoingFrame } from './frames.ts';
+
+/** One connected process. */
+export interface Remote extends FunctionOwner {
+  readonly origin: 'remote';
+  readonly policy: Policy;
+  /** Sends a frame in order. False when the socket is closed or the frame is above the limit: then nothing was sent. */
+  send(frame: OutgoingFrame): boolean;
+}
+
+/** The fields of a registration that a hook may look at and rewrite. */
+export type Registration =
+  | {
+      readonly kind: 'function';
+      readonly functionId: string;
+      readonly description: string | null;
+      readonly metadata: unknown;
+    }
+  | {
+      readonly kind: 'trigger';
+      readonly triggerId: string;
+      readonly triggerType: string;
+      readonly functionId: string;
+      readonly config: unknown;
+      readonly metadata: unknown;
+    }
+  | { readonly kind: 'trigger_type'; readonly triggerType: string; readonly description: string };
+
+export interface Policy {
+  /** Of the credential or the listener, for logs and listings. */
+  readonly name: string;
+  /** Whether its sessions may register functions that are called over HTTP on this machine. */
+  readonly mayBridge: boolean;
+  readonly maxCallsInFlight: number;
+  readonly maxFunctions: number;
+  /** The id under which a function that the peer calls `functionId` is registered, released and bound: with the prefix. */
+  toRegistered(functionId: string): string;
+  /** The other way: what the peer calls it. */
+  toPeer(registeredId: string): string;
+  /** Null if it may call the function; else `forbidden`. `metadata` is that of the function. */
+  callRefusal(functionId: string, metadata: unknown): GreenroomError | null;
+  /** Null if it may see the function in listings. */
+  listRefusal(functionId: string, metadata: unknown): GreenroomError | null;
+  /** Hands back what is to be registered; with hooks a promise. Throws or rejects with `forbidden`. */
+  admit<R extends Registration>(registration: R): R | Promise<R>;
+  /** Called instead of a function that is not the runtime's own; null: the function itself is called. */
+  readonly middlewareFunctionId: string | null;
+  /** What an auth function gave for hooks and middleware. */
+  readonly context: unknown;
+}

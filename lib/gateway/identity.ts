@@ -15,8 +15,10 @@ export function withCaller(payload: Payload, workerId: string | null): Payload {
   if (workerId === null && !isClaimed) return payload;
   // Duplicate members are legal and ambiguous; where it is cheap there are none.
   if (isClaimed && payload.length <= INLINE_PARSE_BYTES) {
-    const { [KEY]: _claimed, ...rest } = decode(payload) as Record<string, unknown>;
-    return JSON.stringify(workerId === null ? rest : { ...rest, [KEY]: workerId });
+    const value = decode(payload) as Record<string, unknown>;
+    if (workerId === null) Reflect.deleteProperty(value, KEY);
+    else value[KEY] = workerId;
+    return JSON.stringify(value);
   }
   const member = `"${KEY}":${workerId === null ? 'null' : `"${workerId}"`}}`;
   return typeof payload === 'string' ? appendToText(payload, member) : appendToBytes(payload, member);

@@ -119,7 +119,7 @@ export class FrameReader {
 
   /** Throws `invalid_json` or `invalid_request`, naming the member. */
   frame(): IncomingFrame {
-    const type = this.#peekText('type');
+    const type = this.#peekText('type') ?? '';
     switch (type) {
       case 'invokefunction':
         return this.#invoke();
@@ -169,7 +169,7 @@ export class FrameReader {
     };
   }
 
-  #trigger(type: string | null): IncomingFrame {
+  #trigger(type: string): IncomingFrame {
     switch (type) {
       case 'registertriggertype':
         return {
@@ -269,15 +269,15 @@ export class FrameReader {
   #metadata(): string | null {
     if (!this.#has('metadata')) return null;
     const slice = this.#slice('metadata');
-    if (slice.length > MAX_METADATA_BYTES) throw invalidMember('metadata', `expected at most ${MAX_METADATA_BYTES} bytes`);
+    if (slice.length > MAX_METADATA_BYTES)
+      throw invalidMember('metadata', `expected at most ${MAX_METADATA_BYTES} bytes`);
     parseUntrusted(slice);
     return payloadText(slice);
   }
 
   #action(): InvokeFrame['action'] {
-    const action = this.#value('action');
-    if (action === undefined) return 'call';
-    const type = (action as { type?: unknown } | null)?.type;
+    if (!this.#has('action')) return 'call';
+    const { type } = Object(this.#value('action')) as { type?: unknown };
     if (type === 'void' || type === 'enqueue') return type;
     throw invalidMember('action.type', 'expected void or enqueue');
   }

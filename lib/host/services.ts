@@ -95,5 +95,14 @@ export function peerCalls<T extends object>(names: readonly (keyof T & string)[]
   return Object.fromEntries(names.map((name) => [name, remote[name]])) as Calls<T>;
 }
 
-export const HOST_CALLS = ['hello', 'startWorkers', 'stopWorker', 'validate', 'checkJson', 'inspect', 'heapBytes', 'close'] as const;
+export const HOST_CALLS = [
+  'hello',
+  'startWorkers',
+  'stopWorker',
+  'validate',
+  'checkJson',
+  'inspect',
+  'heapBytes',
+  'close',
+] as const;
 export const SERVICE_CALLS = ['log', 'ask', 'tell', 'create', 'stop', 'invoke', 'after'] as const;

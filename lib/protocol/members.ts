@@ -3,16 +3,7 @@
 // A long object is read in pieces of about a millisecond, so that the loop can have a turn in between.
 
 import { GreenroomError } from '../errors.ts';
-import {
-  BACKSLASH,
-  CLOSE_BRACE,
-  CLOSE_BRACKET,
-  COLON,
-  COMMA,
-  OPEN_BRACE,
-  OPEN_BRACKET,
-  QUOTE,
-} from './json-marks.ts';
+import { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './json-marks.ts';
 
 /** How far the end of a value is looked for in one go: about a millisecond. */
 const PIECE_BYTES = 512 * 1_024;

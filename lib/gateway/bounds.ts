@@ -22,3 +22,5 @@ export const MAX_METADATA_BYTES = 64 * KiB;
 export const BUSY_RETRY_MS = 100;
 /** From the close frame to the end of a socket whose peer does not answer it. */
 export const CLOSE_GRACE_MS = 2_000;
+/** How often it is looked at how much of unfinished frames all sockets hold. */
+export const INTAKE_CHECK_MS = 250;

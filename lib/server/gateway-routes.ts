@@ -7,6 +7,7 @@ import type { WebSocket } from 'ws';
 import { GreenroomError } from '../errors.ts';
 import { CLOSE_GRACE_MS } from '../gateway/bounds.ts';
 import { Gateway } from '../gateway/gateway.ts';
+import { Intake } from '../gateway/intake.ts';
 import { BACKEND_NAME, requireGateway } from '../gateway/options.ts';
 import type { GatewayOptions } from '../gateway/options.ts';
 import { CredentialPolicy } from '../gateway/policy.ts';
@@ -37,6 +38,7 @@ export async function registerGateway(
     peers,
     checkPayload: (bytes) => supervisor.checkPayload(bytes),
   });
+  const intake = new Intake(limits, log);
   await app.register(websocket, {
     // The plugin lets a socket live on after an error of its handler; nothing would ever end it.
     errorHandler: (error: Error, socket: WebSocket) => {
@@ -46,6 +48,7 @@ export async function registerGateway(
     },
     preClose(this: FastifyInstance, done: () => void) {
       gateway.close();
+      intake.close();
       endAll(this.websocketServer.clients);
       this.websocketServer.close();
       done();
@@ -64,6 +67,7 @@ export async function registerGateway(
     wsHandler: (socket, request) => {
       const policy = authenticate(request);
       if (policy === null) return socket.close(INTERNAL_ERROR);
+      intake.watch(socket, request.raw.socket);
       gateway.accept(socket, request.raw.socket, policy);
     },
   });

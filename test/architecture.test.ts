@@ -41,7 +41,7 @@ const LAYERS = [
   ['actor.ts', 'type:limits.ts'],
   ['observe/', BASE],
   ['protocol/', 'protocol/ errors.ts limits.ts'],
-  ['config.ts config-options.ts', 'config-options.ts observe/ errors.ts limits.ts'],
+  ['config.ts config-options.ts', 'config-options.ts gateway/options.ts observe/ errors.ts limits.ts'],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],
   ['../actors/', 'actor.ts'],

@@ -4,7 +4,7 @@
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { createBearerCheck } from '../protocol/bearer.ts';
-import { BACKEND_NAME } from './options.ts';
+import { BACKEND_NAME } from './options-schema.ts';
 import type { CredentialOptions } from './options.ts';
 import { CredentialPolicy } from './policy.ts';
 import type { Policy } from './remote.ts';

@@ -8,6 +8,9 @@ import type { Payload } from '../protocol/payload.ts';
 import { requireValid } from '../protocol/issues.ts';
 import type { Policy, Remote } from './remote.ts';
 
+/** Characters of what was asked for that a message repeats. */
+const MAX_SHOWN_CHARS = 300;
+
 /** What a remote says of itself; what it leaves out stays as it was. */
 export interface SelfDescription {
   readonly name?: string;
@@ -49,6 +52,7 @@ export function engineFunction<S extends v.GenericSchema>(
   return {
     description,
     run: (input, call) => {
+      if (Array.isArray(input)) throw notAnObject(); // to the schema it would be an object without keys
       const answer = run(requireValid(schema, input ?? {}, 'deserialization_error'), call);
       return answer instanceof Promise ? answer.then(encode) : answer instanceof Encoded ? answer.text : encode(answer);
     },
@@ -87,9 +91,12 @@ export function tooLarge(bytes: number, limitBytes: number): GreenroomError {
   });
 }
 
+function notAnObject(): GreenroomError {
+  return GreenroomError.of('deserialization_error', {
+    details: { issues: [{ path: '', message: 'expected Object' }] },
+  });
+}
+
 export function notFound(what: string): GreenroomError {
   return GreenroomError.of('not_found', { message: `${what.slice(0, MAX_SHOWN_CHARS)} not found` });
 }
-
-/** Characters of what was asked for that a message repeats. */
-const MAX_SHOWN_CHARS = 300;

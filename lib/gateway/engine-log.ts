@@ -35,7 +35,7 @@ export function logFunctions(log: Logger): EngineFunctions {
         trace_id: traceIdOf(traceId),
         span_id: traceIdOf(spanId),
         text: cleanText(message, MAX_LOG_CHARS) ?? '',
-        data: data == null ? undefined : dataText(data),
+        data: data === undefined || data === null ? undefined : dataText(data),
       };
       log[level](
         Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)),

@@ -63,8 +63,8 @@ function typeFunctions({ book }: Triggers, limitBytes: number): EngineFunctions 
       const { requestFormat, callFormat } = type;
       return {
         ...typeRow(type),
-        ...(requestFormat != null && { configuration_schema: requestFormat }),
-        ...(callFormat != null && { request_schema: callFormat }),
+        ...(isGiven(requestFormat) && { configuration_schema: requestFormat }),
+        ...(isGiven(callFormat) && { request_schema: callFormat }),
         instance_count: book.ofType(id).size,
       };
     }),
@@ -145,6 +145,10 @@ function providerName(provider: TriggerType['provider'], id: string): string {
 
 function workerName({ owner, functionId }: Trigger): string {
   return owner?.name ?? firstSegment(functionId);
+}
+
+function isGiven(format: unknown): boolean {
+  return format !== undefined && format !== null;
 }
 
 function firstSegment(id: string): string {

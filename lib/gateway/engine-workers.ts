@@ -35,7 +35,7 @@ const Self = v.object({
 const Filter = v.object({ search: optional(v.string()), runtime: optional(v.string()), status: optional(v.string()) });
 const Wanted = v.object({ name: v.string() });
 
-type WorkerRow = Omit<ReturnType<typeof peerRow>, 'pid'>;
+type WorkerRow = ReturnType<typeof peerRow>;
 
 export function workerFunctions(parts: WorkerListParts): EngineFunctions {
   return {
@@ -49,7 +49,8 @@ export function workerFunctions(parts: WorkerListParts): EngineFunctions {
       return { success: true };
     }),
     'engine::workers::list': engineFunction('Lists workers.', Filter, ({ search, runtime, status }) => {
-      const rows = [...inProcessRows(parts), ...peerRows(parts.peers, status === 'disconnected')].filter(
+      const peers = peerViews(parts.peers, status === 'disconnected').filter(hasSaidItself);
+      const rows = [...inProcessRows(parts), ...peers.map(peerRow)].filter(
         (row) =>
           (typeof search !== 'string' || (row.name?.toLowerCase().includes(search.toLowerCase()) ?? false)) &&
           (typeof runtime !== 'string' || row.runtime === runtime) &&
@@ -73,11 +74,13 @@ function cleanDescription({ pid, ...texts }: v.InferOutput<typeof Self>): SelfDe
 }
 
 function workerInfo(parts: WorkerListParts, wanted: string, { policy }: EngineCall): object {
-  const { functions, peers, triggers } = parts;
-  const named = (row: WorkerRow): boolean => row.name === wanted || row.id === wanted;
+  const { functions, triggers } = parts;
+  const named = ({ name, id }: WorkerRow): boolean => name === wanted || id === wanted;
+  const peers = peerViews(parts.peers, false);
   // In-process first: a remote must not be able to pose as a part of the runtime.
-  const row = inProcessRows(parts).find(named) ?? livePeerRows(peers).sort(byName).find(named);
+  const row = inProcessRows(parts).find(named) ?? peers.map(peerRow).find(named);
   if (row === undefined) throw notFound(`Worker ${wanted}`);
+  const pid = peers.find(({ workerId }) => workerId === row.id)?.pid ?? null;
   const owned = [...functions.values()].filter(({ owner }) => owner.ownerId === row.id);
   const isRuntime = owned.some(({ owner }) => owner.origin === 'runtime');
   const shown = owned.filter((found) => mayList(policy, found) && (isRuntime || !isInternal(found)));
@@ -88,7 +91,7 @@ function workerInfo(parts: WorkerListParts, wanted: string, { policy }: EngineCa
     .triggers()
     .filter(({ owner }) => (isRuntime ? owner === null : owner?.ownerId === row.id));
   return {
-    worker: { ...row, internal: isRuntime },
+    worker: { ...row, ...(pid !== null && { pid }), internal: isRuntime },
     functions: shown.map(functionRow),
     trigger_types: types.map(typeRow),
     registered_triggers: bound.filter((trigger) => isVisible(trigger, functions, policy)).map(triggerRow),
@@ -115,18 +118,14 @@ function inProcessRows({ functions, version, startedAtMs }: WorkerListParts): Wo
   }));
 }
 
-/** Without sockets that never said what they are: they are connecting, or telling their telemetry. */
-function peerRows(peers: Peers, lost: boolean): WorkerRow[] {
-  const rows = livePeerRows(peers, lost).filter(({ pid, status }) => status === 'available' || pid !== undefined);
-  return rows.map(({ pid: _pid, ...row }) => row);
+function peerViews(peers: Peers, wantsLost: boolean): PeerView[] {
+  const wanted = peers.summaries().filter(({ status }) => (status === 'disconnected') === wantsLost);
+  return wanted.flatMap(({ workerId }) => peers.view(workerId) ?? []);
 }
 
-function livePeerRows(peers: Peers, lost = false): ReturnType<typeof peerRow>[] {
-  const wanted = peers.summaries().filter(({ status }) => (status === 'disconnected') === lost);
-  return wanted.flatMap(({ workerId }) => {
-    const view = peers.view(workerId);
-    return view === undefined ? [] : [peerRow(view)];
-  });
+/** A socket that never said what it is is connecting, or there for its telemetry only. */
+function hasSaidItself({ origin, pid }: PeerView): boolean {
+  return origin === 'group' || pid !== null;
 }
 
 function peerRow(view: PeerView) {
@@ -143,7 +142,6 @@ function peerRow(view: PeerView) {
     active_invocations: view.inFlight,
     isolation: view.isolation,
     ip_address: view.address,
-    ...(view.pid !== null && { pid: view.pid }),
   };
 }
 

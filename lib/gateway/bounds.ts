@@ -1,8 +1,30 @@
-// The bounds of the gateway that are no message limits and not for operators: what one session may leave with the runtime, and what
-// the runtime holds for all of them.
+// The bounds of the gateway that are no message limits: how long a peer may take, how much may wait for it, and what it may leave with
+// the runtime.
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
+
+/** From the upgrade to a session that is ready, an auth function included; the frames that arrive meanwhile wait. */
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** How often a peer is pinged. */
+export const PING_INTERVAL_MS = 20_000;
+/** Pings in a row after which nothing at all had come: the socket is half-open. Found within 60 s. */
+export const MAX_SILENT_PINGS = 2;
+/** Bytes that wait to be written to one peer; above it calls of its functions are refused and results to it replaced by an error. */
+export const MAX_UNSENT_BYTES = 64 * MiB;
+/** Calls that a session had made when it went, and that are told `invocation_stopped` when it reattaches. */
+export const MAX_ORPHANS = 256;
+/** `traceparent` is 55 characters by its standard; `baggage` may have 8,192 bytes. Longer ones are dropped. */
+export const MAX_TRACEPARENT_CHARS = 256;
+export const MAX_BAGGAGE_CHARS = 8 * KiB;
+/** Encoded metadata of a call; it is parsed on the main thread. */
+export const MAX_METADATA_BYTES = 64 * KiB;
+/** What a session whose line is full is told to wait. */
+export const BUSY_RETRY_MS = 100;
+/** From the close frame to the end of a socket whose peer does not answer it. */
+export const CLOSE_GRACE_MS = 2_000;
+/** How often it is looked at how much of unfinished frames all sockets hold. */
+export const INTAKE_CHECK_MS = 250;
 
 // --- triggers ---
 
@@ -38,5 +60,3 @@ export const MAX_LOG_CHARS = 2_048;
 export const FUNCTIONS_PER_INFO = 32;
 /** Characters of a trigger's config in its summary. */
 export const CONFIG_SUMMARY_CHARS = 80;
-/** Characters of a baggage header that are read (W3C asks for at least this many). */
-export const MAX_BAGGAGE_CHARS = 8_192;

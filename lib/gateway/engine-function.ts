@@ -7,24 +7,15 @@ import { encode, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { requireValid } from '../protocol/issues.ts';
 import type { Policy, Remote } from './remote.ts';
+import type { RemoteProfile } from './session.ts';
 
 /** Characters of what was asked for that a message repeats. */
 const MAX_SHOWN_CHARS = 300;
 
-/** What a remote says of itself; what it leaves out stays as it was. */
-export interface SelfDescription {
-  readonly name?: string;
-  readonly description?: string;
-  readonly runtime?: string;
-  readonly version?: string;
-  readonly os?: string;
-  readonly isolation?: string;
-  readonly pid?: number;
-}
-
 /** A session, as the runtime's own functions know it. */
 export interface DescribedRemote extends Remote {
-  describe(self: SelfDescription): void;
+  /** What it has said of itself; `engine::workers::register` writes it. */
+  readonly profile: RemoteProfile;
 }
 
 export interface EngineCall extends FunctionCall {

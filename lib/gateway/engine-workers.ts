@@ -11,10 +11,11 @@ import type { Functions } from '../functions/registry.ts';
 import type { PeerView } from '../protocol/views.ts';
 import { MAX_LABEL_CHARS } from './bounds.ts';
 import { engineFunction, listing, notFound, optional } from './engine-function.ts';
-import type { EngineCall, EngineFunctions, SelfDescription } from './engine-function.ts';
+import type { EngineCall, EngineFunctions } from './engine-function.ts';
 import { functionRow, mayList } from './engine-functions-list.ts';
 import { isVisible, triggerRow, typeRow } from './engine-triggers.ts';
 import { cleanText } from './labels.ts';
+import type { RemoteProfile } from './session.ts';
 import type { Triggers } from './triggers.ts';
 
 export interface WorkerListParts {
@@ -44,7 +45,7 @@ export function workerFunctions(parts: WorkerListParts): EngineFunctions {
         const message = 'Only a remote that is connected can say what it is.';
         throw GreenroomError.of('unsupported_operation', { message });
       }
-      session.describe(cleanDescription(self));
+      Object.assign(session.profile, cleanDescription(self));
       parts.triggers.workerChanged('worker_metadata_updated', session.ownerId);
       return { success: true };
     }),
@@ -65,10 +66,10 @@ export function workerFunctions(parts: WorkerListParts): EngineFunctions {
 }
 
 /** What is blank, or has nothing that can be shown, is as good as not said. */
-function cleanDescription({ pid, ...texts }: v.InferOutput<typeof Self>): SelfDescription {
+function cleanDescription({ pid, ...texts }: v.InferOutput<typeof Self>): Partial<RemoteProfile> {
   const said = TEXTS.map((key) => [key, cleanText(texts[key] ?? '', MAX_LABEL_CHARS)] as const);
   return {
-    ...(Object.fromEntries(said.filter(([, text]) => text !== undefined)) as SelfDescription),
+    ...(Object.fromEntries(said.filter(([, text]) => text !== undefined)) as Partial<RemoteProfile>),
     ...(typeof pid === 'number' && { pid }),
   };
 }

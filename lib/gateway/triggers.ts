@@ -167,14 +167,16 @@ export class Triggers {
     const trigger: Trigger = {
       id: admitted.triggerId,
       triggerType: admitted.triggerType,
-      functionId: policy === null ? admitted.functionId : policy.toRegistered(admitted.functionId),
+      functionId: admitted.functionId,
       config: admitted.config,
       metadata: admitted.metadata,
       owner: maker,
       policy,
       asGiven,
     };
-    const refusal = this.#refusal(trigger);
+    // Of what the runtime fires it is asked each time; what a remote fires is called in that remote's name, so it has to be asked here.
+    const isEngine = this.book.type(trigger.triggerType)?.provider === null;
+    const refusal = isEngine ? null : this.#refusal(trigger);
     if (refusal !== null) throw refusal;
     return trigger;
   }

@@ -101,6 +101,7 @@ function viewOf(remote: FakeRemote, functions: Functions, given: Partial<PeerVie
     pid: 7,
     isolation: null,
     address: '127.0.0.1',
+    refused: [],
     ...given,
   };
 }

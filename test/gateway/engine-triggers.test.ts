@@ -114,7 +114,7 @@ describe('engine::registered-triggers', () => {
 describe('engine::register_trigger', () => {
   test('binds a trigger that outlives the session, until engine::unregister_trigger ends it', async (t) => {
     const { triggers, connect, callAs, call } = setUpEngine(t);
-    const { remote } = connect('w1', {}, { toRegistered: (id) => `p::${id}` });
+    const { remote } = connect('w1', {}, { admit: (asked) => ({ ...asked, functionId: 'p::a::b' }) });
     const request = { trigger_type: 'clock', function_id: 'a::b', config: { every: 1 }, metadata: { m: 1 } };
     const { id } = (await callAs('w1', 'register_trigger', request)) as { id: string };
     triggers.sessionEnded(remote);

@@ -39,6 +39,7 @@ describe('engine::workers::register', () => {
   test('describes the session that calls it, cleaned and cut, and nothing else of the payload counts', async (t) => {
     const { connect, callAs } = setUpEngine(t);
     const [{ remote }, { remote: other }] = [connect('w1'), connect('w2')];
+    const before = { ...other.profile };
     const said = {
       _caller_worker_id: 'w2',
       runtime: 'node',
@@ -51,10 +52,16 @@ describe('engine::workers::register', () => {
       telemetry: { amplitude_api_key: 'k' },
     };
     assert.deepEqual(await callAs('w1', 'workers::register', said), { success: true });
-    assert.deepEqual(remote.described, [
-      { runtime: 'node', version: '0.22.1', name: 'shop', description: 'x'.repeat(280), pid: 12 },
-    ]);
-    assert.deepEqual(other.described, []);
+    assert.deepEqual(remote.profile, {
+      name: 'shop',
+      description: 'x'.repeat(280),
+      runtime: 'node',
+      version: '0.22.1',
+      os: null,
+      pid: 12,
+      isolation: null,
+    });
+    assert.deepEqual(other.profile, before);
   });
 
   test('is told to those who listen for workers', async (t) => {
@@ -76,13 +83,14 @@ describe('engine::workers::register', () => {
   test('refuses a caller that is no session, and a payload that does not fit', async (t) => {
     const { connect, call, callAs } = setUpEngine(t);
     const { remote, disconnect } = connect('w1');
+    const before = { ...remote.profile };
     assert.equal(await codeOf(call('workers::register', { name: 'x' })), 'unsupported_operation');
     assert.equal(await codeOf(callAs('an-actor', 'workers::register', {})), 'unsupported_operation');
     for (const bad of [{ pid: 'x' }, { pid: -1 }, { name: 5 }, [1], 'text', 7])
       assert.equal(await codeOf(callAs('w1', 'workers::register', bad)), 'deserialization_error', JSON.stringify(bad));
     disconnect();
     assert.equal(await codeOf(callAs('w1', 'workers::register', {})), 'invocation_stopped');
-    assert.deepEqual(remote.described, []);
+    assert.deepEqual(remote.profile, before);
   });
 });
 

@@ -1,17 +1,15 @@
 // A remote without a socket: what it is sent can be read, and what its credential allows is given by the test.
 
 import type { FunctionOwner } from '../../lib/functions/function.ts';
-import type { SelfDescription } from '../../lib/gateway/engine-function.ts';
 import type { OutgoingFrame } from '../../lib/gateway/frames.ts';
 import type { Policy, Remote } from '../../lib/gateway/remote.ts';
+import type { RemoteProfile } from '../../lib/gateway/session.ts';
 
 export interface FakeRemote extends Remote {
   readonly sent: OutgoingFrame[];
   /** Everything that it was sent since the last look. */
   take(): OutgoingFrame[];
-  /** What it said of itself, in order. */
-  readonly described: SelfDescription[];
-  describe(self: SelfDescription): void;
+  readonly profile: RemoteProfile;
   /** From now on nothing can be sent to it. */
   isClosed: boolean;
 }
@@ -27,6 +25,7 @@ export function policyOf(given: Partial<Policy> = {}): Policy {
     callRefusal: () => null,
     listRefusal: () => null,
     admit: (registration) => registration,
+    forget: () => undefined,
     middlewareFunctionId: null,
     context: null,
     ...given,
@@ -46,8 +45,15 @@ export function fakeRemote(
     serve,
     sent: [],
     take: () => remote.sent.splice(0),
-    described: [],
-    describe: (self) => void remote.described.push(self),
+    profile: {
+      name: ownerId,
+      description: null,
+      runtime: null,
+      version: null,
+      os: null,
+      pid: null,
+      isolation: null,
+    },
     isClosed: false,
     send: (frame) => {
       if (!remote.isClosed) remote.sent.push(frame);

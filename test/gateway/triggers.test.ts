@@ -183,7 +183,10 @@ describe('a trigger type', () => {
 
 describe('the policy of a session', () => {
   const forbidden = () => GreenroomError.of('forbidden');
-  const prefixed = { toRegistered: (id: string) => `p::${id}`, toPeer: (id: string) => id.slice(3) };
+  const prefixed = {
+    admit: <R extends Registration>(registration: R): R =>
+      registration.kind === 'trigger' ? { ...registration, functionId: `p::${registration.functionId}` } : registration,
+  };
 
   test('puts the prefix on the function of a trigger; the session is answered in its own names', async (t) => {
     const { triggers } = setUp(t);
@@ -217,9 +220,9 @@ describe('the policy of a session', () => {
       asked.push(registration);
       if (registration.kind === 'trigger_type') return { ...registration, triggerType: 'x-clock' };
       if (registration.kind !== 'trigger' || registration.triggerId === 't2') throw forbidden();
-      return { ...registration, triggerId: 'x-t1', triggerType: 'x-clock', functionId: 'a::tock' };
+      return { ...registration, triggerId: 'x-t1', triggerType: 'x-clock', functionId: 'p::a::tock' };
     };
-    const [provider, user] = [fakeRemote('provider', { admit }), fakeRemote('user', { admit, ...prefixed })];
+    const [provider, user] = [fakeRemote('provider', { admit }), fakeRemote('user', { admit })];
     await triggers.handle(provider, typeFrame('clock'));
     await triggers.handle(user, bindFrame('t1'));
     await triggers.handle(user, bindFrame('t2'));

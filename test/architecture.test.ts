@@ -25,9 +25,11 @@ const LAYERS = [
   ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts observe/ protocol/ supervisor/')}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
+  // Loaded only when the gateway is on.
+  ['server/gateway-routes.ts', `server/ supervisor/ gateway/ channels/ ${FUNCTIONS} ${BASE}`],
   [
     'server/',
-    `server/ supervisor/ lazy:gateway/ type:gateway/ channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
+    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:gateway/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
   ],
   [
     'supervisor/',
@@ -59,14 +61,14 @@ const PACKAGES: Record<string, string> = {
   comlink: 'host/',
   commander: 'cli.ts cli/',
   fastify: 'server/',
-  '@fastify/websocket': 'lazy:server/',
+  '@fastify/websocket': 'server/gateway-routes.ts',
   node: '* ../actors/',
   pino: 'observe/',
   piscina: 'host/pool.ts',
   'secure-json-parse': '*',
   undici: 'client/',
   uuid: 'supervisor/ server/ runtime.ts',
-  ws: 'type:gateway/ type:server/',
+  ws: 'type:gateway/ type:server/gateway-routes.ts',
   valibot: '* !errors.ts !limits.ts ../actors/',
 };
 

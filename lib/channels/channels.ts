@@ -24,16 +24,14 @@ export class Channels {
   readonly #now: () => number;
   readonly #entries = new Map<string, Entry>();
   readonly #owned = new Map<ChannelOwner, Set<Channel>>();
-  readonly #expireTimer: NodeJS.Timeout;
+  /** Runs while there are channels. */
+  #expireTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   /** @param now monotonic, in ms */
   constructor(limits: Limits, now: () => number = () => performance.now()) {
     this.#limits = limits;
     this.#now = now;
-    const everyMs = Math.min(EXPIRE_EVERY_MS, Math.ceil(limits.channelIdleMs / 2));
-    this.#expireTimer = setInterval(() => this.expire(), everyMs);
-    this.#expireTimer.unref();
   }
 
   /** Channels that are not over. */
@@ -61,6 +59,7 @@ export class Channels {
       onOver: () => this.#forget(channelId, channel, owner),
     });
     this.#entries.set(channelId, { channel, accessKey: Buffer.from(accessKey) });
+    this.#startTimer();
     if (owner !== null) this.#ownedBy(owner).add(channel);
     const ref = { channel_id: channelId, access_key: accessKey };
     return { reader: { ...ref, direction: 'read' }, writer: { ...ref, direction: 'write' } };
@@ -97,7 +96,6 @@ export class Channels {
   /** The runtime ends; no channel can be made from now on. */
   closeAll(): void {
     this.#isClosed = true;
-    clearInterval(this.#expireTimer);
     for (const { channel } of this.#entries.values()) channel.close('runtime_closed');
   }
 
@@ -111,6 +109,11 @@ export class Channels {
     return entry.channel;
   }
 
+  #startTimer(): void {
+    const everyMs = Math.min(EXPIRE_EVERY_MS, Math.ceil(this.#limits.channelIdleMs / 2));
+    this.#expireTimer ??= setInterval(() => this.expire(), everyMs).unref();
+  }
+
   #ownedBy(owner: ChannelOwner): Set<Channel> {
     const owned = this.#owned.get(owner) ?? new Set();
     this.#owned.set(owner, owned);
@@ -119,6 +122,10 @@ export class Channels {
 
   #forget(channelId: string, channel: Channel, owner: ChannelOwner): void {
     this.#entries.delete(channelId);
+    if (this.#entries.size === 0) {
+      clearInterval(this.#expireTimer);
+      this.#expireTimer = undefined;
+    }
     const owned = this.#owned.get(owner);
     if (owned?.delete(channel) === true && owned.size === 0) this.#owned.delete(owner);
   }

@@ -1,7 +1,7 @@
 // Messages on their way between a thread and the channels: many in one piece of memory, which is handed over and not copied once more.
 // A message by itself would drag along whatever else lies in the memory that it was cut from.
 
-import { PACK_BYTES } from './bounds.ts';
+import { PACK_BYTES, PACK_MESSAGES } from './bounds.ts';
 import type { Message } from './end.ts';
 
 /** Crosses a port by moving its memory; see services.ts. */
@@ -20,7 +20,7 @@ export class MessagePack {
   static of(next: () => Message | null): MessagePack {
     const messages: Message[] = [];
     let size = 0;
-    while (size < PACK_BYTES) {
+    while (size < PACK_BYTES && messages.length < PACK_MESSAGES) {
       const message = next();
       if (message === null) break;
       messages.push(message);

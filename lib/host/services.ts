@@ -5,6 +5,8 @@
 import type { MessagePort, TransferListItem } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeAdapter from 'comlink/dist/umd/node-adapter.js';
+import { MessagePack } from '../channels/pack.ts';
+import type { ChannelOptions, ChannelRef, ChannelRefs } from '../channels/ref.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
@@ -41,6 +43,15 @@ export interface RuntimeServices {
   stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
   invoke(workerId: string, functionId: string, payload: Payload): Promise<Payload>;
   after(workerId: string, delayMs: number, input: Payload): Promise<void>;
+  createChannel(workerId: string, options: ChannelOptions): ChannelRefs;
+  /** Takes the end; the worker calls it by the number from then on. */
+  takeChannel(workerId: string, ref: ChannelRef): number;
+  /** Waits for messages; null when the writer is through. */
+  readChannel(workerId: string, handle: number): Promise<MessagePack | null>;
+  /** Resolves when there is room again. */
+  writeChannel(workerId: string, handle: number, pack: MessagePack): Promise<void>;
+  /** `isWhole`: a writer is through, and has not merely gone. */
+  endChannel(workerId: string, handle: number, isWhole: boolean): void;
 }
 
 /** The peer's functions, called over a port. */
@@ -69,6 +80,16 @@ Comlink.transferHandlers.set('throw', {
   },
 });
 
+/** Messages cross with their memory, which is gone from where they come from. */
+Comlink.transferHandlers.set('messages', {
+  canHandle: (value): value is MessagePack => value instanceof MessagePack,
+  serialize: ({ bytes, lengths, isText }: MessagePack): [unknown, TransferListItem[]] => [
+    { bytes, lengths, isText },
+    [bytes.buffer],
+  ],
+  deserialize: ({ bytes, lengths, isText }: MessagePack) => new MessagePack(bytes, lengths, isText),
+});
+
 /** Serves an object over a port. What it throws and is not ours becomes `internal`. */
 export function serveCalls<T extends object>(calls: T, port: MessagePort): void {
   const guarded = Object.fromEntries(
@@ -94,4 +115,17 @@ export function peerCalls<T extends object>(names: readonly (keyof T & string)[]
 }
 
 export const HOST_CALLS = ['hello', 'startWorkers', 'stopWorker', 'validate', 'inspect', 'heapBytes', 'close'] as const;
-export const SERVICE_CALLS = ['log', 'ask', 'tell', 'create', 'stop', 'invoke', 'after'] as const;
+export const SERVICE_CALLS = [
+  'log',
+  'ask',
+  'tell',
+  'create',
+  'stop',
+  'invoke',
+  'after',
+  'createChannel',
+  'takeChannel',
+  'readChannel',
+  'writeChannel',
+  'endChannel',
+] as const;

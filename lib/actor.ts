@@ -3,11 +3,11 @@
 
 import type { Readable, Writable } from 'node:stream';
 import type { GenericSchema, InferInput, InferOutput } from 'valibot';
-import type { ChannelOptions, ChannelRef, ChannelRefs } from './channels/ref.ts';
+import type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 import type { ReadableOptions } from './channels/streams.ts';
 import type { MailboxLimits } from './limits.ts';
 
-export type { ChannelOptions, ChannelRef, ChannelRefs } from './channels/ref.ts';
+export type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 export type { ReadableOptions } from './channels/streams.ts';
 export type { MailboxLimits } from './limits.ts';
 

@@ -8,7 +8,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { Channels } from './channels/channels.ts';
 import { createChannel, openChannel } from './channels/open.ts';
 import type { RuntimeChannel } from './channels/open.ts';
-import type { ChannelOptions, ChannelRef } from './channels/ref.ts';
+import type { ChannelOptions, ChannelRef } from './protocol/channel-ref.ts';
 import type { ReadableOptions } from './channels/streams.ts';
 import { GreenroomError } from './errors.ts';
 import type { Readable, Writable } from 'node:stream';

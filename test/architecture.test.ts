@@ -38,7 +38,7 @@ const LAYERS = [
   ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts channels/ ${BASE}`], // thread end, and what both share
   ['store/', `store/ ${BASE}`],
   ['client/', 'client/ protocol/ errors.ts limits.ts'],
-  ['actor.ts', 'type:limits.ts type:channels/'],
+  ['actor.ts', 'type:limits.ts type:channels/ type:protocol/'],
   ['observe/', BASE],
   ['protocol/', 'protocol/ errors.ts limits.ts'],
   ['config.ts config-options.ts', 'config-options.ts observe/ errors.ts limits.ts'],

@@ -6,7 +6,7 @@ import { GreenroomError } from '../errors.ts';
 import { CHANNEL_BUFFER_BYTES } from '../limits.ts';
 import { payloadTooLarge } from '../protocol/payload.ts';
 import type { CloseReason, CountingWriteEnd, Message, ReadEnd } from './end.ts';
-import type { ChannelDirection } from './ref.ts';
+import type { ChannelDirection } from '../protocol/channel-ref.ts';
 
 export interface ChannelSettings {
   readonly maxMessages: number;

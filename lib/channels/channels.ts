@@ -9,7 +9,7 @@ import type { Limits } from '../limits.ts';
 import { EXPIRE_EVERY_MS } from './bounds.ts';
 import { Channel } from './channel.ts';
 import type { CountingWriteEnd, ReadEnd } from './end.ts';
-import type { ChannelOptions, ChannelRef, ChannelRefs } from './ref.ts';
+import type { ChannelOptions, ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 
 /** Who made a channel, compared by identity; null: nobody whose end would be known. */
 export type ChannelOwner = object | string | null;

@@ -2,8 +2,8 @@
 
 import type { Readable, Writable } from 'node:stream';
 import type { Channels } from './channels.ts';
-import { requireChannelRef } from './ref.ts';
-import type { ChannelOptions, ChannelRef, ChannelRefs } from './ref.ts';
+import { requireChannelRef } from '../protocol/channel-ref.ts';
+import type { ChannelOptions, ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 import { readableOf, writableOf } from './streams.ts';
 import type { ReadableOptions } from './streams.ts';
 

@@ -5,8 +5,8 @@
 import type { WebSocket } from 'ws';
 import type { Channels } from '../channels/channels.ts';
 import type { ReadEnd, WriteEnd } from '../channels/end.ts';
-import { requireChannelRef } from '../channels/ref.ts';
-import type { ChannelRef } from '../channels/ref.ts';
+import { requireChannelRef } from '../protocol/channel-ref.ts';
+import type { ChannelRef } from '../protocol/channel-ref.ts';
 import { asGreenroomError } from '../errors.ts';
 import type { GreenroomError } from '../errors.ts';
 

@@ -4,8 +4,8 @@
 import type { Readable, Writable } from 'node:stream';
 import type { ActorChannel, ActorContext, ActorLog } from '../actor.ts';
 import type { MessagePack } from '../channels/pack.ts';
-import { requireChannelRef } from '../channels/ref.ts';
-import type { ChannelOptions, ChannelRef } from '../channels/ref.ts';
+import { requireChannelRef } from '../protocol/channel-ref.ts';
+import type { ChannelOptions, ChannelRef } from '../protocol/channel-ref.ts';
 import { readableOf, writableOf } from '../channels/streams.ts';
 import type { ReadableOptions } from '../channels/streams.ts';
 import { GreenroomError } from '../errors.ts';

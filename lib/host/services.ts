@@ -6,7 +6,7 @@ import type { MessagePort, TransferListItem } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeAdapter from 'comlink/dist/umd/node-adapter.js';
 import { MessagePack } from '../channels/pack.ts';
-import type { ChannelOptions, ChannelRef, ChannelRefs } from '../channels/ref.ts';
+import type { ChannelOptions, ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';

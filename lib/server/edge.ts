@@ -2,6 +2,7 @@
 // is decided on this side of it.
 
 import type { FastifyInstance } from 'fastify';
+import type { Channels } from '../channels/channels.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { BodyReader } from './body.ts';
@@ -11,6 +12,7 @@ import type { Wakeup } from '../protocol/wakeup.ts';
 
 export interface Edge {
   readonly supervisor: Supervisor;
+  readonly channels: Channels;
   readonly log: Logger;
   readonly waits: Waits;
   readonly bodies: BodyReader;

@@ -4,8 +4,8 @@
 import { MessagePack } from '../channels/pack.ts';
 import type { Channels } from '../channels/channels.ts';
 import type { ReadEnd, WriteEnd } from '../channels/end.ts';
-import { requireChannelRef } from '../channels/ref.ts';
-import type { ChannelOptions, ChannelRef, ChannelRefs } from '../channels/ref.ts';
+import { requireChannelRef } from '../protocol/channel-ref.ts';
+import type { ChannelOptions, ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 import { GreenroomError } from '../errors.ts';
 import type { RuntimeServices } from '../host/services.ts';
 import type { Supervisor } from './supervisor.ts';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { Channels } from '../../lib/channels/channels.ts';
-import type { ChannelRef } from '../../lib/channels/ref.ts';
+import type { ChannelRef } from '../../lib/protocol/channel-ref.ts';
 import { MAX_CHANNEL_MESSAGES, resolveLimits } from '../../lib/limits.ts';
 import type { Limits } from '../../lib/limits.ts';
 

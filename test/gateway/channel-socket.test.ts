@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { WebSocket } from 'ws';
-import type { ChannelRef } from '../../lib/channels/ref.ts';
+import type { ChannelRef } from '../../lib/protocol/channel-ref.ts';
 import { serveChannelSocket } from '../../lib/gateway/channel-socket.ts';
 import { CHANNEL_BUFFER_BYTES } from '../../lib/limits.ts';
 import { eventually } from '../support/start-runtime.ts';

@@ -7,7 +7,7 @@ import Fastify from 'fastify';
 import websocket from '@fastify/websocket';
 import { WebSocket } from 'ws';
 import { Channels } from '../../lib/channels/channels.ts';
-import type { ChannelRef, ChannelRefs } from '../../lib/channels/ref.ts';
+import type { ChannelRef, ChannelRefs } from '../../lib/protocol/channel-ref.ts';
 import { asGreenroomError } from '../../lib/errors.ts';
 import { requireChannelEnd, serveChannelSocket } from '../../lib/gateway/channel-socket.ts';
 import { resolveLimits } from '../../lib/limits.ts';

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
-import type { ChannelRef } from '../../lib/channels/ref.ts';
+import type { ChannelRef } from '../../lib/protocol/channel-ref.ts';
 import { CHANNEL_BUFFER_BYTES, SERVICE_CALLS_IN_FLIGHT } from '../../lib/limits.ts';
 import type { Runtime, RuntimeOptions } from '../../lib/runtime.ts';
 import type { WorkerHandle } from '../../lib/supervisor/handle.ts';

@@ -2,7 +2,7 @@
 // language, so it has one spelling everywhere: that of the wire.
 
 import * as v from 'valibot';
-import { requireValid } from '../protocol/issues.ts';
+import { requireValid } from './issues.ts';
 
 export type ChannelDirection = 'read' | 'write';
 

@@ -44,7 +44,10 @@ const LAYERS = [
   ['actor.ts', 'type:limits.ts'],
   ['observe/', BASE],
   ['protocol/', 'protocol/ errors.ts limits.ts'],
-  ['config.ts config-options.ts', 'config-options.ts type:gateway/options.ts gateway/options-schema.ts observe/ errors.ts limits.ts'],
+  [
+    'config.ts config-options.ts',
+    'config-options.ts type:gateway/options.ts gateway/options-schema.ts observe/ errors.ts limits.ts',
+  ],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],
   ['../actors/', 'actor.ts'],

@@ -145,8 +145,14 @@ describe('results with something wrong in them', () => {
     ['an error that is a number', (id) => `"invocation_id":"${id}","error":7`],
     ['an error that is a list', (id) => `"invocation_id":"${id}","error":[]`],
     ['an error with a code that is no text', (id) => `"invocation_id":"${id}","error":{"code":{},"message":[]}`],
-    ['an error with a code that is no word', (id) => `"invocation_id":"${id}","error":{"code":"a b\\u0000","message":"x"}`],
-    ['an error that claims to be our own fault', (id) => `"invocation_id":"${id}","error":{"code":"internal","message":"x"}`],
+    [
+      'an error with a code that is no word',
+      (id) => `"invocation_id":"${id}","error":{"code":"a b\\u0000","message":"x"}`,
+    ],
+    [
+      'an error that claims to be our own fault',
+      (id) => `"invocation_id":"${id}","error":{"code":"internal","message":"x"}`,
+    ],
     ['an error that is no JSON', (id) => `"invocation_id":"${id}","error":{"code"}`],
   ];
 
@@ -159,18 +165,29 @@ describe('results with something wrong in them', () => {
       const { invocation_id } = await callee.nextCall();
       callee.send(`{"type":"invocationresult",${members(invocation_id as string)}}`);
       assert.equal((await answer).error?.code, 'invocation_failed');
-      assert.deepEqual(log.filter(({ level }) => level === 'error'), []);
+      assert.deepEqual(
+        log.filter(({ level }) => level === 'error'),
+        [],
+      );
       assert.equal(runtime.peers.view(callee.workerId)?.inFlight, 0);
     });
   }
 
   // Codes of errors that carry details with us; from a peer they carry none.
-  for (const code of ['payload_too_large', 'worker_busy', 'timeout', 'invalid_request', 'function_not_found', 'sold_out']) {
+  for (const code of [
+    'payload_too_large',
+    'worker_busy',
+    'timeout',
+    'invalid_request',
+    'function_not_found',
+    'sold_out',
+  ]) {
     test(`an error with the code ${code} and nothing else reaches the caller, remote or not`, async (t) => {
       const { connect, runtime } = await startGateway(t);
       const [caller, callee] = [await connect(), await connect()];
       await callee.serve('f');
-      const fail = ({ invocation_id }: Frame) => callee.send({ type: 'invocationresult', invocation_id, error: { code } });
+      const fail = ({ invocation_id }: Frame) =>
+        callee.send({ type: 'invocationresult', invocation_id, error: { code } });
       const answer = caller.call('f');
       fail(await callee.nextCall());
       const { error } = await answer;

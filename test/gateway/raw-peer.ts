@@ -59,8 +59,11 @@ export class RawPeer {
   readonly ready: Promise<void>;
   workerId = '';
   token = '';
-  readonly #waiting: { fits: (frame: Frame) => boolean; resolve: (frame: Frame) => void; reject: (e: Error) => void }[] =
-    [];
+  readonly #waiting: {
+    fits: (frame: Frame) => boolean;
+    resolve: (frame: Frame) => void;
+    reject: (e: Error) => void;
+  }[] = [];
   readonly #handlers = new Map<string, (call: Frame) => unknown>();
   #calls = 0;
 
@@ -149,4 +152,3 @@ export class RawPeer {
     else this.#waiting.splice(place, 1)[0]?.resolve(frame);
   }
 }
-

@@ -70,8 +70,20 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
   if (typeof inFile?.value === 'object' && given.get('gateway')?.value === 'on') given.set('gateway', inFile);
   const result = v.safeParse(configSchema, Object.fromEntries([...given].map(([key, { value }]) => [key, value])));
   if (!result.success) throw refusal(result.issues, given);
-  const { bind, runtimeId, displayName, store, dataDir, actors, hosts, tokenFile, logLevel, drainMs, gateway, ...rest } =
-    result.output;
+  const {
+    bind,
+    runtimeId,
+    displayName,
+    store,
+    dataDir,
+    actors,
+    hosts,
+    tokenFile,
+    logLevel,
+    drainMs,
+    gateway,
+    ...rest
+  } = result.output;
   const limits = requireLimits(rest, given);
   return Object.freeze({
     bind: Object.freeze(bind),

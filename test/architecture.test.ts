@@ -25,7 +25,10 @@ const LAYERS = [
   ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts observe/ protocol/ supervisor/')}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
-  ['server/', `server/ supervisor/ lazy:gateway/ type:gateway/ channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`],
+  [
+    'server/',
+    `server/ supervisor/ lazy:gateway/ type:gateway/ channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
+  ],
   [
     'supervisor/',
     `supervisor/ host/host.ts host/modules.ts type:host/services.ts store/log.ts store/store.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
@@ -41,7 +44,10 @@ const LAYERS = [
   ['actor.ts', 'type:limits.ts'],
   ['observe/', BASE],
   ['protocol/', 'protocol/ errors.ts limits.ts'],
-  ['config.ts config-options.ts', 'config-options.ts type:gateway/options.ts gateway/options-schema.ts observe/ errors.ts limits.ts'],
+  [
+    'config.ts config-options.ts',
+    'config-options.ts type:gateway/options.ts gateway/options-schema.ts observe/ errors.ts limits.ts',
+  ],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],
   ['../actors/', 'actor.ts'],

@@ -18,7 +18,11 @@ const CLOSE_SLACK_MS = 10_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Resolves to the exit code, once the runtime has been told to end and has drained. Rejects with `CannotStart`. */
-export async function start(config: Config, version: string, environment: ConfigSources['environment']): Promise<number> {
+export async function start(
+  config: Config,
+  version: string,
+  environment: ConfigSources['environment'],
+): Promise<number> {
   const [{ createLog }, { createRuntime }] = await Promise.all([import('../observe/pino.ts'), import('../runtime.ts')]);
   const log = createLog({ level: config.logLevel });
   reportFatalWith((thrown) => log.error(describeError(thrown), 'the process ends: an error was not caught'));
@@ -41,12 +45,10 @@ export async function start(config: Config, version: string, environment: Config
   });
   const [runtime, { startServer }] = await Promise.all([creating, import('../server/index.ts')]);
   const served = { runtime, token: token.value, host: bind.host, port: bind.port, log };
-  const server = await startServer({ ...served, ...(gateway && { gateway }) }).catch(
-    async (thrown: unknown) => {
-      await runtime.close({ deadlineMs: config.drainMs });
-      throw cannotListen(bind, thrown);
-    },
-  );
+  const server = await startServer({ ...served, ...(gateway && { gateway }) }).catch(async (thrown: unknown) => {
+    await runtime.close({ deadlineMs: config.drainMs });
+    throw cannotListen(bind, thrown);
+  });
 
   // Before the ready line: whoever has read it may send a signal.
   const ending = firstSignal();

@@ -124,7 +124,13 @@ export async function askHook<R extends Registration>(
       };
     }
     case 'trigger': {
-      const { triggerId: trigger_id, triggerType: trigger_type, functionId: function_id, config, metadata } = registration;
+      const {
+        triggerId: trigger_id,
+        triggerType: trigger_type,
+        functionId: function_id,
+        config,
+        metadata,
+      } = registration;
       const input = { trigger_id, trigger_type, function_id, config, metadata, context: told };
       const answer = accept(triggerAnswer, await call(functionId, input));
       requireSame(trigger_id, answer.trigger_id);

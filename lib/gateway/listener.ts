@@ -174,7 +174,8 @@ class ListenerPolicy implements Policy {
     if (given.kind === 'trigger_type' || changed.kind === 'trigger_type') return this.#credential.admit(changed);
     const { functionId } = given;
     if (changed.kind === 'trigger') {
-      const target = changed.functionId === functionId ? (this.#renamed.get(functionId) ?? functionId) : changed.functionId;
+      const target =
+        changed.functionId === functionId ? (this.#renamed.get(functionId) ?? functionId) : changed.functionId;
       return this.#credential.admit({ ...changed, functionId: target });
     }
     const admitted = this.#credential.admit(changed);

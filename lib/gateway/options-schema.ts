@@ -34,9 +34,13 @@ const wholeAboveZero = v.pipe(
   v.number('must be a whole number of at least 1'),
   v.check((value) => Number.isSafeInteger(value) && value >= 1, 'must be a whole number of at least 1'),
 );
-const pattern = text(`a pattern of 1 to ${MAX_PATTERN_CHARS} characters`, (value) => isBetween(value.length, 1, MAX_PATTERN_CHARS));
+const pattern = text(`a pattern of 1 to ${MAX_PATTERN_CHARS} characters`, (value) =>
+  isBetween(value.length, 1, MAX_PATTERN_CHARS),
+);
 const functionId = v.optional(
-  text(`the id of a function, 1 to ${MAX_FUNCTION_ID_CHARS} characters`, (value) => isBetween(value.length, 1, MAX_FUNCTION_ID_CHARS)),
+  text(`the id of a function, 1 to ${MAX_FUNCTION_ID_CHARS} characters`, (value) =>
+    isBetween(value.length, 1, MAX_FUNCTION_ID_CHARS),
+  ),
 );
 const listOf = <S extends v.GenericSchema>(item: S, what: string) =>
   v.pipe(
@@ -59,7 +63,10 @@ const keyed = (least: number) =>
   );
 
 const rights = {
-  name: text(`1 to 64 of A-Z a-z 0-9 . _ -, and not ${BACKEND_NAME}`, (value) => NAME.test(value) && value !== BACKEND_NAME),
+  name: text(
+    `1 to 64 of A-Z a-z 0-9 . _ -, and not ${BACKEND_NAME}`,
+    (value) => NAME.test(value) && value !== BACKEND_NAME,
+  ),
   call: v.optional(listOf(pattern, 'patterns')),
   expose: v.optional(listOf(pattern, 'patterns')),
   prefix: v.optional(

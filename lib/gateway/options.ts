@@ -15,7 +15,8 @@ export interface CredentialRights {
   /** Whether it may register functions that are called over HTTP on this machine. Default false. */
   readonly bridge?: boolean | undefined;
   /** Of each of its sessions; at most, and by default, what the runtime's limits say. */
-  readonly limits?: { readonly maxCallsInFlight?: number | undefined; readonly maxFunctions?: number | undefined } | undefined;
+  readonly limits?:
+    { readonly maxCallsInFlight?: number | undefined; readonly maxFunctions?: number | undefined } | undefined;
 }
 
 export interface CredentialOptions extends CredentialRights {

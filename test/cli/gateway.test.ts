@@ -45,9 +45,21 @@ describe('the option `gateway`', () => {
     ['in the file', { file: { gateway: 'off' } }, null],
     ['is on where the file says so', { file: { gateway: 'on' } }, {}],
     ['takes an object from the file', { file: { gateway: object } }, object],
-    ['is off when the flag says so, whatever the file holds', { flags: { gateway: 'off' }, file: { gateway: object } }, null],
-    ['keeps the object of the file when the flag says on', { flags: { gateway: 'on' }, file: { gateway: object } }, object],
-    ['keeps it when the variable says on', { environment: { GREENROOM_GATEWAY: 'on' }, file: { gateway: object } }, object],
+    [
+      'is off when the flag says so, whatever the file holds',
+      { flags: { gateway: 'off' }, file: { gateway: object } },
+      null,
+    ],
+    [
+      'keeps the object of the file when the flag says on',
+      { flags: { gateway: 'on' }, file: { gateway: object } },
+      object,
+    ],
+    [
+      'keeps it when the variable says on',
+      { environment: { GREENROOM_GATEWAY: 'on' }, file: { gateway: object } },
+      object,
+    ],
     [
       'is on when the flag says on and the variable off',
       { flags: { gateway: 'on' }, environment: { GREENROOM_GATEWAY: 'off' }, file: { gateway: object } },
@@ -63,7 +75,14 @@ describe('the option `gateway`', () => {
     const cwd = temporaryFolder(t);
     const gateway = {
       credentials: [
-        { ...CI, call: ['math::*'], expose: [], prefix: 'ci::a', bridge: true, limits: { maxCallsInFlight: 1, maxFunctions: 2 } },
+        {
+          ...CI,
+          call: ['math::*'],
+          expose: [],
+          prefix: 'ci::a',
+          bridge: true,
+          limits: { maxCallsInFlight: 1, maxFunctions: 2 },
+        },
         { name: 'web', tokenFile: 'web.token' },
       ],
       listeners: {
@@ -89,7 +108,10 @@ describe('a refusal of `gateway` names the place', () => {
     [{ credentials: ['x'] }, 'gateway.credentials[0] in g.json must be an object'],
     [{ credentials: [[]] }, 'gateway.credentials[0] in g.json must be an object'],
     [{ credentials: [{ tokenVariable: 'T' }] }, 'gateway.credentials[0].name in g.json is missing'],
-    [{ credentials: [{ name: 'ci' }] }, 'gateway.credentials[0] in g.json must have either a tokenFile or a tokenVariable'],
+    [
+      { credentials: [{ name: 'ci' }] },
+      'gateway.credentials[0] in g.json must have either a tokenFile or a tokenVariable',
+    ],
     [
       { credentials: [{ ...CI, tokenFile: 'x' }] },
       'gateway.credentials[0] in g.json must have either a tokenFile or a tokenVariable',
@@ -126,7 +148,10 @@ describe('a refusal of `gateway` names the place', () => {
       { listeners: { otel: {} } },
       'gateway.listeners in g.json must have names of 1 to 64 of a-z 0-9 -, and none of otel, ws, constructor, prototype',
     ],
-    [{ listeners: { a: { auth_function_id: 'x' } } }, 'gateway.listeners.a.auth_function_id in g.json is not an option'],
+    [
+      { listeners: { a: { auth_function_id: 'x' } } },
+      'gateway.listeners.a.auth_function_id in g.json is not an option',
+    ],
     [
       { listeners: { a: { exposeFunctions: [{ metadata: {} }] } } },
       'gateway.listeners.a.exposeFunctions[0].metadata in g.json must have from 1 to 1024 keys',
@@ -194,7 +219,8 @@ describe('the token of a credential', () => {
     for (const [credential, environment, message] of cases) {
       assert.throws(
         () => resolveGateway({ credentials: [credential as typeof CI] }, environment),
-        (thrown: unknown) => thrown instanceof CannotStart && message.test(thrown.message) && !/secret/.test(thrown.message),
+        (thrown: unknown) =>
+          thrown instanceof CannotStart && message.test(thrown.message) && !/secret/.test(thrown.message),
       );
     }
   });

@@ -18,14 +18,21 @@ interface Received {
 }
 
 /** Answers each request with what `answer` does; 200 by default. */
-async function startCollector(t: TestContext, answer: (response: ServerResponse) => unknown = (response) => response.end("{}")) {
+async function startCollector(
+  t: TestContext,
+  answer: (response: ServerResponse) => unknown = (response) => response.end('{}'),
+) {
   const received: Received[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { method, url, headers } = request;
-      received.push({ path: `${method} ${url}`, type: headers['content-type'], body: Buffer.concat(chunks).toString() });
+      received.push({
+        path: `${method} ${url}`,
+        type: headers['content-type'],
+        body: Buffer.concat(chunks).toString(),
+      });
       answer(response);
     });
   });

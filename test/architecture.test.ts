@@ -22,13 +22,16 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 const LAYERS = [
   ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
   ['cli/', `cli/ config.ts runtime.ts server/ ${BASE}`],
-  ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts observe/ protocol/ supervisor/')}`],
+  ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts functions/ observe/ protocol/ supervisor/')}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
-  ['server/', `server/ supervisor/ lazy:gateway/ type:gateway/ channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`],
+  [
+    'server/',
+    `server/ supervisor/ lazy:gateway/ type:gateway/ channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
+  ],
   [
     'supervisor/',
-    `supervisor/ host/host.ts host/modules.ts type:host/services.ts store/log.ts store/store.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
+    `supervisor/ host/host.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
   ],
   ['gateway/', `gateway/ channels/ ${FUNCTIONS} ${BASE}`],
   ['functions/', `functions/ ${BASE}`],

@@ -9,7 +9,8 @@ import { OPTIONS, toFlag, toVariable } from '../lib/config-options.ts';
 import { readConfig, unknownVariables } from '../lib/config.ts';
 import type { Config } from '../lib/config.ts';
 import { GreenroomError } from '../lib/errors.ts';
-import { DEFAULT_LIMITS } from '../lib/limits.ts';
+import { DEFAULT_LIMITS, resolveLimits } from '../lib/limits.ts';
+import type { Limits } from '../lib/limits.ts';
 
 const cwd = mkdtempSync(join(tmpdir(), 'greenroom-config-'));
 after(() => rmSync(cwd, { recursive: true }));
@@ -100,7 +101,8 @@ describe('limits', () => {
       // One more than the default fits every relation, but for the message that must fit the total.
       const given = value + 1;
       assert.ok(OPTIONS.some(({ key }) => key === name));
-      const expected = { ...DEFAULT_LIMITS, [name]: given };
+      const expected = resolveLimits({ [name]: given });
+      assert.equal(expected[name as keyof Limits], given);
       assert.deepEqual(read({ flags: { [name]: String(given) } }).limits, expected);
       assert.deepEqual(read({ environment: { [toVariable(name)]: String(given) } }).limits, expected);
       assert.deepEqual(read({ file: { [name]: given } }).limits, expected);

@@ -178,7 +178,7 @@ describe('resolveLimits', () => {
     });
   }
 
-  for (const name of names.filter((name) => name !== 'maxMessageBytes' && name !== 'maxTotalBytes')) {
+  for (const name of names.filter((name) => !['maxMessageBytes', 'maxTotalBytes', 'maxFrameBytes'].includes(name))) {
     test(`takes 1 for ${name}`, () => assert.deepEqual(resolveLimits({ [name]: 1 }), { ...DEFAULT_LIMITS, [name]: 1 }));
   }
 
@@ -201,6 +201,21 @@ describe('resolveLimits', () => {
       outcomeOf(() => resolveLimits({ maxMessageBytes: 512 * 1024 * 1024 + 1 })),
       refusal('maxTotalBytes', 'is 536870912, but must be at least maxMessageBytes (536870913)'),
     );
+  });
+
+  test('takes frames of 64 KiB more than one message, and refuses one byte less', () => {
+    const least = 100 + 65_536;
+    assert.equal(resolveLimits({ maxMessageBytes: 100, maxFrameBytes: least }).maxFrameBytes, least);
+    assert.deepEqual(
+      outcomeOf(() => resolveLimits({ maxMessageBytes: 100, maxFrameBytes: least - 1 })),
+      refusal('maxFrameBytes', `is ${least - 1}, but must be at least maxMessageBytes + 65536 (${least})`),
+    );
+  });
+
+  test('gives frames twice the size of a message where nothing else is said, and at least 64 KiB more than it', () => {
+    const frameBytes = (maxMessageBytes: number) => resolveLimits({ maxMessageBytes }).maxFrameBytes;
+    assert.deepEqual([frameBytes(1), frameBytes(65_536), frameBytes(65_537)], [65_537, 131_072, 131_074]);
+    assert.equal(resolveLimits({ maxMessageBytes: 1, maxFrameBytes: 80_000 }).maxFrameBytes, 80_000);
   });
 
   const LONGEST_MS = 2 ** 31 - 1;

@@ -34,6 +34,13 @@ export class Peers {
     return this.#live.size;
   }
 
+  /** Remotes that are connected. */
+  get remotes(): number {
+    let count = 0;
+    for (const peer of this.#live.values()) if (peer.summary().origin === 'remote') count++;
+    return count;
+  }
+
   has(workerId: string): boolean {
     return this.#live.has(workerId) || this.#lost.has(workerId);
   }
@@ -42,10 +49,11 @@ export class Peers {
     return this.#live.get(workerId)?.view() ?? this.#lost.get(workerId);
   }
 
-  /** Live and lost ones, ascending by id. */
-  summaries(): PeerSummary[] {
-    const live = [...this.#live.values()].map((peer) => peer.summary());
-    return [...live, ...[...this.#lost.values()].map(summaryOf)].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+  /** Live and lost ones, ascending by id; only those above `after`. A peer that is back is not shown as lost. */
+  summaries(after = ''): PeerSummary[] {
+    const live = [...this.#live.values()].filter(({ workerId }) => workerId > after).map((peer) => peer.summary());
+    const lost = [...this.#lost.values()].filter(({ workerId }) => workerId > after && !this.#live.has(workerId));
+    return [...live, ...lost.map(summaryOf)].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
   }
 
   /** Throws `unsupported_operation` if the id is that of a peer. */
@@ -57,6 +65,8 @@ export class Peers {
   }
 }
 
-function summaryOf({ description: _d, os: _o, pid: _p, isolation: _i, address: _a, ...summary }: PeerView): PeerSummary {
+function summaryOf(view: PeerView): PeerSummary {
+  const summary: PeerSummary & Partial<PeerView> = { ...view };
+  for (const detail of ['description', 'os', 'pid', 'isolation', 'address'] as const) delete summary[detail];
   return summary;
 }

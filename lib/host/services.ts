@@ -41,7 +41,13 @@ export interface RuntimeServices {
     displayName: string | null,
   ): Promise<string>;
   stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
-  invoke(workerId: string, functionId: string, payload: Payload): Promise<Payload>;
+  invoke(
+    workerId: string,
+    functionId: string,
+    payload: Payload,
+    metadata: Payload | null,
+    timeoutMs: number | null,
+  ): Promise<Payload>;
   after(workerId: string, delayMs: number, input: Payload): Promise<void>;
 }
 
@@ -95,5 +101,14 @@ export function peerCalls<T extends object>(names: readonly (keyof T & string)[]
   return Object.fromEntries(names.map((name) => [name, remote[name]])) as Calls<T>;
 }
 
-export const HOST_CALLS = ['hello', 'startWorkers', 'stopWorker', 'validate', 'checkJson', 'inspect', 'heapBytes', 'close'] as const;
+export const HOST_CALLS = [
+  'hello',
+  'startWorkers',
+  'stopWorker',
+  'validate',
+  'checkJson',
+  'inspect',
+  'heapBytes',
+  'close',
+] as const;
 export const SERVICE_CALLS = ['log', 'ask', 'tell', 'create', 'stop', 'invoke', 'after'] as const;

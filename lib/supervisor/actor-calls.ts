@@ -46,9 +46,13 @@ export function actorCalls(supervisor: Supervisor, functions: Functions, log: Lo
       if (target !== workerId) await stopped;
     },
 
-    invoke(workerId, functionId, payload) {
-      const { invocationTimeoutMs: timeoutMs } = supervisor.limits;
-      return functions.call(functionId, { payload, metadata: null, caller: { workerId }, timeoutMs });
+    async invoke(workerId, functionId, payload, metadata, timeoutMs) {
+      return functions.call(functionId, {
+        payload,
+        metadata,
+        caller: { workerId },
+        timeoutMs: requireTimeout(timeoutMs ?? supervisor.limits.invocationTimeoutMs),
+      });
     },
 
     async after(workerId, delayMs, input) {

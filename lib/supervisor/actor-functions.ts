@@ -112,15 +112,15 @@ function namedWorker(metadata: Payload | null): string | null {
 }
 
 /** Outcomes of inputs in the words of calls, which are the same whoever serves a function. */
-const CALL_CODES: Readonly<Record<string, ErrorCode>> = {
-  payload_too_large: 'invocation_failed_payload_too_large',
-  actor_error: 'invocation_failed',
-  host_lost: 'invocation_stopped',
-  expired: 'timeout',
-};
+const CALL_CODES: ReadonlyMap<string, ErrorCode> = new Map([
+  ['payload_too_large', 'invocation_failed_payload_too_large'],
+  ['actor_error', 'invocation_failed'],
+  ['host_lost', 'invocation_stopped'],
+  ['expired', 'timeout'],
+]);
 
 function asCallError(error: GreenroomError): GreenroomError {
-  const code = CALL_CODES[error.code];
+  const code = CALL_CODES.get(error.code);
   return code === undefined
     ? error
     : GreenroomError.of(code, { cause: error, ...(error.details && { details: error.details }) });

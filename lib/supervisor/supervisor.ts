@@ -16,7 +16,6 @@ import type { Limits } from '../limits.ts';
 import { Peers } from '../functions/peers.ts';
 import type { HostFactory } from '../host/host.ts';
 import type { Logger } from '../observe/log.ts';
-import { requireValid } from '../protocol/issues.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type {
   ActorView,

@@ -34,7 +34,8 @@ class Calls {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const text = (value: string) => ({ bytes: Buffer.from(value), isText: true });
-const packOf = (...texts: string[]) => MessagePack.of(() => (texts.length === 0 ? null : text(texts.shift() as string)));
+const packOf = (...texts: string[]) =>
+  MessagePack.of(() => (texts.length === 0 ? null : text(texts.shift() as string)));
 const closed = GreenroomError.of('channel_closed');
 
 describe('a reading end', () => {
@@ -46,7 +47,10 @@ describe('a reading end', () => {
     assert.deepEqual([end.read(), end.read(), calls.made], [null, null, [['read']]]);
     await calls.answer(packOf('a', 'b'));
     assert.equal(told, 1);
-    assert.deepEqual([end.read(), end.read()].map((message) => Buffer.from(message?.bytes ?? []).toString()), ['a', 'b']);
+    assert.deepEqual(
+      [end.read(), end.read()].map((message) => Buffer.from(message?.bytes ?? []).toString()),
+      ['a', 'b'],
+    );
     assert.equal(calls.made.length, 1);
     assert.equal(end.read(), null);
     await calls.answer(null);

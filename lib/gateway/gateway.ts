@@ -149,7 +149,9 @@ export class Gateway {
     this.#triggers.workerChanged('worker_connected', session.ownerId);
     socket.on('message', (data: Buffer) => session.receive(data));
     socket.on('error', (error: Error & { code?: string }) => session.end(...reasonOf(error)));
-    socket.on('close', (code) => session.end(ORDERLY.has(code) ? 'closed' : 'lost'));
+    socket.on('close', (code) => {
+      session.end(wire.isOverrun ? 'slow_reader' : ORDERLY.has(code) ? 'closed' : 'lost');
+    });
     session.send({ type: 'workerregistered', worker_id: session.ownerId, reattach_token: session.reattachToken });
     const { remoteAddress: address } = wire;
     this.#parts.log.info({ worker_id: session.ownerId, address, credential: policy.name }, 'a remote has connected');

@@ -2,13 +2,14 @@
 // `registrationrejected` frame, which clients that do not know it ignore. A live owner is never displaced.
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
+import { MAX_FUNCTION_ID_CHARS } from '../limits.ts';
+import { MAX_REGISTERED_BYTES } from './bounds.ts';
 import type { GatewayServices } from './gateway.ts';
 import type { RegisterFrame } from './reading.ts';
 import type { Remote } from './remote.ts';
 
 /** Refusals that are kept, the newest. */
 const MAX_REFUSED = 32;
-const MAX_ID_CHARS = 128;
 
 export interface Refused {
   functionId: string;
@@ -19,6 +20,9 @@ export class Registrations {
   readonly #remote: Remote;
   readonly #services: GatewayServices;
   readonly refused: Refused[] = [];
+  /** By the peer's own ids, with their sum. */
+  readonly #bytesOf = new Map<string, number>();
+  #bytes = 0;
 
   constructor(remote: Remote, services: GatewayServices) {
     this.#remote = remote;
@@ -36,11 +40,12 @@ export class Registrations {
 
   unregister(id: string): void {
     this.#services.functions.release(this.#remote, this.#remote.policy.toRegistered(id));
+    this.#count(id, 0);
   }
 
   refuse(functionId: string, error: GreenroomError): void {
     const { code, message } = error;
-    const shown = functionId.slice(0, MAX_ID_CHARS);
+    const shown = functionId.slice(0, MAX_FUNCTION_ID_CHARS);
     this.refused.push({ functionId: shown, code });
     if (this.refused.length > MAX_REFUSED) this.refused.shift();
     else {
@@ -74,6 +79,12 @@ export class Registrations {
         details: { max_functions: policy.maxFunctions },
       });
     }
+    if (this.#bytes - (this.#bytesOf.get(frame.id) ?? 0) + frame.bytes > MAX_REGISTERED_BYTES) {
+      throw GreenroomError.of('runtime_overloaded', {
+        message: 'What this remote has registered is as large as it may be.',
+        details: { max_bytes: MAX_REGISTERED_BYTES },
+      });
+    }
     // Claimed before a hook is asked: what nobody could register needs nobody's leave.
     const claim = functions.claim(this.#remote, functionId);
     const { description, metadata } = frame;
@@ -82,6 +93,7 @@ export class Registrations {
       const { requestFormat, responseFormat } = frame;
       if (!this.#services.isConnected(this.#remote)) return;
       functions.register(this.#remote, { ...admitted, requestFormat, responseFormat });
+      this.#count(frame.id, frame.bytes);
     };
     try {
       // By the peer's own name: what it is registered as is for the policy to say.
@@ -92,5 +104,11 @@ export class Registrations {
       claim.release();
       throw thrown;
     }
+  }
+
+  #count(id: string, bytes: number): void {
+    this.#bytes += bytes - (this.#bytesOf.get(id) ?? 0);
+    if (bytes > 0) this.#bytesOf.set(id, bytes);
+    else this.#bytesOf.delete(id);
   }
 }

@@ -39,7 +39,9 @@ export class Registrations {
   }
 
   unregister(id: string): void {
-    this.#services.functions.release(this.#remote, this.#remote.policy.toRegistered(id));
+    const { policy } = this.#remote;
+    this.#services.functions.release(this.#remote, policy.toRegistered(id));
+    policy.forget(id);
     this.#count(id, 0);
   }
 

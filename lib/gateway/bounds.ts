@@ -25,6 +25,8 @@ export const MAX_BAGGAGE_CHARS = 8 * KiB;
 export const MAX_METADATA_BYTES = 64 * KiB;
 /** What a session whose line is full is told to wait. */
 export const BUSY_RETRY_MS = 100;
+/** Lines in the log about what one socket does wrong; the rest is counted and told at its end. */
+export const MAX_COMPLAINTS = 16;
 /** From the close frame to the end of a socket whose peer does not answer it. */
 export const CLOSE_GRACE_MS = 2_000;
 /** How often it is looked at how much of unfinished frames all sockets hold. */

@@ -74,6 +74,8 @@ export class Registrations {
     if (frame.invocation !== undefined) {
       throw GreenroomError.of('unsupported_operation', { message: 'Functions over HTTP are not in this version yet.' });
     }
+    const refusal = policy.registerRefusal(frame.id);
+    if (refusal !== null) throw refusal;
     const functionId = policy.toRegistered(frame.id);
     if (functions.countOf(this.#remote) >= policy.maxFunctions && functions.get(functionId)?.owner !== this.#remote) {
       throw GreenroomError.of('runtime_overloaded', {

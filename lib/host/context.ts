@@ -128,9 +128,16 @@ export class InputContext implements ActorContext {
     );
   }
 
-  async invoke(functionId: string, payload: unknown): Promise<unknown> {
-    const encoded = this.#outgoing(payload);
-    const output = await this.#call((services) => services.invoke(this.workerId, functionId, encoded));
+  async invoke(
+    functionId: string,
+    payload: unknown,
+    options: { timeoutMs?: number; metadata?: unknown } = {},
+  ): Promise<unknown> {
+    const encoded = this.#outgoing(payload ?? null);
+    const metadata = options.metadata === undefined ? null : this.#outgoing(options.metadata);
+    const output = await this.#call((services) =>
+      services.invoke(this.workerId, functionId, encoded, metadata, options.timeoutMs ?? null),
+    );
     return decode(output);
   }
 

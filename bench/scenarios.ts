@@ -1,5 +1,5 @@
 // Every scenario, in the order in which `npm run bench` runs them: what a message costs first, then what the runtime
-// promises, then the way through HTTP.
+// promises, then the way through HTTP and over WebSocket.
 
 import { ask } from './scenarios/ask.ts';
 import { control } from './scenarios/control.ts';
@@ -8,6 +8,7 @@ import { latency } from './scenarios/latency.ts';
 import { mailbox } from './scenarios/mailbox.ts';
 import { overload } from './scenarios/overload.ts';
 import { payload } from './scenarios/payload.ts';
+import { remote } from './scenarios/remote.ts';
 import { rest } from './scenarios/rest.ts';
 import { restBatch } from './scenarios/rest-batch.ts';
 import { sizeCheck } from './scenarios/size-check.ts';
@@ -30,4 +31,5 @@ export const SCENARIOS: readonly Scenario[] = [
   startup,
   rest,
   restBatch,
+  remote,
 ];

@@ -9,6 +9,9 @@ import { mailbox } from './scenarios/mailbox.ts';
 import { overload } from './scenarios/overload.ts';
 import { payload } from './scenarios/payload.ts';
 import { remote } from './scenarios/remote.ts';
+import { remoteOversize } from './scenarios/remote-oversize.ts';
+import { remotesIdle } from './scenarios/remotes-idle.ts';
+import { remotesReconnect } from './scenarios/remotes-reconnect.ts';
 import { rest } from './scenarios/rest.ts';
 import { restBatch } from './scenarios/rest-batch.ts';
 import { sizeCheck } from './scenarios/size-check.ts';
@@ -32,4 +35,7 @@ export const SCENARIOS: readonly Scenario[] = [
   rest,
   restBatch,
   remote,
+  remotesIdle,
+  remotesReconnect,
+  remoteOversize,
 ];

@@ -33,7 +33,7 @@ export async function openGateway(limits: Partial<Limits> = {}): Promise<OpenGat
     call: async (functionId, input) => {
       const call = { payload: JSON.stringify(input), metadata: null, caller: { workerId: null } };
       const output = await runtime.functions.call(functionId, { ...call, timeoutMs: CALL_WITHIN_MS });
-      return JSON.parse(output.toString());
+      return JSON.parse(output.toString()) as unknown;
     },
     close: async () => {
       await server.close();

@@ -16,21 +16,30 @@ interface Frame {
   readonly error?: { readonly code: string };
 }
 
-/** An answer to a call that this remote has made; null for no error. */
-export type Answered = (invocationId: string, errorCode: string | null) => void;
+/** Where a scenario has many, the function of each. */
+export function functionIdOf(number: number): string {
+  return `bench::remote-${number}`;
+}
+
+export interface RemoteEvents {
+  /** A call that this remote has made was answered; null for no error. */
+  answered?(invocationId: string, errorCode: string | null): void;
+  /** It was called, and will echo. */
+  called?(invocationId: string): void;
+}
 
 export class RawRemote {
   readonly #address: Address;
   readonly #functionId: string;
-  readonly #answered: Answered;
+  readonly #events: RemoteEvents;
   #socket: WebSocket | null = null;
   #place: { worker_id: string; reattach_token: string } | null = null;
   #ready: (() => void) | null = null;
 
-  constructor(address: Address, functionId: string, answered: Answered = () => undefined) {
+  constructor(address: Address, functionId: string, events: RemoteEvents = {}) {
     this.#address = address;
     this.#functionId = functionId;
-    this.#answered = answered;
+    this.#events = events;
   }
 
   /** Resolves once the gateway has read the registration. */
@@ -70,11 +79,13 @@ export class RawRemote {
     switch (frame.type) {
       case 'invokefunction': {
         const { invocation_id, function_id, data: result } = frame;
+        this.#events.called?.(invocation_id);
         send(socket, { type: 'invocationresult', invocation_id, function_id, result });
         return;
       }
       case 'invocationresult':
-        return this.#answered(frame.invocation_id, frame.error?.code ?? null);
+        this.#events.answered?.(frame.invocation_id, frame.error?.code ?? null);
+        return;
       case 'workerregistered':
         this.#place = { worker_id: frame.worker_id, reattach_token: frame.reattach_token };
         return;

@@ -21,13 +21,15 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 /** The first row whose left side fits a file is its rule; a file without a row is a mistake. */
 const LAYERS = [
   ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
-  ['cli/', `cli/ config.ts runtime.ts server/ ${BASE}`],
-  ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts observe/ protocol/ supervisor/')}`],
+  ['cli/', `cli/ config.ts runtime.ts server/ type:gateway/options.ts ${BASE}`],
+  ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ observe/ protocol/ supervisor/')}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
+  // Loaded only when the gateway is on.
+  ['server/gateway-routes.ts', `server/ supervisor/ gateway/ channels/ ${FUNCTIONS} ${BASE}`],
   [
     'server/',
-    `server/ supervisor/ lazy:gateway/ type:gateway/ channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
+    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:gateway/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
   ],
   [
     'supervisor/',
@@ -38,13 +40,16 @@ const LAYERS = [
   ['channels/', `channels/ ${BASE}`],
   ['host/host.ts host/boot.ts host/pool.ts host/link.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
   ['host/inline.ts', `host/ ${BASE}`], // both ends, without a thread
-  ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts ${BASE}`], // thread end, and what both share
+  ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts channels/ ${BASE}`], // thread end, and what both share
   ['store/', `store/ ${BASE}`],
   ['client/', 'client/ protocol/ errors.ts limits.ts'],
-  ['actor.ts', 'type:limits.ts'],
+  ['actor.ts', 'type:limits.ts type:channels/ type:protocol/'],
   ['observe/', BASE],
   ['protocol/', 'protocol/ errors.ts limits.ts'],
-  ['config.ts config-options.ts', 'config-options.ts observe/ errors.ts limits.ts'],
+  [
+    'config.ts config-options.ts',
+    'config-options.ts type:gateway/options.ts gateway/options-schema.ts observe/ errors.ts limits.ts',
+  ],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],
   ['../actors/', 'actor.ts'],
@@ -56,14 +61,14 @@ const PACKAGES: Record<string, string> = {
   comlink: 'host/',
   commander: 'cli.ts cli/',
   fastify: 'server/',
-  '@fastify/websocket': 'lazy:server/',
+  '@fastify/websocket': 'server/gateway-routes.ts',
   node: '* ../actors/',
   pino: 'observe/',
   piscina: 'host/pool.ts',
   'secure-json-parse': '*',
   undici: 'client/',
   uuid: 'supervisor/ server/ runtime.ts',
-  ws: 'type:gateway/ type:server/',
+  ws: 'type:gateway/ type:server/gateway-routes.ts',
   valibot: '* !errors.ts !limits.ts ../actors/',
 };
 

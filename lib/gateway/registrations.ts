@@ -35,7 +35,9 @@ export class Registrations {
   }
 
   unregister(id: string): void {
-    this.#services.functions.release(this.#remote, this.#remote.policy.toRegistered(id));
+    const { policy } = this.#remote;
+    this.#services.functions.release(this.#remote, policy.toRegistered(id));
+    policy.forget(id);
   }
 
   refuse(functionId: string, error: GreenroomError): void {
@@ -50,7 +52,7 @@ export class Registrations {
         'a registration was refused',
       );
     }
-    const owner = this.#services.functions.get(functionId)?.owner.ownerId;
+    const owner = this.#services.functions.get(this.#remote.policy.toRegistered(functionId))?.owner.ownerId;
     this.#remote.send({
       type: 'registrationrejected',
       code: code === 'function_exists' ? 'FUNCTION_NAMESPACE_CONFLICT' : code,

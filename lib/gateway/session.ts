@@ -64,7 +64,8 @@ export class Session implements Remote, Peer {
   readonly #wire: Wire;
   readonly #services: GatewayServices;
   readonly #connectedAt = new Date().toISOString();
-  readonly #address: string | null;
+  /** Where its socket comes from. */
+  readonly address: string | null;
   /** Frames that came while one before them has to wait; the socket is paused, so they are what one read of it held. */
   #line: Buffer[] = [];
   #isBusy = false;
@@ -74,7 +75,7 @@ export class Session implements Remote, Peer {
 
   constructor(wire: Wire, policy: Policy, services: GatewayServices) {
     this.#wire = wire;
-    this.#address = wire.remoteAddress;
+    this.address = wire.remoteAddress;
     this.policy = policy;
     this.#services = services;
     this.#served = new ServedCalls(policy.maxCallsInFlight, services.limits.maxMessageBytes, services.ledger);
@@ -129,6 +130,8 @@ export class Session implements Remote, Peer {
 
   /** Handles a frame, or puts it in line behind those that wait. */
   receive(source: Buffer): void {
+    // While its socket closes, what still arrives is nobody's.
+    if (this.isEnded) return;
     if (this.#isBusy) this.#line.push(source);
     else this.#begin(source);
   }
@@ -155,7 +158,7 @@ export class Session implements Remote, Peer {
     try {
       shared.open(source);
     } catch (thrown) {
-      return this.#complain('a frame that cannot be read', thrown);
+      return this.#refuse(shared.address(), thrown);
     }
     return this.#read(shared, source.length);
   }
@@ -169,7 +172,7 @@ export class Session implements Remote, Peer {
         isWhole = reader.goOn();
       }
     } catch (thrown) {
-      return this.#complain('a frame that cannot be read', thrown);
+      return this.#refuse(reader.address(), thrown);
     }
     await this.#read(reader, source.length);
   }
@@ -210,7 +213,7 @@ export class Session implements Remote, Peer {
       case 'registertrigger':
       case 'unregistertrigger':
       case 'triggerregistrationresult':
-        return;
+        return this.#services.triggers.handle(this, frame);
       default:
         return frame satisfies never;
     }
@@ -267,6 +270,7 @@ export class Session implements Remote, Peer {
       const message = `What the function answered cannot be taken: ${error.code}.`;
       this.#served.fail(invocationId, GreenroomError.of('invocation_failed', { message, cause: error }));
     }
+    if (type === 'registerfunction') this.#registrations.refuse(functionId ?? '', error);
   }
 
   #answerError(invocationId: string, functionId: string | null, error: GreenroomError): void {
@@ -289,7 +293,7 @@ export class Session implements Remote, Peer {
   }
 
   #traits(): Record<string, unknown> {
-    return { worker_id: this.ownerId, worker_name: this.name, address: this.#address, credential: this.policy.name };
+    return { worker_id: this.ownerId, worker_name: this.name, address: this.address, credential: this.policy.name };
   }
 
   // --- its end ---
@@ -347,7 +351,7 @@ export class Session implements Remote, Peer {
   view(): PeerView {
     const { description, os, pid, isolation } = this.profile;
     const refused = this.#registrations.refused;
-    return { ...this.summary(), description, os, pid, isolation, address: this.#address, refused };
+    return { ...this.summary(), description, os, pid, isolation, address: this.address, refused };
   }
 }
 

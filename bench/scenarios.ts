@@ -2,6 +2,7 @@
 // promises, then the way through HTTP and over WebSocket.
 
 import { ask } from './scenarios/ask.ts';
+import { channel } from './scenarios/channel.ts';
 import { control } from './scenarios/control.ts';
 import { density } from './scenarios/density.ts';
 import { latency } from './scenarios/latency.ts';
@@ -38,4 +39,5 @@ export const SCENARIOS: readonly Scenario[] = [
   remotesIdle,
   remotesReconnect,
   remoteOversize,
+  channel,
 ];

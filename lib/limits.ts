@@ -159,6 +159,8 @@ export const MAX_CHANNEL_MESSAGES = 1_024;
 export const MAX_FUNCTION_ID_CHARS = 256;
 /** Remotes that have gone and are still listed, with the reason. */
 export const LOST_PEERS_KEPT = 256;
+/** For how long. */
+export const LOST_PEERS_KEPT_MS = 10 * 60_000;
 /** What a registration may hold beside its id: description, formats and metadata. */
 export const MAX_REGISTRATION_BYTES = 256 * KiB;
 

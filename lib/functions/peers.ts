@@ -1,8 +1,9 @@
 // What stands in the listings of workers beside the actors' workers: remotes that are connected or were until lately, and groups.
 // They are listed and looked at like workers; what only an actor's worker can do is refused with `unsupported_operation`.
 
+import { performance } from 'node:perf_hooks';
 import { GreenroomError } from '../errors.ts';
-import { LOST_PEERS_KEPT } from '../limits.ts';
+import { LOST_PEERS_KEPT, LOST_PEERS_KEPT_MS } from '../limits.ts';
 import type { PeerSummary, PeerView } from '../protocol/views.ts';
 
 export interface Peer {
@@ -13,8 +14,14 @@ export interface Peer {
 
 export class Peers {
   readonly #live = new Map<string, Peer>();
-  /** The views of those that have gone, oldest first; bounded. */
-  readonly #lost = new Map<string, { readonly summary: PeerSummary; readonly view: PeerView }>();
+  /** The last views of those that have gone, oldest first; bounded in number and age. */
+  readonly #lost = new Map<string, { readonly summary: PeerSummary; readonly view: PeerView; readonly atMs: number }>();
+  readonly #now: () => number;
+
+  /** @param now monotonic, in ms */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
 
   add(peer: Peer): void {
     this.#live.set(peer.workerId, peer);
@@ -24,10 +31,8 @@ export class Peers {
   remove(peer: Peer): void {
     if (this.#live.get(peer.workerId) !== peer) return;
     this.#live.delete(peer.workerId);
-    this.#lost.set(peer.workerId, { summary: peer.summary(), view: peer.view() });
-    if (this.#lost.size <= LOST_PEERS_KEPT) return;
-    const [oldest] = this.#lost.keys();
-    if (oldest !== undefined) this.#lost.delete(oldest);
+    this.#lost.set(peer.workerId, { summary: peer.summary(), view: peer.view(), atMs: this.#now() });
+    this.#forgetOld();
   }
 
   get size(): number {
@@ -42,15 +47,18 @@ export class Peers {
   }
 
   has(workerId: string): boolean {
+    this.#forgetOld();
     return this.#live.has(workerId) || this.#lost.has(workerId);
   }
 
   view(workerId: string): PeerView | undefined {
+    this.#forgetOld();
     return this.#live.get(workerId)?.view() ?? this.#lost.get(workerId)?.view;
   }
 
   /** Live and lost ones, ascending by id; only those above `after`. A peer that is back is not shown as lost. */
   summaries(after = ''): PeerSummary[] {
+    this.#forgetOld();
     const live = [...this.#live.values()].filter(({ workerId }) => workerId > after).map((peer) => peer.summary());
     const lost = [...this.#lost.values()]
       .map(({ summary }) => summary)
@@ -64,5 +72,12 @@ export class Peers {
     throw GreenroomError.of('unsupported_operation', {
       message: 'Only workers of actors take inputs and commands; a remote or a group is called through its functions.',
     });
+  }
+
+  #forgetOld(): void {
+    for (const [workerId, { atMs }] of this.#lost) {
+      if (this.#lost.size <= LOST_PEERS_KEPT && this.#now() - atMs < LOST_PEERS_KEPT_MS) return;
+      this.#lost.delete(workerId);
+    }
   }
 }

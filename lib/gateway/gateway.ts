@@ -189,7 +189,7 @@ export class Gateway {
     });
     session.send({ type: 'workerregistered', worker_id: session.ownerId, reattach_token: session.reattachToken });
     const { remoteAddress: address } = wire;
-    this.#parts.log.info({ worker_id: session.ownerId, address, credential: policy.name }, 'a remote has connected');
+    this.#parts.log.info({ worker_id: session.ownerId, address, policy: policy.name }, 'a remote has connected');
     return session;
   }
 

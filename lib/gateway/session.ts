@@ -292,7 +292,7 @@ export class Session implements Remote, Peer {
   }
 
   #traits(): Record<string, unknown> {
-    return { worker_id: this.ownerId, worker_name: this.name, address: this.address, credential: this.policy.name };
+    return { worker_id: this.ownerId, worker_name: this.name, address: this.address, policy: this.policy.name };
   }
 
   // --- its end ---

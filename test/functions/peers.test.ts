@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Peers } from '../../lib/functions/peers.ts';
-import { LOST_PEERS_KEPT } from '../../lib/limits.ts';
+import { LOST_PEERS_KEPT, LOST_PEERS_KEPT_MS } from '../../lib/limits.ts';
 import { peerOf } from '../support/peers.ts';
 
 const idsOf = (peers: Peers, after?: string): string[] => peers.summaries(after).map(({ workerId }) => workerId);
@@ -46,6 +46,18 @@ describe('peers', () => {
       peers.remove(peer);
     }
     assert.deepEqual([peers.has('p0'), peers.has('p1'), idsOf(peers).length], [false, true, LOST_PEERS_KEPT]);
+  });
+
+  test('that have gone are kept for a time', () => {
+    let nowMs = 0;
+    const peers = new Peers(() => nowMs);
+    const peer = peerOf('a');
+    peers.add(peer);
+    peers.remove(peer);
+    nowMs = LOST_PEERS_KEPT_MS - 1;
+    assert.deepEqual([peers.has('a'), idsOf(peers)], [true, ['a']]);
+    nowMs = LOST_PEERS_KEPT_MS;
+    assert.deepEqual([peers.has('a'), idsOf(peers), peers.view('a')], [false, [], undefined]);
   });
 
   test('take no command', () => {

@@ -62,6 +62,8 @@ export const MAX_ENGINE_PAYLOAD_BYTES = 256 * KiB;
 export const MAX_LABEL_CHARS = 280;
 /** Characters that are kept of a peer's log message, and of the data beside it. */
 export const MAX_LOG_CHARS = 2_048;
+/** Lines that one remote may write in a second; more are dropped, and how many is told with its next line. */
+export const LOG_LINES_PER_SECOND = 100;
 /** Functions that one `engine::functions::info` may ask for. */
 export const FUNCTIONS_PER_INFO = 32;
 /** Characters of a trigger's config in its summary. */

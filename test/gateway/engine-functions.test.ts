@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { codeOf } from '../support/start-runtime.ts';
+import { LOG_LINES_PER_SECOND } from '../../lib/gateway/bounds.ts';
+import type { EngineFunction } from '../../lib/gateway/engine-function.ts';
+import { logFunctions } from '../../lib/gateway/engine-log.ts';
+import { codeOf, recordLog } from '../support/start-runtime.ts';
 import { setUpEngine } from './engine-setup.ts';
+import { fakeRemote } from './fake-remote.ts';
+import type { FakeRemote } from './fake-remote.ts';
 
 test('the functions of the runtime are those that clients of the protocol know', (t) => {
   const { functions } = setUpEngine(t);
@@ -51,6 +56,8 @@ describe('engine::channels::create', () => {
   });
 });
 
+const CALL = { payload: '', metadata: null, timeoutMs: 1_000 };
+
 describe('engine::log', () => {
   test('writes a line at each level, under the worker that its session is', async (t) => {
     const { lines, callAs, connect } = setUpEngine(t);
@@ -87,6 +94,25 @@ describe('engine::log', () => {
     assert.equal(text.length, 2_048);
     assert.match(data, /^\{"user":"u\\n1","password":"\[redacted\]","deep":\{"token":"\[redacted\]"\},"long":"y+$/);
     assert.equal(data.length, 2_048);
+  });
+
+  test('writes so many lines of one remote in a second, and then tells how many it dropped', async () => {
+    let nowMs = 0;
+    const { log, lines } = recordLog();
+    const { run } = logFunctions(log, () => nowMs)['engine::log::info'] as EngineFunction;
+    const [noisy, quiet] = [fakeRemote('w1'), fakeRemote('w2')];
+    const write = (session: FakeRemote) =>
+      run({ message: 'm' }, { session, policy: null, caller: { workerId: session.ownerId }, ...CALL });
+    for (let n = 0; n < LOG_LINES_PER_SECOND + 3; n++) await write(noisy);
+    await write(quiet);
+    assert.equal(lines.length, LOG_LINES_PER_SECOND + 1);
+    nowMs = 1_000;
+    await write(noisy);
+    await write(noisy);
+    assert.deepEqual(
+      lines.slice(-2).map(({ fields }) => fields['dropped_lines']),
+      [3, undefined],
+    );
   });
 
   test('refuses a line without a message', async (t) => {

@@ -51,11 +51,12 @@ export interface ActorContext<Config = unknown, State = unknown> {
    */
   channel(options?: ChannelOptions): Promise<ActorChannel>;
   /**
-   * The stream of an end that somebody has passed on; it may outlive the input, and ends with this worker. Writing a string
-   * sends one text message. Rejects with `channel_not_found` or `channel_taken`.
+   * The stream of an end that somebody has passed on; writing a string sends one text message. It fails when this input is
+   * cancelled, may outlive it otherwise, and ends with this worker. Rejects with `channel_not_found` or `channel_taken`.
    */
   openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Promise<Readable>;
   openChannel(ref: ChannelRef<'write'>): Promise<Writable>;
+  openChannel(ref: ChannelRef, options?: ReadableOptions): Promise<Readable | Writable>;
 }
 
 /** A new channel: pass one reference on, and open the other end. */

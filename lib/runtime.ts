@@ -207,6 +207,7 @@ export class Runtime {
   /** The stream of an end that somebody has passed on. Throws `invalid_request`, `channel_not_found` or `channel_taken`. */
   openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Readable;
   openChannel(ref: ChannelRef<'write'>): Writable;
+  openChannel(ref: ChannelRef, options?: ReadableOptions): Readable | Writable;
   openChannel(ref: ChannelRef, options?: ReadableOptions): Readable | Writable {
     return openChannel(this.channels, ref, options);
   }

@@ -304,7 +304,7 @@ export class Session implements Remote, Peer {
     this.#ended = reason;
     this.#line = [];
     if (closeCode === undefined) this.#wire.terminate();
-    else this.#wire.close(closeCode, reason);
+    else this.#wire.close(closeCode, reason, reason === 'payload_too_large' || reason === 'protocol_error');
     this.#services.functions.releaseAll(this);
     const error = reason === 'payload_too_large' ? TOO_LARGE_SESSION() : stopped();
     this.#served.failAll(error);

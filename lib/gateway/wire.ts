@@ -104,10 +104,15 @@ export class Wire {
     this.#socket.resume();
   }
 
-  /** Says why and ends; the socket goes at the latest after CLOSE_GRACE_MS. */
-  close(code: number, reason: string): void {
+  /**
+   * Says why and ends; the socket goes at the latest after CLOSE_GRACE_MS. Of a peer that has broken the protocol nothing more is read: what
+   * it still sends, the rest of a frame above the hard cap above all, would be thrown away only after it had taken its memory.
+   */
+  close(code: number, reason: string, isBroken = false): void {
     this.#uncork();
     this.#socket.resume();
+    // The socket makes itself read on at the end of this turn.
+    if (isBroken) setImmediate(() => this.#transport.pause());
     this.#socket.close(code, reason);
     const timer = setTimeout(() => this.#socket.terminate(), CLOSE_GRACE_MS);
     timer.unref();

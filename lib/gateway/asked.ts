@@ -6,7 +6,7 @@ import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { FunctionCall } from '../functions/function.ts';
 import { functionNotFound } from '../functions/registry.ts';
 import type { Payload } from '../protocol/payload.ts';
-import { BUSY_RETRY_MS, MAX_ORPHANS } from './bounds.ts';
+import { BUSY_RETRY_MS, MAX_ORPHAN_CHARS, MAX_ORPHANS } from './bounds.ts';
 import { toErrorBody } from './error-body.ts';
 import type { GatewayServices } from './gateway.ts';
 import type { InvokeFrame } from './reading.ts';
@@ -40,7 +40,11 @@ export class AskedCalls {
 
   /** Those that somebody waits for, for when the remote comes back. */
   orphans(): Asked[] {
-    return [...this.#open].filter(({ invocationId }) => invocationId !== null).slice(0, MAX_ORPHANS);
+    let chars = 0;
+    return [...this.#open]
+      .filter(({ invocationId }) => invocationId !== null)
+      .slice(0, MAX_ORPHANS)
+      .filter((asked) => (chars += asked.functionId.length + (asked.invocationId?.length ?? 0)) <= MAX_ORPHAN_CHARS);
   }
 
   /** Starts a call, or answers why not. A promise while a large payload is checked: the remote's next frame has to wait for it. */

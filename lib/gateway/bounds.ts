@@ -18,6 +18,8 @@ export const MAX_UNSENT_ERROR_BYTES = 4 * MiB;
 export const MAX_REGISTERED_BYTES = 16 * MiB;
 /** Calls that a session had made when it went, and that are told `invocation_stopped` when it reattaches. */
 export const MAX_ORPHANS = 256;
+/** Of their ids, together: room for all of them where ids are UUIDs. */
+export const MAX_ORPHAN_CHARS = 64 * KiB;
 /** `traceparent` is 55 characters by its standard; `baggage` may have 8,192 bytes. Longer ones are dropped. */
 export const MAX_TRACEPARENT_CHARS = 256;
 export const MAX_BAGGAGE_CHARS = 8 * KiB;

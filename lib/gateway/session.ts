@@ -155,7 +155,8 @@ export class Session implements Remote, Peer {
   #handle(source: Buffer): void | Promise<void> {
     if (source.length > SHORT_FRAME_BYTES) return this.#handleLong(source);
     try {
-      shared.open(source);
+      // Short, and yet so many members that the loop should have a turn.
+      if (!shared.open(source)) return this.#handleLong(source);
     } catch (thrown) {
       return this.#refuse(shared.address(), thrown);
     }

@@ -7,6 +7,8 @@ import { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_B
 
 /** How far the end of a value is looked for in one go: about a millisecond. */
 const PIECE_BYTES = 512 * 1_024;
+/** Members in one go, as long: each costs more than its bytes. */
+const PIECE_MEMBERS = 4_096;
 /** Of text that is no object, what is parsed to tell which kind of mistake it is. */
 const MAX_LOOK_BYTES = 1_024;
 const UNKNOWN = -1;
@@ -69,8 +71,8 @@ export class MemberReader {
 
   /** The same for the next piece. */
   goOn(): boolean {
-    while (!this.#isEmpty) {
-      if (!this.#skipPiece()) return false;
+    for (let members = 0; !this.#isEmpty; members++) {
+      if (members === PIECE_MEMBERS || !this.#skipPiece()) return false;
       this.#endMember();
       if (!this.#separator()) break;
       this.#key();

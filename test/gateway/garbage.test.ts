@@ -32,6 +32,7 @@ describe('frames without a meaning', () => {
     ['deep nesting', `{"x":${nested(DEEP)}}`],
     ['deep nesting that never ends', `{"x":${'['.repeat(DEEP)}`],
     ['a very long name', `{"${'x'.repeat(600_000)}":1}`],
+    ['very many members', `{${'"x":1,'.repeat(40_000)}"x":1}`],
     ['a very long number', `{"x":${'9'.repeat(600_000)}}`],
     ['frames that only the server sends', '{"type":"workerregistered","worker_id":"x","reattach_token":"y"}'],
   ];

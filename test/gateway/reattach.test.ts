@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { MAX_ORPHANS } from '../../lib/gateway/bounds.ts';
+import { MAX_ORPHAN_CHARS, MAX_ORPHANS } from '../../lib/gateway/bounds.ts';
 import { startGateway } from './raw-peer.ts';
 import type { RawPeer } from './raw-peer.ts';
 
@@ -89,6 +89,23 @@ describe('reattach', () => {
     await callee.fence();
     await after.fence();
     assert.equal(after.frames.length, MAX_ORPHANS);
+  });
+
+  test('what is kept of those calls is bounded, however long the ids that the peer gave them', async (t) => {
+    const { connect } = await startGateway(t);
+    const [before, callee] = [await connect(), await connect()];
+    await callee.serve('f');
+    for (let n = 0; n < MAX_ORPHANS; n++) {
+      const invocationId = `${n}-${'x'.repeat(1_000)}`;
+      before.send({ type: 'invokefunction', invocation_id: invocationId, function_id: 'f' });
+    }
+    await before.fence();
+    await before.drop();
+    const after = await connect();
+    after.send(reattach(before));
+    await after.fence();
+    const chars = after.frames.reduce((sum, { invocation_id: id = '' }) => sum + id.length, 0);
+    assert.ok(after.frames.length > 0 && chars <= MAX_ORPHAN_CHARS);
   });
 
   test('two that reattach to the same session: the second takes nothing from the first', async (t) => {

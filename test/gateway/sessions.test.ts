@@ -217,6 +217,20 @@ describe('the end of a session', () => {
     await other.next(({ type }) => type === 'pong');
   });
 
+  test('a compressed message is measured inflated: refused with an answer, or with 1009, before it fills the memory', async (t) => {
+    const gateway = { perMessageDeflate: true };
+    const { connect, runtime } = await startGateway(t, { limits: LIMITS, gateway });
+    const peer = await connect({ perMessageDeflate: true });
+    assert.match(peer.socket.extensions, /permessage-deflate/);
+    await peer.serve('f', () => 1);
+    const { error } = await peer.call('f', ' '.repeat(65 * KiB));
+    assert.equal(error?.code, 'invocation_failed_payload_too_large');
+    assert.equal((await peer.call('f', 'x')).result, 1);
+    peer.send({ type: 'ping', filler: ' '.repeat(64 * KiB * KiB) });
+    assert.equal((await peer.closed).code, 1009);
+    assert.equal(runtime.peers.view(peer.workerId)?.disconnectReason, 'payload_too_large');
+  });
+
   test('kill -9 of a process in the middle of a call: the call is stopped and the process is found lost', async (t) => {
     const { connect, runtime, url } = await startGateway(t);
     const caller = await connect();

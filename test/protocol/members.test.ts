@@ -59,6 +59,12 @@ describe('the members of an object', () => {
     }
   });
 
+  test('are found in pieces when there are many, however short they are', () => {
+    const { members, pieces } = read(Buffer.from(`{"a":1,${'"x":1,'.repeat(100_000)}"bc":2}`));
+    assert.deepEqual(members, { a: '1', bc: '2' });
+    assert.ok(pieces > 20);
+  });
+
   test('come once each; the second is refused by its name, however it is spelt', async () => {
     for (const text of ['{"a":1,"a":1}', '{"a":1,"bc":2,"\\u0061":1}', '{"\\u0061":1,"a":1}']) {
       assert.equal(await codeFrom(text), 'invalid_request', text);

@@ -4,6 +4,7 @@
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { MAX_FUNCTION_ID_CHARS } from '../limits.ts';
 import { MAX_REGISTERED_BYTES } from './bounds.ts';
+import { toErrorBody } from './error-body.ts';
 import type { GatewayServices } from './gateway.ts';
 import type { RegisterFrame } from './reading.ts';
 import type { Remote } from './remote.ts';
@@ -60,8 +61,8 @@ export class Registrations {
     const owner = this.#services.functions.get(this.#remote.policy.toRegistered(functionId))?.owner.ownerId;
     this.#remote.send({
       type: 'registrationrejected',
-      code: code === 'function_exists' ? 'FUNCTION_NAMESPACE_CONFLICT' : code,
-      message,
+      // As clients of the next version of the protocol know it.
+      ...(code === 'function_exists' ? { code: 'FUNCTION_NAMESPACE_CONFLICT', message } : codeAndMessage(error)),
       namespace: 'default',
       function_id: shown,
       ...(code === 'function_exists' && owner !== undefined && { owner_worker_id: owner }),
@@ -115,4 +116,9 @@ export class Registrations {
     if (bytes > 0) this.#bytesOf.set(id, bytes);
     else this.#bytesOf.delete(id);
   }
+}
+
+function codeAndMessage(error: GreenroomError): { code: string; message: string } {
+  const { code, message } = toErrorBody(error);
+  return { code, message };
 }

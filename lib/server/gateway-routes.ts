@@ -45,6 +45,11 @@ export async function registerGateway(
   { token, isBackend }: { readonly token: string | undefined; readonly isBackend: Authenticate },
   options: GatewayOptions,
 ): Promise<void> {
+  if (app.hasDecorator('websocketServer')) {
+    throw GreenroomError.of('invalid_option', {
+      message: '`gateway` needs the upgrades of its app: register it where @fastify/websocket is not, or use startServer.',
+    });
+  }
   const { supervisor, functions, peers, channels, log } = edge;
   const { limits } = supervisor;
   const {

@@ -111,7 +111,7 @@ describe('registrations', () => {
     const metadata = 'x'.repeat(MAX_REGISTRATION_BYTES - 2);
     peer.send({ type: 'registerfunction', id: 'too::large', metadata, description: 'd' });
     const { function_id: refusedId, code } = await peer.next(({ type }) => type === 'registrationrejected');
-    assert.deepEqual([refusedId, code], ['too::large', 'invalid_request']);
+    assert.deepEqual([refusedId, code], ['too::large', 'INVALID_ARGUMENTS']);
     const fits = Math.floor(MAX_REGISTERED_BYTES / (MAX_REGISTRATION_BYTES + 'f::00'.length));
     for (let n = 10; n < 10 + fits + 5; n++) peer.send({ type: 'registerfunction', id: `f::${n}`, metadata });
     await peer.fence();
@@ -152,7 +152,7 @@ describe('registrations', () => {
     peer.send({ type: 'registerfunction', id: 'constructor' });
     await peer.fence();
     assert.equal(peer.frames.length, ids.length + 6 + 3);
-    for (const { type, code } of peer.frames) assert.match(`${type} ${String(code)}`, /^registrationrejected invalid_/);
+    for (const { type, code } of peer.frames) assert.match(`${type} ${String(code)}`, /^registrationrejected (INVALID_ARGUMENTS|invalid_json)/);
     assert.deepEqual(
       [...runtime.functions.values()].flatMap(({ functionId, owner }) => (owner.origin === 'remote' ? functionId : [])),
       ['__proto__', 'constructor'],

@@ -65,7 +65,7 @@ describe('a credential with patterns', () => {
       const { message, ...rest } = await bank.next(isRejected);
       assert.deepEqual(rest, {
         type: 'registrationrejected',
-        code: 'forbidden',
+        code: 'FORBIDDEN',
         namespace: 'default',
         function_id: id,
       });
@@ -80,7 +80,7 @@ describe('a credential with patterns', () => {
     await owner.serve('shop::buy', () => calls++);
     for (const id of ['shop::buy', 'bank:pay', 'Bank::pay', ' bank::pay', 'engine::workers::list', '']) {
       bank.send({ type: 'registerfunction', id });
-      assert.match(String((await bank.next(isRejected))['code']), /^(forbidden|invalid_request)$/, id);
+      assert.match(String((await bank.next(isRejected))['code']), /^(FORBIDDEN|INVALID_ARGUMENTS)$/, id);
       if (id !== '') assert.equal((await bank.call(id)).error?.code, 'FORBIDDEN', id);
     }
     bank.send({ type: 'invokefunction', function_id: 'shop::buy', action: { type: 'void' } });

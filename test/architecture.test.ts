@@ -25,7 +25,10 @@ const LAYERS = [
   ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts observe/ protocol/ supervisor/')}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
-  ['server/', `server/ supervisor/ lazy:gateway/ type:gateway/ channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`],
+  [
+    'server/',
+    `server/ supervisor/ lazy:gateway/ type:gateway/ channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
+  ],
   [
     'supervisor/',
     `supervisor/ host/host.ts host/modules.ts type:host/services.ts store/log.ts store/store.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,

@@ -14,7 +14,7 @@ export interface Peer {
 export class Peers {
   readonly #live = new Map<string, Peer>();
   /** The views of those that have gone, oldest first; bounded. */
-  readonly #lost = new Map<string, PeerView>();
+  readonly #lost = new Map<string, { readonly summary: PeerSummary; readonly view: PeerView }>();
 
   add(peer: Peer): void {
     this.#live.set(peer.workerId, peer);
@@ -24,7 +24,7 @@ export class Peers {
   remove(peer: Peer): void {
     if (this.#live.get(peer.workerId) !== peer) return;
     this.#live.delete(peer.workerId);
-    this.#lost.set(peer.workerId, peer.view());
+    this.#lost.set(peer.workerId, { summary: peer.summary(), view: peer.view() });
     if (this.#lost.size <= LOST_PEERS_KEPT) return;
     const [oldest] = this.#lost.keys();
     if (oldest !== undefined) this.#lost.delete(oldest);
@@ -39,13 +39,14 @@ export class Peers {
   }
 
   view(workerId: string): PeerView | undefined {
-    return this.#live.get(workerId)?.view() ?? this.#lost.get(workerId);
+    return this.#live.get(workerId)?.view() ?? this.#lost.get(workerId)?.view;
   }
 
   /** Live and lost ones, ascending by id. */
   summaries(): PeerSummary[] {
     const live = [...this.#live.values()].map((peer) => peer.summary());
-    return [...live, ...[...this.#lost.values()].map(summaryOf)].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+    const lost = [...this.#lost.values()].map(({ summary }) => summary);
+    return [...live, ...lost].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
   }
 
   /** Throws `unsupported_operation` if the id is that of a peer. */
@@ -55,8 +56,4 @@ export class Peers {
       message: 'Only workers of actors take inputs and commands; a remote or a group is called through its functions.',
     });
   }
-}
-
-function summaryOf({ description: _d, os: _o, pid: _p, isolation: _i, address: _a, ...summary }: PeerView): PeerSummary {
-  return summary;
 }

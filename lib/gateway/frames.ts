@@ -21,6 +21,14 @@ export type OutgoingFrame =
     }
   | { type: 'unregistertrigger'; id: string; trigger_type: string }
   | { type: 'triggerregistrationresult'; id: string; trigger_type: string; function_id: string; error?: ErrorBody }
+  | {
+      type: 'registrationrejected';
+      code: string;
+      message: string;
+      namespace: 'default';
+      function_id: string;
+      owner_worker_id?: string;
+    }
   | { type: 'error'; error: ErrorBody }
   | { type: 'pong' };
 

@@ -46,8 +46,15 @@ export interface Policy {
   callRefusal(functionId: string, metadata: unknown): GreenroomError | null;
   /** Null if it may see the function in listings. */
   listRefusal(functionId: string, metadata: unknown): GreenroomError | null;
-  /** Hands back what is to be registered; with hooks a promise. Throws or rejects with `forbidden`. */
+  /**
+   * Takes a registration with the ids that the peer gave, and hands back what is to be registered: its `functionId` is then the
+   * registered id, prefix and all, not to be passed through `toRegistered` again. With hooks a promise. Throws or rejects with `forbidden`.
+   * Whether the target of a trigger may be called is known when it fires: then `callRefusal` is asked, unless the session serves the
+   * function itself.
+   */
   admit<R extends Registration>(registration: R): R | Promise<R>;
+  /** The peer has given up the function that it calls `functionId`: what a hook made of that id is forgotten. */
+  forget(functionId: string): void;
   /** Called instead of a function that is not the runtime's own; null: the function itself is called. */
   readonly middlewareFunctionId: string | null;
   /** What an auth function gave for hooks and middleware. */

@@ -50,6 +50,8 @@ export interface Host {
   stopWorker(workerSlot: number): Promise<void>;
   /** Parses and validates untrusted input off the main thread. Rejects with `invalid_json` or `invalid_input`. */
   validate(module: string, payload: Payload): Promise<void>;
+  /** Looks whether untrusted bytes are one JSON value, off the main thread. Rejects with `invalid_json`. */
+  checkJson(payload: Payload): Promise<void>;
   /** Loads a module and says what it is. Rejects with `invalid_actor`. */
   inspect(module: string): Promise<{ kind: string; description: string | null }>;
   send(workerSlot: number, ticket: Ticket): void;

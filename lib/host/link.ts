@@ -213,6 +213,10 @@ export class Link implements Host {
     return this.#call(() => this.#calls.validate(module, payload), this.#limits.askTimeoutMs);
   }
 
+  checkJson(payload: Payload): Promise<void> {
+    return this.#call(() => this.#calls.checkJson(payload), this.#limits.askTimeoutMs);
+  }
+
   inspect(module: string): Promise<{ kind: string; description: string | null }> {
     return this.#call(() => this.#calls.inspect(module), this.#limits.startTimeoutMs);
   }

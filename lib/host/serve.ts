@@ -9,6 +9,7 @@ import { GreenroomError } from '../errors.ts';
 import { LOG_LINES_IN_FLIGHT, SERVICE_CALLS_IN_FLIGHT, SLICE_MS } from '../limits.ts';
 import { SHARED, TURN } from '../protocol/frames.ts';
 import type { Batch, ControlFrame } from '../protocol/frames.ts';
+import { parseUntrusted } from '../protocol/json.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
 import type { StartResult, WorkerSpec } from './host.ts';
@@ -66,6 +67,7 @@ function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: Abor
       return runner.stop(workerSlot);
     },
     validate: (module, payload) => runner.validate(module, payload),
+    checkJson: (payload) => void parseUntrusted(payload),
     inspect: async (module) => {
       const { kind, description = null } = await loadActor(module);
       return { kind, description };

@@ -16,6 +16,8 @@ export interface HostCalls {
   startWorkers(starts: PackedStarts): Promise<PackedResults>;
   stopWorker(workerSlot: number): Promise<void>;
   validate(module: string, payload: Payload): Promise<void>;
+  /** Throws `invalid_json`. */
+  checkJson(payload: Payload): void;
   /** Loads a module and says what it is. Rejects with `invalid_actor`. */
   inspect(module: string): Promise<{ kind: string; description: string | null }>;
   heapBytes(): number;
@@ -93,5 +95,14 @@ export function peerCalls<T extends object>(names: readonly (keyof T & string)[]
   return Object.fromEntries(names.map((name) => [name, remote[name]])) as Calls<T>;
 }
 
-export const HOST_CALLS = ['hello', 'startWorkers', 'stopWorker', 'validate', 'inspect', 'heapBytes', 'close'] as const;
+export const HOST_CALLS = [
+  'hello',
+  'startWorkers',
+  'stopWorker',
+  'validate',
+  'checkJson',
+  'inspect',
+  'heapBytes',
+  'close',
+] as const;
 export const SERVICE_CALLS = ['log', 'ask', 'tell', 'create', 'stop', 'invoke', 'after'] as const;

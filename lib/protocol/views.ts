@@ -86,6 +86,8 @@ export interface PeerView extends PeerSummary {
   isolation: string | null;
   /** Where its socket comes from. */
   address: string | null;
+  /** Registrations that were refused, the newest last. */
+  refused: { functionId: string; code: string }[];
 }
 
 /** A function as callers see it. Formats are JSON Schema. */

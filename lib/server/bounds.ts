@@ -35,5 +35,3 @@ export const LINGER_MS = 2_000;
 export const DRAIN_BYTES = 64 * KiB;
 /** When bodies that are being read fill the runtime's bound: what the caller is told to wait. */
 export const OVERLOAD_RETRY_MS = 1_000;
-/** Bearer tokens above this length are refused at the start; a presented one above it is wrong. */
-export const MAX_TOKEN_BYTES = 512;

@@ -2,6 +2,8 @@
 // is decided on this side of it.
 
 import type { FastifyInstance } from 'fastify';
+import type { Peers } from '../functions/peers.ts';
+import type { Functions } from '../functions/registry.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { BodyReader } from './body.ts';
@@ -11,6 +13,8 @@ import type { Wakeup } from '../protocol/wakeup.ts';
 
 export interface Edge {
   readonly supervisor: Supervisor;
+  readonly functions: Functions;
+  readonly peers: Peers;
   readonly log: Logger;
   readonly waits: Waits;
   readonly bodies: BodyReader;

@@ -5,6 +5,9 @@
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import { GreenroomError } from '../errors.ts';
 import { MAX_WORKER_ID_CHARS } from '../limits.ts';
+import type { GatewayOptions } from '../gateway/options.ts';
+import type { Peers } from '../functions/peers.ts';
+import type { Functions } from '../functions/registry.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { registerActorRoutes } from './actor-routes.ts';
@@ -26,12 +29,16 @@ import { registerCommandRoutes, registerWorkerRoutes } from './worker-routes.ts'
 /** What the edge needs of a runtime. */
 export interface ServedRuntime {
   readonly supervisor: Supervisor;
+  readonly functions: Functions;
+  readonly peers: Peers;
 }
 
 export interface GreenroomRoutesOptions extends AuthOptions {
   readonly runtime: ServedRuntime;
   /** Default: the log of the app. */
   readonly log?: Logger;
+  /** Lets remotes connect over WebSocket, at `/v1/gateway`. Default: off, and nothing of it is loaded. */
+  readonly gateway?: GatewayOptions | undefined;
 }
 
 const GUARDED_ROUTES = [
@@ -49,10 +56,12 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
   try {
     const { runtime, log = app.log } = options;
     const authenticate = createAuthenticate(options);
-    const { supervisor } = runtime;
+    const { supervisor, functions, peers } = runtime;
     const bodies = new BodyReader(supervisor.limits);
     const edge: Edge = {
       supervisor,
+      functions,
+      peers,
       log,
       bodies,
       turns: new Turns(),
@@ -61,6 +70,13 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
       isClosing: false,
     };
     registerRoutes(app, edge, authenticate);
+    const { gateway } = options;
+    if (gateway !== undefined) {
+      app.register(async (scope) => {
+        const { registerGateway } = await import('./gateway-routes.ts');
+        await registerGateway(scope, edge, authenticate, gateway);
+      });
+    }
     done();
   } catch (error) {
     done(error as Error);

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
 import { GreenroomError } from '../errors.ts';
+import type { GatewayOptions } from '../gateway/options.ts';
 import { silentLog } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { createAuthenticate } from './auth.ts';
@@ -23,6 +24,8 @@ export interface ServerOptions {
   /** Default 0: the system chooses. */
   readonly port?: number;
   readonly log?: Logger;
+  /** Lets remotes connect over WebSocket, at `/v1/gateway`. Default: off, and nothing of it is loaded. */
+  readonly gateway?: GatewayOptions | undefined;
 }
 
 export interface RunningServer {
@@ -37,9 +40,9 @@ export interface RunningServer {
 
 /** Resolves when the server listens. Rejects with `invalid_option` without a token, with the system's error if it cannot listen. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { runtime, token, host = '127.0.0.1', port = 0, log = silentLog } = options;
+  const { runtime, token, host = '127.0.0.1', port = 0, log = silentLog, gateway } = options;
   const app = createApp(runtime, token, log);
-  app.register(greenroomRoutes, { runtime, token, log });
+  app.register(greenroomRoutes, { runtime, token, log, gateway });
   try {
     await app.listen({ host, port });
   } catch (error) {

@@ -82,6 +82,15 @@ export class Admission {
     return this.#small(worker, text, bytes, options, key);
   }
 
+  /** Untrusted bytes that are no input. Throws what `Supervisor.checkPayload` says. */
+  check(bytes: Uint8Array): void | Promise<void> {
+    if (bytes.byteLength <= INLINE_PARSE_BYTES) {
+      parseUntrusted(bytes);
+      return;
+    }
+    return this.#holding(null, bytes.byteLength, () => this.#surroundings.anyHost().checkJson(bytes));
+  }
+
   /**
    * Whether an input would be refused for want of room and nothing else. Then the listener is in line, and is called whenever there
    * may be room; otherwise it is in no line. An input whose key is known needs no room.
@@ -103,21 +112,28 @@ export class Admission {
   }
 
   async #large(worker: Worker, body: Uint8Array, options: DeliverOptions, key: InputKey | null): Promise<InputRecord> {
-    this.#delivery.requireBytes(worker, this.#bytesInValidation + body.byteLength);
-    this.#bytesInValidation += body.byteLength;
-    try {
+    await this.#holding(worker, body.byteLength, () => {
       const host = worker.host?.host ?? this.#surroundings.anyHost();
-      await host.validate(worker.actor.module, body);
-    } finally {
-      this.#bytesInValidation -= body.byteLength;
-      if (!this.#delivery.room.isEmpty) this.#delivery.room.freed(worker);
-    }
+      return host.validate(worker.actor.module, body);
+    });
     // Much may have happened meanwhile: the same key, a stop, a delete, other inputs.
     const known = replay(worker, key);
     if (known !== null) return known;
     if (!this.#surroundings.isKnown(worker)) throw GreenroomError.of('worker_not_found');
     this.requireRoom(worker, body.byteLength);
     return this.#delivery.accept(worker, body, body.byteLength, options.deadlineMs ?? 0, key);
+  }
+
+  /** Counts bytes that a host looks at against the bound of the runtime. `worker` is whose they are; null for nobody's. */
+  async #holding(worker: Worker | null, bytes: number, look: () => Promise<void>): Promise<void> {
+    this.#delivery.requireBytes(worker, this.#bytesInValidation + bytes);
+    this.#bytesInValidation += bytes;
+    try {
+      await look();
+    } finally {
+      this.#bytesInValidation -= bytes;
+      if (!this.#delivery.room.isEmpty) this.#delivery.room.freed(worker);
+    }
   }
 }
 

@@ -109,7 +109,7 @@ export class Delivery implements Inbound {
   }
 
   /** Throws `runtime_overloaded` if the runtime may not hold one more input of so many bytes. An empty one takes any. */
-  requireBytes(worker: Worker, bytes: number): void {
+  requireBytes(worker: Worker | null, bytes: number): void {
     if (this.#mayHold(bytes)) return;
     const heldBytes = this.#heldBytes;
     const details = { total_bytes: heldBytes, max_total_bytes: this.#limits.maxTotalBytes, retry_after_ms: 1_000 };
@@ -127,9 +127,9 @@ export class Delivery implements Inbound {
   }
 
   /** Counts a refusal and hands it back to be thrown. */
-  refuse(worker: Worker, error: GreenroomError): GreenroomError {
+  refuse(worker: Worker | null, error: GreenroomError): GreenroomError {
     this.counts.refused++;
-    if (worker.stopping !== null) worker.stopping.refused++;
+    if (worker !== null && worker.stopping !== null) worker.stopping.refused++;
     return error;
   }
 

@@ -36,9 +36,9 @@ export class RoomLines {
     if (line.size === 0) this.#lines.delete(place);
   }
 
-  /** An input of this worker has ended. */
-  freed(worker: object): void {
-    for (const listener of this.#lines.get(worker) ?? []) listener();
+  /** An input of this worker has ended; null: something else that was held for the whole runtime. */
+  freed(worker: object | null): void {
+    if (worker !== null) for (const listener of this.#lines.get(worker) ?? []) listener();
     for (const listener of this.#lines.get(EVERYWHERE) ?? []) listener();
   }
 }

@@ -225,6 +225,15 @@ export class Supervisor {
   }
 
   /**
+   * Looks whether untrusted bytes are one well-formed JSON value that `parseUntrusted` would take. Up to INLINE_PARSE_BYTES at once;
+   * larger ones on a host, and meanwhile they count against `maxTotalBytes`. Their size is the caller's to check. Throws or rejects
+   * with `invalid_json`, `runtime_overloaded`, `runtime_unavailable` (no host is ready), `host_lost` or `timeout`.
+   */
+  checkPayload(bytes: Uint8Array): void | Promise<void> {
+    return this.#admission.check(bytes);
+  }
+
+  /**
    * Whether an input of this size would be refused now for want of room and nothing else. Then `listener` stands in line, until
    * there is room when it asks again or it leaves, and is called whenever there may be some. Throws `worker_not_found`.
    */

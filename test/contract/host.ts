@@ -199,6 +199,14 @@ export function hostContract(name: string, options: HostContractOptions): void {
       assert.equal(await codeOf(probe.host.validate(moduleOf('exits'), '{')), 'invalid_json');
     });
 
+    test('tells JSON from what is none, bytes and text alike', async (t) => {
+      const probe = await launch(t);
+      await probe.host.checkJson(new TextEncoder().encode('{"a":[1]}'));
+      for (const bad of ['', '{', '[1]]', '\uFEFF1', '{"__proto__":1}', '['.repeat(1_000) + ']'.repeat(1_000)])
+        assert.equal(await codeOf(probe.host.checkJson(bad)), 'invalid_json', bad.slice(0, 9));
+      assert.equal(await codeOf(probe.host.checkJson(Uint8Array.of(0x22, 0xff, 0x22))), 'invalid_json');
+    });
+
     test('settles every call and tells its end once when it is killed', async (t) => {
       const probe = await launch(t);
       await probe.start('gate', 0);

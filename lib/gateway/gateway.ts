@@ -1,0 +1,188 @@
+// Remotes over WebSocket: the sessions that are open, the place in the registry that each takes and leaves, and how one takes the place of
+// another. Knows sockets, but no HTTP: the edge has checked who connects, and hands over a socket with the policy of its credential.
+
+import { timingSafeEqual } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import { GreenroomError } from '../errors.ts';
+import type { Peers } from '../functions/peers.ts';
+import type { Functions } from '../functions/registry.ts';
+import { LOST_PEERS_KEPT } from '../limits.ts';
+import type { Limits } from '../limits.ts';
+import { describeError } from '../observe/log.ts';
+import type { Logger } from '../observe/log.ts';
+import type { Asked } from './asked.ts';
+import { HANDSHAKE_TIMEOUT_MS, PING_INTERVAL_MS } from './bounds.ts';
+import { toErrorBody } from './error-body.ts';
+import type { Policy, Remote } from './remote.ts';
+import type { Ledger } from './served.ts';
+import { Session } from './session.ts';
+import type { DisconnectReason } from './session.ts';
+import { Wire } from './wire.ts';
+
+export interface GatewayOptions {
+  readonly limits: Limits;
+  readonly log: Logger;
+  readonly functions: Functions;
+  readonly peers: Peers;
+  /** Checks large, untrusted JSON off the main thread. Rejects with `invalid_json` or `runtime_overloaded`. */
+  checkPayload(bytes: Uint8Array): void | Promise<void>;
+}
+
+/** What sessions need of what is around them. */
+export interface GatewayServices extends GatewayOptions {
+  readonly ledger: Ledger;
+  readonly counts: { lateResults: number };
+  unsupportedRefusal(functionId: string): GreenroomError;
+  isConnected(remote: Remote): boolean;
+  reattach(session: Session, previousWorkerId: string, token: string | null): void;
+  ended(session: Session, reason: DisconnectReason): void;
+  reportInternal(error: GreenroomError): void;
+}
+
+/** A session that has gone and may be succeeded: its token, and the calls that nobody has answered to it. */
+interface Lost {
+  readonly token: string;
+  readonly orphans: readonly Asked[];
+}
+
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #services: GatewayServices;
+  readonly #sessions = new Map<string, Session>();
+  /** The latest, oldest first. */
+  readonly #lost = new Map<string, Lost>();
+  readonly #heartbeat: NodeJS.Timeout;
+  readonly counts = { lateResults: 0 };
+  #isClosed = false;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#services = {
+      ...options,
+      checkPayload: (bytes) => options.checkPayload(bytes),
+      ledger: { heldBytes: 0, maxTotalBytes: options.limits.maxTotalBytes },
+      counts: this.counts,
+      unsupportedRefusal: (functionId) =>
+        GreenroomError.of('function_not_found', { message: `Function ${functionId} not found` }),
+      isConnected: (remote) => this.#sessions.has(remote.ownerId),
+      reattach: (session, previousWorkerId, token) => this.#reattach(session, previousWorkerId, token),
+      ended: (session) => this.#ended(session),
+      reportInternal: (error) => options.log.error(describeError(error.cause ?? error), 'a call failed'),
+    };
+    this.#heartbeat = setInterval(() => {
+      for (const session of [...this.#sessions.values()]) session.ping();
+    }, PING_INTERVAL_MS);
+    this.#heartbeat.unref();
+  }
+
+  /** Whether another remote may connect. */
+  get hasRoom(): boolean {
+    return !this.#isClosed && this.#options.peers.size < this.#options.limits.maxRemotes;
+  }
+
+  /**
+   * Takes over a socket whose upgrade has just been accepted. What arrives before the policy is known waits, unread; a policy that is
+   * refused or does not come in time ends the socket with an `error` frame.
+   */
+  accept(socket: WebSocket, transport: Socket, policy: Policy | Promise<Policy>): void {
+    const wire = new Wire(socket, transport, this.#options.limits.maxMessageBytes);
+    // Without a listener an error of the socket would end the process.
+    socket.on('error', () => undefined);
+    if (!(policy instanceof Promise)) return void this.#open(socket, wire, policy);
+    socket.pause();
+    const early: Buffer[] = [];
+    const keep = (data: Buffer): void => void early.push(data);
+    socket.on('message', keep);
+    void withDeadline(policy).then(
+      (known) => {
+        socket.off('message', keep);
+        const session = this.#open(socket, wire, known);
+        for (const data of early) session?.receive(data);
+        socket.resume();
+      },
+      (thrown: unknown) => {
+        wire.send({ type: 'error', error: toErrorBody(unauthorized(thrown)) });
+        wire.close(POLICY_VIOLATION, 'unauthorized');
+      },
+    );
+  }
+
+  /** Tells every remote and ends them all. */
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#heartbeat);
+    for (const session of [...this.#sessions.values()]) session.end('shutdown', GOING_AWAY);
+  }
+
+  #open(socket: WebSocket, wire: Wire, policy: Policy): Session | null {
+    if (!wire.isOpen) return null;
+    const session = new Session(wire, policy, this.#services);
+    this.#sessions.set(session.ownerId, session);
+    this.#options.peers.add(session);
+    socket.on('message', (data: Buffer) => session.receive(data));
+    socket.on('error', (error: Error & { code?: string }) => session.end(...reasonOf(error)));
+    socket.on('close', (code) => session.end(ORDERLY.has(code) ? 'closed' : 'lost'));
+    session.send({ type: 'workerregistered', worker_id: session.ownerId, reattach_token: session.reattachToken });
+    const { remoteAddress: address } = wire;
+    this.#options.log.info({ worker_id: session.ownerId, address, credential: policy.name }, 'a remote has connected');
+    return session;
+  }
+
+  /** The one that had the token first: it is ended, everything of it is cleaned up, and only then the replay of its successor is read. */
+  #reattach(session: Session, previousWorkerId: string, token: string | null): void {
+    const previous = this.#sessions.get(previousWorkerId);
+    if (previous !== undefined && previous !== session && isSame(previous.reattachToken, token))
+      previous.end('replaced');
+    const lost = this.#lost.get(previousWorkerId);
+    if (lost === undefined || !isSame(lost.token, token)) return;
+    this.#lost.delete(previousWorkerId);
+    const error = toErrorBody(GreenroomError.of('invocation_stopped', { message: 'Invocation stopped' }));
+    for (const { invocationId, functionId } of lost.orphans) {
+      session.send({ type: 'invocationresult', invocation_id: invocationId ?? '', function_id: functionId, error });
+    }
+  }
+
+  /** The last step of a session's end. */
+  #ended(session: Session): void {
+    this.#lost.set(session.ownerId, { token: session.reattachToken, orphans: session.asked.orphans() });
+    const [oldest] = this.#lost.keys();
+    if (this.#lost.size > LOST_PEERS_KEPT && oldest !== undefined) this.#lost.delete(oldest);
+    this.#sessions.delete(session.ownerId);
+    this.#options.peers.remove(session);
+  }
+}
+
+const POLICY_VIOLATION = 1008;
+const GOING_AWAY = 1001;
+const TOO_BIG = 1009;
+const PROTOCOL_ERROR = 1002;
+/** Close codes of a peer that meant to go: normal, going away, none given. */
+const ORDERLY = new Set([1000, 1001, 1005]);
+
+function reasonOf({ code = '' }: { code?: string }): [DisconnectReason, number?] {
+  if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') return ['payload_too_large', TOO_BIG];
+  // The socket has told its peer what was wrong before it says so here.
+  return code.startsWith('WS_ERR_') ? ['protocol_error', PROTOCOL_ERROR] : ['lost'];
+}
+
+function isSame(secret: string, given: string | null): boolean {
+  const [expected, presented] = [Buffer.from(secret), Buffer.from(given ?? '')];
+  return expected.length === presented.length && timingSafeEqual(expected, presented);
+}
+
+function unauthorized(thrown: unknown): GreenroomError {
+  const isOurs = thrown instanceof GreenroomError && ['unauthorized', 'forbidden', 'timeout'].includes(thrown.code);
+  return GreenroomError.of('unauthorized', {
+    message: isOurs ? thrown.message : 'The credential could not be checked.',
+    cause: thrown,
+  });
+}
+
+/** Rejects with `timeout` when the policy does not come in time. */
+function withDeadline(policy: Promise<Policy>): Promise<Policy> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(GreenroomError.of('timeout')), HANDSHAKE_TIMEOUT_MS);
+    policy.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,51 @@
+// `_caller_worker_id`: who calls, written by the runtime into the payload of a call before it reaches a remote's handler. Handlers rely
+// on it, so it is always the runtime's: ours is the last member of the object, which is the one that JSON readers take.
+
+import { INLINE_PARSE_BYTES } from '../limits.ts';
+import { decode } from '../protocol/payload.ts';
+import type { Payload } from '../protocol/payload.ts';
+
+const KEY = '_caller_worker_id';
+const OPEN = 0x7b;
+
+/** The payload with its caller's id, if it is an object; without one that somebody else wrote, if the caller has none. */
+export function withCaller(payload: Payload, workerId: string | null): Payload {
+  if (!isObject(payload)) return payload;
+  const isClaimed = mentions(payload, KEY);
+  if (workerId === null && !isClaimed) return payload;
+  // Duplicate members are legal and ambiguous; where it is cheap there are none.
+  if (isClaimed && payload.length <= INLINE_PARSE_BYTES) {
+    const value = decode(payload) as Record<string, unknown>;
+    if (workerId === null) Reflect.deleteProperty(value, KEY);
+    else value[KEY] = workerId;
+    return JSON.stringify(value);
+  }
+  const member = `"${KEY}":${workerId === null ? 'null' : `"${workerId}"`}}`;
+  return typeof payload === 'string' ? appendToText(payload, member) : appendToBytes(payload, member);
+}
+
+function mentions(payload: Payload, word: string): boolean {
+  if (typeof payload === 'string') return payload.includes(word);
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).includes(word);
+}
+
+function isObject(payload: Payload): boolean {
+  if (typeof payload === 'string') return /^\s*\{/.test(payload);
+  // Bytes are a member of a frame or a body: white space in front of them is rare and short.
+  let at = 0;
+  while (at < payload.length && (payload[at] as number) <= 0x20) at++;
+  return payload[at] === OPEN;
+}
+
+function appendToText(text: string, member: string): string {
+  const end = text.lastIndexOf('}');
+  const head = text.slice(0, end).trimEnd();
+  return `${head}${head.endsWith('{') ? '' : ','}${member}`;
+}
+
+function appendToBytes(bytes: Uint8Array, member: string): Uint8Array {
+  let end = bytes.lastIndexOf(0x7d);
+  while ((bytes[end - 1] as number) <= 0x20) end--;
+  const tail = `${bytes[end - 1] === OPEN ? '' : ','}${member}`;
+  return Buffer.concat([bytes.subarray(0, end), Buffer.from(tail)]);
+}

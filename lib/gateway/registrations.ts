@@ -1,0 +1,96 @@
+// What one remote registers. The protocol has no acknowledgement: a refusal is logged, kept in the remote's detail, and sent as a
+// `registrationrejected` frame, which clients that do not know it ignore. A live owner is never displaced.
+
+import { asGreenroomError, GreenroomError } from '../errors.ts';
+import type { GatewayServices } from './gateway.ts';
+import type { RegisterFrame } from './reading.ts';
+import type { Remote } from './remote.ts';
+
+/** Refusals that are kept, the newest. */
+const MAX_REFUSED = 32;
+const MAX_ID_CHARS = 128;
+
+export interface Refused {
+  functionId: string;
+  code: string;
+}
+
+export class Registrations {
+  readonly #remote: Remote;
+  readonly #services: GatewayServices;
+  readonly refused: Refused[] = [];
+
+  constructor(remote: Remote, services: GatewayServices) {
+    this.#remote = remote;
+    this.#services = services;
+  }
+
+  /** Never throws or rejects. */
+  register(frame: RegisterFrame): void | Promise<void> {
+    try {
+      return this.#register(frame)?.catch((thrown: unknown) => this.refuse(frame.id, asGreenroomError(thrown)));
+    } catch (thrown) {
+      this.refuse(frame.id, asGreenroomError(thrown));
+    }
+  }
+
+  unregister(id: string): void {
+    this.#services.functions.release(this.#remote, this.#remote.policy.toRegistered(id));
+  }
+
+  refuse(functionId: string, error: GreenroomError): void {
+    const { code, message } = error;
+    const shown = functionId.slice(0, MAX_ID_CHARS);
+    this.refused.push({ functionId: shown, code });
+    if (this.refused.length > MAX_REFUSED) this.refused.shift();
+    else {
+      const { ownerId, name } = this.#remote;
+      this.#services.log.warn(
+        { worker_id: ownerId, worker_name: name, function_id: shown, code },
+        'a registration was refused',
+      );
+    }
+    const owner = this.#services.functions.get(functionId)?.owner.ownerId;
+    this.#remote.send({
+      type: 'registrationrejected',
+      code: code === 'function_exists' ? 'FUNCTION_NAMESPACE_CONFLICT' : code,
+      message,
+      namespace: 'default',
+      function_id: shown,
+      ...(code === 'function_exists' && owner !== undefined && { owner_worker_id: owner }),
+    });
+  }
+
+  #register(frame: RegisterFrame): void | Promise<void> {
+    const { functions } = this.#services;
+    const { policy } = this.#remote;
+    if (frame.invocation !== undefined) {
+      throw GreenroomError.of('unsupported_operation', { message: 'Functions over HTTP are not in this version yet.' });
+    }
+    const functionId = policy.toRegistered(frame.id);
+    if (functions.countOf(this.#remote) >= policy.maxFunctions && functions.get(functionId)?.owner !== this.#remote) {
+      throw GreenroomError.of('runtime_overloaded', {
+        message: 'This remote has registered as many functions as it may.',
+        details: { max_functions: policy.maxFunctions },
+      });
+    }
+    // Claimed before a hook is asked: what nobody could register needs nobody's leave.
+    const claim = functions.claim(this.#remote, functionId);
+    const { description, metadata } = frame;
+    const publish = (admitted: { functionId: string; description: string | null; metadata: unknown }): void => {
+      claim.release();
+      const { requestFormat, responseFormat } = frame;
+      if (!this.#services.isConnected(this.#remote)) return;
+      functions.register(this.#remote, { ...admitted, requestFormat, responseFormat });
+    };
+    try {
+      // By the peer's own name: what it is registered as is for the policy to say.
+      const admitted = policy.admit({ kind: 'function', functionId: frame.id, description, metadata });
+      if (!(admitted instanceof Promise)) return publish(admitted);
+      return admitted.then(publish).finally(() => claim.release());
+    } catch (thrown) {
+      claim.release();
+      throw thrown;
+    }
+  }
+}

@@ -41,6 +41,7 @@ const LAYERS = [
   ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts ${BASE}`], // thread end, and what both share
   ['store/', `store/ ${BASE}`],
   ['client/', 'client/ protocol/ errors.ts limits.ts'],
+  ['remote/', 'remote/ protocol/ errors.ts limits.ts'],
   ['actor.ts', 'type:limits.ts'],
   ['observe/', BASE],
   ['protocol/', 'protocol/ errors.ts limits.ts'],
@@ -57,6 +58,7 @@ const PACKAGES: Record<string, string> = {
   commander: 'cli.ts cli/',
   fastify: 'server/',
   '@fastify/websocket': 'lazy:server/',
+  'iii-sdk': 'remote/',
   node: '* ../actors/',
   pino: 'observe/',
   piscina: 'host/pool.ts',

@@ -3,7 +3,7 @@
 
 import type { InitOptions } from 'iii-sdk';
 import { GreenroomError } from '../errors.ts';
-import { DEFAULT_LIMITS } from '../limits.ts';
+import { DEFAULT_LIMITS, MAX_WAIT_MS } from '../limits.ts';
 
 export interface RemoteOptions extends InitOptions {
   /** The bearer token of the runtime or of a credential of its gateway. Default: none is sent. */
@@ -25,6 +25,7 @@ export function resolveOptions(address: string | URL, given: RemoteOptions): Res
   const { token, maxMessageBytes = DEFAULT_LIMITS.maxMessageBytes, headers = {}, ...init } = given;
   if (!Number.isSafeInteger(maxMessageBytes) || maxMessageBytes < 1)
     throw invalid('maxMessageBytes', 'must be a whole number above 0');
+  requireTimeoutMs('invocationTimeoutMs', init.invocationTimeoutMs);
   return {
     address: resolveAddress(address),
     maxMessageBytes,
@@ -36,6 +37,11 @@ export function resolveOptions(address: string | URL, given: RemoteOptions): Res
       headers: token === undefined ? headers : { ...headers, authorization: bearer(token, headers) },
     },
   };
+}
+
+/** A timer of Node that is told anything else fires at once. Throws `invalid_option`. */
+export function requireTimeoutMs(name: string, ms: number | undefined): void {
+  if (ms !== undefined && !(ms > 0 && ms <= MAX_WAIT_MS)) throw invalid(name, `must be above 0 and at most ${MAX_WAIT_MS}`);
 }
 
 /** Refuses what cannot travel in a header. */

@@ -13,9 +13,10 @@ export type ConnectionState = 'disconnected' | 'connecting' | 'connected' | 'rec
 /** A frame before it is encoded. */
 export interface Frame {
   readonly type: string;
+  readonly id?: string;
   readonly invocation_id?: string;
   readonly function_id?: string;
-  readonly action?: { readonly type: string };
+  readonly trigger_type?: string;
 }
 
 interface Waiting {

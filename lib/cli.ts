@@ -10,7 +10,7 @@ import { Command, CommanderError } from 'commander';
 import { CannotStart, exitOnFatal, say } from './cli/say.ts';
 import { OPTIONS, toFlag } from './config-options.ts';
 import type { OptionSpec } from './config-options.ts';
-import { readConfig, unknownVariables } from './config.ts';
+import { readConfig } from './config.ts';
 import { GreenroomError } from './errors.ts';
 import { describeError } from './observe/log.ts';
 
@@ -60,8 +60,7 @@ function parse(argv: readonly string[]): Run {
   );
   start.action((flags: Record<string, unknown>) => {
     const config = readConfig({ flags, environment: process.env, cwd: process.cwd() });
-    const ignored = unknownVariables(process.env);
-    run = async () => (await import('./cli/start.ts')).start(config, version, ignored);
+    run = async () => (await import('./cli/start.ts')).start(config, version, process.env);
   });
 
   const check = program

@@ -5,7 +5,14 @@
 import { isIPv6 } from 'node:net';
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
-import { DEFAULT_LIMITS, MAX_DISPLAY_NAME_CHARS, MAX_WAIT_MS, MAX_WORKER_ID_CHARS } from './limits.ts';
+import { credentialSchema, gatewaySchema } from './gateway/options-schema.ts';
+import {
+  DEFAULT_LIMITS,
+  FRAME_MARGIN_BYTES,
+  MAX_DISPLAY_NAME_CHARS,
+  MAX_WAIT_MS,
+  MAX_WORKER_ID_CHARS,
+} from './limits.ts';
 import type { Limits } from './limits.ts';
 import { LOG_LEVELS } from './observe/log.ts';
 
@@ -32,6 +39,11 @@ const option = (key: string, kind: OptionSpec['kind'], argument: string, help: s
   help,
 });
 
+/** Limits whose default follows from another. */
+const DERIVED: Partial<Record<string, string>> = {
+  maxFrameBytes: `twice --max-message-bytes, at least ${FRAME_MARGIN_BYTES} above it`,
+};
+
 /** Every option but `config`, in the order of `--help`. The limits come from DEFAULT_LIMITS, so that they are listed once. */
 export const OPTIONS: readonly OptionSpec[] = [
   option('bind', 'text', 'HOST:PORT', `where to listen; IPv6 in brackets, port 0 for any (default ${DEFAULTS.bind})`),
@@ -54,8 +66,9 @@ export const OPTIONS: readonly OptionSpec[] = [
   option('tokenFile', 'text', 'FILE', 'the file that holds the bearer token (default: one is made in the data dir)'),
   option('logLevel', 'text', 'LEVEL', `${LOG_LEVELS.join(', ')} (default info)`),
   option('drainMs', 'number', 'N', `how long a drain may take after SIGTERM or SIGINT (default ${DEFAULTS.drainMs})`),
+  option('gateway', 'text', 'on|off', 'whether remote workers may connect; the file may say more of it (default on)'),
   ...Object.entries<number>({ ...DEFAULT_LIMITS }).map(([key, value]) =>
-    option(key, 'number', 'N', `limit (default ${value})`),
+    option(key, 'number', 'N', `limit (default ${DERIVED[key] ?? value})`),
   ),
 ];
 
@@ -106,6 +119,30 @@ const store = v.picklist(['memory'], (issue) =>
 );
 const runtimeId = new RegExp(`^[A-Za-z0-9._:-]{1,${MAX_WORKER_ID_CHARS}}$`);
 
+const GATEWAY = 'on or off, or an object in the file';
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+/** Does not show what was given: it may be a token, put where only its place belongs. */
+const place = (expected: string, isValid: (value: string) => boolean) =>
+  v.optional(v.pipe(v.string(`must be ${expected}`), v.check(isValid, `must be ${expected}`)));
+const credential = v.pipe(
+  credentialSchema({
+    tokenFile: place('the path of a file', (value) => value !== ''),
+    tokenVariable: place('the name of an environment variable', (value) => VARIABLE.test(value)),
+  }),
+  v.check(
+    ({ tokenFile, tokenVariable }) => (tokenFile === undefined) !== (tokenVariable === undefined),
+    'must have either a tokenFile or a tokenVariable',
+  ),
+);
+const gatewayObject = gatewaySchema(credential);
+const gatewayWord = v.pipe(
+  v.picklist(['on', 'off'], must(GATEWAY)),
+  v.transform((word): v.InferOutput<typeof gatewayObject> | null => (word === 'on' ? {} : null)),
+);
+const gateway = v.lazy((value) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? gatewayObject : gatewayWord,
+);
+
 export const configSchema = v.strictObject({
   bind: v.optional(bind, DEFAULTS.bind),
   runtimeId: v.optional(text(`1 to ${MAX_WORKER_ID_CHARS} of A-Z a-z 0-9 . _ : -`, (value) => runtimeId.test(value))),
@@ -122,6 +159,7 @@ export const configSchema = v.strictObject({
   tokenFile: v.optional(nonEmpty),
   logLevel: v.optional(v.picklist(LOG_LEVELS, must(`one of ${LOG_LEVELS.join(', ')}`)), 'info'),
   drainMs: v.optional(whole(0, MAX_WAIT_MS), DEFAULTS.drainMs),
+  gateway: v.optional(gateway, 'on'),
   ...limitEntries(),
 });
 

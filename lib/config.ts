@@ -7,6 +7,8 @@ import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { configSchema, OPTIONS, toFlag, toVariable } from './config-options.ts';
 import { asGreenroomError, GreenroomError } from './errors.ts';
+import { placeOf, problemOf, requireNarrower } from './gateway/options-schema.ts';
+import type { CredentialRights, GatewayOptions } from './gateway/options.ts';
 import { DEFAULT_LIMITS, resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { describeError } from './observe/log.ts';
@@ -31,6 +33,18 @@ export interface Config {
   /** How long a drain may take after the first signal. */
   readonly drainMs: number;
   readonly limits: Limits;
+  /** Null: off. Holds no tokens, only where they are kept. */
+  readonly gateway: GatewayConfig | null;
+}
+
+export type GatewayConfig = GatewayOptions<CredentialConfig>;
+
+/** One of the two says where the token is. */
+export interface CredentialConfig extends CredentialRights {
+  /** Absolute. */
+  readonly tokenFile?: string | undefined;
+  /** The name of an environment variable. */
+  readonly tokenVariable?: string | undefined;
 }
 
 export interface ConfigSources {
@@ -49,11 +63,28 @@ interface Given {
 
 /** Throws `invalid_option`, on one line, with one issue per option in `details.issues`. */
 export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
-  const given = new Map([...fromFile(flags, environment, cwd), ...fromEnvironment(environment), ...fromFlags(flags)]);
+  const file = new Map(fromFile(flags, environment, cwd));
+  const given = new Map([...file, ...fromEnvironment(environment), ...fromFlags(flags)]);
+  // `on` says no more than an object in the file, which it leaves as it is; `off` beats it.
+  const inFile = file.get('gateway');
+  if (typeof inFile?.value === 'object' && given.get('gateway')?.value === 'on') given.set('gateway', inFile);
   const result = v.safeParse(configSchema, Object.fromEntries([...given].map(([key, { value }]) => [key, value])));
   if (!result.success) throw refusal(result.issues, given);
-  const { bind, runtimeId, displayName, store, dataDir, actors, hosts, tokenFile, logLevel, drainMs, ...limits } =
-    result.output;
+  const {
+    bind,
+    runtimeId,
+    displayName,
+    store,
+    dataDir,
+    actors,
+    hosts,
+    tokenFile,
+    logLevel,
+    drainMs,
+    gateway,
+    ...rest
+  } = result.output;
+  const limits = requireLimits(rest, given);
   return Object.freeze({
     bind: Object.freeze(bind),
     runtimeId,
@@ -65,7 +96,8 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
     tokenFile: tokenFile === undefined ? undefined : resolve(cwd, tokenFile),
     logLevel,
     drainMs,
-    limits: requireLimits(limits, given),
+    limits,
+    gateway: gateway === null ? null : requireGatewayConfig(gateway, { limits, given, cwd }),
   });
 }
 
@@ -73,8 +105,9 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
  * Variables that look like ours and are not. To be warned about, not refused: Kubernetes sets GREENROOM_PORT and more
  * for a service named greenroom, and a Backend on the same machine may have variables of its own.
  */
-export function unknownVariables(environment: ConfigSources['environment']): string[] {
-  const known = new Set([...OPTIONS.map(({ key }) => toVariable(key)), toVariable('config')]);
+export function unknownVariables(environment: ConfigSources['environment'], gateway: GatewayConfig | null): string[] {
+  const tokens = gateway?.credentials?.map(({ tokenVariable }) => tokenVariable) ?? [];
+  const known = new Set([...OPTIONS.map(({ key }) => toVariable(key)), toVariable('config'), ...tokens]);
   return Object.keys(environment).filter((name) => name.startsWith('GREENROOM_') && !known.has(name));
 }
 
@@ -132,15 +165,18 @@ function toNumber(value: unknown): unknown {
 
 /** The first issue of each option: what follows from it adds nothing. */
 function refusal(issues: readonly v.BaseIssue<unknown>[], given: ReadonlyMap<string, Given>): GreenroomError {
-  const problems = new Map<string, string>();
+  const problems = new Map<string, { path: string; message: string }>();
   for (const issue of issues) {
     const key = String(issue.path?.[0]?.key);
-    const problem = issue.type === 'strict_object' ? 'is not an option' : issue.message;
-    if (!problems.has(key)) problems.set(key, `${labelOf(key, given)} ${problem}`);
+    if (problems.has(key)) continue;
+    const path = placeOf(issue).slice(1);
+    // Only the file holds values with places inside, and its labels begin with the key.
+    const label = labelOf(key, given).replace(key, () => path);
+    problems.set(key, { path, message: `${label} ${problemOf(issue)}` });
   }
   return GreenroomError.of('invalid_option', {
-    message: [...problems.values()].join('; '),
-    details: { issues: [...problems].map(([path, message]) => ({ path, message })) },
+    message: [...problems.values()].map(({ message }) => message).join('; '),
+    details: { issues: [...problems.values()] },
   });
 }
 
@@ -158,6 +194,20 @@ function requireLimits(
     );
     throw GreenroomError.of('invalid_option', { message, cause: thrown });
   }
+}
+
+function requireGatewayConfig(
+  gateway: GatewayConfig,
+  { limits, given, cwd }: { limits: Limits; given: ReadonlyMap<string, Given>; cwd: string },
+): GatewayConfig {
+  const { credentials, ...others } = gateway;
+  if (credentials === undefined) return Object.freeze(others);
+  requireNarrower(credentials, limits, (limit) => labelOf(limit, given));
+  const absolute = credentials.map((credential) => {
+    const { tokenFile } = credential;
+    return tokenFile === undefined ? credential : { ...credential, tokenFile: resolve(cwd, tokenFile) };
+  });
+  return Object.freeze({ ...others, credentials: absolute });
 }
 
 function labelOf(key: string, given: ReadonlyMap<string, Given>): string {

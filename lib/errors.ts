@@ -59,6 +59,12 @@ export const ERRORS = {
     'There is no actor of that kind.',
     '`GET /v1/actors` lists what this runtime has loaded.',
   ),
+  not_found: row(
+    404,
+    false,
+    'There is nothing with that id or name.',
+    'List first: workers, functions, trigger types and triggers come and go with their connections.',
+  ),
   function_not_found: row(404, false, 'There is no such function.', 'Register it first, or check the name.'),
   method_not_allowed: row(
     405,
@@ -181,6 +187,18 @@ export const ERRORS = {
     false,
     'Another live owner serves a function with this id.',
     'Choose another id, or end the other owner first; one that reconnects with its token takes its own back.',
+  ),
+  deserialization_error: row(
+    422,
+    false,
+    'The payload does not fit the function.',
+    'See `details.issues`. The function did not run.',
+  ),
+  trigger_registration_failed: row(
+    409,
+    false,
+    'The trigger or the trigger type could not be registered.',
+    'See the message: its provider refused it, somebody else holds the id, or there is no room for more.',
   ),
   invocation_failed: row(
     502,

@@ -149,7 +149,7 @@ export const RESTART_BACKOFF_MS = 20;
 export const MAX_RESTART_BACKOFF_MS = 5_000;
 
 /** How far the largest frame that is read lies above the largest message at least: room for the frame of a message that is just too large. */
-const FRAME_MARGIN_BYTES = 64 * KiB;
+export const FRAME_MARGIN_BYTES = 64 * KiB;
 /** Bytes that one channel buffers before its writer has to wait; one message may exceed it. */
 export const CHANNEL_BUFFER_BYTES = 1 * MiB;
 /** Messages that one channel buffers: the default, and the most that may be asked for. */

@@ -21,13 +21,15 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 /** The first row whose left side fits a file is its rule; a file without a row is a mistake. */
 const LAYERS = [
   ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
-  ['cli/', `cli/ config.ts runtime.ts server/ ${BASE}`],
+  ['cli/', `cli/ config.ts runtime.ts server/ type:gateway/options.ts ${BASE}`],
   ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts observe/ protocol/ supervisor/')}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
+  // Loaded only when the gateway is on.
+  ['server/gateway-routes.ts', `server/ supervisor/ gateway/ channels/ ${FUNCTIONS} ${BASE}`],
   [
     'server/',
-    `server/ supervisor/ lazy:gateway/ type:gateway/ channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
+    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:gateway/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
   ],
   [
     'supervisor/',
@@ -45,7 +47,10 @@ const LAYERS = [
   ['actor.ts', 'type:limits.ts'],
   ['observe/', BASE],
   ['protocol/', 'protocol/ errors.ts limits.ts'],
-  ['config.ts config-options.ts', 'config-options.ts observe/ errors.ts limits.ts'],
+  [
+    'config.ts config-options.ts',
+    'config-options.ts type:gateway/options.ts gateway/options-schema.ts observe/ errors.ts limits.ts',
+  ],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],
   ['../actors/', 'actor.ts'],
@@ -59,13 +64,14 @@ const PACKAGES: Record<string, string> = {
   fastify: 'server/',
   '@fastify/websocket': 'lazy:server/',
   'iii-sdk': 'remote/',
+  '@fastify/websocket': 'server/gateway-routes.ts',
   node: '* ../actors/',
   pino: 'observe/',
   piscina: 'host/pool.ts',
   'secure-json-parse': '*',
   undici: 'client/',
   uuid: 'supervisor/ server/ runtime.ts',
-  ws: 'type:gateway/ type:server/',
+  ws: 'type:gateway/ type:server/gateway-routes.ts',
   valibot: '* !errors.ts !limits.ts ../actors/',
 };
 

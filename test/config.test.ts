@@ -9,7 +9,7 @@ import { OPTIONS, toFlag, toVariable } from '../lib/config-options.ts';
 import { readConfig, unknownVariables } from '../lib/config.ts';
 import type { Config } from '../lib/config.ts';
 import { GreenroomError } from '../lib/errors.ts';
-import { DEFAULT_LIMITS } from '../lib/limits.ts';
+import { DEFAULT_LIMITS, resolveLimits } from '../lib/limits.ts';
 
 const cwd = mkdtempSync(join(tmpdir(), 'greenroom-config-'));
 after(() => rmSync(cwd, { recursive: true }));
@@ -53,6 +53,7 @@ describe('readConfig', () => {
       logLevel: 'info',
       drainMs: 10_000,
       limits: DEFAULT_LIMITS,
+      gateway: {},
     });
     for (const part of [config, config.bind, config.actors, config.limits]) assert.ok(Object.isFrozen(part));
   });
@@ -100,7 +101,7 @@ describe('limits', () => {
       // One more than the default fits every relation, but for the message that must fit the total.
       const given = value + 1;
       assert.ok(OPTIONS.some(({ key }) => key === name));
-      const expected = { ...DEFAULT_LIMITS, [name]: given };
+      const expected = resolveLimits({ [name]: given });
       assert.deepEqual(read({ flags: { [name]: String(given) } }).limits, expected);
       assert.deepEqual(read({ environment: { [toVariable(name)]: String(given) } }).limits, expected);
       assert.deepEqual(read({ file: { [name]: given } }).limits, expected);
@@ -118,6 +119,45 @@ describe('limits', () => {
       'GREENROOM_MAX_TOTAL_BYTES is 1000, but must be at least --max-message-bytes (2000)',
     );
   });
+});
+
+describe('maxFrameBytes', () => {
+  test('follows from maxMessageBytes unless it is given', () => {
+    assert.equal(read({}).limits.maxFrameBytes, 33_554_432);
+    assert.equal(read({ flags: { maxMessageBytes: '1000000' } }).limits.maxFrameBytes, 2_000_000);
+    assert.equal(read({ flags: { maxMessageBytes: '1000' } }).limits.maxFrameBytes, 66_536);
+    assert.match(OPTIONS.find(({ key }) => key === 'maxFrameBytes')?.help ?? '', /twice --max-message-bytes/);
+  });
+
+  test('below the limit and its margin is refused by both names, whichever of the two was given', () => {
+    assert.equal(
+      refusalOf({ flags: { maxMessageBytes: '1000', maxFrameBytes: '66535' } }),
+      '--max-frame-bytes is 66535, but must be at least --max-message-bytes + 65536 (66536)',
+    );
+    assert.equal(
+      refusalOf({ environment: { GREENROOM_MAX_MESSAGE_BYTES: '1000' }, file: { maxFrameBytes: 999 } }),
+      'maxFrameBytes in greenroom.json is 999, but must be at least GREENROOM_MAX_MESSAGE_BYTES + 65536 (66536)',
+    );
+    assert.equal(
+      refusalOf({ flags: { maxFrameBytes: '16777216' } }),
+      '--max-frame-bytes is 16777216, but must be at least --max-message-bytes + 65536 (16842752)',
+    );
+  });
+
+  for (const [given, shown] of [
+    ['0', '0 (number)'],
+    ['-1', '-1 (number)'],
+    ['NaN', '"NaN" (string)'],
+    ['1.5', '1.5 (number)'],
+  ] as const) {
+    test(`and maxMessageBytes are refused by name when they are ${given}`, () => {
+      for (const key of ['maxFrameBytes', 'maxMessageBytes'])
+        assert.equal(
+          refusalOf({ flags: { [key]: given } }),
+          `${toFlag(key)} must be a whole number of at least 1, not ${shown}`,
+        );
+    });
+  }
 });
 
 describe('a refusal', () => {
@@ -218,5 +258,7 @@ test('variables that look like ours are told apart from those that are', () => {
     GREENROOM_TOKEN: 's',
     PATH: '/',
   };
-  assert.deepEqual(unknownVariables(environment), ['GREENROOM_HOTS', 'GREENROOM_TOKEN']);
+  assert.deepEqual(unknownVariables(environment, null), ['GREENROOM_HOTS', 'GREENROOM_TOKEN']);
+  const credentials = [{ name: 'ci', tokenVariable: 'GREENROOM_TOKEN' }];
+  assert.deepEqual(unknownVariables(environment, { credentials }), ['GREENROOM_HOTS']);
 });

@@ -178,7 +178,8 @@ describe('resolveLimits', () => {
     });
   }
 
-  for (const name of names.filter((name) => name !== 'maxMessageBytes' && name !== 'maxTotalBytes')) {
+  const related = ['maxMessageBytes', 'maxTotalBytes', 'maxFrameBytes'];
+  for (const name of names.filter((name) => !related.includes(name))) {
     test(`takes 1 for ${name}`, () => assert.deepEqual(resolveLimits({ [name]: 1 }), { ...DEFAULT_LIMITS, [name]: 1 }));
   }
 
@@ -200,6 +201,15 @@ describe('resolveLimits', () => {
     assert.deepEqual(
       outcomeOf(() => resolveLimits({ maxMessageBytes: 512 * 1024 * 1024 + 1 })),
       refusal('maxTotalBytes', 'is 536870912, but must be at least maxMessageBytes (536870913)'),
+    );
+  });
+
+  test('takes frames that are larger than a message by their margin, and refuses one byte less', () => {
+    const least = 100 + limits.FRAME_MARGIN_BYTES;
+    assert.equal(resolveLimits({ maxMessageBytes: 100, maxFrameBytes: least }).maxFrameBytes, least);
+    assert.deepEqual(
+      outcomeOf(() => resolveLimits({ maxMessageBytes: 100, maxFrameBytes: least - 1 })),
+      refusal('maxFrameBytes', `is ${least - 1}, but must be at least maxMessageBytes + 65536 (${least})`),
     );
   });
 

@@ -1,12 +1,14 @@
 // `greenroom start`: Config → token → runtime → server → one ready line, then serve until a signal, drain and end.
 // stdout carries the ready line only. What the server needs is loaded while the hosts start.
 
-import type { Config } from '../config.ts';
+import { unknownVariables } from '../config.ts';
+import type { Config, ConfigSources } from '../config.ts';
 import { GreenroomError } from '../errors.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import type { CloseReport } from '../protocol/views.ts';
 import { toSnakeCase } from '../protocol/views.ts';
+import { resolveGateway } from './gateway.ts';
 import { CannotStart, reportFatalWith, say } from './say.ts';
 import { keepToken, readToken } from './token.ts';
 
@@ -16,14 +18,20 @@ const CLOSE_SLACK_MS = 10_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Resolves to the exit code, once the runtime has been told to end and has drained. Rejects with `CannotStart`. */
-export async function start(config: Config, version: string, ignoredVariables: readonly string[]): Promise<number> {
+export async function start(
+  config: Config,
+  version: string,
+  environment: ConfigSources['environment'],
+): Promise<number> {
   const [{ createLog }, { createRuntime }] = await Promise.all([import('../observe/pino.ts'), import('../runtime.ts')]);
   const log = createLog({ level: config.logLevel });
   reportFatalWith((thrown) => log.error(describeError(thrown), 'the process ends: an error was not caught'));
+  const ignoredVariables = unknownVariables(environment, config.gateway);
   if (ignoredVariables.length > 0)
     log.warn({ variables: ignoredVariables }, 'variables that are not options are ignored');
   const token = config.tokenFile === undefined ? keepToken(config.dataDir) : readToken(config.tokenFile);
   log.info({ token_file: token.file, is_new: token.isNew }, 'the bearer token is kept in a file');
+  const gateway = config.gateway === null ? undefined : resolveGateway(config.gateway, environment);
 
   const { bind, runtimeId, displayName } = config;
   const creating = createRuntime({
@@ -36,12 +44,11 @@ export async function start(config: Config, version: string, ignoredVariables: r
     ...(displayName !== undefined && { displayName }),
   });
   const [runtime, { startServer }] = await Promise.all([creating, import('../server/index.ts')]);
-  const server = await startServer({ runtime, token: token.value, host: bind.host, port: bind.port, log }).catch(
-    async (thrown: unknown) => {
-      await runtime.close({ deadlineMs: config.drainMs });
-      throw cannotListen(bind, thrown);
-    },
-  );
+  const served = { runtime, token: token.value, host: bind.host, port: bind.port, log };
+  const server = await startServer({ ...served, ...(gateway && { gateway }) }).catch(async (thrown: unknown) => {
+    await runtime.close({ deadlineMs: config.drainMs });
+    throw cannotListen(bind, thrown);
+  });
 
   // Before the ready line: whoever has read it may send a signal.
   const ending = firstSignal();

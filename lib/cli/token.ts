@@ -31,12 +31,12 @@ const ONLY_OWNER_DIR = 0o700;
 const ONLY_OWNER_FILE = 0o600;
 const OTHERS = 0o077;
 
-/** The operator's token. How its file is protected is the operator's affair: secrets are often mounted readable by a group. */
-export function readToken(file: string): Token {
+/** The operator's token; `option` says who named the file. How its file is protected is the operator's affair: secrets are often mounted readable by a group. */
+export function readToken(file: string, option = '--token-file'): Token {
   try {
     return { value: requireToken(readFileSync(file, 'utf8'), file), file, isNew: false };
   } catch (thrown) {
-    throw cannot(`--token-file ${file} cannot be read`, thrown);
+    throw cannot(`${option} ${file} cannot be read`, thrown);
   }
 }
 
@@ -89,10 +89,11 @@ function readOwn(file: string): string {
   }
 }
 
-function requireToken(text: string, file: string): string {
+/** Throws `CannotStart`; `where` is where the text was found. */
+export function requireToken(text: string, where: string): string {
   const token = text.trim();
   if (!TOKEN.test(token))
-    throw new CannotStart(`${file} must hold one token of 16 to 512 printable ASCII characters without spaces`);
+    throw new CannotStart(`${where} must hold one token of 16 to 512 printable ASCII characters without spaces`);
   return token;
 }
 

@@ -88,10 +88,7 @@ export class Functions {
   /** Throws `function_not_found`. */
   require(functionId: string): RegisteredFunction {
     const found = this.#entries.get(functionId);
-    if (found === undefined) {
-      const shown = functionId.slice(0, MAX_FUNCTION_ID_CHARS);
-      throw GreenroomError.of('function_not_found', { message: `Function ${shown} not found` });
-    }
+    if (found === undefined) throw functionNotFound(functionId);
     return found;
   }
 
@@ -149,6 +146,11 @@ export class Functions {
     this.#sorted = null;
     for (const listener of this.#listeners) listener();
   }
+}
+
+export function functionNotFound(functionId: string): GreenroomError {
+  const shown = functionId.slice(0, MAX_FUNCTION_ID_CHARS);
+  return GreenroomError.of('function_not_found', { message: `Function ${shown} not found` });
 }
 
 /** Hidden from listings unless they are asked for. */

@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { FunctionCall } from '../functions/function.ts';
+import { functionNotFound } from '../functions/registry.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { BUSY_RETRY_MS, MAX_ORPHANS } from './bounds.ts';
 import { toErrorBody } from './error-body.ts';
@@ -11,6 +12,7 @@ import type { GatewayServices } from './gateway.ts';
 import type { InvokeFrame } from './reading.ts';
 import type { Remote } from './remote.ts';
 import { asTooLarge } from './too-large.ts';
+import { unsupportedRefusal } from './unsupported.ts';
 import type { Wire } from './wire.ts';
 
 /** Whom an answer goes to: the ids as the remote gave them. */
@@ -58,7 +60,9 @@ export class AskedCalls {
     if (forbidden !== null) return forbidden;
     if (action === 'enqueue')
       return GreenroomError.of('unsupported_operation', { message: 'There are no queues: call the function itself.' });
-    if (found === undefined) return this.#services.unsupportedRefusal(functionId);
+    if (found === undefined) {
+      return unsupportedRefusal(functionId) ?? functionNotFound(functionId);
+    }
     if (this.#open.size < policy.maxCallsInFlight) return null;
     return GreenroomError.of('worker_busy', {
       message: 'This connection waits for as many calls as it may.',

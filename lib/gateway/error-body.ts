@@ -9,6 +9,7 @@ import type { ErrorBody } from './frames.ts';
 const WIRE_CODES: ReadonlyMap<string, string> = new Map([
   ['forbidden', 'FORBIDDEN'],
   ['unauthorized', 'AUTH_ERROR'],
+  ['not_found', 'NOT_FOUND'],
   ['invalid_request', 'INVALID_ARGUMENTS'],
 ]);
 

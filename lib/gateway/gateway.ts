@@ -5,6 +5,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { GreenroomError } from '../errors.ts';
+import type { FunctionOwner } from '../functions/function.ts';
 import type { Peers } from '../functions/peers.ts';
 import type { Functions } from '../functions/registry.ts';
 import { LOST_PEERS_KEPT } from '../limits.ts';
@@ -13,27 +14,35 @@ import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Asked } from './asked.ts';
 import { HANDSHAKE_TIMEOUT_MS, PING_INTERVAL_MS } from './bounds.ts';
+import { registerEngineFunctions } from './engine-functions.ts';
+import type { EngineParts } from './engine-functions.ts';
 import { toErrorBody } from './error-body.ts';
 import type { Policy, Remote } from './remote.ts';
 import type { Ledger } from './served.ts';
 import { Session } from './session.ts';
 import type { DisconnectReason } from './session.ts';
+import { Triggers } from './triggers.ts';
 import { Wire } from './wire.ts';
 
-export interface GatewayOptions {
+export interface GatewayParts {
   readonly limits: Limits;
   readonly log: Logger;
   readonly functions: Functions;
   readonly peers: Peers;
+  /** Of the runtime. */
+  readonly version: string;
   /** Checks large, untrusted JSON off the main thread. Rejects with `invalid_json` or `runtime_overloaded`. */
   checkPayload(bytes: Uint8Array): void | Promise<void>;
+  readonly createChannel: EngineParts['createChannel'];
+  /** Ends the channels of a session that has ended. */
+  closeChannels(ownerId: string): void;
 }
 
 /** What sessions need of what is around them. */
-export interface GatewayServices extends GatewayOptions {
+export interface GatewayServices extends GatewayParts {
+  readonly triggers: Triggers;
   readonly ledger: Ledger;
   readonly counts: { lateResults: number };
-  unsupportedRefusal(functionId: string): GreenroomError;
   isConnected(remote: Remote): boolean;
   reattach(session: Session, previousWorkerId: string, token: string | null): void;
   ended(session: Session, reason: DisconnectReason): void;
@@ -47,28 +56,43 @@ interface Lost {
 }
 
 export class Gateway {
-  readonly #options: GatewayOptions;
+  readonly #parts: GatewayParts;
   readonly #services: GatewayServices;
   readonly #sessions = new Map<string, Session>();
   /** The latest, oldest first. */
   readonly #lost = new Map<string, Lost>();
   readonly #heartbeat: NodeJS.Timeout;
   readonly counts = { lateResults: 0 };
+  readonly #triggers: Triggers;
+  /** Owns the runtime's own functions. */
+  readonly #engine: FunctionOwner;
   #isClosed = false;
 
-  constructor(options: GatewayOptions) {
-    this.#options = options;
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    const { limits, log, functions, peers, version, createChannel } = parts;
+    this.#triggers = new Triggers({ functions, log, invocationTimeoutMs: limits.invocationTimeoutMs });
+    this.#engine = registerEngineFunctions({
+      functions,
+      peers,
+      triggers: this.#triggers,
+      maxMessageBytes: limits.maxMessageBytes,
+      version,
+      startedAtMs: Date.now(),
+      log,
+      sessionOf: (workerId) => this.#sessions.get(workerId),
+      createChannel,
+    });
     this.#services = {
-      ...options,
-      checkPayload: (bytes) => options.checkPayload(bytes),
-      ledger: { heldBytes: 0, maxTotalBytes: options.limits.maxTotalBytes },
+      ...parts,
+      triggers: this.#triggers,
+      checkPayload: (bytes) => parts.checkPayload(bytes),
+      ledger: { heldBytes: 0, maxTotalBytes: limits.maxTotalBytes },
       counts: this.counts,
-      unsupportedRefusal: (functionId) =>
-        GreenroomError.of('function_not_found', { message: `Function ${functionId} not found` }),
       isConnected: (remote) => this.#sessions.has(remote.ownerId),
       reattach: (session, previousWorkerId, token) => this.#reattach(session, previousWorkerId, token),
       ended: (session) => this.#ended(session),
-      reportInternal: (error) => options.log.error(describeError(error.cause ?? error), 'a call failed'),
+      reportInternal: (error) => log.error(describeError(error.cause ?? error), 'a call failed'),
     };
     this.#heartbeat = setInterval(() => {
       for (const session of [...this.#sessions.values()]) session.ping();
@@ -78,7 +102,7 @@ export class Gateway {
 
   /** Whether another remote may connect. */
   get hasRoom(): boolean {
-    return !this.#isClosed && this.#options.peers.size < this.#options.limits.maxRemotes;
+    return !this.#isClosed && this.#parts.peers.size < this.#parts.limits.maxRemotes;
   }
 
   /**
@@ -86,7 +110,7 @@ export class Gateway {
    * refused or does not come in time ends the socket with an `error` frame.
    */
   accept(socket: WebSocket, transport: Socket, policy: Policy | Promise<Policy>): void {
-    const wire = new Wire(socket, transport, this.#options.limits.maxMessageBytes);
+    const wire = new Wire(socket, transport, this.#parts.limits.maxMessageBytes);
     // Without a listener an error of the socket would end the process.
     socket.on('error', () => undefined);
     if (!(policy instanceof Promise)) return void this.#open(socket, wire, policy);
@@ -113,19 +137,22 @@ export class Gateway {
     this.#isClosed = true;
     clearInterval(this.#heartbeat);
     for (const session of [...this.#sessions.values()]) session.end('shutdown', GOING_AWAY);
+    this.#triggers.close();
+    this.#parts.functions.releaseAll(this.#engine);
   }
 
   #open(socket: WebSocket, wire: Wire, policy: Policy): Session | null {
     if (!wire.isOpen) return null;
     const session = new Session(wire, policy, this.#services);
     this.#sessions.set(session.ownerId, session);
-    this.#options.peers.add(session);
+    this.#parts.peers.add(session);
+    this.#triggers.workerChanged('worker_connected', session.ownerId);
     socket.on('message', (data: Buffer) => session.receive(data));
     socket.on('error', (error: Error & { code?: string }) => session.end(...reasonOf(error)));
     socket.on('close', (code) => session.end(ORDERLY.has(code) ? 'closed' : 'lost'));
     session.send({ type: 'workerregistered', worker_id: session.ownerId, reattach_token: session.reattachToken });
     const { remoteAddress: address } = wire;
-    this.#options.log.info({ worker_id: session.ownerId, address, credential: policy.name }, 'a remote has connected');
+    this.#parts.log.info({ worker_id: session.ownerId, address, credential: policy.name }, 'a remote has connected');
     return session;
   }
 
@@ -149,7 +176,10 @@ export class Gateway {
     const [oldest] = this.#lost.keys();
     if (this.#lost.size > LOST_PEERS_KEPT && oldest !== undefined) this.#lost.delete(oldest);
     this.#sessions.delete(session.ownerId);
-    this.#options.peers.remove(session);
+    this.#triggers.sessionEnded(session);
+    this.#parts.closeChannels(session.ownerId);
+    this.#parts.peers.remove(session);
+    this.#triggers.workerChanged('worker_disconnected', session.ownerId);
   }
 }
 

@@ -210,7 +210,7 @@ export class Session implements Remote, Peer {
       case 'registertrigger':
       case 'unregistertrigger':
       case 'triggerregistrationresult':
-        return;
+        return this.#services.triggers.handle(this, frame);
       default:
         return frame satisfies never;
     }

@@ -29,7 +29,7 @@ export class Calls {
   constructor(sdk: Sdk, outgoing: Outgoing) {
     this.#sdk = sdk;
     this.#outgoing = outgoing;
-    this.#trigger = sdk.trigger;
+    this.#trigger = sdk.trigger.bind(sdk);
   }
 
   /** In place of the SDK's `trigger`. Rejects with RemoteError; with `invalid_option` for a `timeoutMs` that is none. */

@@ -64,10 +64,12 @@ export function tooLargeMessage(payloadBytes: number, limitBytes: number): strin
 /** The error of a frame, as the runtime or another remote wrote it. Whatever it is, something with a code comes back. */
 export function fromWire(body: unknown, functionId: string): Error {
   if (body instanceof Error) return body;
-  const { code, message, retryable, details, stacktrace: _kept, ...beside } = isObject(body) ? body : {};
+  const { code, message, retryable, details, ...beside } = isObject(body) ? body : {};
   if (typeof code !== 'string' || typeof message !== 'string') {
     return RemoteError.of('invocation_failed', { functionId, message: 'The function failed and did not say why.' });
   }
+  // A stack of another process helps nobody here, and shows its paths.
+  delete beside['stacktrace'];
   const all = { ...beside, ...(isObject(details) && details) };
   return new RemoteError({
     code,

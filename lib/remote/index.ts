@@ -44,7 +44,9 @@ export function connectRemote(address: string | URL, options: RemoteOptions = {}
   const sdk = open(resolved, init);
   const outgoing = new Outgoing(sdk, maxMessageBytes);
   const calls = new Calls(sdk, outgoing);
-  const { setConnectionState, logError, shutdown } = sdk;
+  const setConnectionState = sdk.setConnectionState.bind(sdk);
+  const logError = sdk.logError.bind(sdk);
+  const shutdown = sdk.shutdown.bind(sdk);
   const trigger: Remote['trigger'] = (request) => calls.trigger(request) as never;
   const shutDown = (): Promise<void> => {
     calls.shutDown();
@@ -56,13 +58,13 @@ export function connectRemote(address: string | URL, options: RemoteOptions = {}
     sendMessage: outgoing.send.bind(outgoing),
     toInvocationError: fromWire,
     setConnectionState: (state) => {
-      setConnectionState.call(sdk, state);
+      setConnectionState(state);
       calls.stateChanged(state);
     },
     logError: (message, error) => {
       const status = upgradeStatusOf(error);
       if (status !== undefined) calls.upgradeRefused(status);
-      logError.call(sdk, message, error);
+      logError(message, error);
     },
     ready: (given: ReadyOptions = {}) => becomeReady(trigger, given),
     [Symbol.asyncDispose]: shutDown,

@@ -41,7 +41,8 @@ export function resolveOptions(address: string | URL, given: RemoteOptions): Res
 
 /** A timer of Node that is told anything else fires at once. Throws `invalid_option`. */
 export function requireTimeoutMs(name: string, ms: number | undefined): void {
-  if (ms !== undefined && !(ms > 0 && ms <= MAX_WAIT_MS)) throw invalid(name, `must be above 0 and at most ${MAX_WAIT_MS}`);
+  if (ms !== undefined && !(ms > 0 && ms <= MAX_WAIT_MS))
+    throw invalid(name, `must be above 0 and at most ${MAX_WAIT_MS}`);
 }
 
 /** Refuses what cannot travel in a header. */

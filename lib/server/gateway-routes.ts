@@ -2,19 +2,16 @@
 // who connects, whether there is room, whether the channel exists. Loaded only when the gateway is on.
 
 import websocket from '@fastify/websocket';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { WebSocket } from 'ws';
 import { GreenroomError } from '../errors.ts';
 import { CLOSE_GRACE_MS } from '../gateway/bounds.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { Intake } from '../gateway/intake.ts';
-import { BACKEND_NAME, requireGateway } from '../gateway/options.ts';
+import { requireGateway } from '../gateway/options-schema.ts';
 import type { GatewayOptions } from '../gateway/options.ts';
-import { CredentialPolicy } from '../gateway/policy.ts';
-import type { Policy } from '../gateway/remote.ts';
-import type { Limits } from '../limits.ts';
+import { createAuthenticateSocket } from '../gateway/credentials.ts';
 import { describeError } from '../observe/log.ts';
-import { createBearerCheck } from '../protocol/bearer.ts';
 import type { Authenticate } from './auth.ts';
 import type { Edge } from './edge.ts';
 
@@ -25,18 +22,24 @@ const UPGRADE_REQUIRED = 426;
 export async function registerGateway(
   app: FastifyInstance,
   edge: Edge,
-  isBackend: Authenticate,
+  { token, isBackend }: { readonly token: string | undefined; readonly isBackend: Authenticate },
   options: GatewayOptions,
 ): Promise<void> {
   const { supervisor, functions, peers, log } = edge;
   const { limits } = supervisor;
-  const authenticate = createSocketAuthenticate(isBackend, requireGateway(options, limits), limits);
+  const { credentials = [] } = requireGateway(options, limits);
+  const authenticate = createAuthenticateSocket({ token, authenticate: isBackend }, credentials, limits);
   const gateway = new Gateway({
     limits,
     log,
     functions,
     peers,
+    version: supervisor.identity.version,
     checkPayload: (bytes) => supervisor.checkPayload(bytes),
+    createChannel: () => {
+      throw GreenroomError.of('unsupported_operation');
+    },
+    closeChannels: () => undefined,
   });
   const intake = new Intake(limits, log);
   await app.register(websocket, {
@@ -71,21 +74,6 @@ export async function registerGateway(
       gateway.accept(socket, request.raw.socket, policy);
     },
   });
-}
-
-/** The policy of the credential in a request: the runtime's own may do everything, the others what the operator says. */
-function createSocketAuthenticate(
-  isBackend: Authenticate,
-  { credentials = [] }: GatewayOptions,
-  limits: Limits,
-): (request: FastifyRequest) => Policy | null {
-  const backend = new CredentialPolicy({ name: BACKEND_NAME, bridge: true }, limits);
-  const policies = credentials.map((credential) => new CredentialPolicy(credential, limits));
-  const check = createBearerCheck(credentials.map(({ token }) => token));
-  return (request) => {
-    const place = check(request.headers.authorization);
-    return isBackend(request) ? backend : (policies[place] ?? null);
-  };
 }
 
 /** What an upgrade is refused with now, whoever asks. */

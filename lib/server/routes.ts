@@ -74,7 +74,7 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
     if (gateway !== undefined) {
       app.register(async (scope) => {
         const { registerGateway } = await import('./gateway-routes.ts');
-        await registerGateway(scope, edge, authenticate, gateway);
+        await registerGateway(scope, edge, { token: options.token, isBackend: authenticate }, gateway);
       });
     }
     done();

@@ -13,6 +13,7 @@ describe('the body of an error on the wire', () => {
     assert.deepEqual(Object.fromEntries(changed), {
       forbidden: 'FORBIDDEN',
       unauthorized: 'AUTH_ERROR',
+      not_found: 'NOT_FOUND',
       invalid_request: 'INVALID_ARGUMENTS',
     });
   });

@@ -40,7 +40,9 @@ describe('a call of a remote', () => {
     assert.equal(await call, 'ok');
 
     const sent = socket.texts.length;
-    const error = await remote.trigger({ function_id: 'demo::f', payload: { text: `${text}a` } }).catch((e: unknown) => e);
+    const error = await remote
+      .trigger({ function_id: 'demo::f', payload: { text: `${text}a` } })
+      .catch((e: unknown) => e);
     assert.ok(error instanceof PayloadTooLargeError && error instanceof RemoteError);
     const { code, payloadBytes, limitBytes, retryable, details, function_id } = error;
     assert.deepEqual(
@@ -130,7 +132,10 @@ describe('a registration of a remote', () => {
     socket.socket.terminate();
     await stub.socket(1);
     await remote.ready();
-    assert.deepEqual((await stub.socket(1)).frames.filter(({ type }) => type === 'registerfunction'), []);
+    assert.deepEqual(
+      (await stub.socket(1)).frames.filter(({ type }) => type === 'registerfunction'),
+      [],
+    );
     assert.throws(register, { code: CODE });
   });
 

@@ -1,0 +1,57 @@
+// `engine::log::*`: a remote's lines in the runtime's log. Who wrote them is known from its session; what they say is bounded,
+// cleaned, and redacted like everything that is logged.
+
+import * as v from 'valibot';
+import { safeFields } from '../observe/log.ts';
+import type { Logger } from '../observe/log.ts';
+import { encode } from '../protocol/payload.ts';
+import { MAX_LABEL_CHARS, MAX_LOG_CHARS } from './bounds.ts';
+import { engineFunction, optional } from './engine-function.ts';
+import type { EngineFunctions } from './engine-function.ts';
+import { cleanText } from './labels.ts';
+
+/** The log has no level below `debug`. */
+const LEVELS = { trace: 'debug', debug: 'debug', info: 'info', warn: 'warn', error: 'error' } as const;
+/** Ids of W3C trace context. */
+const TRACE_ID = /^[\da-f]{16,32}$/i;
+
+const Line = v.object({
+  message: v.string(),
+  data: v.optional(v.unknown()),
+  trace_id: optional(v.string()),
+  span_id: optional(v.string()),
+  service_name: optional(v.string()),
+});
+
+export function logFunctions(log: Logger): EngineFunctions {
+  const entries = Object.entries(LEVELS).map(([name, level]) => [
+    `engine::log::${name}`,
+    engineFunction(`Writes a line to the log, at the level ${level}.`, Line, (line, { caller, session }) => {
+      const { message, data, trace_id: traceId, span_id: spanId, service_name: service } = line;
+      const fields = {
+        worker_id: caller.workerId,
+        worker_name: session?.name ?? undefined,
+        service_name: cleanText(service ?? '', MAX_LABEL_CHARS),
+        trace_id: traceIdOf(traceId),
+        span_id: traceIdOf(spanId),
+        text: cleanText(message, MAX_LOG_CHARS) ?? '',
+        data: data === undefined || data === null ? undefined : dataText(data),
+      };
+      log[level](
+        Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)),
+        'a worker says',
+      );
+      return null;
+    }),
+  ]);
+  return Object.fromEntries(entries) as EngineFunctions;
+}
+
+function traceIdOf(id: string | null | undefined): string | undefined {
+  return typeof id === 'string' && TRACE_ID.test(id) ? id : undefined;
+}
+
+/** As text, so that its size is known; redacted before, while its keys still say what is secret. */
+function dataText(data: unknown): string | undefined {
+  return cleanText(encode(safeFields({ data })['data'] ?? null), MAX_LOG_CHARS);
+}

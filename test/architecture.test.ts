@@ -62,7 +62,6 @@ const PACKAGES: Record<string, string> = {
   comlink: 'host/',
   commander: 'cli.ts cli/',
   fastify: 'server/',
-  '@fastify/websocket': 'lazy:server/',
   'iii-sdk': 'remote/',
   '@fastify/websocket': 'server/gateway-routes.ts',
   node: '* ../actors/',

@@ -1,9 +1,14 @@
 // Everything that an author of actors needs, and nothing else: this module is loaded in every host.
 // An actor is a behaviour; a worker is one running instance of it, with an id, a mailbox, a state and a transcript.
 
+import type { Readable, Writable } from 'node:stream';
 import type { GenericSchema, InferInput, InferOutput } from 'valibot';
+import type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
+import type { ReadableOptions } from './channels/streams.ts';
 import type { MailboxLimits } from './limits.ts';
 
+export type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
+export type { ReadableOptions } from './channels/streams.ts';
 export type { MailboxLimits } from './limits.ts';
 
 /** What `receive` and `stopped` get beside the input: the worker's view of itself and of the runtime. */
@@ -37,6 +42,23 @@ export interface ActorContext<Config = unknown, State = unknown> {
   invoke(functionId: string, payload: unknown): Promise<unknown>;
   /** Sends an input to this worker after a time; it arrives through the mailbox. Forgotten when the worker stops. */
   after(delayMs: number, input: unknown): void;
+  /**
+   * Makes a channel, for more than a message can hold. It ends with this worker, unless its writer is through by then.
+   * Rejects with `runtime_overloaded`.
+   */
+  channel(options?: ChannelOptions): Promise<ActorChannel>;
+  /**
+   * The stream of an end that somebody has passed on; it may outlive the input, and ends with this worker. Writing a string
+   * sends one text message. Rejects with `channel_not_found` or `channel_taken`.
+   */
+  openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Promise<Readable>;
+  openChannel(ref: ChannelRef<'write'>): Promise<Writable>;
+}
+
+/** A new channel: pass one reference on, and open the other end. */
+export interface ActorChannel extends ChannelRefs {
+  readable(options?: ReadableOptions): Promise<Readable>;
+  writable(): Promise<Writable>;
 }
 
 /** One JSON line in the runtime's log, with the worker's id. Never put a secret or an input into it. */

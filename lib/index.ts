@@ -7,6 +7,9 @@
 
 export { createRuntime } from './runtime.ts';
 export type { CreateOutcome, Runtime, RuntimeOptions } from './runtime.ts';
+export type { RuntimeChannel } from './channels/open.ts';
+export type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
+export type { ReadableOptions } from './channels/streams.ts';
 export { GreenroomError } from './errors.ts';
 export type { ErrorCode, WireError } from './errors.ts';
 export { DEFAULT_LIMITS } from './limits.ts';

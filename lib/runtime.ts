@@ -5,7 +5,13 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { v7 as uuidv7 } from 'uuid';
+import { Channels } from './channels/channels.ts';
+import { createChannel, openChannel } from './channels/open.ts';
+import type { RuntimeChannel } from './channels/open.ts';
+import type { ChannelOptions, ChannelRef } from './protocol/channel-ref.ts';
+import type { ReadableOptions } from './channels/streams.ts';
 import { GreenroomError } from './errors.ts';
+import type { Readable, Writable } from 'node:stream';
 import { Peers } from './functions/peers.ts';
 import { Functions } from './functions/registry.ts';
 import { InlineHosts } from './host/inline.ts';
@@ -17,6 +23,7 @@ import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
 import type { ActorView, CloseReport, RuntimeView, WorkerSummary } from './protocol/views.ts';
 import { MemoryStore } from './store/memory.ts';
+import { ActorChannels } from './supervisor/actor-channels.ts';
 import { actorCalls } from './supervisor/actor-calls.ts';
 import { Catalog } from './supervisor/catalog.ts';
 import { WorkerHandle } from './supervisor/handle.ts';
@@ -54,6 +61,8 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { maxTranscriptEntries: maxEntries, maxTranscriptBytes: maxBytes } = limits;
   // Unlike the ids of an earlier run, so that an old id finds nothing instead of another input.
   const inputIdPrefix = `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-`;
+  const channels = new Channels(limits);
+  const actorChannels = new ActorChannels(channels);
   const supervisor = new Supervisor({
     identity: {
       runtimeId: options.runtimeId ?? uuidv7(),
@@ -65,15 +74,16 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     store: new MemoryStore({ maxEntries, maxBytes }),
     log,
     inputIdPrefix,
+    onLeft: (workerId) => actorChannels.closeOf(workerId),
   });
   const functions = new Functions();
-  const services = actorCalls(supervisor, functions, log);
+  const services = actorCalls(supervisor, functions, actorChannels, log);
   const factory =
     hostCount === 0
       ? new InlineHosts({ inputIdPrefix, limits, services })
       : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services });
   await supervisor.open(factory, Math.max(hostCount, 1));
-  return new Runtime(supervisor, functions, new Peers());
+  return new Runtime(supervisor, functions, new Peers(), channels);
 }
 
 /** A request to create a worker, its config typed by the actor. */
@@ -92,11 +102,13 @@ export class Runtime {
   /** For the REST routes and the gateway, likewise. */
   readonly functions: Functions;
   readonly peers: Peers;
+  readonly channels: Channels;
 
-  constructor(supervisor: Supervisor, functions: Functions, peers: Peers) {
+  constructor(supervisor: Supervisor, functions: Functions, peers: Peers, channels: Channels) {
     this.supervisor = supervisor;
     this.functions = functions;
     this.peers = peers;
+    this.channels = channels;
   }
 
   get runtimeId(): string {
@@ -149,6 +161,21 @@ export class Runtime {
     return this.supervisor.actors();
   }
 
+  /**
+   * Makes a channel, for more than a message can hold: a stream from one end to the other, wherever they are.
+   * Throws `runtime_overloaded` or `runtime_unavailable`.
+   */
+  channel(options?: ChannelOptions): RuntimeChannel {
+    return createChannel(this.channels, options);
+  }
+
+  /** The stream of an end that somebody has passed on. Throws `invalid_request`, `channel_not_found` or `channel_taken`. */
+  openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Readable;
+  openChannel(ref: ChannelRef<'write'>): Writable;
+  openChannel(ref: ChannelRef, options?: ReadableOptions): Readable | Writable {
+    return openChannel(this.channels, ref, options);
+  }
+
   describe(): Promise<RuntimeView> {
     return this.supervisor.describe();
   }
@@ -157,8 +184,10 @@ export class Runtime {
    * Refuses new work at once, lets what was accepted run for `deadlineMs` (default 10 s), cancels the rest, and kills what
    * does not end within `limits.cancelGraceMs` after that. The process can then end by itself.
    */
-  close(options: { readonly deadlineMs?: number } = {}): Promise<CloseReport> {
-    return this.supervisor.close(options.deadlineMs ?? CLOSE_DEADLINE_MS);
+  async close(options: { readonly deadlineMs?: number } = {}): Promise<CloseReport> {
+    const report = await this.supervisor.close(options.deadlineMs ?? CLOSE_DEADLINE_MS);
+    this.channels.closeAll();
+    return report;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -203,6 +232,11 @@ const NO_SERVICES: RuntimeServices = {
   stop: refuse,
   invoke: refuse,
   after: refuse,
+  createChannel: refuse,
+  takeChannel: refuse,
+  readChannel: refuse,
+  writeChannel: refuse,
+  endChannel: refuse,
 };
 
 function resolveHosts(given: number | undefined): number {

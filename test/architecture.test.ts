@@ -22,7 +22,7 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 const LAYERS = [
   ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
   ['cli/', `cli/ config.ts runtime.ts server/ type:gateway/options.ts ${BASE}`],
-  ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts observe/ protocol/ supervisor/')}`],
+  ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ observe/ protocol/ supervisor/')}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
   // Loaded only when the gateway is on.
@@ -40,11 +40,11 @@ const LAYERS = [
   ['channels/', `channels/ ${BASE}`],
   ['host/host.ts host/boot.ts host/pool.ts host/link.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
   ['host/inline.ts', `host/ ${BASE}`], // both ends, without a thread
-  ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts ${BASE}`], // thread end, and what both share
+  ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts channels/ ${BASE}`], // thread end, and what both share
   ['store/', `store/ ${BASE}`],
   ['client/', 'client/ protocol/ errors.ts limits.ts'],
   ['remote/', 'remote/ protocol/ errors.ts limits.ts'],
-  ['actor.ts', 'type:limits.ts'],
+  ['actor.ts', 'type:limits.ts type:channels/ type:protocol/'],
   ['observe/', BASE],
   ['protocol/', 'protocol/ errors.ts limits.ts'],
   [

@@ -109,4 +109,9 @@ const noServices: RuntimeServices = {
   stop: refuse,
   invoke: refuse,
   after: refuse,
+  createChannel: refuse,
+  takeChannel: refuse,
+  readChannel: refuse,
+  writeChannel: refuse,
+  endChannel: refuse,
 };

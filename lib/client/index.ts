@@ -2,10 +2,14 @@
 // For Backends only. It holds the runtime's credential, which may do everything: never ship it to a browser.
 // Only what is safe to repeat is repeated: GETs, inputs with an idempotency key, and creates with a worker id.
 
+import type { Readable } from 'node:stream';
 import { MAX_PAGE_ITEMS } from '../limits.ts';
+import type { ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 import type { ActorConfig, ActorShape } from '../protocol/shapes.ts';
 import type { ActorView, RuntimeView, WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
 import { noun } from './answers.ts';
+import { createChannel, download, upload } from './channel.ts';
+import type { ChannelRequest, Uploaded, UploadSource } from './channel.ts';
 import { resolveOptions } from './options.ts';
 import type { BatchInput, CallOptions, ClientOptions, TellAllOptions } from './options.ts';
 import { ANY_WORKER, tellAll } from './tell-all.ts';
@@ -30,6 +34,8 @@ export type {
 } from '../protocol/views.ts';
 export type { ActorConfig, ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
 export type { AskOptions, BatchInput, CallOptions, ClientOptions, TellAllOptions, TellOptions } from './options.ts';
+export type { ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
+export type { ChannelRequest, Uploaded, UploadSource } from './channel.ts';
 export type { TellResult } from './tell-all.ts';
 export type { WorkerHandle } from './worker.ts';
 
@@ -107,6 +113,28 @@ class Client {
     options: TellAllOptions = {},
   ): AsyncGenerator<TellResult, void, undefined> {
     return tellAll(this.#transport, ANY_WORKER, inputs, options);
+  }
+
+  /** Makes a channel, for more than a message can hold. It belongs to nobody, and ends when nobody uses it for `limits.channelIdleMs`. */
+  channel(options: ChannelRequest = {}): Promise<ChannelRefs> {
+    return createChannel(this.#transport, options);
+  }
+
+  /**
+   * Streams into a channel and ends it. Resolves once the runtime has all of it; its reader may still be reading. A reader that
+   * does not read holds it up. `timeoutMs` is for the whole of it, by default a day.
+   * Rejects with `channel_not_found`, `channel_taken` or `channel_closed`.
+   */
+  upload(ref: ChannelRef<'write'>, source: UploadSource, options: CallOptions = {}): Promise<Uploaded> {
+    return upload(this.#transport, ref, source, options);
+  }
+
+  /**
+   * Streams out of a channel; resolves with its first bytes or its end. The stream fails if the channel does, so that half of it is
+   * never taken for the whole. `timeoutMs` is for the whole of it, by default a day. Rejects as `upload` does.
+   */
+  download(ref: ChannelRef<'read'>, options: CallOptions = {}): Promise<Readable> {
+    return download(this.#transport, ref, options);
   }
 
   /** The actors that the runtime has loaded, with the JSON Schemas of what they take and give. */

@@ -57,6 +57,7 @@ export async function* tellAll<Item>(
   const { signal, waitMs, deadlineMs, timeoutMs = transport.timeoutMs } = options;
   const pauseMs = requireMs('timeoutMs', timeoutMs) + (waitMs ?? 0);
   const headers = {
+    'content-type': 'application/x-ndjson',
     ...(waitMs !== undefined && { prefer: `wait=${waitMs === 0 ? 0 : requireMs('waitMs', waitMs) / 1_000}` }),
     ...(deadlineMs !== undefined && {
       'greenroom-deadline-ms': String(Math.ceil(requireMs('deadlineMs', deadlineMs))),
@@ -65,7 +66,7 @@ export async function* tellAll<Item>(
   const call = transport.open({ signal, timeoutMs: MAX_WAIT_MS });
   const wakeup = new Wakeup();
   const sender = new Sender(items, lineOf, transport.maxMessageBytes + envelopeBytes, wakeup.wake);
-  const answer = new Answer(transport.stream(call, path, sender.body, headers), wakeup.wake);
+  const answer = new Answer(transport.stream(call, { method: 'POST', path, body: sender.body, headers }), wakeup.wake);
   call.signal.addEventListener('abort', wakeup.wake, { once: true });
   try {
     yield* results(call, sender, answer, wakeup, pauseMs);

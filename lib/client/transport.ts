@@ -25,6 +25,14 @@ export interface Exchange {
   readonly waits?: boolean;
 }
 
+/** An exchange whose bodies are streams. */
+export interface Streaming {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly path: string;
+  readonly body?: Readable | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** From the first packet to an open connection. The runtime is near its Backend; what takes longer is not there. */
 const CONNECT_TIMEOUT_MS = 5_000;
 /** An idle connection is closed before the runtime's side would do it, so that no request meets a closing one. */
@@ -136,16 +144,16 @@ export class Transport {
    * Sends a body as it comes and hands out the answer as it comes; the answer begins as soon as there is some of it. Whoever reads
    * sees to the time that it takes. Rejects with the error of a runtime that refuses the request as a whole.
    */
-  async stream(call: Call, path: string, body: Readable, givenHeaders: Record<string, string>): Promise<Readable> {
-    const headers: Record<string, string> = { 'content-type': 'application/x-ndjson', ...givenHeaders };
+  async stream(call: Call, { method, path, body, headers: given }: Streaming): Promise<Readable> {
+    const headers: Record<string, string> = { ...given };
     headers['authorization'] = `Bearer ${await this.#readToken()}`;
     call.signal.throwIfAborted();
     try {
       const response = await this.#streams.request({
-        method: 'POST',
+        method,
         path: this.#options.basePath + path,
         headers,
-        body,
+        body: body ?? null,
         signal: call.signal,
         headersTimeout: 0,
         bodyTimeout: 0,
@@ -236,7 +244,8 @@ function single(headers: Dispatcher.ResponseData['headers'], name: string): stri
   return Array.isArray(value) ? value[0] : value;
 }
 
-async function boundedText(body: Readable): Promise<string> {
+/** The text of a short answer. Rejects with `internal` when it is longer than any. */
+export async function boundedText(body: Readable): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {

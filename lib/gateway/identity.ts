@@ -2,7 +2,7 @@
 // on it, so it is always the runtime's: ours is the last member of the object, which is the one that JSON readers take.
 
 import { INLINE_PARSE_BYTES } from '../limits.ts';
-import { decode } from '../protocol/payload.ts';
+import { decode, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 
 const KEY = '_caller_worker_id';
@@ -11,17 +11,27 @@ const OPEN = 0x7b;
 /** The payload with its caller's id, if it is an object; without one that somebody else wrote, if the caller has none. */
 export function withCaller(payload: Payload, workerId: string | null): Payload {
   if (!isObject(payload)) return payload;
-  const isClaimed = mentions(payload, KEY);
+  // The only other way to spell it is with an escape, and text of other languages is full of those.
+  const isClaimed = mentions(payload, KEY) || (mentions(payload, String.raw`\u`) && mayHold(payload));
   if (workerId === null && !isClaimed) return payload;
   // Duplicate members are legal and ambiguous; where it is cheap there are none.
-  if (isClaimed && payload.length <= INLINE_PARSE_BYTES) {
+  if (isClaimed && isShort(payload)) {
     const value = decode(payload) as Record<string, unknown>;
     if (workerId === null) Reflect.deleteProperty(value, KEY);
     else value[KEY] = workerId;
     return JSON.stringify(value);
   }
-  const member = `"${KEY}":${workerId === null ? 'null' : `"${workerId}"`}}`;
+  const member = `"${KEY}":${workerId === null ? 'null' : JSON.stringify(workerId)}}`;
   return typeof payload === 'string' ? appendToText(payload, member) : appendToBytes(payload, member);
+}
+
+function isShort(payload: Payload): boolean {
+  return payloadBytes(payload) <= INLINE_PARSE_BYTES;
+}
+
+/** Whether the member is there, however it is spelt; a long payload is not asked and may hold it. */
+function mayHold(payload: Payload): boolean {
+  return !isShort(payload) || Object.hasOwn(decode(payload) as object, KEY);
 }
 
 function mentions(payload: Payload, word: string): boolean {

@@ -108,12 +108,13 @@ export class FrameReader {
     return this.#members.goOn();
   }
 
-  /** Never throws: what is not there or not a short text is null. */
+  /** Never throws: what is not there or not a short text is null. Of a frame that could not be opened, what was found until then. */
   address(): Address {
+    const type = this.#peekText('type');
     return {
-      type: this.#peekText('type'),
+      type,
       invocationId: this.#peekText('invocation_id'),
-      functionId: this.#peekText('function_id'),
+      functionId: this.#peekText(type === 'registerfunction' ? 'id' : 'function_id'),
     };
   }
 
@@ -209,8 +210,7 @@ export class FrameReader {
   #has(name: Name): boolean {
     const place = PLACE[name];
     if (!this.#members.has(place)) return false;
-    const start = this.#members.startOf(place);
-    return this.#source[start] !== LETTER_N;
+    return NULL.compare(this.#source, this.#members.startOf(place), this.#members.endOf(place)) !== 0;
   }
 
   #slice(name: Name): Buffer {
@@ -288,15 +288,15 @@ export class FrameReader {
     if (typeof value === 'string') return { code: UNKNOWN_CODE, message: value.slice(0, MAX_ERROR_CHARS) };
     const { code, message } = (value ?? {}) as { code?: unknown; message?: unknown };
     return {
-      code: typeof code === 'string' && PEER_CODE.test(code) ? code : UNKNOWN_CODE,
+      code: typeof code === 'string' && PEER_CODE.test(code) && code !== 'internal' ? code : UNKNOWN_CODE,
       message: typeof message === 'string' ? message.slice(0, MAX_ERROR_CHARS) : 'The function failed.',
     };
   }
 }
 
-const LETTER_N = 0x6e;
+const NULL = Buffer.from('null');
 const UNKNOWN_CODE = 'invocation_failed';
-/** Codes that a peer may give: words that cannot be taken for anything else. */
+/** Codes that a peer may give: words that cannot be taken for anything else. `internal` is a defect of the runtime, and told to its operator. */
 const PEER_CODE = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
 
 function invalidMember(path: string, message: string): GreenroomError {

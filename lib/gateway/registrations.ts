@@ -50,7 +50,7 @@ export class Registrations {
         'a registration was refused',
       );
     }
-    const owner = this.#services.functions.get(functionId)?.owner.ownerId;
+    const owner = this.#services.functions.get(this.#remote.policy.toRegistered(functionId))?.owner.ownerId;
     this.#remote.send({
       type: 'registrationrejected',
       code: code === 'function_exists' ? 'FUNCTION_NAMESPACE_CONFLICT' : code,

@@ -129,6 +129,8 @@ export class Session implements Remote, Peer {
 
   /** Handles a frame, or puts it in line behind those that wait. */
   receive(source: Buffer): void {
+    // While its socket closes, what still arrives is nobody's.
+    if (this.isEnded) return;
     if (this.#isBusy) this.#line.push(source);
     else this.#begin(source);
   }
@@ -155,7 +157,7 @@ export class Session implements Remote, Peer {
     try {
       shared.open(source);
     } catch (thrown) {
-      return this.#complain('a frame that cannot be read', thrown);
+      return this.#refuse(shared.address(), thrown);
     }
     return this.#read(shared, source.length);
   }
@@ -169,7 +171,7 @@ export class Session implements Remote, Peer {
         isWhole = reader.goOn();
       }
     } catch (thrown) {
-      return this.#complain('a frame that cannot be read', thrown);
+      return this.#refuse(reader.address(), thrown);
     }
     await this.#read(reader, source.length);
   }
@@ -267,6 +269,7 @@ export class Session implements Remote, Peer {
       const message = `What the function answered cannot be taken: ${error.code}.`;
       this.#served.fail(invocationId, GreenroomError.of('invocation_failed', { message, cause: error }));
     }
+    if (type === 'registerfunction') this.#registrations.refuse(functionId ?? '', error);
   }
 
   #answerError(invocationId: string, functionId: string | null, error: GreenroomError): void {

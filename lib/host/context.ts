@@ -1,10 +1,17 @@
 // `ctx`: what an actor sees while it handles one input. One object per input, so that code which outlives its input
 // cannot act in the name of the next one: after the end, emitting is refused and the state is out of reach.
 
-import type { ActorContext, ActorLog } from '../actor.ts';
+import type { Readable, Writable } from 'node:stream';
+import type { ActorChannel, ActorContext, ActorLog } from '../actor.ts';
+import type { MessagePack } from '../channels/pack.ts';
+import { requireChannelRef } from '../protocol/channel-ref.ts';
+import type { ChannelOptions, ChannelRef } from '../protocol/channel-ref.ts';
+import { readableOf, writableOf } from '../channels/streams.ts';
+import type { ReadableOptions } from '../channels/streams.ts';
 import { GreenroomError } from '../errors.ts';
 import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { WireReadEnd, WireWriteEnd } from './channel-ends.ts';
 import type { RuntimeServices, Calls } from './services.ts';
 
 /** What a context needs of the worker that it belongs to, and of the host around it. */
@@ -133,6 +140,35 @@ export class InputContext implements ActorContext {
     this.#call((services) => services.after(this.workerId, delayMs, payload)).catch((error: unknown) => {
       const code = error instanceof GreenroomError ? error.code : 'internal';
       this.#owner.host.log(this.workerId, 'error', 'timer refused', { code });
+    });
+  }
+
+  async channel(options: ChannelOptions = {}): Promise<ActorChannel> {
+    const { bufferMessages } = options;
+    const refs = await this.#call((services) => services.createChannel(this.workerId, { bufferMessages }));
+    return {
+      ...refs,
+      readable: (readableOptions) => this.openChannel(refs.reader, readableOptions),
+      writable: () => this.openChannel(refs.writer),
+    };
+  }
+
+  openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Promise<Readable>;
+  openChannel(ref: ChannelRef<'write'>): Promise<Writable>;
+  async openChannel(given: ChannelRef, options?: ReadableOptions): Promise<Readable | Writable> {
+    const ref = requireChannelRef(given);
+    const { workerId, host } = this.#owner;
+    const handle = await this.#call((services) => services.takeChannel(workerId, ref));
+    const calls = {
+      read: () => host.services.readChannel(workerId, handle),
+      write: (pack: MessagePack) => host.services.writeChannel(workerId, handle, pack),
+      end: (isWhole: boolean) => host.services.endChannel(workerId, handle, isWhole),
+    };
+    const stream =
+      ref.direction === 'read' ? readableOf(new WireReadEnd(calls), options) : writableOf(new WireWriteEnd(calls));
+    // An error that nobody listens to would end every worker on this host. Who reads or writes learns of it all the same.
+    return stream.on('error', (error: GreenroomError) => {
+      if (stream.listenerCount('error') === 1) host.log(workerId, 'warn', 'a channel failed', { code: error.code });
     });
   }
 

@@ -5,6 +5,8 @@
 import type { MessagePort, TransferListItem } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeAdapter from 'comlink/dist/umd/node-adapter.js';
+import { MessagePack } from '../channels/pack.ts';
+import type { ChannelOptions, ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
@@ -43,6 +45,15 @@ export interface RuntimeServices {
   stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
   invoke(workerId: string, functionId: string, payload: Payload): Promise<Payload>;
   after(workerId: string, delayMs: number, input: Payload): Promise<void>;
+  createChannel(workerId: string, options: ChannelOptions): ChannelRefs;
+  /** Takes the end; the worker calls it by the number from then on. */
+  takeChannel(workerId: string, ref: ChannelRef): number;
+  /** Waits for messages; null when the writer is through. */
+  readChannel(workerId: string, handle: number): Promise<MessagePack | null>;
+  /** Resolves when there is room again. */
+  writeChannel(workerId: string, handle: number, pack: MessagePack): Promise<void>;
+  /** `isWhole`: a writer is through, and has not merely gone. */
+  endChannel(workerId: string, handle: number, isWhole: boolean): void;
 }
 
 /** The peer's functions, called over a port. */
@@ -69,6 +80,16 @@ Comlink.transferHandlers.set('throw', {
     if (greenroom !== undefined) throw GreenroomError.fromWire(greenroom, status);
     return throwHandler.deserialize(wire);
   },
+});
+
+/** Messages cross with their memory, which is gone from where they come from. */
+Comlink.transferHandlers.set('messages', {
+  canHandle: (value): value is MessagePack => value instanceof MessagePack,
+  serialize: ({ bytes, lengths, isText }: MessagePack): [unknown, TransferListItem[]] => [
+    { bytes, lengths, isText },
+    [bytes.buffer],
+  ],
+  deserialize: ({ bytes, lengths, isText }: MessagePack) => new MessagePack(bytes, lengths, isText),
 });
 
 /** Serves an object over a port. What it throws and is not ours becomes `internal`. */
@@ -105,4 +126,17 @@ export const HOST_CALLS = [
   'heapBytes',
   'close',
 ] as const;
-export const SERVICE_CALLS = ['log', 'ask', 'tell', 'create', 'stop', 'invoke', 'after'] as const;
+export const SERVICE_CALLS = [
+  'log',
+  'ask',
+  'tell',
+  'create',
+  'stop',
+  'invoke',
+  'after',
+  'createChannel',
+  'takeChannel',
+  'readChannel',
+  'writeChannel',
+  'endChannel',
+] as const;

@@ -6,7 +6,7 @@ import { GreenroomError } from '../errors.ts';
 export type Payload = string | Uint8Array;
 
 /** Where a payload was too large; reported as `details.hop`. */
-export type Hop = 'http' | 'ask' | 'config' | 'emit' | 'result' | 'state' | 'client' | 'gateway';
+export type Hop = 'http' | 'ask' | 'config' | 'emit' | 'result' | 'state' | 'client' | 'gateway' | 'channel';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 

@@ -219,6 +219,9 @@ const OPAQUE = new Set([
   'requestFormat',
   'responseFormat',
   'metadata',
+  // References to channels, which have one spelling everywhere.
+  'reader',
+  'writer',
 ]);
 
 /** A view with snake_case keys. */

@@ -7,8 +7,11 @@ const KiB = 1024;
 export const MAX_HEADER_BYTES = 16 * KiB;
 /** Open connections; more are closed without an answer, so that accepting them cannot exhaust the process. */
 export const MAX_CONNECTIONS = 10_000;
-/** From the first byte of a request to the end of its headers. */
-export const HEADERS_TIMEOUT_MS = 20_000;
+/**
+ * From the connection, or the end of the request before, to the end of a request's headers. With TIMEOUT_CHECK_MS at most 10 s: that is
+ * also what a peer has to finish its upgrade.
+ */
+export const HEADERS_TIMEOUT_MS = 8_000;
 /** From the first byte of a request to the end of its body; 16 MiB need 140 KB/s. */
 export const REQUEST_TIMEOUT_MS = 120_000;
 /** The same for each line of a batch, from the end of the line before; and how long a client may leave its receipts unread. */
@@ -24,7 +27,7 @@ export const RECEIPT_CHUNK_CHARS = 16 * KiB;
 /** Lines of a batch between two looks at the clock. */
 export const LINES_PER_LOOK = 32;
 /** How often both timeouts are looked at. */
-export const TIMEOUT_CHECK_MS = 5_000;
+export const TIMEOUT_CHECK_MS = 2_000;
 /** How long a connection may idle between requests; above the 60 s at which common proxies give up first. */
 export const KEEP_ALIVE_MS = 72_000;
 /** From the close of the server to the end of connections that are still busy. */

@@ -4,6 +4,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Peers } from '../functions/peers.ts';
 import type { Functions } from '../functions/registry.ts';
+import type { Channels } from '../channels/channels.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { BodyReader } from './body.ts';
@@ -15,6 +16,7 @@ export interface Edge {
   readonly supervisor: Supervisor;
   readonly functions: Functions;
   readonly peers: Peers;
+  readonly channels: Channels;
   readonly log: Logger;
   readonly waits: Waits;
   readonly bodies: BodyReader;

@@ -14,6 +14,7 @@ import { createAuthenticateSocket } from '../gateway/credentials.ts';
 import { describeError } from '../observe/log.ts';
 import type { Authenticate } from './auth.ts';
 import type { Edge } from './edge.ts';
+import { selectUpgrades } from './upgrades.ts';
 
 const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
@@ -56,7 +57,11 @@ export async function registerGateway(
       this.websocketServer.close();
       done();
     },
-    options: { maxPayload: limits.maxFrameBytes, perMessageDeflate: options.perMessageDeflate ?? false },
+    options: {
+      server: selectUpgrades(app.server, `${app.prefix}/v1/gateway`),
+      maxPayload: limits.maxFrameBytes,
+      perMessageDeflate: options.perMessageDeflate ?? false,
+    },
   });
 
   app.route({

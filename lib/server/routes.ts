@@ -3,6 +3,7 @@
 // Without a prefix it answers for the whole scope it is registered in, unknown routes included.
 
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
+import type { Channels } from '../channels/channels.ts';
 import { GreenroomError } from '../errors.ts';
 import { MAX_WORKER_ID_CHARS } from '../limits.ts';
 import type { GatewayOptions } from '../gateway/options.ts';
@@ -15,6 +16,7 @@ import { createAuthenticate } from './auth.ts';
 import type { Authenticate, AuthOptions } from './auth.ts';
 import { registerBatchRoutes } from './batch-routes.ts';
 import { BodyReader } from './body.ts';
+import { registerChannelRoutes } from './channel-routes.ts';
 import type { Edge } from './edge.ts';
 import { sendError } from './errors.ts';
 import { registerHealthRoutes } from './health-routes.ts';
@@ -31,6 +33,7 @@ export interface ServedRuntime {
   readonly supervisor: Supervisor;
   readonly functions: Functions;
   readonly peers: Peers;
+  readonly channels: Channels;
 }
 
 export interface GreenroomRoutesOptions extends AuthOptions {
@@ -49,6 +52,7 @@ const GUARDED_ROUTES = [
   registerInputRoutes,
   registerBatchRoutes,
   registerTranscriptRoutes,
+  registerChannelRoutes,
 ];
 
 /** Rejects the registration with `invalid_option` when there is no credential. */
@@ -56,12 +60,13 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
   try {
     const { runtime, log = app.log } = options;
     const authenticate = createAuthenticate(options);
-    const { supervisor, functions, peers } = runtime;
+    const { supervisor, functions, peers, channels } = runtime;
     const bodies = new BodyReader(supervisor.limits);
     const edge: Edge = {
       supervisor,
       functions,
       peers,
+      channels,
       log,
       bodies,
       turns: new Turns(),

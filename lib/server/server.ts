@@ -87,8 +87,10 @@ function createApp(runtime: ServedRuntime, token: string, log: Logger): FastifyI
   // By default Node asks every client for its body and answers other expectations with an empty 417.
   app.server.on('checkContinue', (request, response) => {
     const { 'content-length': declared, 'content-type': type } = request.headers;
-    const isTooLarge = Number(declared ?? 0) > runtime.supervisor.limits.maxMessageBytes && !isBatchType(type);
-    if (!isTooLarge) response.writeContinue();
+    const isTooLarge = Number(declared ?? 0) > runtime.supervisor.limits.maxMessageBytes;
+    // Only channels are written to with a PUT.
+    const isUnbounded = isBatchType(type) || request.method === 'PUT';
+    if (!isTooLarge || isUnbounded) response.writeContinue();
     app.server.emit('request', request, response);
   });
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));

@@ -7,10 +7,17 @@ import type { RuntimeServices } from '../host/services.ts';
 import { MAX_WAIT_MS, TIMERS_PER_WORKER } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
 import { decode } from '../protocol/payload.ts';
+import { channelCalls } from './actor-channels.ts';
+import type { ActorChannels } from './actor-channels.ts';
 import { awaitOutput, requireTimeout } from './asking.ts';
 import type { Supervisor } from './supervisor.ts';
 
-export function actorCalls(supervisor: Supervisor, functions: Functions, log: Logger): RuntimeServices {
+export function actorCalls(
+  supervisor: Supervisor,
+  functions: Functions,
+  channels: ActorChannels,
+  log: Logger,
+): RuntimeServices {
   return {
     log: (level, fields, message) => log[level](fields, message),
 
@@ -57,5 +64,7 @@ export function actorCalls(supervisor: Supervisor, functions: Functions, log: Lo
       }
       supervisor.deliverLater(workerId, decode(input), delayMs, TIMERS_PER_WORKER);
     },
+
+    ...channelCalls(supervisor, channels),
   };
 }

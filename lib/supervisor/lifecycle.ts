@@ -31,12 +31,14 @@ export class Lifecycle implements HostListener {
   readonly #limits: Limits;
   readonly #log: Logger;
   readonly #budget: RestartBudget;
+  readonly #onLeft: (workerId: string) => void;
   /** Hosts that were killed since the start. */
   kills = 0;
   #hosts!: Hosts;
   #delivery!: Delivery;
 
-  constructor(limits: Limits, log: Logger) {
+  constructor(limits: Limits, log: Logger, onLeft: (workerId: string) => void = () => undefined) {
+    this.#onLeft = onLeft;
     this.#limits = limits;
     this.#log = log;
     this.#budget = { maxRestarts: limits.maxRestarts, windowMs: limits.restartWindowMs };
@@ -72,7 +74,7 @@ export class Lifecycle implements HostListener {
   }
 
   onStartFailed(worker: Worker, error: WireError): void {
-    worker.host?.unseat(worker, true);
+    if (worker.host !== null) this.#unseat(worker.host, worker, true);
     this.#afterDeath(worker, { cause: 'start_failed', error, culprits: [worker] }, true);
     worker.settleStart();
   }
@@ -96,7 +98,7 @@ export class Lifecycle implements HostListener {
     for (const worker of hit) {
       const isSuspect = death.culprits.includes(worker);
       if (worker.inputs > 0) this.#settleInterrupted(worker, death);
-      slot.unseat(worker, false);
+      this.#unseat(slot, worker, false);
       // A kill that somebody ordered to end an input is not the worker's failure.
       this.#afterDeath(worker, death, isSuspect && death.cause !== 'cancel_grace');
       worker.settleStart();
@@ -233,8 +235,13 @@ export class Lifecycle implements HostListener {
         this.#log.warn({ worker_id: worker.workerId }, 'stopped() did not end in time');
     }
     if (worker.host !== slot || worker.status !== 'stopping') return;
-    slot.unseat(worker, isClean);
+    this.#unseat(slot, worker, isClean);
     this.#finishStop(worker);
+  }
+
+  #unseat(slot: HostSlot, worker: Worker, mayReuse: boolean): void {
+    slot.unseat(worker, mayReuse);
+    this.#onLeft(worker.workerId);
   }
 
   #finishStop(worker: Worker): void {

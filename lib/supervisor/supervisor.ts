@@ -81,6 +81,8 @@ export interface SupervisorOptions {
   readonly store: Store;
   readonly log: Logger;
   readonly inputIdPrefix: string;
+  /** A worker has left its host: it was stopped, could not start, or its host has died. */
+  readonly onLeft?: (workerId: string) => void;
 }
 
 export class Supervisor {
@@ -104,7 +106,7 @@ export class Supervisor {
     this.#catalog = options.catalog;
     this.#store = options.store;
     this.#log = options.log;
-    this.#lifecycle = new Lifecycle(options.limits, options.log);
+    this.#lifecycle = new Lifecycle(options.limits, options.log, options.onLeft);
     this.#delivery = new Delivery(options.limits, options.inputIdPrefix, this.#lifecycle);
     const { limits, catalog, store } = options;
     this.#creation = new Creation(limits, catalog, store, this.#directory, options.inputIdPrefix, () =>
@@ -152,6 +154,11 @@ export class Supervisor {
   /** Throws `invalid_worker_id` or `worker_not_found`. */
   requireWorker(workerId: string): void {
     this.#directory.require(workerId);
+  }
+
+  /** For what an actor asks for: it may have left its host since. Throws `worker_not_found` or `worker_stopped`. */
+  requireOnHost(workerId: string): void {
+    if (this.#directory.require(workerId).host === null) throw GreenroomError.of('worker_stopped');
   }
 
   view(workerId: string): WorkerView {

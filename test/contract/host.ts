@@ -34,6 +34,11 @@ const services: RuntimeServices = {
   stop: unused,
   invoke: unused,
   after: unused,
+  createChannel: unused,
+  takeChannel: unused,
+  readChannel: unused,
+  writeChannel: unused,
+  endChannel: unused,
 };
 
 /** A host with what it said, in order. */

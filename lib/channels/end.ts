@@ -46,4 +46,3 @@ export interface CountingWriteEnd extends WriteEnd {
   readonly bytes: number;
   readonly messages: number;
 }
-

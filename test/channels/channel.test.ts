@@ -38,13 +38,19 @@ describe('a channel', () => {
     const { writer, reader } = open();
     const sent = [text('a'), binary(3), text(''), binary(0), text('b')];
     for (const message of sent) writer.write(message);
-    assert.deepEqual(Array.from({ length: 6 }, () => reader.read()), [...sent, null]);
+    assert.deepEqual(
+      Array.from({ length: 6 }, () => reader.read()),
+      [...sent, null],
+    );
     assert.deepEqual({ bytes: writer.bytes, messages: writer.messages }, { bytes: 5, messages: 5 });
   });
 
   test('has room for so many messages and tells the writer once half of them have been read', async () => {
     const { writer, reader, told } = open(4);
-    assert.deepEqual([1, 2, 3, 4].map(() => writer.write(text('x'))), [true, true, true, false]);
+    assert.deepEqual(
+      [1, 2, 3, 4].map(() => writer.write(text('x'))),
+      [true, true, true, false],
+    );
     reader.read();
     await turn();
     assert.equal(told.writer, 0);

@@ -55,7 +55,10 @@ describe('a client', () => {
     const { client, runtime } = await start(t);
     const { reader, writer } = await client.channel();
     assert.equal(await codeOf(client.download({ ...reader, access_key: 'x' })), 'channel_not_found');
-    assert.equal(await codeOf(client.upload({ ...writer, channel_id: '../workers' }, Buffer.of(1))), 'channel_not_found');
+    assert.equal(
+      await codeOf(client.upload({ ...writer, channel_id: '../workers' }, Buffer.of(1))),
+      'channel_not_found',
+    );
     const readable = runtime.openChannel(reader);
     assert.equal(await codeOf(client.download(reader)), 'channel_taken');
     const endless = new Readable({ read: () => undefined });

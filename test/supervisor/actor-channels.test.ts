@@ -90,7 +90,10 @@ for (const hosts of [1, 0]) {
     test('is told what is wrong with a reference', async (t) => {
       const [runtime, worker] = await start(t, { hosts });
       const { reader } = runtime.channel();
-      assert.equal(await codeOf(worker.ask({ do: 'receive', from: { ...reader, access_key: 'x' } })), 'channel_not_found');
+      assert.equal(
+        await codeOf(worker.ask({ do: 'receive', from: { ...reader, access_key: 'x' } })),
+        'channel_not_found',
+      );
       runtime.openChannel(reader).on('error', () => undefined); // with the runtime
       assert.equal(await codeOf(worker.ask({ do: 'receive', from: reader })), 'channel_taken');
     });

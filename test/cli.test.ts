@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import {
   Cli,
   COUNTER,
   DEADLINE_MS,
+  freshDir,
   jsonLines,
   moduleFile,
   options,
@@ -89,6 +91,28 @@ describe('start', options, () => {
       [{ level: 'warn', variables: ['GREENROOM_TOKEN'] }],
     );
     assert.doesNotMatch(cli.stderr.join(), /do-not-print-this/);
+  });
+
+  test('reads the tokens of gateway credentials from where the file says, and prints none of them', async (t) => {
+    const gateway = { credentials: [{ name: 'ci', tokenVariable: 'GREENROOM_CI_TOKEN' }] };
+    const environment = { GREENROOM_LOG_LEVEL: 'debug', GREENROOM_CI_TOKEN: 'do-not-print-this' };
+    const file = join(freshDir(t), 'greenroom.json');
+    writeFileSync(file, JSON.stringify({ gateway }));
+    const args = ['--config', file];
+    const cli = new Cli(t, started(...args), { environment });
+    await cli.ready();
+    cli.kill('SIGTERM');
+    assert.equal(await cli.exit(), 0);
+    assert.doesNotMatch([...cli.stderr, ...cli.stdout].join(), /do-not-print-this|GREENROOM_CI_TOKEN/);
+    const { code, stdout, stderr } = await run(t, started(...args));
+    assert.deepEqual(
+      { code, stdout, stderr: plainLines(stderr) },
+      {
+        code: 1,
+        stdout: [],
+        stderr: ['greenroom: the gateway credential ci: the variable GREENROOM_CI_TOKEN is not set'],
+      },
+    );
   });
 
   test('says in one line that the port is in use and exits with 1', async (t) => {
@@ -186,7 +210,14 @@ describe('usage', options, () => {
     assert.deepEqual([version.code, version.stderr, version.stdout.length], [0, [], 1]);
     const help = await run(t, ['start', '--help']);
     assert.deepEqual([help.code, help.stderr], [0, []]);
-    for (const flag of ['--bind', '--token-file', '--max-message-bytes', '--restart-window-ms', '--config'])
+    for (const flag of [
+      '--bind',
+      '--token-file',
+      '--gateway',
+      '--max-message-bytes',
+      '--restart-window-ms',
+      '--config',
+    ])
       assert.ok(help.stdout.join('\n').includes(`  ${flag} `), flag);
   });
 });

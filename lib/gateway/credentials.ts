@@ -7,7 +7,6 @@ import { createBearerCheck } from '../protocol/bearer.ts';
 import { BACKEND_NAME } from './options-schema.ts';
 import type { CredentialOptions } from './options.ts';
 import { CredentialPolicy } from './policy.ts';
-import type { Policy } from './remote.ts';
 
 /** The part of an upgrade request that says who asks. */
 interface Asking {
@@ -15,7 +14,7 @@ interface Asking {
 }
 
 /** What the socket of this request may do; null for whoever has no credential. */
-export type AuthenticateSocket<Request extends Asking> = (request: Request) => Policy | null;
+export type AuthenticateSocket<Request extends Asking> = (request: Request) => CredentialPolicy | null;
 
 /**
  * `authenticate` is that of the REST routes. Every known token is compared, whichever fits. Throws `invalid_option` when a credential

@@ -21,6 +21,7 @@ import type { Policy, Remote } from './remote.ts';
 import type { Ledger } from './served.ts';
 import { Session } from './session.ts';
 import type { DisconnectReason } from './session.ts';
+import type { Telemetry } from './telemetry.ts';
 import { Triggers } from './triggers.ts';
 import { Wire } from './wire.ts';
 
@@ -36,6 +37,7 @@ export interface GatewayParts {
   readonly createChannel: EngineParts['createChannel'];
   /** Ends the channels of a session that has ended. */
   closeChannels(ownerId: string): void;
+  readonly telemetry: Telemetry;
 }
 
 /** What sessions need of what is around them. */
@@ -61,6 +63,8 @@ export class Gateway {
   readonly #sessions = new Map<string, Session>();
   /** The latest, oldest first. */
   readonly #lost = new Map<string, Lost>();
+  /** Of sockets that only bring telemetry. */
+  readonly #telemetryWires = new Set<Wire>();
   readonly #heartbeat: NodeJS.Timeout;
   readonly counts = { lateResults: 0 };
   readonly #triggers: Triggers;
@@ -96,6 +100,7 @@ export class Gateway {
     };
     this.#heartbeat = setInterval(() => {
       for (const session of [...this.#sessions.values()]) session.ping();
+      for (const wire of this.#telemetryWires) if (wire.ping() !== null) wire.terminate();
     }, PING_INTERVAL_MS);
     this.#heartbeat.unref();
   }
@@ -132,12 +137,37 @@ export class Gateway {
     );
   }
 
+  /** Whether a remote is connected from there. */
+  isKnownAddress(address: string | undefined): boolean {
+    if (address === undefined) return false;
+    for (const session of this.#sessions.values()) if (session.address === address) return true;
+    return false;
+  }
+
+  /** A socket that brings telemetry and gets nothing. A frame above the limit is dropped. */
+  acceptTelemetry(socket: WebSocket, transport: Socket): void {
+    const { telemetry, limits, log } = this.#parts;
+    const wire = new Wire(socket, transport, limits.maxMessageBytes);
+    this.#telemetryWires.add(wire);
+    socket.on('error', () => undefined); // Its close says it as well, and comes in any case.
+    socket.once('close', () => this.#telemetryWires.delete(wire));
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (data.length <= limits.maxMessageBytes) return void (isBinary && telemetry.receive(data));
+      const { remoteAddress: address } = wire;
+      log.warn(
+        { address, payload_bytes: data.length, limit_bytes: limits.maxMessageBytes },
+        'telemetry above the limit was dropped',
+      );
+    });
+  }
+
   /** Tells every remote and ends them all. */
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#heartbeat);
     for (const session of [...this.#sessions.values()]) session.end('shutdown', GOING_AWAY);
     this.#triggers.close();
+    void this.#parts.telemetry.close();
     this.#parts.functions.releaseAll(this.#engine);
   }
 
@@ -147,7 +177,11 @@ export class Gateway {
     this.#sessions.set(session.ownerId, session);
     this.#parts.peers.add(session);
     this.#triggers.workerChanged('worker_connected', session.ownerId);
-    socket.on('message', (data: Buffer) => session.receive(data));
+    const { telemetry, limits } = this.#parts;
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (isBinary && data.length <= limits.maxMessageBytes && telemetry.receive(data)) return;
+      session.receive(data);
+    });
     socket.on('error', (error: Error & { code?: string }) => session.end(...reasonOf(error)));
     socket.on('close', (code) => session.end(ORDERLY.has(code) ? 'closed' : 'lost'));
     session.send({ type: 'workerregistered', worker_id: session.ownerId, reattach_token: session.reattachToken });

@@ -88,11 +88,12 @@ export class CredentialPolicy implements Policy {
   }
 }
 
-/** `remedy` names the list that an operator would have to edit. */
-export function forbidden(id: string, remedy: string): GreenroomError {
+/** `reason` names the list that an operator would have to edit. */
+export function forbidden(id: string, reason: string, cause?: unknown): GreenroomError {
   const shown = id.slice(0, MAX_FUNCTION_ID_CHARS);
   return GreenroomError.of('forbidden', {
-    message: `${shown} is not allowed: ${remedy}.`,
+    message: `${shown} is not allowed: ${reason}.`,
     details: { function_id: shown },
+    cause,
   });
 }

@@ -35,7 +35,9 @@ export class Registrations {
   }
 
   unregister(id: string): void {
-    this.#services.functions.release(this.#remote, this.#remote.policy.toRegistered(id));
+    const { policy } = this.#remote;
+    this.#services.functions.release(this.#remote, policy.toRegistered(id));
+    policy.forget(id);
   }
 
   refuse(functionId: string, error: GreenroomError): void {

@@ -64,7 +64,8 @@ export class Session implements Remote, Peer {
   readonly #wire: Wire;
   readonly #services: GatewayServices;
   readonly #connectedAt = new Date().toISOString();
-  readonly #address: string | null;
+  /** Where its socket comes from. */
+  readonly address: string | null;
   /** Frames that came while one before them has to wait; the socket is paused, so they are what one read of it held. */
   #line: Buffer[] = [];
   #isBusy = false;
@@ -74,7 +75,7 @@ export class Session implements Remote, Peer {
 
   constructor(wire: Wire, policy: Policy, services: GatewayServices) {
     this.#wire = wire;
-    this.#address = wire.remoteAddress;
+    this.address = wire.remoteAddress;
     this.policy = policy;
     this.#services = services;
     this.#served = new ServedCalls(policy.maxCallsInFlight, services.limits.maxMessageBytes, services.ledger);
@@ -292,7 +293,7 @@ export class Session implements Remote, Peer {
   }
 
   #traits(): Record<string, unknown> {
-    return { worker_id: this.ownerId, worker_name: this.name, address: this.#address, credential: this.policy.name };
+    return { worker_id: this.ownerId, worker_name: this.name, address: this.address, credential: this.policy.name };
   }
 
   // --- its end ---
@@ -350,7 +351,7 @@ export class Session implements Remote, Peer {
   view(): PeerView {
     const { description, os, pid, isolation } = this.profile;
     const refused = this.#registrations.refused;
-    return { ...this.summary(), description, os, pid, isolation, address: this.#address, refused };
+    return { ...this.summary(), description, os, pid, isolation, address: this.address, refused };
   }
 }
 

@@ -2,23 +2,42 @@
 // who connects, whether there is room, whether the channel exists. Loaded only when the gateway is on.
 
 import websocket from '@fastify/websocket';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { GreenroomError } from '../errors.ts';
 import { CLOSE_GRACE_MS } from '../gateway/bounds.ts';
+import { requireChannelEnd, serveChannelSocket } from '../gateway/channel-socket.ts';
+import { createAuthenticateSocket } from '../gateway/credentials.ts';
+import type { AuthenticateSocket } from '../gateway/credentials.ts';
 import { Gateway } from '../gateway/gateway.ts';
+import { createCallFunction } from '../gateway/hooks.ts';
 import { Intake } from '../gateway/intake.ts';
+import { compileListeners, openPolicy } from '../gateway/listener.ts';
+import type { Listener } from '../gateway/listener.ts';
 import { requireGateway } from '../gateway/options-schema.ts';
 import type { GatewayOptions } from '../gateway/options.ts';
-import { createAuthenticateSocket } from '../gateway/credentials.ts';
+import type { Policy } from '../gateway/remote.ts';
+import { Telemetry } from '../gateway/telemetry.ts';
 import { describeError } from '../observe/log.ts';
 import type { Authenticate } from './auth.ts';
 import type { Edge } from './edge.ts';
 import { selectUpgrades } from './upgrades.ts';
 
+const PATH = '/v1/gateway';
 const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
 const UPGRADE_REQUIRED = 426;
+
+/** What the routes of one path share. */
+interface Entrance {
+  readonly path: string;
+  /** Null: the main path, where credentials decide alone. */
+  readonly listener: Listener | null;
+  readonly edge: Edge;
+  readonly gateway: Gateway;
+  readonly intake: Intake;
+  readonly authenticate: AuthenticateSocket<FastifyRequest>;
+}
 
 export async function registerGateway(
   app: FastifyInstance,
@@ -26,9 +45,14 @@ export async function registerGateway(
   { token, isBackend }: { readonly token: string | undefined; readonly isBackend: Authenticate },
   options: GatewayOptions,
 ): Promise<void> {
-  const { supervisor, functions, peers, log } = edge;
+  const { supervisor, functions, peers, channels, log } = edge;
   const { limits } = supervisor;
-  const { credentials = [] } = requireGateway(options, limits);
+  const {
+    credentials = [],
+    listeners,
+    otlpEndpoint: endpoint,
+    perMessageDeflate = false,
+  } = requireGateway(options, limits);
   const authenticate = createAuthenticateSocket({ token, authenticate: isBackend }, credentials, limits);
   const gateway = new Gateway({
     limits,
@@ -37,10 +61,9 @@ export async function registerGateway(
     peers,
     version: supervisor.identity.version,
     checkPayload: (bytes) => supervisor.checkPayload(bytes),
-    createChannel: () => {
-      throw GreenroomError.of('unsupported_operation');
-    },
-    closeChannels: () => undefined,
+    createChannel: (ownerId, bufferMessages) => channels.create(ownerId, { bufferMessages }),
+    closeChannels: (ownerId) => channels.closeOwned(ownerId),
+    telemetry: new Telemetry({ endpoint, log }),
   });
   const intake = new Intake(limits, log);
   await app.register(websocket, {
@@ -58,35 +81,85 @@ export async function registerGateway(
       done();
     },
     options: {
-      server: selectUpgrades(app.server, `${app.prefix}/v1/gateway`),
+      server: selectUpgrades(app.server, app.prefix + PATH),
       maxPayload: limits.maxFrameBytes,
-      perMessageDeflate: options.perMessageDeflate ?? false,
+      perMessageDeflate,
     },
   });
 
-  app.route({
-    method: 'GET',
-    url: '/v1/gateway',
-    onRequest: (request, _reply, done) => {
-      if (authenticate(request) === null) return done(GreenroomError.of('unauthorized'));
-      done(refusalNow(edge, gateway));
-    },
-    handler: requireUpgrade,
-    wsHandler: (socket, request) => {
-      const policy = authenticate(request);
-      if (policy === null) return socket.close(INTERNAL_ERROR);
-      intake.watch(socket, request.raw.socket);
-      gateway.accept(socket, request.raw.socket, policy);
-    },
+  const common = { edge, gateway, intake, authenticate };
+  registerSockets(app, { ...common, path: PATH, listener: null });
+  for (const listener of compileListeners(listeners).values())
+    registerSockets(app, { ...common, path: `${PATH}/${listener.name}`, listener });
+}
+
+/** Clients derive the second and the third path from the first. */
+function registerSockets(app: FastifyInstance, entrance: Entrance): void {
+  const { path, listener, edge, gateway, intake, authenticate } = entrance;
+  const route = (
+    url: string,
+    refusal: (request: FastifyRequest) => GreenroomError | null,
+    serve: (socket: WebSocket, request: FastifyRequest) => void,
+  ): void => {
+    app.route({
+      method: 'GET',
+      url,
+      onRequest: (request, _reply, done) => done(refusal(request) ?? refusalNow(entrance) ?? undefined),
+      handler: requireUpgrade,
+      wsHandler: (socket, request) => {
+        intake.watch(socket, request.raw.socket);
+        serve(socket, request);
+      },
+    });
+  };
+  const unauthorized = (request: FastifyRequest) =>
+    authenticate(request) === null ? GreenroomError.of('unauthorized') : null;
+
+  route(
+    path,
+    (request) => (listener?.needsBearer === false ? null : unauthorized(request)) ?? noRoom(gateway),
+    (socket, request) => gateway.accept(socket, request.raw.socket, policyOf(entrance, socket, request)),
+  );
+  // SDKs send no headers with their telemetry: it is also taken from where a remote is connected from.
+  route(
+    `${path}/otel`,
+    (request) => (gateway.isKnownAddress(request.raw.socket.remoteAddress) ? null : unauthorized(request)),
+    (socket, request) => gateway.acceptTelemetry(socket, request.raw.socket),
+  );
+  // Nor with channels: whoever has the key of one may take an end of it, and nothing else.
+  const endOf = (request: FastifyRequest) =>
+    requireChannelEnd(edge.channels, (request.params as { channelId: string }).channelId, request.query as object);
+  route(
+    `${path}/ws/channels/:channelId`,
+    (request) => (endOf(request), null),
+    (socket, request) => serveChannelSocket(socket, edge.channels, endOf(request)),
+  );
+}
+
+/** What the socket may do. A promise where functions decide: they are asked no longer than the socket is there. */
+function policyOf(entrance: Entrance, socket: WebSocket, request: FastifyRequest): Policy | Promise<Policy> {
+  const { listener, edge, authenticate } = entrance;
+  const credential = authenticate(request);
+  if (listener === null) return credential ?? Promise.reject(GreenroomError.of('unauthorized'));
+  const { limits } = edge.supervisor;
+  const closed = new AbortController();
+  socket.once('close', () => closed.abort());
+  return openPolicy({
+    listener,
+    peer: { headers: request.headers, url: request.url, ip: request.raw.socket.remoteAddress ?? '' },
+    credential,
+    call: createCallFunction(edge.functions, { timeoutMs: limits.invocationTimeoutMs, signal: closed.signal }),
+    limits,
   });
 }
 
-/** What an upgrade is refused with now, whoever asks. */
-function refusalNow(edge: Edge, gateway: Gateway): GreenroomError | undefined {
-  if (edge.isClosing || !edge.supervisor.isReady) return GreenroomError.of('runtime_unavailable');
-  if (!gateway.hasRoom)
-    return GreenroomError.of('runtime_overloaded', { message: 'As many remotes are connected as may be.' });
-  return undefined;
+function refusalNow({ edge }: Entrance): GreenroomError | null {
+  return edge.isClosing || !edge.supervisor.isReady ? GreenroomError.of('runtime_unavailable') : null;
+}
+
+function noRoom(gateway: Gateway): GreenroomError | null {
+  if (gateway.hasRoom) return null;
+  return GreenroomError.of('runtime_overloaded', { message: 'As many remotes are connected as may be.' });
 }
 
 function requireUpgrade(): never {

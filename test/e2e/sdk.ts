@@ -36,6 +36,9 @@ export interface Scene extends Omit<GatewayEdge, 'worker'> {
 }
 
 export async function startScene(t: TestContext, options: Parameters<typeof startGateway>[1] = {}): Promise<Scene> {
+  const clients: Pick<IIIClient, 'shutdown'>[] = [];
+  // Before the server, which would be asked to let them in again for as long as it is there.
+  t.after(() => Promise.all(clients.map((client) => client.shutdown())));
   const edge = await startGateway(t, options);
   const address = addressOf(edge.port);
   const worker: Scene['worker'] = async (workerName, { address: own = address, ...given } = {}) => {
@@ -47,7 +50,7 @@ export async function startScene(t: TestContext, options: Parameters<typeof star
       reconnectionConfig: { initialDelayMs: 5, jitterFactor: 0 },
       ...given,
     });
-    t.after(() => sdk.shutdown());
+    clients.push(sdk);
     const sent = measureFrames(sdk);
     const call: Call = (functionId, payload = {}, more = {}) =>
       sdk.trigger({ function_id: functionId, payload, ...more });
@@ -63,7 +66,7 @@ export async function startScene(t: TestContext, options: Parameters<typeof star
       reconnectionConfig: { initialDelayMs: 5, jitterFactor: 0 },
       ...given,
     });
-    t.after(() => made.shutdown());
+    clients.push(made);
     await made.ready();
     await isListed((functionId, payload) => made.trigger({ function_id: functionId, payload }), workerName);
     return made;

@@ -1,13 +1,18 @@
 // Every scenario, in the order in which `npm run bench` runs them: what a message costs first, then what the runtime
-// promises, then the way through HTTP.
+// promises, then the way through HTTP and over WebSocket.
 
 import { ask } from './scenarios/ask.ts';
+import { channel } from './scenarios/channel.ts';
 import { control } from './scenarios/control.ts';
 import { density } from './scenarios/density.ts';
 import { latency } from './scenarios/latency.ts';
 import { mailbox } from './scenarios/mailbox.ts';
 import { overload } from './scenarios/overload.ts';
 import { payload } from './scenarios/payload.ts';
+import { remote } from './scenarios/remote.ts';
+import { remoteOversize } from './scenarios/remote-oversize.ts';
+import { remotesIdle } from './scenarios/remotes-idle.ts';
+import { remotesReconnect } from './scenarios/remotes-reconnect.ts';
 import { rest } from './scenarios/rest.ts';
 import { restBatch } from './scenarios/rest-batch.ts';
 import { sizeCheck } from './scenarios/size-check.ts';
@@ -30,4 +35,9 @@ export const SCENARIOS: readonly Scenario[] = [
   startup,
   rest,
   restBatch,
+  remote,
+  remotesIdle,
+  remotesReconnect,
+  remoteOversize,
+  channel,
 ];

@@ -38,8 +38,11 @@ export interface ActorContext<Config = unknown, State = unknown> {
   create(request: { kind: string; workerId?: string; config?: unknown; displayName?: string }): Promise<string>;
   /** Stops a worker. A worker that stops itself ends after the input it is handling. */
   stop(workerId: string, options?: { drain?: boolean; reason?: string }): Promise<void>;
-  /** Calls a registered function. Rejects with `function_not_found`. */
-  invoke(functionId: string, payload: unknown): Promise<unknown>;
+  /**
+   * Calls a function, whoever serves it. `timeoutMs`: default `limits.invocationTimeoutMs`. `metadata` is a JSON value beside the
+   * payload; `worker_id` in it says which worker of an actor is meant. Rejects with `function_not_found`, or as the function does.
+   */
+  invoke(functionId: string, payload: unknown, options?: { timeoutMs?: number; metadata?: unknown }): Promise<unknown>;
   /** Sends an input to this worker after a time; it arrives through the mailbox. Forgotten when the worker stops. */
   after(delayMs: number, input: unknown): void;
   /**
@@ -48,11 +51,12 @@ export interface ActorContext<Config = unknown, State = unknown> {
    */
   channel(options?: ChannelOptions): Promise<ActorChannel>;
   /**
-   * The stream of an end that somebody has passed on; it may outlive the input, and ends with this worker. Writing a string
-   * sends one text message. Rejects with `channel_not_found` or `channel_taken`.
+   * The stream of an end that somebody has passed on; writing a string sends one text message. It fails when this input is
+   * cancelled, may outlive it otherwise, and ends with this worker. Rejects with `channel_not_found` or `channel_taken`.
    */
   openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Promise<Readable>;
   openChannel(ref: ChannelRef<'write'>): Promise<Writable>;
+  openChannel(ref: ChannelRef, options?: ReadableOptions): Promise<Readable | Writable>;
 }
 
 /** A new channel: pass one reference on, and open the other end. */
@@ -69,11 +73,37 @@ export interface ActorLog {
   error(message: string, fields?: Record<string, unknown>): void;
 }
 
+/** Schemas by the name of the function that they belong to. */
+type Schemas = Readonly<Record<string, GenericSchema>>;
+type InputOf<Schema> = Schema extends GenericSchema ? InferInput<Schema> : unknown;
+type OutputOf<Schema> = Schema extends GenericSchema ? InferOutput<Schema> : unknown;
+
+/** What an actor serves beside its inputs: by name, each with a schema of its own. */
+export type ActorFunctions<Inputs, Outputs, Config, State> = {
+  readonly [Name in keyof Inputs]: {
+    readonly description?: string;
+    /** What a call must bring; anything else is refused with `invalid_input` and does not run. */
+    readonly input: Inputs[Name];
+    /** Handles one call, as `receive` handles an input: through the mailbox, one at a time, with the worker's state. */
+    readonly run: (
+      payload: OutputOf<Inputs[Name]>,
+      ctx: ActorContext<Config, State>,
+    ) => Name extends keyof Outputs ? InputOf<Outputs[Name]> | Promise<InputOf<Outputs[Name]>> : unknown;
+  };
+} & {
+  readonly [Name in keyof Outputs]: {
+    /** What `run` must return; anything else fails the call with `invalid_output`. Without it, any JSON. */
+    readonly output?: Outputs[Name];
+  };
+};
+
 export interface ActorDefinition<
   ConfigSchema extends GenericSchema = GenericSchema,
   InputSchema extends GenericSchema = GenericSchema,
   OutputSchema extends GenericSchema = GenericSchema,
   State = unknown,
+  Inputs extends Schemas = Schemas,
+  Outputs = Schemas,
 > {
   /** Name of the behaviour: 1 to 128 of `A-Z a-z 0-9 . _ : -`, unique in a runtime. */
   readonly kind: string;
@@ -99,6 +129,11 @@ export interface ActorDefinition<
     input: InferOutput<InputSchema>,
     ctx: ActorContext<InferOutput<ConfigSchema>, State>,
   ) => InferInput<OutputSchema> | Promise<InferInput<OutputSchema>>;
+  /**
+   * Functions that anything may call as `kind::name`; a name is 1 to 64 of `A-Z a-z 0-9 . _ -`. A call goes to the worker that its
+   * metadata names (`worker_id`), else to the one whose id is the kind, which the first call creates with an empty config.
+   */
+  readonly functions?: ActorFunctions<Inputs, Outputs, InferOutput<ConfigSchema>, State>;
   /** Runs once when the worker is stopped in an orderly way; not when its host dies. */
   readonly stopped?: (ctx: ActorContext<InferOutput<ConfigSchema>, State>) => void | Promise<void>;
 }
@@ -109,9 +144,11 @@ export function defineActor<
   ConfigSchema extends GenericSchema = GenericSchema,
   OutputSchema extends GenericSchema = GenericSchema,
   State = undefined,
+  Inputs extends Schemas = Schemas,
+  Outputs = Schemas,
 >(
-  definition: ActorDefinition<ConfigSchema, InputSchema, OutputSchema, State>,
-): ActorDefinition<ConfigSchema, InputSchema, OutputSchema, State> {
+  definition: ActorDefinition<ConfigSchema, InputSchema, OutputSchema, State, Inputs, Outputs>,
+): ActorDefinition<ConfigSchema, InputSchema, OutputSchema, State, Inputs, Outputs> {
   return definition;
 }
 

@@ -6,23 +6,28 @@
 //        store/      what outlives a host             server/      REST ("greenroom/server"), not loaded here
 
 export { createRuntime } from './runtime.ts';
-export type { CreateOutcome, Runtime, RuntimeOptions } from './runtime.ts';
 export type { RuntimeChannel } from './channels/open.ts';
 export type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 export type { ReadableOptions } from './channels/streams.ts';
+export type { CreateOutcome, InvokeOptions, Runtime, RuntimeOptions } from './runtime.ts';
 export { GreenroomError } from './errors.ts';
 export type { ErrorCode, WireError } from './errors.ts';
 export { DEFAULT_LIMITS } from './limits.ts';
 export type { Limits, MailboxLimits } from './limits.ts';
+export type { FunctionQuery } from './functions/registry.ts';
 export type { Logger } from './observe/log.ts';
 export type { ActorConfig, ActorInput, ActorOutput, ActorShape } from './protocol/shapes.ts';
 export type {
   ActorView,
   CancelAck,
   CloseReport,
+  FunctionView,
   HostView,
   InputView,
   Outcome,
+  PeerStatus,
+  PeerSummary,
+  PeerView,
   Receipt,
   RuntimeView,
   StopAck,

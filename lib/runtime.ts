@@ -13,7 +13,8 @@ import type { ReadableOptions } from './channels/streams.ts';
 import { GreenroomError } from './errors.ts';
 import type { Readable, Writable } from 'node:stream';
 import { Peers } from './functions/peers.ts';
-import { Functions } from './functions/registry.ts';
+import { Functions, functionView } from './functions/registry.ts';
+import type { FunctionQuery } from './functions/registry.ts';
 import { InlineHosts } from './host/inline.ts';
 import { HostPool } from './host/pool.ts';
 import type { RuntimeServices } from './host/services.ts';
@@ -21,10 +22,21 @@ import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
-import type { ActorView, CloseReport, RuntimeView, WorkerSummary } from './protocol/views.ts';
+import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
+import type {
+  ActorView,
+  CloseReport,
+  FunctionView,
+  PeerSummary,
+  PeerView,
+  RuntimeView,
+  WorkerSummary,
+} from './protocol/views.ts';
 import { MemoryStore } from './store/memory.ts';
 import { ActorChannels } from './supervisor/actor-channels.ts';
 import { actorCalls } from './supervisor/actor-calls.ts';
+import { registerActorFunctions } from './supervisor/actor-functions.ts';
+import { requireTimeout } from './supervisor/asking.ts';
 import { Catalog } from './supervisor/catalog.ts';
 import { WorkerHandle } from './supervisor/handle.ts';
 import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
@@ -63,6 +75,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const inputIdPrefix = `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-`;
   const channels = new Channels(limits);
   const actorChannels = new ActorChannels(channels);
+  const peers = new Peers();
   const supervisor = new Supervisor({
     identity: {
       runtimeId: options.runtimeId ?? uuidv7(),
@@ -75,21 +88,35 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     log,
     inputIdPrefix,
     onLeft: (workerId) => actorChannels.closeOf(workerId),
+    peers,
   });
   const functions = new Functions();
+  registerActorFunctions(supervisor, functions);
   const services = actorCalls(supervisor, functions, actorChannels, log);
   const factory =
     hostCount === 0
       ? new InlineHosts({ inputIdPrefix, limits, services })
       : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services });
   await supervisor.open(factory, Math.max(hostCount, 1));
-  return new Runtime(supervisor, functions, new Peers(), channels);
+  return new Runtime(supervisor, functions, peers, channels);
 }
 
 /** A request to create a worker, its config typed by the actor. */
 export type ActorRequest<Actor extends ActorShape> = Omit<CreateRequest, 'config'> & {
   readonly config?: ActorConfig<Actor>;
 };
+
+export interface InvokeOptions {
+  /** From now. Default `limits.invocationTimeoutMs`. */
+  readonly timeoutMs?: number | undefined;
+  /** Aborting ends the wait with `cancelled`; a call of an actor's function is cancelled with it. */
+  readonly signal?: AbortSignal | undefined;
+  /** A JSON value that goes along. `worker_id` in it says which worker of an actor is meant. */
+  readonly metadata?: unknown;
+  /** W3C trace context, passed through. */
+  readonly traceparent?: string | undefined;
+  readonly baggage?: string | undefined;
+}
 
 /** What became of one request of `createAll`. */
 export type CreateOutcome<Actor extends ActorShape = ActorShape> =
@@ -141,14 +168,22 @@ export class Runtime {
         : { worker: null, error };
   }
 
-  /** A handle to a worker. Throws `worker_not_found`. */
+  /** A handle to a worker. Throws `worker_not_found`, and `unsupported_operation` for a remote or a group: it has no inputs. */
   worker<Actor extends ActorShape = ActorShape>(workerId: string): WorkerHandle<Actor> {
     this.supervisor.requireWorker(workerId);
     return new WorkerHandle<Actor>(this.supervisor, workerId);
   }
 
-  /** All workers that match, ascending by id. */
-  *workers(query: Pick<ListQuery, 'status' | 'kind'> = {}): Generator<WorkerSummary> {
+  /** What stands beside the workers: a remote, or a group. Throws `worker_not_found`. */
+  peer(workerId: string): PeerView {
+    const view = this.peers.view(workerId);
+    if (view === undefined)
+      throw GreenroomError.of('worker_not_found', { message: 'There is no remote or group of that id.' });
+    return view;
+  }
+
+  /** All workers, remotes and groups that match, ascending by id. Told apart by `origin`. */
+  *workers(query: Pick<ListQuery, 'status' | 'kind' | 'origin'> = {}): Generator<WorkerSummary | PeerSummary> {
     let after: string | undefined;
     do {
       const page = this.supervisor.list({ ...query, after });
@@ -172,12 +207,40 @@ export class Runtime {
   /** The stream of an end that somebody has passed on. Throws `invalid_request`, `channel_not_found` or `channel_taken`. */
   openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Readable;
   openChannel(ref: ChannelRef<'write'>): Writable;
+  openChannel(ref: ChannelRef, options?: ReadableOptions): Readable | Writable;
   openChannel(ref: ChannelRef, options?: ReadableOptions): Readable | Writable {
     return openChannel(this.channels, ref, options);
   }
 
-  describe(): Promise<RuntimeView> {
-    return this.supervisor.describe();
+  /**
+   * Calls a function, whoever serves it, and resolves to its value. Rejects with `function_not_found`, `worker_busy`, `timeout`,
+   * `cancelled`, `payload_too_large`, `invocation_failed`, `invocation_stopped`, `invocation_failed_payload_too_large`, what the
+   * function's own schema refuses (`invalid_input`), or the code that the function chose.
+   */
+  async invoke(functionId: string, payload?: unknown, options: InvokeOptions = {}): Promise<unknown> {
+    const { timeoutMs = this.supervisor.limits.invocationTimeoutMs, metadata, ...rest } = options;
+    const output = await this.functions.call(functionId, {
+      payload: encodeSent(payload, this.supervisor.limits),
+      metadata: metadata === undefined ? null : encodeSent(metadata, this.supervisor.limits),
+      caller: { workerId: null },
+      timeoutMs: requireTimeout(timeoutMs),
+      ...rest,
+    });
+    return decode(output);
+  }
+
+  /** A page of the functions, ascending by id. */
+  listFunctions(query: FunctionQuery = {}): { functions: FunctionView[]; nextAfter: string | null } {
+    return this.functions.list(query);
+  }
+
+  /** Throws `function_not_found`. */
+  function(functionId: string): FunctionView {
+    return functionView(this.functions.require(functionId));
+  }
+
+  async describe(): Promise<RuntimeView> {
+    return { ...(await this.supervisor.describe()), functions: this.functions.size };
   }
 
   /**
@@ -238,6 +301,13 @@ const NO_SERVICES: RuntimeServices = {
   writeChannel: refuse,
   endChannel: refuse,
 };
+
+/** Throws `invalid_input` or `payload_too_large`. Nothing is sent as null. */
+function encodeSent(value: unknown, { maxMessageBytes }: Limits): string {
+  const text = encode(value ?? null);
+  requireSize(payloadBytes(text), maxMessageBytes, 'ask');
+  return text;
+}
 
 function resolveHosts(given: number | undefined): number {
   const hosts = given ?? Math.min(Math.max(availableParallelism() - 1, 1), MAX_DEFAULT_HOSTS);

@@ -57,6 +57,32 @@ test('defineActor holds receive to the output schema', () => {
   defineActor({ ...common, receive: () => undefined });
 });
 
+test('defineActor infers what functions take, and holds them to their outputs', () => {
+  const common = { kind: 'serving', input: v.number(), state: () => ({ total: 0 }), receive: () => null } as const;
+  defineActor({
+    ...common,
+    config: v.strictObject({ start: v.number() }),
+    functions: {
+      add: {
+        description: 'Adds.',
+        input: v.strictObject({ amount: v.optional(v.number(), 1) }),
+        output: v.number(),
+        run: (payload, ctx) => {
+          isExactly<{ amount: number }>()(payload, true);
+          isExactly<ActorContext<{ start: number }, { total: number }>>()(ctx, true);
+          return (ctx.state.total += payload.amount);
+        },
+      },
+      later: { input: v.string(), output: v.string(), run: async (payload) => Promise.resolve(payload.trim()) },
+      anything: { input: v.unknown(), run: (payload) => payload },
+    },
+  });
+  // @ts-expect-error a text is no number
+  defineActor({ ...common, functions: { add: { input: v.number(), output: v.number(), run: (n) => n.toFixed() } } });
+  // @ts-expect-error every function needs a schema
+  defineActor({ ...common, functions: { add: { run: () => 1 } } });
+});
+
 test('an actor without config, output and state takes and gives anything, and has no state', () => {
   const bare = defineActor({
     kind: 'bare',

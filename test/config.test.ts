@@ -10,6 +10,7 @@ import { readConfig, unknownVariables } from '../lib/config.ts';
 import type { Config } from '../lib/config.ts';
 import { GreenroomError } from '../lib/errors.ts';
 import { DEFAULT_LIMITS, resolveLimits } from '../lib/limits.ts';
+import type { Limits } from '../lib/limits.ts';
 
 const cwd = mkdtempSync(join(tmpdir(), 'greenroom-config-'));
 after(() => rmSync(cwd, { recursive: true }));
@@ -102,6 +103,7 @@ describe('limits', () => {
       const given = value + 1;
       assert.ok(OPTIONS.some(({ key }) => key === name));
       const expected = resolveLimits({ [name]: given });
+      assert.equal(expected[name as keyof Limits], given);
       assert.deepEqual(read({ flags: { [name]: String(given) } }).limits, expected);
       assert.deepEqual(read({ environment: { [toVariable(name)]: String(given) } }).limits, expected);
       assert.deepEqual(read({ file: { [name]: given } }).limits, expected);

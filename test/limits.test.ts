@@ -213,6 +213,12 @@ describe('resolveLimits', () => {
     );
   });
 
+  test('gives frames twice the size of a message where nothing else is said, and at least 64 KiB more than it', () => {
+    const frameBytes = (maxMessageBytes: number) => resolveLimits({ maxMessageBytes }).maxFrameBytes;
+    assert.deepEqual([frameBytes(1), frameBytes(65_536), frameBytes(65_537)], [65_537, 131_072, 131_074]);
+    assert.equal(resolveLimits({ maxMessageBytes: 1, maxFrameBytes: 80_000 }).maxFrameBytes, 80_000);
+  });
+
   const LONGEST_MS = 2 ** 31 - 1;
   for (const name of names.filter((name) => name.endsWith('Ms') && name !== 'askTimeoutMs')) {
     test(`takes the longest time that a timer can run for ${name}, and refuses one millisecond more`, () => {

@@ -5,8 +5,19 @@ import { greenroom, linkAlone } from './greenroom.ts';
 import type { GreenroomOptions } from './greenroom.ts';
 import { piscinaDefault, pools } from './pools.ts';
 import { bareLoops, comlink, postMessage } from './ports.ts';
+import { bareSocket, rawRemote, sdkRemote } from './remotes.ts';
 
-export const ALL: readonly Contender[] = [postMessage, ...bareLoops, comlink, piscinaDefault, ...pools, linkAlone];
+export const ALL: readonly Contender[] = [
+  postMessage,
+  ...bareLoops,
+  comlink,
+  piscinaDefault,
+  ...pools,
+  linkAlone,
+  bareSocket,
+  rawRemote,
+  sdkRemote,
+];
 
 /** By name, or by the options of ours as JSON. Throws for a name that nobody has. */
 export function contenderOf(key: string): Contender {

@@ -3,15 +3,28 @@
 // Only what is safe to repeat is repeated: GETs, inputs with an idempotency key, and creates with a worker id.
 
 import type { Readable } from 'node:stream';
+import { GreenroomError } from '../errors.ts';
 import { MAX_PAGE_ITEMS } from '../limits.ts';
 import type { ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 import type { ActorConfig, ActorShape } from '../protocol/shapes.ts';
-import type { ActorView, RuntimeView, WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
+import type {
+  ActorView,
+  FunctionView,
+  PeerStatus,
+  PeerSummary,
+  PeerView,
+  RuntimeView,
+  WorkerStatus,
+  WorkerSummary,
+  WorkerView,
+} from '../protocol/views.ts';
 import { noun } from './answers.ts';
 import { createChannel, download, upload } from './channel.ts';
 import type { ChannelRequest, Uploaded, UploadSource } from './channel.ts';
+import type { Answer } from './answers.ts';
+import { invoke } from './invoke.ts';
 import { resolveOptions } from './options.ts';
-import type { BatchInput, CallOptions, ClientOptions, TellAllOptions } from './options.ts';
+import type { BatchInput, CallOptions, ClientOptions, InvokeOptions, TellAllOptions } from './options.ts';
 import { ANY_WORKER, tellAll } from './tell-all.ts';
 import type { TellResult } from './tell-all.ts';
 import { Transport } from './transport.ts';
@@ -22,8 +35,12 @@ export type { ErrorCode } from '../errors.ts';
 export type {
   ActorView,
   CancelAck,
+  FunctionView,
   InputView,
   Outcome,
+  PeerStatus,
+  PeerSummary,
+  PeerView,
   Receipt,
   RuntimeView,
   StopAck,
@@ -33,9 +50,17 @@ export type {
   WorkerView,
 } from '../protocol/views.ts';
 export type { ActorConfig, ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
-export type { AskOptions, BatchInput, CallOptions, ClientOptions, TellAllOptions, TellOptions } from './options.ts';
 export type { ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 export type { ChannelRequest, Uploaded, UploadSource } from './channel.ts';
+export type {
+  AskOptions,
+  BatchInput,
+  CallOptions,
+  ClientOptions,
+  InvokeOptions,
+  TellAllOptions,
+  TellOptions,
+} from './options.ts';
 export type { TellResult } from './tell-all.ts';
 export type { WorkerHandle } from './worker.ts';
 
@@ -50,6 +75,22 @@ export interface CreateRequest<Actor extends ActorShape = ActorShape> {
   readonly workerId?: string | undefined;
   readonly config?: ActorConfig<Actor> | undefined;
   readonly displayName?: string | undefined;
+}
+
+export interface WorkersQuery extends CallOptions {
+  readonly status?: WorkerStatus | PeerStatus | undefined;
+  /** Only workers of actors have one. */
+  readonly kind?: string | undefined;
+  readonly origin?: (WorkerSummary | PeerSummary)['origin'] | undefined;
+}
+
+export interface FunctionsQuery extends CallOptions {
+  /** Part of an id or of a description. */
+  readonly search?: string | undefined;
+  /** Id or name of who serves them. */
+  readonly worker?: string | undefined;
+  /** Default false: without the runtime's own and those that are marked so. */
+  readonly internal?: boolean | undefined;
 }
 
 class Client {
@@ -79,28 +120,50 @@ class Client {
     return new WorkerHandle<Actor>(this.#transport, workerId);
   }
 
-  /** All workers, ascending by id, read page by page: those that come and go meanwhile may be missed. `timeoutMs` is for each page. */
-  async *workers({
-    status,
-    kind,
-    ...options
-  }: { status?: WorkerStatus | undefined; kind?: string | undefined } & CallOptions = {}): AsyncGenerator<
-    WorkerSummary,
+  /** What stands beside the workers: a remote, or a group. Rejects with `worker_not_found`. */
+  async peer(workerId: string, options: CallOptions = {}): Promise<PeerView> {
+    const path = `/v1/workers/${encodeURIComponent(workerId)}`;
+    const view = noun<PeerView | WorkerView>(await this.#transport.request({ method: 'GET', path }, options), 'worker');
+    if (view.origin !== 'actor') return view;
+    throw GreenroomError.of('worker_not_found', { message: 'There is no remote or group of that id.' });
+  }
+
+  /**
+   * All workers, remotes and groups, ascending by id, told apart by `origin`; read page by page: those that come and go meanwhile may
+   * be missed. `timeoutMs` is for each page.
+   */
+  async *workers({ status, kind, origin, ...options }: WorkersQuery = {}): AsyncGenerator<
+    WorkerSummary | PeerSummary,
     void,
     undefined
   > {
-    const query = new URLSearchParams({
-      limit: String(MAX_PAGE_ITEMS),
-      ...(status !== undefined && { status }),
-      ...(kind !== undefined && { kind }),
-    });
-    for (;;) {
-      const answer = await this.#transport.request({ method: 'GET', path: `/v1/workers?${query.toString()}` }, options);
-      yield* noun<WorkerSummary[]>(answer, 'workers');
-      const { nextAfter } = answer;
-      if (typeof nextAfter !== 'string' || nextAfter === query.get('after')) return;
-      query.set('after', nextAfter);
-    }
+    for await (const page of this.#pages('/v1/workers', { status, kind, origin }, options))
+      yield* noun<(WorkerSummary | PeerSummary)[]>(page, 'workers');
+  }
+
+  /**
+   * Calls a function, whoever serves it, and resolves to its value; with `respondAsync` to undefined, once the runtime has taken the
+   * call. Rejects with `function_not_found`, `timeout`, `cancelled`, or as the function fails. Repeats nothing.
+   */
+  async invoke(functionId: string, payload?: unknown, options: InvokeOptions = {}): Promise<unknown> {
+    return invoke(this.#transport, functionId, payload, options);
+  }
+
+  /** The functions that can be called, ascending by id, read page by page. `timeoutMs` is for each page. */
+  async *functions({ search, worker, internal, ...options }: FunctionsQuery = {}): AsyncGenerator<
+    FunctionView,
+    void,
+    undefined
+  > {
+    const query = { search, worker, internal: internal === true ? 'true' : undefined };
+    for await (const page of this.#pages('/v1/functions', query, options))
+      yield* noun<FunctionView[]>(page, 'functions');
+  }
+
+  /** Rejects with `function_not_found`. */
+  async function(functionId: string, options: CallOptions = {}): Promise<FunctionView> {
+    const path = `/v1/functions/${encodeURIComponent(functionId)}`;
+    return noun(await this.#transport.request({ method: 'GET', path }, options), 'function');
   }
 
   /**
@@ -144,6 +207,22 @@ class Client {
 
   async describe(options: CallOptions = {}): Promise<RuntimeView> {
     return noun(await this.#transport.request({ method: 'GET', path: '/v1/runtime' }, options), 'runtime');
+  }
+
+  async *#pages(
+    path: string,
+    given: Record<string, string | undefined>,
+    options: CallOptions,
+  ): AsyncGenerator<Answer, void, undefined> {
+    const query = new URLSearchParams({ limit: String(MAX_PAGE_ITEMS) });
+    for (const [name, value] of Object.entries(given)) if (value !== undefined) query.set(name, value);
+    for (;;) {
+      const answer = await this.#transport.request({ method: 'GET', path: `${path}?${query.toString()}` }, options);
+      yield answer;
+      const { nextAfter } = answer;
+      if (typeof nextAfter !== 'string' || nextAfter === query.get('after')) return;
+      query.set('after', nextAfter);
+    }
   }
 
   /** Ends the client, not the runtime: what is pending rejects with `runtime_unavailable`; its inputs run on. Nothing of it keeps the process alive. */

@@ -50,6 +50,13 @@ export interface TellOptions extends AskOptions {
   readonly deadlineMs?: number | undefined;
 }
 
+export interface InvokeOptions extends CallOptions {
+  /** A JSON value that goes along in a header, so at most a few KiB of it. `worker_id` in it says which worker of an actor is meant. */
+  readonly metadata?: unknown;
+  /** Does not wait for the value: the outcome is a line in the runtime's log. Default false. */
+  readonly respondAsync?: boolean | undefined;
+}
+
 /** One input of a batch across workers. */
 export interface BatchInput {
   readonly workerId: string;

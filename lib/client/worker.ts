@@ -8,6 +8,7 @@ import type { ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts'
 import type {
   CancelAck,
   InputView,
+  PeerView,
   Receipt,
   StopAck,
   TranscriptEntry,
@@ -111,8 +112,12 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
     return noun(await this.#transport.request({ method: 'DELETE', path }, options, false, STOP_TIMEOUT_MS), 'worker');
   }
 
+  /** Rejects with `unsupported_operation` for a remote or a group, which `client.peer` shows. */
   async view(options: CallOptions = {}): Promise<WorkerView> {
-    return noun(await this.#transport.request({ method: 'GET', path: this.#path }, options), 'worker');
+    const answer = await this.#transport.request({ method: 'GET', path: this.#path }, options);
+    const view = noun<WorkerView | PeerView>(answer, 'worker');
+    if ('connectedAt' in view) throw GreenroomError.of('unsupported_operation');
+    return view;
   }
 
   /** What has become of an input. Receipts of ended inputs are kept for a bounded count and time. */

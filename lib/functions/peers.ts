@@ -34,6 +34,13 @@ export class Peers {
     return this.#live.size;
   }
 
+  /** Remotes that are connected. */
+  get remotes(): number {
+    let count = 0;
+    for (const peer of this.#live.values()) if (peer.summary().origin === 'remote') count++;
+    return count;
+  }
+
   has(workerId: string): boolean {
     return this.#live.has(workerId) || this.#lost.has(workerId);
   }
@@ -42,10 +49,12 @@ export class Peers {
     return this.#live.get(workerId)?.view() ?? this.#lost.get(workerId)?.view;
   }
 
-  /** Live and lost ones, ascending by id. */
-  summaries(): PeerSummary[] {
-    const live = [...this.#live.values()].map((peer) => peer.summary());
-    const lost = [...this.#lost.values()].map(({ summary }) => summary);
+  /** Live and lost ones, ascending by id; only those above `after`. A peer that is back is not shown as lost. */
+  summaries(after = ''): PeerSummary[] {
+    const live = [...this.#live.values()].filter(({ workerId }) => workerId > after).map((peer) => peer.summary());
+    const lost = [...this.#lost.values()]
+      .map(({ summary }) => summary)
+      .filter(({ workerId }) => workerId > after && !this.#live.has(workerId));
     return [...live, ...lost].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
   }
 

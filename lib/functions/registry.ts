@@ -81,6 +81,10 @@ export class Functions {
     this.#changed();
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   get(functionId: string): RegisteredFunction | undefined {
     return this.#entries.get(functionId);
   }

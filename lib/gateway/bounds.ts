@@ -12,6 +12,10 @@ export const PING_INTERVAL_MS = 20_000;
 export const MAX_SILENT_PINGS = 2;
 /** Bytes that wait to be written to one peer; above it calls of its functions are refused and results to it replaced by an error. */
 export const MAX_UNSENT_BYTES = 64 * MiB;
+/** Errors above that; a peer that does not read them either is given up. */
+export const MAX_UNSENT_ERROR_BYTES = 4 * MiB;
+/** Encoded bytes of all functions that one remote has registered. */
+export const MAX_REGISTERED_BYTES = 16 * MiB;
 /** Calls that a session had made when it went, and that are told `invocation_stopped` when it reattaches. */
 export const MAX_ORPHANS = 256;
 /** `traceparent` is 55 characters by its standard; `baggage` may have 8,192 bytes. Longer ones are dropped. */
@@ -21,6 +25,8 @@ export const MAX_BAGGAGE_CHARS = 8 * KiB;
 export const MAX_METADATA_BYTES = 64 * KiB;
 /** What a session whose line is full is told to wait. */
 export const BUSY_RETRY_MS = 100;
+/** Lines in the log about what one socket does wrong; the rest is counted and told at its end. */
+export const MAX_COMPLAINTS = 16;
 /** From the close frame to the end of a socket whose peer does not answer it. */
 export const CLOSE_GRACE_MS = 2_000;
 /** How often it is looked at how much of unfinished frames all sockets hold. */

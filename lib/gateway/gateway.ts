@@ -13,7 +13,7 @@ import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Asked } from './asked.ts';
-import { HANDSHAKE_TIMEOUT_MS, PING_INTERVAL_MS } from './bounds.ts';
+import { HANDSHAKE_TIMEOUT_MS, MAX_COMPLAINTS, PING_INTERVAL_MS } from './bounds.ts';
 import { registerEngineFunctions } from './engine-functions.ts';
 import type { EngineParts } from './engine-functions.ts';
 import { toErrorBody } from './error-body.ts';
@@ -126,14 +126,13 @@ export class Gateway {
     void withDeadline(policy).then(
       (known) => {
         socket.off('message', keep);
+        if (!this.hasRoom) return refuse(wire, GreenroomError.of('runtime_overloaded'), TRY_AGAIN_LATER);
         const session = this.#open(socket, wire, known);
-        for (const data of early) session?.receive(data);
+        // Before what came early: the first of it may make the socket wait again.
         socket.resume();
+        for (const data of early) session?.receive(data);
       },
-      (thrown: unknown) => {
-        wire.send({ type: 'error', error: toErrorBody(unauthorized(thrown)) });
-        wire.close(POLICY_VIOLATION, 'unauthorized');
-      },
+      (thrown: unknown) => refuse(wire, unauthorized(thrown), POLICY_VIOLATION),
     );
   }
 
@@ -151,8 +150,10 @@ export class Gateway {
     this.#telemetryWires.add(wire);
     socket.on('error', () => undefined); // Its close says it as well, and comes in any case.
     socket.once('close', () => this.#telemetryWires.delete(wire));
+    let complaints = 0;
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (data.length <= limits.maxMessageBytes) return void (isBinary && telemetry.receive(data));
+      if (complaints++ >= MAX_COMPLAINTS) return;
       const { remoteAddress: address } = wire;
       log.warn(
         { address, payload_bytes: data.length, limit_bytes: limits.maxMessageBytes },
@@ -183,7 +184,9 @@ export class Gateway {
       session.receive(data);
     });
     socket.on('error', (error: Error & { code?: string }) => session.end(...reasonOf(error)));
-    socket.on('close', (code) => session.end(ORDERLY.has(code) ? 'closed' : 'lost'));
+    socket.on('close', (code) => {
+      session.end(wire.isOverrun ? 'slow_reader' : ORDERLY.has(code) ? 'closed' : 'lost');
+    });
     session.send({ type: 'workerregistered', worker_id: session.ownerId, reattach_token: session.reattachToken });
     const { remoteAddress: address } = wire;
     this.#parts.log.info({ worker_id: session.ownerId, address, credential: policy.name }, 'a remote has connected');
@@ -218,6 +221,7 @@ export class Gateway {
 }
 
 const POLICY_VIOLATION = 1008;
+const TRY_AGAIN_LATER = 1013;
 const GOING_AWAY = 1001;
 const TOO_BIG = 1009;
 const PROTOCOL_ERROR = 1002;
@@ -233,6 +237,11 @@ function reasonOf({ code = '' }: { code?: string }): [DisconnectReason, number?]
 function isSame(secret: string, given: string | null): boolean {
   const [expected, presented] = [Buffer.from(secret), Buffer.from(given ?? '')];
   return expected.length === presented.length && timingSafeEqual(expected, presented);
+}
+
+function refuse(wire: Wire, error: GreenroomError, closeCode: number): void {
+  wire.send({ type: 'error', error: toErrorBody(error) });
+  wire.close(closeCode, error.code);
 }
 
 function unauthorized(thrown: unknown): GreenroomError {

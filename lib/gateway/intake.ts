@@ -1,5 +1,6 @@
-// What has begun to arrive on all sockets and is no whole frame yet. A socket holds at most `maxFrameBytes` of it; all of them together are
-// held to the runtime's bound, by ending the one that holds most. Looked at by the clock: a socket does not say what it has gathered.
+// What has begun to arrive on all sockets and is no whole frame yet, and what their peers have not read. Each socket has its own bound for
+// both; all of them together are held to the runtime's, by ending the one that holds most. Looked at by the clock: a socket does not say
+// what it has gathered.
 
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
@@ -48,7 +49,7 @@ export class Intake {
       this.#sockets.delete(watched);
       this.#log.warn(
         { address: watched.transport.remoteAddress, bytes, total_bytes: total, limit_bytes: this.#maxTotalBytes },
-        'a socket was ended: unfinished frames fill the bound of the runtime',
+        'a socket was ended: what sockets hold fills the bound of the runtime',
       );
       watched.socket.close(TRY_AGAIN_LATER, 'overloaded');
       watched.socket.terminate();
@@ -62,6 +63,6 @@ export class Intake {
   }
 }
 
-function gathered({ transport, wholeAtBytes }: Watched): number {
-  return transport.bytesRead - wholeAtBytes;
+function gathered({ socket, transport, wholeAtBytes }: Watched): number {
+  return transport.bytesRead - wholeAtBytes + socket.bufferedAmount;
 }

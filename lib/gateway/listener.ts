@@ -122,6 +122,12 @@ class ListenerPolicy implements Policy {
     return this.callRefusal(functionId, metadata);
   }
 
+  registerRefusal(functionId: string): GreenroomError | null {
+    if (!this.#grants.allow_function_registration) return this.#ungranted('function', functionId);
+    // A hook may give it another id.
+    return this.#hookOf({ kind: 'function' }) === undefined ? this.#credential.registerRefusal(functionId) : null;
+  }
+
   admit<R extends Registration>(registration: R): R | Promise<R> {
     this.#requireGranted(registration);
     const hook = this.#hookOf(registration);
@@ -135,7 +141,7 @@ class ListenerPolicy implements Policy {
     this.#originals.delete(renamed);
   }
 
-  #hookOf({ kind }: Registration): string | undefined {
+  #hookOf({ kind }: Pick<Registration, 'kind'>): string | undefined {
     const { options } = this.#listener;
     switch (kind) {
       case 'function':
@@ -166,7 +172,11 @@ class ListenerPolicy implements Policy {
         : kind === 'trigger_type'
           ? grants.allow_trigger_type_registration
           : (grants.allowed_trigger_types?.includes(registration.triggerType) ?? true);
-    if (!isGranted) throw forbidden(idOf(registration), `the auth function of ${this.name} does not allow a ${kind}`);
+    if (!isGranted) throw this.#ungranted(kind, idOf(registration));
+  }
+
+  #ungranted(kind: Registration['kind'], id: string): GreenroomError {
+    return forbidden(id, `the auth function of ${this.name} does not allow a ${kind}`);
   }
 
   /** Last, what the credential makes of it: no hook can leave its prefix or its patterns. */

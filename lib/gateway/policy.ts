@@ -60,12 +60,17 @@ export class CredentialPolicy implements Policy {
     return this.callRefusal(functionId);
   }
 
+  registerRefusal(functionId: string): GreenroomError | null {
+    const registeredId = this.toRegistered(functionId);
+    return this.#mayExpose(registeredId) ? null : this.#unexposed(registeredId);
+  }
+
   admit<R extends Registration>(registration: R): R {
     switch (registration.kind) {
       case 'function': {
-        const functionId = this.toRegistered(registration.functionId);
-        if (!this.#mayExpose(functionId)) throw this.#unexposed(functionId);
-        return { ...registration, functionId };
+        const refusal = this.registerRefusal(registration.functionId);
+        if (refusal !== null) throw refusal;
+        return { ...registration, functionId: this.toRegistered(registration.functionId) };
       }
       case 'trigger_type':
         if (!this.#mayExpose(registration.triggerType)) throw this.#unexposed(registration.triggerType);

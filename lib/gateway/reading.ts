@@ -41,6 +41,8 @@ export interface RegisterFrame {
   readonly metadata: unknown;
   /** How it is called over HTTP; undefined when the peer serves it itself. */
   readonly invocation: unknown;
+  /** Encoded, of all that is kept of it. */
+  readonly bytes: number;
 }
 
 export type IncomingFrame =
@@ -78,6 +80,7 @@ const NAMES = [
 ] as const;
 type Name = (typeof NAMES)[number];
 const PLACE = Object.fromEntries(NAMES.map((name, place) => [name, place])) as Record<Name, number>;
+const REGISTERED = ['description', 'request_format', 'response_format', 'metadata', 'invocation'] as const;
 /** Ids, types and tokens, with their quotes. */
 const MAX_ID_BYTES = 1_024;
 const MAX_DESCRIPTION_CHARS = 4_096;
@@ -159,14 +162,19 @@ export class FrameReader {
   }
 
   #register(): RegisterFrame {
+    const id = this.#id('id');
+    const bytes = REGISTERED.reduce((sum, name) => sum + (this.#has(name) ? this.#slice(name).length : 0), 0);
+    if (bytes > MAX_REGISTRATION_BYTES)
+      throw invalidMember('', `expected at most ${MAX_REGISTRATION_BYTES} bytes beside the id`);
     return {
       type: 'registerfunction',
-      id: this.#id('id'),
+      id,
       description: this.#description(),
       requestFormat: this.#value('request_format'),
       responseFormat: this.#value('response_format'),
       metadata: this.#value('metadata'),
       invocation: this.#value('invocation'),
+      bytes: bytes + Buffer.byteLength(id),
     };
   }
 

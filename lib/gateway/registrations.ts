@@ -2,13 +2,14 @@
 // `registrationrejected` frame, which clients that do not know it ignore. A live owner is never displaced.
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
+import { MAX_FUNCTION_ID_CHARS } from '../limits.ts';
+import { MAX_REGISTERED_BYTES } from './bounds.ts';
 import type { GatewayServices } from './gateway.ts';
 import type { RegisterFrame } from './reading.ts';
 import type { Remote } from './remote.ts';
 
 /** Refusals that are kept, the newest. */
 const MAX_REFUSED = 32;
-const MAX_ID_CHARS = 128;
 
 export interface Refused {
   functionId: string;
@@ -19,6 +20,9 @@ export class Registrations {
   readonly #remote: Remote;
   readonly #services: GatewayServices;
   readonly refused: Refused[] = [];
+  /** By the peer's own ids, with their sum. */
+  readonly #bytesOf = new Map<string, number>();
+  #bytes = 0;
 
   constructor(remote: Remote, services: GatewayServices) {
     this.#remote = remote;
@@ -38,11 +42,12 @@ export class Registrations {
     const { policy } = this.#remote;
     this.#services.functions.release(this.#remote, policy.toRegistered(id));
     policy.forget(id);
+    this.#count(id, 0);
   }
 
   refuse(functionId: string, error: GreenroomError): void {
     const { code, message } = error;
-    const shown = functionId.slice(0, MAX_ID_CHARS);
+    const shown = functionId.slice(0, MAX_FUNCTION_ID_CHARS);
     this.refused.push({ functionId: shown, code });
     if (this.refused.length > MAX_REFUSED) this.refused.shift();
     else {
@@ -69,11 +74,19 @@ export class Registrations {
     if (frame.invocation !== undefined) {
       throw GreenroomError.of('unsupported_operation', { message: 'Functions over HTTP are not in this version yet.' });
     }
+    const refusal = policy.registerRefusal(frame.id);
+    if (refusal !== null) throw refusal;
     const functionId = policy.toRegistered(frame.id);
     if (functions.countOf(this.#remote) >= policy.maxFunctions && functions.get(functionId)?.owner !== this.#remote) {
       throw GreenroomError.of('runtime_overloaded', {
         message: 'This remote has registered as many functions as it may.',
         details: { max_functions: policy.maxFunctions },
+      });
+    }
+    if (this.#bytes - (this.#bytesOf.get(frame.id) ?? 0) + frame.bytes > MAX_REGISTERED_BYTES) {
+      throw GreenroomError.of('runtime_overloaded', {
+        message: 'What this remote has registered is as large as it may be.',
+        details: { max_bytes: MAX_REGISTERED_BYTES },
       });
     }
     // Claimed before a hook is asked: what nobody could register needs nobody's leave.
@@ -84,6 +97,7 @@ export class Registrations {
       const { requestFormat, responseFormat } = frame;
       if (!this.#services.isConnected(this.#remote)) return;
       functions.register(this.#remote, { ...admitted, requestFormat, responseFormat });
+      this.#count(frame.id, frame.bytes);
     };
     try {
       // By the peer's own name: what it is registered as is for the policy to say.
@@ -94,5 +108,11 @@ export class Registrations {
       claim.release();
       throw thrown;
     }
+  }
+
+  #count(id: string, bytes: number): void {
+    this.#bytes += bytes - (this.#bytesOf.get(id) ?? 0);
+    if (bytes > 0) this.#bytesOf.set(id, bytes);
+    else this.#bytesOf.delete(id);
   }
 }

@@ -47,6 +47,11 @@ export interface Policy {
   /** Null if it may see the function in listings. */
   listRefusal(functionId: string, metadata: unknown): GreenroomError | null;
   /**
+   * Null if it may register a function that it calls `functionId`, as far as that is known before a hook is asked; else `forbidden`. Who
+   * may not learns nothing of who has the id.
+   */
+  registerRefusal(functionId: string): GreenroomError | null;
+  /**
    * Takes a registration with the ids that the peer gave, and hands back what is to be registered: its `functionId` is then the
    * registered id, prefix and all, not to be passed through `toRegistered` again. With hooks a promise. Throws or rejects with `forbidden`.
    * Whether the target of a trigger may be called is known when it fires: then `callRefusal` is asked, unless the session serves the

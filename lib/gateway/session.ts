@@ -10,6 +10,7 @@ import { payloadBytes, payloadTooLarge } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { PeerSummary, PeerView } from '../protocol/views.ts';
 import { AskedCalls } from './asked.ts';
+import { MAX_COMPLAINTS } from './bounds.ts';
 import type { OutgoingFrame } from './frames.ts';
 import { toErrorBody } from './error-body.ts';
 import type { GatewayServices } from './gateway.ts';
@@ -40,8 +41,6 @@ export interface RemoteProfile {
 /** Frames of this size are opened in one go, by the reader that all sockets share. */
 const SHORT_FRAME_BYTES = 256 * 1_024;
 const shared = new FrameReader();
-/** Of one session; what else it does wrong is counted and told at its end. */
-const MAX_COMPLAINTS = 16;
 
 export class Session implements Remote, Peer {
   readonly origin = 'remote';
@@ -304,7 +303,7 @@ export class Session implements Remote, Peer {
     this.#ended = reason;
     this.#line = [];
     if (closeCode === undefined) this.#wire.terminate();
-    else this.#wire.close(closeCode, reason);
+    else this.#wire.close(closeCode, reason, reason === 'payload_too_large' || reason === 'protocol_error');
     this.#services.functions.releaseAll(this);
     const error = reason === 'payload_too_large' ? TOO_LARGE_SESSION() : stopped();
     this.#served.failAll(error);

@@ -5,11 +5,13 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { payloadTooLarge, surelyFits } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import { CLOSE_GRACE_MS, MAX_SILENT_PINGS, MAX_UNSENT_BYTES } from './bounds.ts';
+import { CLOSE_GRACE_MS, MAX_SILENT_PINGS, MAX_UNSENT_BYTES, MAX_UNSENT_ERROR_BYTES } from './bounds.ts';
 import type { OutgoingFrame } from './frames.ts';
 
 /** What is called when the peer does not read or does not answer. */
 export type Silence = 'unresponsive' | 'slow_reader';
+
+type Queued = Socket & { readonly _handle?: { readonly writeQueueSize?: number } | null };
 
 export class Wire {
   readonly #socket: WebSocket;
@@ -18,9 +20,12 @@ export class Wire {
   #isCorked = false;
   /** Pings since anything came. */
   #silentPings = 0;
-  /** Of the transport, at the last ping. */
-  #writtenBytes = 0;
+  /** At the last ping: what the system had taken over, and what it still had to take of the write that is under way. */
+  #flushedBytes = 0;
+  #queuedBytes = 0;
+  /** Pings since it took over anything of what waits. */
   #stalledPings = 0;
+  #isOverrun = false;
 
   constructor(socket: WebSocket, transport: Socket, limitBytes: number) {
     this.#socket = socket;
@@ -39,6 +44,11 @@ export class Wire {
   /** The peer does not keep up: nothing large should be sent to it now. */
   get isFull(): boolean {
     return this.#socket.bufferedAmount > MAX_UNSENT_BYTES;
+  }
+
+  /** Whether the socket was ended because its peer asks and asks and does not read what it is told. */
+  get isOverrun(): boolean {
+    return this.#isOverrun;
   }
 
   get remoteAddress(): string | null {
@@ -69,13 +79,19 @@ export class Wire {
 
   /** Asks whether the peer is there; hands back why it should be given up, if it should. */
   ping(): Silence | null {
+    // What the system takes over it has room for: a peer that reads slowly is there. `bytesWritten` counts what still waits, too.
+    const flushedBytes = this.#transport.bytesWritten - this.#transport.writableLength;
+    const isBehind = this.#socket.bufferedAmount > 0;
+    // One write may hold all that waits. Node's own timeouts look at the same place; without it only whole writes count.
+    const queuedBytes = (this.#transport as Queued)._handle?.writeQueueSize ?? 0;
+    const isStalled = isBehind && flushedBytes === this.#flushedBytes && queuedBytes === this.#queuedBytes;
+    if (isBehind && !isStalled) this.#silentPings = 0;
+    this.#stalledPings = isStalled ? this.#stalledPings + 1 : 0;
+    this.#flushedBytes = flushedBytes;
+    this.#queuedBytes = queuedBytes;
+    if (this.#stalledPings >= MAX_SILENT_PINGS) return 'slow_reader';
     if (this.#silentPings >= MAX_SILENT_PINGS) return 'unresponsive';
     this.#silentPings++;
-    const { bytesWritten } = this.#transport;
-    const isStalled = this.#socket.bufferedAmount > 0 && bytesWritten === this.#writtenBytes;
-    this.#stalledPings = isStalled ? this.#stalledPings + 1 : 0;
-    this.#writtenBytes = bytesWritten;
-    if (this.#stalledPings > MAX_SILENT_PINGS) return 'slow_reader';
     this.#socket.ping();
     return null;
   }
@@ -88,10 +104,15 @@ export class Wire {
     this.#socket.resume();
   }
 
-  /** Says why and ends; the socket goes at the latest after CLOSE_GRACE_MS. */
-  close(code: number, reason: string): void {
+  /**
+   * Says why and ends; the socket goes at the latest after CLOSE_GRACE_MS. Of a peer that has broken the protocol nothing more is read: what
+   * it still sends, the rest of a frame above the hard cap above all, would be thrown away only after it had taken its memory.
+   */
+  close(code: number, reason: string, isBroken = false): void {
     this.#uncork();
     this.#socket.resume();
+    // The socket makes itself read on at the end of this turn.
+    if (isBroken) setImmediate(() => this.#transport.pause());
     this.#socket.close(code, reason);
     const timer = setTimeout(() => this.#socket.terminate(), CLOSE_GRACE_MS);
     timer.unref();
@@ -116,6 +137,10 @@ export class Wire {
       process.nextTick(() => this.#uncork());
     }
     this.#socket.send(data, { binary: false });
+    // Above the bound for results and calls there are only errors, which are small; but they, too, have to end somewhere.
+    if (this.#socket.bufferedAmount <= MAX_UNSENT_BYTES + this.#limitBytes + MAX_UNSENT_ERROR_BYTES) return;
+    this.#isOverrun = true;
+    this.#socket.terminate();
   }
 
   #uncork(): void {

@@ -5,6 +5,7 @@ import type { ActorDefinition } from '../actor.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { withFunctions } from './functions.ts';
 import { loadActor } from './modules.ts';
 
 /** Configs beyond these bounds are not likely to come again. */
@@ -12,6 +13,7 @@ const SHARED_CONFIGS = 256;
 const SHARED_CONFIG_CHARS = 1_024;
 
 export class LoadedActor {
+  /** As it is run. */
   readonly definition: ActorDefinition;
   /** Small configs of its workers. */
   readonly #configs = new Map<string, string>();
@@ -54,7 +56,7 @@ export class LoadedActors {
   /** Rejects with `invalid_actor`. */
   async load(module: string): Promise<LoadedActor> {
     const definition = await loadActor(module);
-    const actor = this.#actors.get(module) ?? new LoadedActor(definition);
+    const actor = this.#actors.get(module) ?? new LoadedActor(withFunctions(definition));
     this.#actors.set(module, actor);
     return actor;
   }

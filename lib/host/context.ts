@@ -128,9 +128,16 @@ export class InputContext implements ActorContext {
     );
   }
 
-  async invoke(functionId: string, payload: unknown): Promise<unknown> {
-    const encoded = this.#outgoing(payload);
-    const output = await this.#call((services) => services.invoke(this.workerId, functionId, encoded));
+  async invoke(
+    functionId: string,
+    payload: unknown,
+    options: { timeoutMs?: number; metadata?: unknown } = {},
+  ): Promise<unknown> {
+    const encoded = this.#outgoing(payload ?? null);
+    const metadata = options.metadata === undefined ? null : this.#outgoing(options.metadata);
+    const output = await this.#call((services) =>
+      services.invoke(this.workerId, functionId, encoded, metadata, options.timeoutMs ?? null),
+    );
     return decode(output);
   }
 
@@ -155,6 +162,7 @@ export class InputContext implements ActorContext {
 
   openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Promise<Readable>;
   openChannel(ref: ChannelRef<'write'>): Promise<Writable>;
+  openChannel(ref: ChannelRef, options?: ReadableOptions): Promise<Readable | Writable>;
   async openChannel(given: ChannelRef, options?: ReadableOptions): Promise<Readable | Writable> {
     const ref = requireChannelRef(given);
     const { workerId, host } = this.#owner;
@@ -166,6 +174,10 @@ export class InputContext implements ActorContext {
     };
     const stream =
       ref.direction === 'read' ? readableOf(new WireReadEnd(calls), options) : writableOf(new WireWriteEnd(calls));
+    // What waits on it while its input is cancelled would keep the handler from ending.
+    const cancel = (): unknown => stream.destroy(this.#cancelError());
+    if (this.signal.aborted) cancel();
+    else this.signal.addEventListener('abort', cancel, { once: true });
     // An error that nobody listens to would end every worker on this host. Who reads or writes learns of it all the same.
     return stream.on('error', (error: GreenroomError) => {
       if (stream.listenerCount('error') === 1) host.log(workerId, 'warn', 'a channel failed', { code: error.code });

@@ -12,6 +12,18 @@ const schema = v.custom<v.GenericSchema>(
 );
 const callable = v.function('must be a function');
 
+/** Without a colon, so that an id `kind::name` has one reading. */
+const functionName = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9._-]{1,64}$/, 'names of functions are 1 to 64 characters of A-Z a-z 0-9 . _ -'),
+);
+const functionSchema = v.strictObject({
+  description: v.optional(v.string()),
+  input: schema,
+  output: v.optional(schema),
+  run: callable,
+});
+
 const definitionSchema = v.strictObject({
   kind: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._:-]{1,128}$/, 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : -')),
   description: v.optional(v.string()),
@@ -24,6 +36,7 @@ const definitionSchema = v.strictObject({
   onInterrupt: v.optional(v.picklist(['unknown', 'retry'])),
   state: v.optional(callable),
   receive: callable,
+  functions: v.optional(v.record(functionName, functionSchema)),
   stopped: v.optional(callable),
 });
 
@@ -42,11 +55,20 @@ export async function loadActor(module: string): Promise<ActorDefinition> {
     const [issue] = result.issues;
     throw invalidActor(`${v.getDotPath(issue) ?? 'the default export'}: ${issue.message}`);
   }
-  for (const part of ['input', 'config', 'output'] as const) {
-    if ((result.output[part] as { async?: boolean } | undefined)?.async === true)
-      throw invalidActor(`${part}: asynchronous schemas are not supported`);
-  }
+  const { kind, functions = {} } = result.output;
+  requireSynchronous(result.output, '');
+  for (const [name, { input, output }] of Object.entries(functions))
+    requireSynchronous({ input, output }, `functions.${name}.`);
+  if (Object.keys(functions).length > 0 && `${kind}::`.startsWith('engine::'))
+    throw invalidActor("functions: ids that begin with engine:: are the runtime's; choose another kind");
   return exports.default as ActorDefinition;
+}
+
+function requireSynchronous(schemas: { input?: unknown; config?: unknown; output?: unknown }, under: string): void {
+  for (const part of ['input', 'config', 'output'] as const) {
+    if ((schemas[part] as { async?: boolean } | undefined)?.async === true)
+      throw invalidActor(`${under}${part}: asynchronous schemas are not supported`);
+  }
 }
 
 function invalidActor(problem: string, cause?: unknown): GreenroomError {

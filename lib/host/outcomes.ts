@@ -9,6 +9,11 @@ import { describeError } from '../observe/log.ts';
 import { payloadBytes, requireSize, surelyFits } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 
+/** Whether a handler's result is still to come. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
 /** The encoded output. Throws `invalid_output` or `payload_too_large`. A handler that returns nothing outputs null. */
 export function encodeOutput(definition: ActorDefinition, value: unknown, limitBytes: number): Payload {
   if (definition.output !== undefined && !v.is(definition.output, value)) throw GreenroomError.of('invalid_output');

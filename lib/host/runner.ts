@@ -17,7 +17,7 @@ import { Cell } from './cell.ts';
 import type { HeldInput } from './cell.ts';
 import { InputContext } from './context.ts';
 import type { ContextHost } from './context.ts';
-import { failureOf, encodeOutput, encodeState } from './outcomes.ts';
+import { failureOf, encodeOutput, encodeState, isThenable } from './outcomes.ts';
 import type { StartResult, WorkerSpec } from './host.ts';
 
 /** A handler that blocked the loop this long makes the next one of its kind wait until finished replies have left. */
@@ -364,8 +364,4 @@ export class Runner {
 
 function cancelledError(reason: string | null): WireError {
   return GreenroomError.of('cancelled', reason === null ? {} : { details: { reason } }).toWire();
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

@@ -43,7 +43,13 @@ export interface RuntimeServices {
     displayName: string | null,
   ): Promise<string>;
   stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
-  invoke(workerId: string, functionId: string, payload: Payload): Promise<Payload>;
+  invoke(
+    workerId: string,
+    functionId: string,
+    payload: Payload,
+    metadata: Payload | null,
+    timeoutMs: number | null,
+  ): Promise<Payload>;
   after(workerId: string, delayMs: number, input: Payload): Promise<void>;
   createChannel(workerId: string, options: ChannelOptions): ChannelRefs;
   /** Takes the end; the worker calls it by the number from then on. */

@@ -57,13 +57,16 @@ export interface WorkerView extends WorkerSummary {
   lastSequence: number;
 }
 
+export const PEER_STATUSES = ['connected', 'available', 'disconnected'] as const;
+export type PeerStatus = (typeof PEER_STATUSES)[number];
+
 /** A remote or a group in the listing of workers. */
 export interface PeerSummary {
   workerId: string;
   origin: 'remote' | 'group';
   kind: null;
   displayName: string | null;
-  status: 'connected' | 'available' | 'disconnected';
+  status: PeerStatus;
   createdAt: Timestamp;
   /** Calls that wait for its answers, and their encoded bytes. */
   mailbox: { messages: number; bytes: number };
@@ -174,6 +177,8 @@ export interface ActorView {
   outputSchema: unknown;
   isolation: 'shared';
   mailbox: { capacity: number; maxBytes: number };
+  /** What it serves as functions, beside its inputs. */
+  functions: { functionId: string; description: string | null; inputSchema: unknown; outputSchema: unknown }[];
 }
 
 export interface HostView {
@@ -196,6 +201,10 @@ export interface RuntimeView {
   workers: { total: number } & Partial<Record<WorkerStatus, number>>;
   hosts: HostView[];
   mailbox: { messages: number; bytes: number };
+  /** How many functions are registered, the runtime's own included. */
+  functions: number;
+  /** Remotes that are connected. */
+  remotes: { connected: number };
   limits: Limits;
 }
 

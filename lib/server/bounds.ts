@@ -38,3 +38,5 @@ export const LINGER_MS = 2_000;
 export const DRAIN_BYTES = 64 * KiB;
 /** When bodies that are being read fill the runtime's bound: what the caller is told to wait. */
 export const OVERLOAD_RETRY_MS = 1_000;
+/** Calls that were made with `Prefer: respond-async` and have not ended; more are refused. */
+export const MAX_ASYNC_CALLS = 1_024;

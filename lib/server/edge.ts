@@ -3,11 +3,13 @@
 
 import type { FastifyInstance } from 'fastify';
 import type { Peers } from '../functions/peers.ts';
-import type { Functions } from '../functions/registry.ts';
 import type { Channels } from '../channels/channels.ts';
 import type { Logger } from '../observe/log.ts';
+import type { Functions } from '../functions/registry.ts';
+import type { RuntimeView } from '../protocol/views.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { BodyReader } from './body.ts';
+import type { OpenCalls } from './open-calls.ts';
 import type { Turns } from './turns.ts';
 import type { Waits } from './waits.ts';
 import type { Wakeup } from '../protocol/wakeup.ts';
@@ -17,9 +19,13 @@ export interface Edge {
   readonly functions: Functions;
   readonly peers: Peers;
   readonly channels: Channels;
+  /** The view of the whole runtime. */
+  readonly describe: () => Promise<RuntimeView>;
   readonly log: Logger;
   readonly waits: Waits;
   readonly bodies: BodyReader;
+  /** Calls of functions that are not answered yet. */
+  readonly calls: OpenCalls;
   /** Of the batches that are being read. */
   readonly turns: Turns;
   /** Woken when the server begins to close. */

@@ -1,4 +1,4 @@
-// The three headers that steer an input: how long the caller waits, when the input is no longer wanted, and the key
+// The headers that steer an input or a call: how long the caller waits, when the input is no longer wanted, and the key
 // under which a repeated request is the same input.
 
 import type { IncomingHttpHeaders } from 'node:http';
@@ -55,6 +55,15 @@ export function waitSecondsOf(prefer: string | string[] | undefined): number | u
     return match === null ? undefined : Math.min(Number(match[1] ?? match[2]), MAX_WAIT_SECONDS);
   }
   return undefined;
+}
+
+/** Whether `Prefer` has `respond-async` (RFC 7240): the caller does not wait for the outcome. */
+export function prefersAsync(prefer: string | string[] | undefined): boolean {
+  if (prefer === undefined) return false;
+  return split(String(prefer), ',').some((preference) => {
+    const [token = ''] = split(preference, ';');
+    return token.trim().toLowerCase() === 'respond-async';
+  });
 }
 
 /** Splits outside quoted strings, in one pass: the header is the client's, and may be as long as all headers together. */

@@ -10,6 +10,7 @@ import type { GatewayOptions } from '../gateway/options.ts';
 import type { Peers } from '../functions/peers.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { Logger } from '../observe/log.ts';
+import type { RuntimeView } from '../protocol/views.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { registerActorRoutes } from './actor-routes.ts';
 import { createAuthenticate } from './auth.ts';
@@ -19,9 +20,11 @@ import { BodyReader } from './body.ts';
 import { registerChannelRoutes } from './channel-routes.ts';
 import type { Edge } from './edge.ts';
 import { sendError } from './errors.ts';
+import { registerFunctionRoutes } from './function-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { registerInputRoutes } from './input-routes.ts';
 import { RouteTable } from './methods.ts';
+import { OpenCalls } from './open-calls.ts';
 import { registerRuntimeRoutes } from './runtime-routes.ts';
 import { registerTranscriptRoutes } from './transcript-routes.ts';
 import { Turns } from './turns.ts';
@@ -34,6 +37,7 @@ export interface ServedRuntime {
   readonly functions: Functions;
   readonly peers: Peers;
   readonly channels: Channels;
+  describe(): Promise<RuntimeView>;
 }
 
 export interface GreenroomRoutesOptions extends AuthOptions {
@@ -51,6 +55,7 @@ const GUARDED_ROUTES = [
   registerCommandRoutes,
   registerInputRoutes,
   registerBatchRoutes,
+  registerFunctionRoutes,
   registerTranscriptRoutes,
   registerChannelRoutes,
 ];
@@ -67,8 +72,10 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
       functions,
       peers,
       channels,
+      describe: () => runtime.describe(),
       log,
       bodies,
+      calls: new OpenCalls(log),
       turns: new Turns(),
       waits: new Waits(),
       batches: new Set(),
@@ -94,6 +101,7 @@ function registerRoutes(app: FastifyInstance, edge: Edge, authenticate: Authenti
   app.addHook('preClose', (done) => {
     edge.isClosing = true;
     edge.waits.endAll();
+    edge.calls.endAll();
     for (const batch of edge.batches) batch.wake();
     done();
   });
@@ -117,8 +125,8 @@ function registerRoutes(app: FastifyInstance, edge: Edge, authenticate: Authenti
 }
 
 /**
- * Fastify's default `maxParamLength` is 100, and a plugin cannot change it: an app that keeps it cannot reach workers whose ids are
- * longer. Say so, in the log now and in an envelope later; without this route the app itself would answer.
+ * Fastify's default `maxParamLength` is 100, and a plugin cannot change it: an app that keeps it cannot reach workers and functions
+ * whose ids are longer. Say so, in the log now and in an envelope later; without this route the app itself would answer.
  */
 function catchLongIds(app: FastifyInstance, edge: Edge, table: RouteTable): void {
   const maxParamLength = app.initialConfig.routerOptions?.maxParamLength ?? app.initialConfig.maxParamLength ?? 0;
@@ -127,12 +135,14 @@ function catchLongIds(app: FastifyInstance, edge: Edge, table: RouteTable): void
     { max_param_length: maxParamLength, needed: MAX_WORKER_ID_CHARS },
     'longer worker ids cannot be reached: set routerOptions.maxParamLength',
   );
-  app.all('/v1/workers/*', {
-    onRequest: (request, _reply, done) => done(table.refusal(request)),
-    handler: (request) => {
-      throw table.refusal(request);
-    },
-  });
+  for (const path of ['/v1/workers/*', '/v1/functions/*']) {
+    app.all(path, {
+      onRequest: (request, _reply, done) => done(table.refusal(request)),
+      handler: (request) => {
+        throw table.refusal(request);
+      },
+    });
+  }
 }
 
 type Gate = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void;

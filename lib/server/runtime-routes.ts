@@ -4,9 +4,9 @@ import type { RegisterRoutes } from './edge.ts';
 import { sendView } from './reply.ts';
 import { requireNoQuery } from './request.ts';
 
-export const registerRuntimeRoutes: RegisterRoutes = (app, { supervisor }) => {
+export const registerRuntimeRoutes: RegisterRoutes = (app, { describe }) => {
   app.get('/v1/runtime', async (request, reply) => {
     requireNoQuery(request);
-    return sendView(reply, 200, { runtime: await supervisor.describe() });
+    return sendView(reply, 200, { runtime: await describe() });
   });
 };

@@ -2,14 +2,15 @@
 
 import * as v from 'valibot';
 import { MAX_DISPLAY_NAME_CHARS, MAX_REASON_CHARS } from '../limits.ts';
-import { WORKER_STATUSES } from '../protocol/views.ts';
+import { PEER_STATUSES, WORKER_STATUSES } from '../protocol/views.ts';
 import { bodyOf, requireNoBody } from './body.ts';
 import type { RegisterRoutes } from './edge.ts';
 import { sendView } from './reply.ts';
 import { pageLimit, pathOf, queryOf, requireNoQuery, workerIdOf } from './request.ts';
 
 const ListQuery = v.strictObject({
-  status: v.exactOptional(v.picklist(WORKER_STATUSES)),
+  status: v.exactOptional(v.picklist([...WORKER_STATUSES, ...PEER_STATUSES])),
+  origin: v.exactOptional(v.picklist(['actor', 'remote', 'group'])),
   kind: v.exactOptional(v.string()),
   limit: v.exactOptional(pageLimit),
   after: v.exactOptional(v.string()),
@@ -48,7 +49,7 @@ export const registerWorkerRoutes: RegisterRoutes = (app, { supervisor }) => {
   app.get('/v1/workers/:workerId', (request, reply) => {
     const workerId = workerIdOf(request);
     requireNoQuery(request);
-    return sendView(reply, 200, { worker: supervisor.view(workerId) });
+    return sendView(reply, 200, { worker: supervisor.anyView(workerId) });
   });
 
   app.delete('/v1/workers/:workerId', async (request, reply) => {

@@ -4,7 +4,7 @@
 import { GreenroomError } from '../errors.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { RuntimeServices } from '../host/services.ts';
-import { MAX_WAIT_MS, TIMERS_PER_WORKER } from '../limits.ts';
+import { MAX_WAIT_MS } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
 import { decode } from '../protocol/payload.ts';
 import { channelCalls } from './actor-channels.ts';
@@ -53,16 +53,20 @@ export function actorCalls(
       if (target !== workerId) await stopped;
     },
 
-    invoke(workerId, functionId, payload) {
-      const { invocationTimeoutMs: timeoutMs } = supervisor.limits;
-      return functions.call(functionId, { payload, metadata: null, caller: { workerId }, timeoutMs });
+    async invoke(workerId, functionId, payload, metadata, timeoutMs) {
+      return functions.call(functionId, {
+        payload,
+        metadata,
+        caller: { workerId },
+        timeoutMs: requireTimeout(timeoutMs ?? supervisor.limits.invocationTimeoutMs),
+      });
     },
 
     async after(workerId, delayMs, input) {
       if (!(delayMs >= 0) || delayMs > MAX_WAIT_MS) {
         throw GreenroomError.of('invalid_request', { message: `delayMs must be between 0 and ${MAX_WAIT_MS}.` });
       }
-      supervisor.deliverLater(workerId, decode(input), delayMs, TIMERS_PER_WORKER);
+      supervisor.deliverLater(workerId, decode(input), delayMs);
     },
 
     ...channelCalls(supervisor, channels),

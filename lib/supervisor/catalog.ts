@@ -8,9 +8,11 @@ import { toJsonSchema } from '@valibot/to-json-schema';
 import type * as v from 'valibot';
 import type { ActorDefinition } from '../actor.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
+import { withFunctions } from '../host/functions.ts';
 import { loadActor } from '../host/modules.ts';
 import { resolveMailbox } from '../limits.ts';
 import type { Limits, MailboxLimits } from '../limits.ts';
+import { WORKER_STATUSES } from '../protocol/views.ts';
 import type { ActorView, WorkerStatus } from '../protocol/views.ts';
 import { Population } from './population.ts';
 
@@ -18,7 +20,9 @@ export interface Actor {
   readonly kind: string;
   /** URL of the module. */
   readonly module: string;
+  /** As it is run: its `input` takes calls of its functions too. */
   readonly definition: ActorDefinition;
+  readonly view: ActorView;
   readonly mailbox: MailboxLimits;
   /** Its workers, by status. */
   readonly population: Population;
@@ -53,25 +57,36 @@ export class Catalog {
     return actor;
   }
 
-  /** Workers in a status: of one kind, or of all. */
-  count(status: WorkerStatus, kind?: string): number {
-    if (kind !== undefined) return this.#actors.get(kind)?.population.counts[status] ?? 0;
-    let count = 0;
-    for (const { population } of this.#actors.values()) count += population.counts[status];
-    return count;
+  /** Whether there is a worker in this status, of this kind. No status is any, and so is no kind. */
+  hasAny({ status, kind }: { status?: string | undefined; kind?: string | undefined }): boolean {
+    if (status === undefined) return true;
+    const actors = kind === undefined ? this.#actors.values() : [this.#actors.get(kind)];
+    for (const actor of actors) if ((actor?.population.counts[status as WorkerStatus] ?? 0) > 0) return true;
+    return false;
+  }
+
+  /** Workers by status, without those that no worker is in. */
+  counts(): Partial<Record<WorkerStatus, number>> {
+    const counts: Partial<Record<WorkerStatus, number>> = {};
+    for (const { population } of this.#actors.values())
+      for (const status of WORKER_STATUSES)
+        if (population.counts[status] > 0) counts[status] = (counts[status] ?? 0) + population.counts[status];
+    return counts;
   }
 
   views(): ActorView[] {
-    return [...this.#actors.values()].sort((a, b) => (a.kind < b.kind ? -1 : 1)).map(describe);
+    return [...this.#actors.values()].map(({ view }) => view).sort((a, b) => (a.kind < b.kind ? -1 : 1));
   }
 }
 
 async function load(module: string, limits: Limits): Promise<Actor> {
   const name = module.slice(module.lastIndexOf('/') + 1);
   try {
-    const definition = await loadActor(module);
-    const mailbox = resolveMailbox(definition.mailbox, limits);
-    return { kind: definition.kind, module, definition, mailbox, population: new Population() };
+    const declared = await loadActor(module);
+    const mailbox = resolveMailbox(declared.mailbox, limits);
+    const definition = withFunctions(declared);
+    const view = describe(declared, mailbox);
+    return { kind: declared.kind, module, definition, view, mailbox, population: new Population() };
   } catch (thrown) {
     const error = asGreenroomError(thrown);
     throw GreenroomError.of(error.code === 'invalid_option' ? 'invalid_option' : 'invalid_actor', {
@@ -99,15 +114,22 @@ async function findModules(source: string | URL): Promise<string[]> {
   return names.sort().map((name) => pathToFileURL(resolve(path, name)).href);
 }
 
-function describe({ kind, definition, mailbox }: Actor): ActorView {
+function describe(declared: ActorDefinition, mailbox: MailboxLimits): ActorView {
+  const { kind, description = null, input, config, output, isolation = 'shared', functions = {} } = declared;
   return {
     kind,
-    description: definition.description ?? null,
-    inputSchema: jsonSchema(definition.input),
-    configSchema: jsonSchema(definition.config),
-    outputSchema: jsonSchema(definition.output),
-    isolation: definition.isolation ?? 'shared',
+    description,
+    inputSchema: jsonSchema(input),
+    configSchema: jsonSchema(config),
+    outputSchema: jsonSchema(output),
+    isolation,
     mailbox: { capacity: mailbox.capacity, maxBytes: mailbox.maxBytes },
+    functions: Object.entries(functions).map(([name, called]) => ({
+      functionId: `${kind}::${name}`,
+      description: called.description ?? null,
+      inputSchema: jsonSchema(called.input),
+      outputSchema: jsonSchema(called.output),
+    })),
   };
 }
 

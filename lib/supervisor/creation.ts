@@ -79,6 +79,7 @@ export class Creation {
       requireSameRequest(existing, request.kind, config, displayName);
       return { worker: existing, created: false };
     }
+    this.#directory.requireNoPeer(workerId);
     const shared = this.#sharedBy(actor);
     const accepted = shared.configs.get(config) ?? this.#accept(actor, config, shared);
     if (this.#directory.size >= this.#limits.maxWorkers) {
@@ -93,6 +94,21 @@ export class Creation {
     worker.store.append('created', createdAtMs, 0, created);
     this.#directory.add(worker);
     return { worker, created: true };
+  }
+
+  /**
+   * The worker that serves a function of the kind: the named one, else the one whose id is the kind. That one is made if it is not
+   * there, hibernated, with an empty config. Throws what `one` does; `worker_not_found` or `unsupported_operation` for a name
+   * that is not a worker's of this kind.
+   */
+  serving(kind: string, workerId: string | null): Worker {
+    if (workerId === null) {
+      const own = this.#directory.get(kind);
+      return own?.kind === kind ? own : this.one({ kind, workerId: kind }, 'hibernated').worker;
+    }
+    const named = this.#directory.require(workerId);
+    if (named.kind === kind) return named;
+    throw GreenroomError.of('worker_not_found', { message: `Worker ${workerId} is not of the kind ${kind}.` });
   }
 
   /**

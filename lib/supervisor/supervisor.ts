@@ -13,16 +13,17 @@ import { performance } from 'node:perf_hooks';
 import { GreenroomError } from '../errors.ts';
 import { SLICE_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
+import { Peers } from '../functions/peers.ts';
 import type { HostFactory } from '../host/host.ts';
 import type { Logger } from '../observe/log.ts';
-import { requireValid } from '../protocol/issues.ts';
 import type { Payload } from '../protocol/payload.ts';
-import { WORKER_STATUSES } from '../protocol/views.ts';
 import type {
   ActorView,
   CancelAck,
   CloseReport,
   EntryType,
+  PeerSummary,
+  PeerView,
   Receipt,
   RuntimeView,
   StopAck,
@@ -43,6 +44,7 @@ import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
+import { startTimer } from './timers.ts';
 import type { StopRequest } from './stopping.ts';
 import type { Worker } from './worker.ts';
 
@@ -83,6 +85,8 @@ export interface SupervisorOptions {
   readonly inputIdPrefix: string;
   /** A worker has left its host: it was stopped, could not start, or its host has died. */
   readonly onLeft?: (workerId: string) => void;
+  /** What is listed beside the workers. Default: nothing. */
+  readonly peers?: Peers;
 }
 
 export class Supervisor {
@@ -91,7 +95,8 @@ export class Supervisor {
   readonly #startedAtMs = performance.now();
   readonly #catalog: Catalog;
   readonly #store: Store;
-  readonly #directory = new Directory<Worker>();
+  readonly #directory: Directory<Worker>;
+  readonly #peers: Peers;
   readonly #creation: Creation;
   readonly #lifecycle: Lifecycle;
   readonly #delivery: Delivery;
@@ -107,12 +112,14 @@ export class Supervisor {
     this.#store = options.store;
     this.#log = options.log;
     this.#lifecycle = new Lifecycle(options.limits, options.log, options.onLeft);
+    this.#peers = options.peers ?? new Peers();
+    this.#directory = new Directory<Worker>(this.#peers);
     this.#delivery = new Delivery(options.limits, options.inputIdPrefix, this.#lifecycle);
     const { limits, catalog, store } = options;
     this.#creation = new Creation(limits, catalog, store, this.#directory, options.inputIdPrefix, () =>
       this.#requireRunning(),
     );
-    this.#admission = new Admission(options.limits, this.#delivery, {
+    this.#admission = new Admission(limits, this.#delivery, {
       isRunning: () => this.#status === 'running',
       isKnown: (worker) => this.#directory.get(worker.workerId) === worker,
       anyHost: () => this.#requireHosts().any(),
@@ -151,7 +158,7 @@ export class Supervisor {
     return this.#creation.many(requests);
   }
 
-  /** Throws `invalid_worker_id` or `worker_not_found`. */
+  /** Throws `invalid_worker_id`, `worker_not_found`, or `unsupported_operation` if it is a peer, as every command does. */
   requireWorker(workerId: string): void {
     this.#directory.require(workerId);
   }
@@ -161,16 +168,25 @@ export class Supervisor {
     if (this.#directory.require(workerId).host === null) throw GreenroomError.of('worker_stopped');
   }
 
+  /** The id of the worker that a call of an actor's function is for; see Creation.serving. */
+  servingWorker(kind: string, workerId: string | null): string {
+    return this.#creation.serving(kind, workerId).workerId;
+  }
+
   view(workerId: string): WorkerView {
     return this.#directory.require(workerId).view();
   }
 
-  list(query: ListQuery): { workers: WorkerSummary[]; nextAfter: string | null } {
+  /** Of a worker or of a peer. Throws `invalid_worker_id` or `worker_not_found`. */
+  anyView(workerId: string): WorkerView | PeerView {
+    return this.#directory.get(workerId)?.view() ?? this.#peers.view(workerId) ?? this.view(workerId);
+  }
+
+  /** Workers and peers. */
+  list(query: ListQuery): { workers: (WorkerSummary | PeerSummary)[]; nextAfter: string | null } {
     // Looking for what does not exist would look at every worker there is.
-    if (query.status !== undefined && this.#catalog.count(query.status, query.kind) === 0)
-      return { workers: [], nextAfter: null };
-    const { workers, nextAfter } = this.#directory.list(query);
-    return { workers: workers.map((worker) => worker.summary()), nextAfter };
+    const { workers, nextAfter } = this.#directory.list(query, this.#catalog.hasAny(query));
+    return { workers: workers.map((one) => ('summary' in one ? one.summary() : one)), nextAfter };
   }
 
   /** Resolves once it has started again, or failed to. Throws `worker_active` or `worker_stopping`. */
@@ -289,23 +305,9 @@ export class Supervisor {
   }
 
   /** An input of the worker's own making after a time. It waits for room, and is forgotten when the worker stops. */
-  deliverLater(workerId: string, value: unknown, delayMs: number, maxTimers: number): void {
+  deliverLater(workerId: string, value: unknown, delayMs: number): void {
     const worker = this.#directory.require(workerId);
-    requireValid(worker.actor.definition.input, value, 'invalid_input');
-    const { timers } = worker;
-    if (timers.size >= maxTimers)
-      throw GreenroomError.of('worker_busy', { message: 'The worker has too many timers.' });
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      try {
-        this.deliverValue(workerId, value, {});
-      } catch (thrown) {
-        const { retryable, code } = thrown as GreenroomError;
-        if (retryable && worker.timers === timers) this.deliverLater(workerId, value, RETRY_TIMER_MS, maxTimers);
-        else this.#log.warn({ worker_id: workerId, code }, 'timer input refused');
-      }
-    }, delayMs);
-    timers.add(timer);
+    startTimer(worker, value, delayMs, () => void this.deliverValue(workerId, value, {}), this.#log);
   }
 
   // --- the whole ---
@@ -314,18 +316,14 @@ export class Supervisor {
     return this.#catalog.views();
   }
 
-  async describe(): Promise<RuntimeView> {
-    const workers: RuntimeView['workers'] = { total: this.#directory.size };
-    for (const status of WORKER_STATUSES) {
-      const count = this.#catalog.count(status);
-      if (count > 0) workers[status] = count;
-    }
+  async describe(): Promise<Omit<RuntimeView, 'functions'>> {
     return {
       ...this.identity,
       status: this.#status,
       store: this.#store.kind,
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
-      workers,
+      workers: { total: this.#directory.size, ...this.#catalog.counts() },
+      remotes: { connected: this.#peers.remotes },
       hosts: await this.#requireHosts().views(),
       mailbox: this.#delivery.load,
       limits: this.limits,
@@ -380,9 +378,6 @@ export class Supervisor {
     }
   }
 }
-
-/** Pause before the input of a timer that found its worker busy is tried again. */
-const RETRY_TIMER_MS = 100;
 
 /** Of the others there is nothing to wait for and nothing to run: their hosts end anyway, so they need not be unloaded one by one. */
 function needsStop(worker: Worker): boolean {

@@ -7,7 +7,7 @@ import type counter from '../../actors/counter.ts';
 import type digest from '../../actors/digest.ts';
 import type ledger from '../../actors/ledger.ts';
 import { createClient, GreenroomError } from '../../lib/client/index.ts';
-import type { Client, ClientOptions, TranscriptEntry, WorkerSummary } from '../../lib/client/index.ts';
+import type { Client, ClientOptions, PeerSummary, TranscriptEntry, WorkerSummary } from '../../lib/client/index.ts';
 import { createRuntime } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';
 
@@ -153,14 +153,14 @@ test('workers are listed over several pages, filtered by kind and status', async
   const ids = Array.from({ length: 1_001 }, (_, n) => `e${String(n).padStart(4, '0')}`);
   await Promise.all(ids.map((workerId) => client.create({ kind: 'echo', workerId })));
   await client.create({ kind: 'counter', workerId: 'c1' });
-  const listed: WorkerSummary[] = [];
+  const listed: (PeerSummary | WorkerSummary)[] = [];
   for await (const worker of client.workers({ kind: 'echo' })) listed.push(worker);
   assert.deepEqual(
     listed.map(({ workerId }) => workerId),
     ids,
   );
   await client.worker('c1').stop();
-  const stopped: WorkerSummary[] = [];
+  const stopped: (PeerSummary | WorkerSummary)[] = [];
   for await (const worker of client.workers({ status: 'stopped' })) stopped.push(worker);
   assert.deepEqual(
     stopped.map(({ workerId }) => workerId),

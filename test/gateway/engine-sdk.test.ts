@@ -61,7 +61,7 @@ describe('the published SDK', () => {
     const { bound } = provideClock(sdk);
     sdk.registerTrigger({ type: 'clock', function_id: 'shop::buy', config: { every: 1 } });
     await eventually(() => bound.length === 1);
-    const { functions } = await call(EngineFunctions.LIST_FUNCTIONS);
+    const { functions } = await call(EngineFunctions.LIST_FUNCTIONS, { worker: 'shop' });
     assert.deepEqual(functions, [{ function_id: 'shop::buy', worker_name: 'shop', description: 'Buys.' }]);
     const [trigger] = bound;
     const row = { id: trigger?.id, trigger_type: 'clock', function_id: 'shop::buy', worker_name: 'shop' };

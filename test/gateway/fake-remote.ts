@@ -22,6 +22,7 @@ export function policyOf(given: Partial<Policy> = {}): Policy {
     maxFunctions: 10,
     toRegistered: (functionId) => functionId,
     toPeer: (functionId) => functionId,
+    registerRefusal: () => null,
     callRefusal: () => null,
     listRefusal: () => null,
     admit: (registration) => registration,

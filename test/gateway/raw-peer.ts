@@ -24,11 +24,13 @@ export interface Frame {
   [member: string]: unknown;
 }
 
+export type PeerOptions = ClientOptions & { readonly path?: string };
+
 export interface GatewayEdge extends Edge {
   server: RunningServer;
   log: ReturnType<typeof recordLog>['lines'];
   /** Resolves when the session is open. */
-  connect: (options?: ClientOptions) => Promise<RawPeer>;
+  connect: (options?: PeerOptions) => Promise<RawPeer>;
 }
 
 export async function startGateway(
@@ -67,8 +69,8 @@ export class RawPeer {
   readonly #handlers = new Map<string, (call: Frame) => unknown>();
   #calls = 0;
 
-  constructor(port: number, options: ClientOptions = {}) {
-    this.socket = new WebSocket(`ws://127.0.0.1:${port}/v1/gateway`, {
+  constructor(port: number, { path = '/v1/gateway', ...options }: PeerOptions = {}) {
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, {
       perMessageDeflate: false,
       maxPayload: 0,
       ...options,

@@ -40,6 +40,7 @@ describe('loadActor', () => {
       kind: 'full', description: 'd', config: v.string(), input: v.string(), output: v.string(),
       mailbox: { capacity: 0, maxBytes: 1 }, isolation: 'shared', restart: { policy: 'permanent' }, onInterrupt: 'retry',
       state: () => null, receive: () => '', stopped: () => undefined,
+      functions: { f: { description: 'd', input: v.string(), output: v.string(), run: () => '' } },
     };`);
     const definition = await loadActor(url);
     assert.equal(definition, ((await import(url)) as { default: unknown }).default);
@@ -105,6 +106,22 @@ describe('loadActor', () => {
     [`input: v.pipeAsync(v.string(), v.checkAsync(async () => true))`, 'input: asynchronous schemas are not supported'],
     [`config: v.objectAsync({})`, 'config: asynchronous schemas are not supported'],
     [`output: v.objectAsync({})`, 'output: asynchronous schemas are not supported'],
+    [`functions: { 'a::b': {} }`, /^functions\.a::b: names of functions are 1 to 64 characters of A-Z a-z 0-9 \. _ -$/],
+    [`functions: { f: { run: () => 1 } }`, /^functions\.f\.input: /],
+    [`functions: { f: { input: v.string() } }`, /^functions\.f\.run: /],
+    [
+      `functions: { f: { input: v.string(), run: () => 1, output: 1 } }`,
+      'functions.f.output: must be a valibot schema',
+    ],
+    [`functions: { f: { input: v.string(), run: () => 1, timeout: 1 } }`, /^functions\.f\.timeout: /],
+    [
+      `functions: { f: { input: v.objectAsync({}), run: () => 1 } }`,
+      'functions.f.input: asynchronous schemas are not supported',
+    ],
+    [
+      `kind: 'engine', functions: { f: { input: v.string(), run: () => 1 } }`,
+      "functions: ids that begin with engine:: are the runtime's; choose another kind",
+    ],
   ];
   for (const [rest, problem] of problems) {
     test(`names the key and what is wrong with it: ${rest}`, async () => {

@@ -76,6 +76,8 @@ const RUNTIME: RuntimeView = {
   workers: { total: 3, idle: 1, hibernated: 2 },
   hosts: [{ hostId: 'host-1', status: 'ready', workers: 3, utilization: 0.5, heapBytes: 7 }],
   mailbox: { messages: 0, bytes: 0 },
+  functions: 4,
+  remotes: { connected: 2 },
   limits: DEFAULT_LIMITS,
 };
 
@@ -89,6 +91,8 @@ const RUNTIME_ON_WIRE = {
   workers: { total: 3, idle: 1, hibernated: 2 },
   hosts: [{ host_id: 'host-1', status: 'ready', workers: 3, utilization: 0.5, heap_bytes: 7 }],
   mailbox: { messages: 0, bytes: 0 },
+  functions: 4,
+  remotes: { connected: 2 },
   limits: {
     max_message_bytes: DEFAULT_LIMITS.maxMessageBytes,
     max_total_bytes: DEFAULT_LIMITS.maxTotalBytes,
@@ -106,6 +110,13 @@ const RUNTIME_ON_WIRE = {
     max_transcript_bytes: DEFAULT_LIMITS.maxTranscriptBytes,
     max_restarts: DEFAULT_LIMITS.maxRestarts,
     restart_window_ms: DEFAULT_LIMITS.restartWindowMs,
+    max_frame_bytes: DEFAULT_LIMITS.maxFrameBytes,
+    invocation_timeout_ms: DEFAULT_LIMITS.invocationTimeoutMs,
+    max_calls_in_flight: DEFAULT_LIMITS.maxCallsInFlight,
+    max_remotes: DEFAULT_LIMITS.maxRemotes,
+    max_functions_per_remote: DEFAULT_LIMITS.maxFunctionsPerRemote,
+    max_channels: DEFAULT_LIMITS.maxChannels,
+    channel_idle_ms: DEFAULT_LIMITS.channelIdleMs,
   },
 };
 
@@ -117,6 +128,7 @@ const ACTOR = {
   outputSchema: true,
   isolation: 'shared',
   mailbox: { capacity: 1, maxBytes: 2 },
+  functions: [{ functionId: 'counter::add', description: null, inputSchema: USERS, outputSchema: true }],
 };
 const ACTOR_ON_WIRE = {
   kind: 'counter',
@@ -126,6 +138,7 @@ const ACTOR_ON_WIRE = {
   output_schema: true,
   isolation: 'shared',
   mailbox: { capacity: 1, max_bytes: 2 },
+  functions: [{ function_id: 'counter::add', description: null, input_schema: USERS, output_schema: true }],
 };
 
 const PAGE = {

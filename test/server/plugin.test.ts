@@ -124,4 +124,7 @@ test('ids that the app cannot match are refused by name, shorter ones work', asy
   assert.deepEqual([status, json.error.code], [400, 'invalid_worker_id']);
   assert.equal((await send('GET', '/greenroom/v1/workers/a/b')).json.error.code, 'route_not_found');
   assert.equal((await send('PUT', '/greenroom/v1/workers/a/input')).json.error.code, 'method_not_allowed');
+  assert.equal((await send('GET', `/greenroom/v1/functions/${'a'.repeat(100)}`)).json.error.code, 'function_not_found');
+  const long = await send('GET', `/greenroom/v1/functions/${'a'.repeat(101)}`);
+  assert.deepEqual([long.status, long.json.error.code], [400, 'invalid_request']);
 });

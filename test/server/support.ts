@@ -35,6 +35,8 @@ export interface Reply {
     mailbox: object;
     limits: Record<string, number>;
     hosts: unknown[];
+    functions: number;
+    remotes: object;
   };
   actors: { kind: string; input_schema: { properties: Record<string, unknown> } }[];
 }

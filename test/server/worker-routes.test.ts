@@ -16,6 +16,7 @@ test('a worker is created once; the same request finds it, another is refused', 
   assert.equal(typeof hostId, 'string');
   assert.deepEqual(rest, {
     worker_id: 'c1',
+    origin: 'actor',
     kind: 'counter',
     display_name: 'The counter',
     status: 'idle',

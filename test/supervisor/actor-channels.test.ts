@@ -24,6 +24,15 @@ async function failureOf(stream: NodeJS.EventEmitter): Promise<unknown> {
   return { code: error.code, ...error.details };
 }
 
+function isTaken(runtime: Runtime, ref: ChannelRef): boolean {
+  try {
+    runtime.channels.check(ref);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 for (const hosts of [1, 0]) {
   describe(hosts === 0 ? 'an actor on the main thread' : 'an actor in a thread', () => {
     test('sends more than a message can hold, and receives it', async (t) => {
@@ -111,6 +120,18 @@ for (const hosts of [1, 0]) {
       const receiving = worker.ask({ do: 'receive', from: back.reader });
       back.writable().destroy();
       assert.equal(await codeOf(receiving), 'channel_closed');
+    });
+
+    test('whose input is cancelled ends, though it waits for a channel', async (t) => {
+      const [runtime, worker] = await start(t, { hosts });
+      const { reader, writer } = runtime.channel();
+      const failure = failureOf(runtime.openChannel(writer));
+      const outcome = codeOf(worker.ask({ do: 'receive', from: reader }));
+      await eventually(() => isTaken(runtime, reader));
+      await worker.cancel();
+      assert.equal(await outcome, 'cancelled');
+      assert.deepEqual(await failure, { code: 'channel_closed', reason: 'reader_gone' });
+      assert.equal(worker.view().restarts, 0);
     });
 
     test('that is stopped lets go of what it holds and takes along what it made', async (t) => {

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { GreenroomError } from '../../lib/errors.ts';
+import { Peers } from '../../lib/functions/peers.ts';
 import { MAX_PAGE_ITEMS } from '../../lib/limits.ts';
 import type { WorkerStatus } from '../../lib/protocol/views.ts';
 import { Directory, requireWorkerId } from '../../lib/supervisor/directory.ts';
 import type { ListQuery } from '../../lib/supervisor/directory.ts';
+import { peerOf } from '../support/peers.ts';
 import { seeded } from '../support/seeded.ts';
 
 interface Listed {
@@ -144,6 +146,45 @@ describe('a listing', () => {
         after = page.nextAfter;
       }
       assert.deepEqual(seen, expected);
+    });
+    fc.assert(property, seeded(t, 300));
+  });
+});
+
+describe('a directory with peers', () => {
+  const withPeers = (workers: Iterable<Listed>, ids: Iterable<string>) => {
+    const peers = new Peers();
+    for (const id of ids) peers.add(peerOf(id));
+    const directory = new Directory<Listed>(peers);
+    for (const worker of workers) directory.add(worker);
+    return directory;
+  };
+
+  test('refuses commands on a peer by name, after impossible ids', () => {
+    const directory = withPeers([workerOf('w')], ['p']);
+    assert.throws(() => directory.require('p'), { code: 'unsupported_operation' });
+    assert.throws(() => directory.require('q'), { code: 'worker_not_found' });
+    assert.throws(() => directory.requireNoPeer('p'), { code: 'worker_exists' });
+    directory.requireNoPeer('q');
+  });
+
+  test('lists both in one order, page by page, whatever their ids', (t) => {
+    const ids = fc.uniqueArray(fc.stringMatching(/^[A-Za-z0-9._:-]{1,4}$/), { maxLength: 30 });
+    const property = fc.property(ids, fc.array(fc.boolean()), fc.integer({ min: 1, max: 7 }), (all, kinds, limit) => {
+      const isPeer = (_id: string, at: number) => kinds[at] === true;
+      const directory = withPeers(
+        all.filter((id, at) => !isPeer(id, at)).map((id) => workerOf(id)),
+        all.filter(isPeer),
+      );
+      const listed: string[] = [];
+      let after: string | undefined;
+      do {
+        const page = listIds(directory, { limit, after });
+        assert.ok(page.ids.length === limit || page.nextAfter === null);
+        listed.push(...page.ids);
+        after = page.nextAfter ?? undefined;
+      } while (after !== undefined);
+      assert.deepEqual(listed, [...all].sort());
     });
     fc.assert(property, seeded(t, 300));
   });

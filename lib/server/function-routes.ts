@@ -1,0 +1,113 @@
+// Functions over HTTP: listed, looked at and called, whoever serves them. The body of a call is its payload, one JSON value; its
+// bytes go to the owner as they came once they are known to be JSON, and the output comes back as it was encoded.
+
+import { performance } from 'node:perf_hooks';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import * as v from 'valibot';
+import { GreenroomError } from '../errors.ts';
+import type { FunctionCall } from '../functions/function.ts';
+import { functionView } from '../functions/registry.ts';
+import { INLINE_PARSE_BYTES } from '../limits.ts';
+import { parseUntrusted, untrustedText } from '../protocol/json.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { Edge, RegisterRoutes } from './edge.ts';
+import { prefersAsync, requireDeadlineMs } from './input-headers.ts';
+import { sendParts, sendView } from './reply.ts';
+import { pageLimit, queryOf, requireNoQuery } from './request.ts';
+
+const FunctionsQuery = v.strictObject({
+  search: v.exactOptional(v.string()),
+  worker: v.exactOptional(v.string()),
+  limit: v.exactOptional(pageLimit),
+  after: v.exactOptional(v.string()),
+  internal: v.exactOptional(v.picklist(['true', 'false'])),
+});
+
+/** The router has decoded it, once: an id may hold any character, so unlike those of workers it may be percent-encoded. */
+const idOf = (request: FastifyRequest): string => (request.params as { functionId: string }).functionId;
+
+export const registerFunctionRoutes: RegisterRoutes = (app, edge) => {
+  const { functions } = edge;
+
+  app.get('/v1/functions', (request, reply) => {
+    const { internal, ...query } = queryOf(request, FunctionsQuery);
+    return sendView(reply, 200, functions.list({ ...query, includeInternal: internal === 'true' }));
+  });
+
+  app.get('/v1/functions/:functionId', (request, reply) => {
+    requireNoQuery(request);
+    return sendView(reply, 200, { function: functionView(functions.require(idOf(request))) });
+  });
+
+  app.route({
+    method: 'POST',
+    url: '/v1/functions/:functionId/invoke',
+    onRequest: (request, _reply, done) => {
+      requireNoQuery(request);
+      functions.require(idOf(request));
+      done();
+    },
+    handler: (request, reply) => invoke(edge, request, reply),
+  });
+};
+
+async function invoke(edge: Edge, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const functionId = idOf(request);
+  const startedAt = performance.now();
+  const { timeoutMs, ...rest } = optionsOf(edge, request);
+  const body = request.body instanceof Uint8Array ? request.body : null;
+  const checked = body === null ? undefined : edge.supervisor.checkPayload(body);
+  if (checked !== undefined) await checked;
+  const call = (signal?: AbortSignal): Promise<Payload> =>
+    edge.functions.call(functionId, {
+      ...rest,
+      payload: payloadOf(body),
+      caller: { workerId: null },
+      timeoutMs: Math.max(1, timeoutMs - (performance.now() - startedAt)),
+      signal,
+    });
+  if (prefersAsync(request.headers.prefer)) {
+    edge.calls.leave(functionId, call);
+    reply.header('preference-applied', 'respond-async');
+    return sendView(reply, 202, { ack: { functionId, status: 'accepted' } });
+  }
+  const output = await edge.calls.wait(reply.raw, call);
+  return sendParts(reply, 200, [`{"result":{"function_id":${JSON.stringify(functionId)},"output":`, output, '}}']);
+}
+
+function payloadOf(body: Uint8Array | null): Payload {
+  if (body === null) return 'null';
+  return body.byteLength <= INLINE_PARSE_BYTES ? untrustedText(body) : body;
+}
+
+/** Throws `invalid_request`, naming the header. */
+function optionsOf(
+  { supervisor }: Edge,
+  { headers }: FastifyRequest,
+): Pick<FunctionCall, 'timeoutMs' | 'metadata' | 'traceparent' | 'baggage'> {
+  const { 'greenroom-deadline-ms': deadline, 'greenroom-metadata': metadata, traceparent, baggage } = headers;
+  return {
+    timeoutMs:
+      deadline === undefined
+        ? supervisor.limits.invocationTimeoutMs
+        : requireDeadlineMs(String(deadline), 'greenroom-deadline-ms'),
+    metadata: metadata === undefined ? null : requireMetadata(String(metadata)),
+    ...(traceparent !== undefined && { traceparent: String(traceparent) }),
+    ...(baggage !== undefined && { baggage: String(baggage) }),
+  };
+}
+
+/** One JSON value in ASCII: a header has no other characters that arrive as they were sent. */
+function requireMetadata(text: string): string {
+  try {
+    if (!/^[\x20-\x7e]*$/.test(text)) throw GreenroomError.of('invalid_json');
+    parseUntrusted(text);
+    return text;
+  } catch (cause) {
+    const message = 'expected one JSON value in ASCII, other characters escaped as \\uXXXX';
+    throw GreenroomError.of('invalid_request', {
+      details: { issues: [{ path: 'greenroom-metadata', message }] },
+      cause,
+    });
+  }
+}

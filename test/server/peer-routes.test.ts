@@ -1,0 +1,122 @@
+// Remotes among the workers, over HTTP: listed and looked at like them, and refused what only a worker can do.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { codeOf } from '../support/start-runtime.ts';
+import { peerOf } from '../support/peers.ts';
+import { startEdge } from './support.ts';
+
+async function start(t: TestContext) {
+  const edge = await startEdge(t);
+  const { peers } = edge.runtime;
+  for (const id of ['b', 'd']) await edge.worker('echo', id);
+  const gone = peerOf('e');
+  for (const peer of [peerOf('a'), peerOf('c', { origin: 'group', status: 'available' }), gone]) peers.add(peer);
+  gone.leave('closed');
+  peers.remove(gone);
+  return edge;
+}
+
+test('workers, remotes and groups are one listing, ascending by id, in pages and filtered', async (t) => {
+  const { send, runtime } = await start(t);
+  const idsOf = async (query: string) => {
+    const { json } = await send('GET', `/v1/workers${query}`);
+    return [json.workers.map(({ worker_id }) => worker_id).join(''), json.next_after];
+  };
+  const listings: [query: string, ids: string, next: string | null][] = [
+    ['', 'abcde', null],
+    ['?limit=5', 'abcde', null],
+    ['?limit=4', 'abcd', 'd'],
+    ['?limit=3', 'abc', 'c'],
+    ['?limit=1', 'a', 'a'],
+    ['?after=a&limit=2', 'bc', 'c'],
+    ['?after=c', 'de', null],
+    ['?origin=actor', 'bd', null],
+    ['?origin=remote', 'ae', null],
+    ['?origin=group', 'c', null],
+    ['?status=connected', 'a', null],
+    ['?status=available', 'c', null],
+    ['?status=disconnected', 'e', null],
+    ['?status=disconnected&origin=actor', '', null],
+    ['?status=idle', 'bd', null],
+    ['?kind=echo', 'bd', null],
+    ['?kind=echo&origin=remote', '', null],
+    ['?kind=nothing', '', null],
+  ];
+  for (const [query, ids, next] of listings) assert.deepEqual(await idsOf(query), [ids, next], query);
+  assert.equal((await send('GET', '/v1/workers?origin=runtime')).json.error.code, 'invalid_query');
+  assert.deepEqual(
+    [...runtime.workers({ origin: 'remote' })].map(({ workerId }) => workerId),
+    ['a', 'e'],
+  );
+});
+
+test('a remote has a view of its own, also when it has gone', async (t) => {
+  const { send, runtime } = await start(t);
+  const { json } = await send('GET', '/v1/workers/a');
+  assert.deepEqual(json, {
+    worker: {
+      worker_id: 'a',
+      origin: 'remote',
+      kind: null,
+      display_name: null,
+      status: 'connected',
+      created_at: '2026-01-02T03:04:05.006Z',
+      mailbox: { messages: 0, bytes: 0 },
+      functions: 2,
+      runtime: 'node',
+      version: '1.0.0',
+      connected_at: '2026-01-02T03:04:05.006Z',
+      in_flight: 0,
+      disconnect_reason: null,
+      description: 'A remote.',
+      os: 'linux',
+      pid: 7,
+      isolation: null,
+      address: '127.0.0.1',
+    },
+  });
+  assert.equal((await send('GET', '/v1/workers/e')).json.worker.status, 'disconnected');
+  assert.equal(runtime.peer('a').workerId, 'a');
+  assert.throws(() => runtime.peer('b'), { code: 'worker_not_found' });
+});
+
+test('what only a worker can do is not supported, instead of not found', async (t) => {
+  const { send, runtime } = await start(t);
+  const commands: [method: string, path: string, options?: object][] = [
+    ['POST', '/v1/workers/a/input', { body: 1 }],
+    ['POST', '/v1/workers/a/inputs', { body: '1\n', headers: { 'content-type': 'application/x-ndjson' } }],
+    ['GET', '/v1/workers/a/inputs/x-1'],
+    ['POST', '/v1/workers/a/cancel'],
+    ['POST', '/v1/workers/a/stop'],
+    ['POST', '/v1/workers/a/restore'],
+    ['GET', '/v1/workers/a/transcript'],
+    ['DELETE', '/v1/workers/a'],
+    ['DELETE', '/v1/workers/e?force=true'],
+  ];
+  for (const [method, path, options] of commands) {
+    const { status, json } = await send(method, path, options);
+    assert.deepEqual([status, json.error.code], [409, 'unsupported_operation'], `${method} ${path}`);
+  }
+  const line = JSON.stringify({ worker_id: 'a', input: 1 });
+  const batch = await send('POST', '/v1/inputs', { body: line, headers: { 'content-type': 'application/x-ndjson' } });
+  assert.equal((JSON.parse(batch.text) as { error: { code: string } }).error.code, 'unsupported_operation');
+  assert.throws(() => runtime.worker('a'), { code: 'unsupported_operation' });
+  assert.equal((await send('GET', '/v1/workers/z')).json.error.code, 'worker_not_found');
+});
+
+test('a worker cannot be created with the id of a remote', async (t) => {
+  const { send, runtime } = await start(t);
+  for (const workerId of ['a', 'e']) {
+    const { status, json } = await send('POST', '/v1/workers', { body: { kind: 'echo', worker_id: workerId } });
+    assert.deepEqual([status, json.error.code], [409, 'worker_exists']);
+  }
+  assert.equal(await codeOf(runtime.create({ kind: 'echo', workerId: 'c' })), 'worker_exists');
+});
+
+test('the view of the runtime counts functions and connected remotes', async (t) => {
+  const { send } = await start(t);
+  const { functions, remotes } = (await send('GET', '/v1/runtime')).json.runtime;
+  assert.deepEqual([functions, remotes], [0, { connected: 1 }]);
+});

@@ -51,11 +51,18 @@ export interface LimitScene extends Scene {
 }
 
 /** A caller and a callee with `callee::size` and `callee::give`, and two innocent sessions: one calls itself, one the callee. */
-export async function startLimits(t: TestContext, gateway: GatewayOptions = {}, limitBytes = LIMIT): Promise<LimitScene> {
+export async function startLimits(
+  t: TestContext,
+  gateway: GatewayOptions = {},
+  limitBytes = LIMIT,
+): Promise<LimitScene> {
   const scene = await startScene(t, { limits: { maxMessageBytes: limitBytes }, gateway });
-  const [caller, callee, neighbour, other] = await Promise.all(
-    NAMES.map((name) => scene.worker(name)),
-  ) as [SdkWorker, SdkWorker, SdkWorker, SdkWorker];
+  const [caller, callee, neighbour, other] = (await Promise.all(NAMES.map((name) => scene.worker(name)))) as [
+    SdkWorker,
+    SdkWorker,
+    SdkWorker,
+    SdkWorker,
+  ];
   const echo = async (data: unknown) => data;
   callee.sdk.registerFunction('callee::size', async (data: string) => Buffer.byteLength(data));
   callee.sdk.registerFunction('callee::give', async (bytes: number) => text(bytes));

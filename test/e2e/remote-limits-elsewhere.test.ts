@@ -33,7 +33,9 @@ describe('a listing', { timeout: 60_000 }, () => {
     await describeAgain(text(room + 1));
     assert.equal((await list()).error?.code, TOO_LARGE);
     assert.equal(await codeOf(caller.call('engine::functions::list', { worker: 'callee' })), TOO_LARGE);
-    const { functions } = await caller.call<{ functions: unknown[] }>('engine::functions::list', { search: 'neighbour' });
+    const { functions } = await caller.call<{ functions: unknown[] }>('engine::functions::list', {
+      search: 'neighbour',
+    });
     assert.equal(functions.length, 1);
     await requireUndisturbed();
 
@@ -85,13 +87,18 @@ describe('telemetry', { timeout: 60_000 }, () => {
     });
 
   test('above the hard cap costs its own socket alone', async (t) => {
-    const { address, requireUndisturbed } = await startLimits(t);
+    const { address, requireUndisturbed, log } = await startLimits(t);
     const socket = new WebSocket(`${address}/otel`, { headers: { authorization: `Bearer ${TOKEN}` } });
     await once(socket, 'open');
     const closed = once(socket, 'close');
     socket.send(telemetry(HARD_CAP + 1));
     const [code] = (await closed) as [number];
     assert.equal(code, 1009);
+    const told = log.filter(({ message }) => message === 'a telemetry socket was ended');
+    assert.deepEqual(
+      told.map(({ level, fields }) => [level, fields['reason'], fields['limit_bytes']]),
+      [['warn', 'payload_too_large', HARD_CAP]],
+    );
     await requireUndisturbed();
   });
 });

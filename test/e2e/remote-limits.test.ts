@@ -124,7 +124,9 @@ describe('a result', { timeout: 60_000 }, () => {
     await called;
     assert.equal(await codeOf(caller.call('callee::give', HARD_CAP)), TOO_LARGE);
     assert.equal(await waiting, TOO_LARGE);
-    const lost = runtime.peers.summaries().find(({ displayName, status }) => displayName === 'callee' && status === 'disconnected');
+    const lost = runtime.peers
+      .summaries()
+      .find(({ displayName, status }) => displayName === 'callee' && status === 'disconnected');
     assert.equal(lost?.disconnectReason, 'payload_too_large');
     const { text: detail } = await send('GET', `/v1/workers/${lost.workerId}`);
     assert.match(detail, /"disconnect_reason":"payload_too_large"/);

@@ -62,13 +62,24 @@ describe('a worker that connects', () => {
     });
     const listed = (await remotesOf(scene)).get('shop');
     assert.deepEqual(
-      [listed?.worker_id, listed?.status, listed?.functions, listed?.runtime, listed?.version, listed?.disconnect_reason],
+      [
+        listed?.worker_id,
+        listed?.status,
+        listed?.functions,
+        listed?.runtime,
+        listed?.version,
+        listed?.disconnect_reason,
+      ],
       [worker['id'], 'connected', 1, 'node', '0.22.1', null],
     );
     const { json } = await scene.send('GET', '/v1/functions');
-    const { functions } = json as unknown as { functions: { function_id: string; worker_id: string; origin: string }[] };
+    const { functions } = json as unknown as {
+      functions: { function_id: string; worker_id: string; origin: string }[];
+    };
     assert.deepEqual(
-      functions.filter(({ origin }) => origin === 'remote').map(({ function_id, worker_id }) => [function_id, worker_id]),
+      functions
+        .filter(({ origin }) => origin === 'remote')
+        .map(({ function_id, worker_id }) => [function_id, worker_id]),
       [['shop::buy', worker['id']]],
     );
   });
@@ -104,7 +115,7 @@ describe('a worker that connects', () => {
   });
 
   test('finds no gateway where it is turned off', async (t) => {
-    const cli = new Cli(t, started("--gateway=off"));
+    const cli = new Cli(t, started('--gateway=off'));
     const { url, token_file: tokenFile } = await cli.ready();
     const token = readFileSync(tokenFile, 'utf8').trim();
     const remote = connectRemote(addressOf(Number(new URL(url).port)), { token });
@@ -136,13 +147,10 @@ describe('a worker whose connection is cut', () => {
     await callee.settled();
     const rows = (await scene.send('GET', '/v1/workers')).json.workers as unknown as Row[];
     const ofCallee = rows.filter(({ display_name: name }) => name === 'callee');
-    assert.deepEqual(
-      ofCallee.map(({ worker_id: id, status }) => [id === before, status]).sort(),
-      [
-        [false, 'connected'],
-        [true, 'disconnected'],
-      ],
-    );
+    assert.deepEqual(ofCallee.map(({ worker_id: id, status }) => [id === before, status]).sort(), [
+      [false, 'connected'],
+      [true, 'disconnected'],
+    ]);
     assert.equal(ofCallee.find(({ status }) => status === 'disconnected')?.disconnect_reason, 'lost');
   });
 

@@ -12,6 +12,7 @@ import type { RemoteOptions } from './options.ts';
 import { Outgoing } from './outgoing.ts';
 import { becomeReady } from './ready.ts';
 import type { ReadyOptions } from './ready.ts';
+import { Refusals } from './refusals.ts';
 import { requireSeam } from './seam.ts';
 import type { Sdk } from './seam.ts';
 
@@ -29,7 +30,8 @@ export interface Remote extends Omit<IIIClient, 'trigger'> {
   trigger<Input = unknown, Output = unknown>(request: RemoteRequest<Input>): Promise<Output>;
   /**
    * Resolves when the runtime has answered, and so has handled everything that was registered before. Rejects with `timeout`, `cancelled`,
-   * `unauthorized` or `forbidden` for the credential, `route_not_found` where there is no gateway, `runtime_unavailable` after a shutdown.
+   * `unauthorized` or `forbidden` for the credential, `route_not_found` where there is no gateway, `runtime_unavailable` after a shutdown;
+   * and with what the first function was refused with (`function_exists`, `forbidden`, …) that is not registered.
    */
   ready(options?: ReadyOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -44,7 +46,9 @@ export function connectRemote(address: string | URL, options: RemoteOptions = {}
   const sdk = open(resolved, init);
   const outgoing = new Outgoing(sdk, maxMessageBytes);
   const calls = new Calls(sdk, outgoing);
+  const refusals = new Refusals();
   const setConnectionState = sdk.setConnectionState.bind(sdk);
+  const onMessage = sdk.onMessage.bind(sdk);
   const logError = sdk.logError.bind(sdk);
   const shutdown = sdk.shutdown.bind(sdk);
   const trigger: Remote['trigger'] = (request) => calls.trigger(request) as never;
@@ -55,10 +59,18 @@ export function connectRemote(address: string | URL, options: RemoteOptions = {}
   const added: Partial<Sdk> & Remote = Object.assign(sdk, {
     trigger,
     shutdown: shutDown,
-    sendMessage: outgoing.send.bind(outgoing),
+    sendMessage: (type, message, skipIfClosed) => {
+      if (type === 'registerfunction' || type === 'unregisterfunction') refusals.forget((message as { id: string }).id);
+      outgoing.send(type, message, skipIfClosed);
+    },
+    onMessage: (frame) => {
+      refusals.look(frame);
+      onMessage(frame);
+    },
     toInvocationError: fromWire,
     setConnectionState: (state) => {
       setConnectionState(state);
+      if (state === 'connected') refusals.clear();
       calls.stateChanged(state);
     },
     logError: (message, error) => {
@@ -66,7 +78,7 @@ export function connectRemote(address: string | URL, options: RemoteOptions = {}
       if (status !== undefined) calls.upgradeRefused(status);
       logError(message, error);
     },
-    ready: (given: ReadyOptions = {}) => becomeReady(trigger, given),
+    ready: (given: ReadyOptions = {}) => becomeReady(trigger, refusals, given),
     [Symbol.asyncDispose]: shutDown,
   } satisfies Partial<Sdk> & Pick<Remote, 'ready' | typeof Symbol.asyncDispose>);
   return added;

@@ -5,6 +5,7 @@ import { DEFAULT_LIMITS } from '../limits.ts';
 import type { RemoteRequest } from './calls.ts';
 import { RemoteError } from './errors.ts';
 import { requireTimeoutMs } from './options.ts';
+import type { Refusals } from './refusals.ts';
 
 export interface ReadyOptions {
   /** From now. Default 30 s. */
@@ -27,20 +28,26 @@ const UNANSWERED = new Set([
 
 export async function becomeReady(
   trigger: (request: RemoteRequest) => Promise<unknown>,
+  refusals: Refusals,
   { timeoutMs = DEFAULT_LIMITS.invocationTimeoutMs, signal }: ReadyOptions,
 ): Promise<void> {
   requireTimeoutMs('timeoutMs', timeoutMs);
   const giveUpAtMs = performance.now() + timeoutMs;
   for (;;) {
     const leftMs = Math.max(1, giveUpAtMs - performance.now());
-    try {
-      await trigger({ function_id: PROBE, payload: {}, timeoutMs: leftMs, signal });
-      return;
-    } catch (thrown) {
-      if (!(thrown instanceof RemoteError)) throw thrown;
-      if (UNANSWERED.has(thrown.code)) throw thrown;
-      // The connection broke meanwhile; the next probe waits for the next one.
-      if (thrown.code !== 'invocation_stopped') return;
-    }
+    const refusal = await answerTo(trigger({ function_id: PROBE, payload: {}, timeoutMs: leftMs, signal }));
+    // The connection broke meanwhile: the next probe waits for the next one.
+    if (refusal?.code !== 'invocation_stopped') return refusals.requireNone();
+  }
+}
+
+/** Null for a result, or the error with which the runtime answered. Rejects when there was no answer. */
+async function answerTo(probe: Promise<unknown>): Promise<RemoteError | null> {
+  try {
+    await probe;
+    return null;
+  } catch (thrown) {
+    if (!(thrown instanceof RemoteError) || UNANSWERED.has(thrown.code)) throw thrown;
+    return thrown;
   }
 }

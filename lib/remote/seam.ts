@@ -3,6 +3,7 @@
 //
 //   sendMessage          every frame but `reattach` goes through it, or through the queue that it fills while there is no socket
 //   setConnectionState   told of every change, `disconnected` included, before anything is sent again
+//   onMessage            gets every frame that arrives
 //   toInvocationError    makes an error of what arrived; the SDK's own keeps neither details nor `retryable`
 
 import type { IIIClient } from 'iii-sdk';
@@ -28,6 +29,7 @@ interface Waiting {
 export interface Sdk extends IIIClient {
   sendMessage(type: string, message: object, skipIfClosed?: boolean): void;
   setConnectionState(state: ConnectionState): void;
+  onMessage(frame: Buffer): void;
   toInvocationError(error: unknown, functionId: string): Error;
   logError(message: string, error?: unknown): void;
   toWireFormat(type: string, message: object): Frame;
@@ -44,6 +46,7 @@ export interface Sdk extends IIIClient {
 const METHODS = [
   'sendMessage',
   'setConnectionState',
+  'onMessage',
   'toInvocationError',
   'logError',
   'toWireFormat',

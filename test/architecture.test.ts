@@ -22,7 +22,10 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 const LAYERS = [
   ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
   ['cli/', `cli/ config.ts runtime.ts server/ type:gateway/options.ts ${BASE}`],
-  ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`],
+  [
+    'index.ts',
+    `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
+  ],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
   // Loaded only when the gateway is on.
@@ -43,6 +46,7 @@ const LAYERS = [
   ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts channels/ ${BASE}`], // thread end, and what both share
   ['store/', `store/ ${BASE}`],
   ['client/', 'client/ protocol/ errors.ts limits.ts'],
+  ['remote/', 'remote/ protocol/ errors.ts limits.ts'],
   ['actor.ts', 'type:limits.ts type:channels/ type:protocol/'],
   ['observe/', BASE],
   ['protocol/', 'protocol/ errors.ts limits.ts'],
@@ -61,6 +65,7 @@ const PACKAGES: Record<string, string> = {
   comlink: 'host/',
   commander: 'cli.ts cli/',
   fastify: 'server/',
+  'iii-sdk': 'remote/',
   '@fastify/websocket': 'server/gateway-routes.ts',
   node: '* ../actors/',
   pino: 'observe/',

@@ -22,6 +22,9 @@ export interface Asked {
   readonly functionId: string;
 }
 
+/** Follows the calls that a peer has saved up for its connection; refused, it would never be listed, and nobody would be told. */
+const INTRODUCTION = 'engine::workers::register';
+
 export class AskedCalls {
   readonly #remote: Remote;
   readonly #wire: Wire;
@@ -67,7 +70,7 @@ export class AskedCalls {
     if (found === undefined) {
       return unsupportedRefusal(functionId) ?? functionNotFound(functionId);
     }
-    if (this.#open.size < policy.maxCallsInFlight) return null;
+    if (this.#open.size < policy.maxCallsInFlight || functionId === INTRODUCTION) return null;
     return GreenroomError.of('worker_busy', {
       message: 'This connection waits for as many calls as it may.',
       details: { messages: this.#open.size, capacity: policy.maxCallsInFlight, retry_after_ms: BUSY_RETRY_MS },

@@ -21,6 +21,7 @@ import type { Policy, Remote } from './remote.ts';
 import type { Ledger } from './served.ts';
 import { Session } from './session.ts';
 import type { DisconnectReason } from './session.ts';
+import { isTelemetry } from './telemetry.ts';
 import type { Telemetry } from './telemetry.ts';
 import { Triggers } from './triggers.ts';
 import { Wire } from './wire.ts';
@@ -145,21 +146,34 @@ export class Gateway {
 
   /** A socket that brings telemetry and gets nothing. A frame above the limit is dropped. */
   acceptTelemetry(socket: WebSocket, transport: Socket): void {
-    const { telemetry, limits, log } = this.#parts;
-    const wire = new Wire(socket, transport, limits.maxMessageBytes);
+    const wire = new Wire(socket, transport, this.#parts.limits.maxMessageBytes);
     this.#telemetryWires.add(wire);
-    socket.on('error', () => undefined); // Its close says it as well, and comes in any case.
-    socket.once('close', () => this.#telemetryWires.delete(wire));
-    let complaints = 0;
-    socket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (data.length <= limits.maxMessageBytes) return void (isBinary && telemetry.receive(data));
-      if (complaints++ >= MAX_COMPLAINTS) return;
+    socket.on('error', (error: Error & { code?: string }) => {
+      // Its close says everything else, and comes in any case.
+      if (reasonOf(error)[0] !== 'payload_too_large') return;
       const { remoteAddress: address } = wire;
+      const fields = { address, reason: 'payload_too_large', limit_bytes: this.#parts.limits.maxFrameBytes };
+      this.#parts.log.warn(fields, 'a telemetry socket was ended');
+    });
+    socket.once('close', () => this.#telemetryWires.delete(wire));
+    const take = this.#telemetryTaker(wire);
+    socket.on('message', (data: Buffer, isBinary: boolean) => void (isBinary && take(data)));
+  }
+
+  /** For the binary frames of one socket: false when one is no telemetry. What is above the limit is dropped alone. */
+  #telemetryTaker(wire: Wire): (data: Buffer) => boolean {
+    const { telemetry, limits, log } = this.#parts;
+    let complaints = 0;
+    return (data) => {
+      if (data.length <= limits.maxMessageBytes) return telemetry.receive(data);
+      if (!isTelemetry(data)) return false;
+      if (complaints++ >= MAX_COMPLAINTS) return true;
       log.warn(
-        { address, payload_bytes: data.length, limit_bytes: limits.maxMessageBytes },
+        { address: wire.remoteAddress, payload_bytes: data.length, limit_bytes: limits.maxMessageBytes },
         'telemetry above the limit was dropped',
       );
-    });
+      return true;
+    };
   }
 
   /** Tells every remote and ends them all. */
@@ -178,9 +192,9 @@ export class Gateway {
     this.#sessions.set(session.ownerId, session);
     this.#parts.peers.add(session);
     this.#triggers.workerChanged('worker_connected', session.ownerId);
-    const { telemetry, limits } = this.#parts;
+    const takeTelemetry = this.#telemetryTaker(wire);
     socket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (isBinary && data.length <= limits.maxMessageBytes && telemetry.receive(data)) return;
+      if (isBinary && takeTelemetry(data)) return;
       session.receive(data);
     });
     socket.on('error', (error: Error & { code?: string }) => session.end(...reasonOf(error)));

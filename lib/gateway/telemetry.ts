@@ -36,6 +36,15 @@ export interface TelemetryOptions {
   readonly exportTimeoutMs?: number;
 }
 
+/** Whether a binary frame says that it is telemetry. */
+export function isTelemetry(frame: Uint8Array): boolean {
+  return pathOf(frame) !== undefined;
+}
+
+function pathOf(frame: Uint8Array): string | undefined {
+  return PATHS.get(String.fromCharCode(...frame.subarray(0, PREFIX_BYTES)));
+}
+
 export class Telemetry {
   readonly #endpoint: string | undefined;
   readonly #log: Logger;
@@ -70,7 +79,7 @@ export class Telemetry {
 
   /** Takes a binary frame, which must not change afterwards. False if it is no telemetry. Never throws and never waits. */
   receive(frame: Uint8Array): boolean {
-    const path = PATHS.get(String.fromCharCode(...frame.subarray(0, PREFIX_BYTES)));
+    const path = pathOf(frame);
     if (path === undefined) return false;
     if (this.#endpoint === undefined || this.#isClosed) return true;
     this.#enqueue({ path, body: frame.subarray(PREFIX_BYTES) });

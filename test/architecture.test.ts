@@ -22,7 +22,10 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 const LAYERS = [
   ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
   ['cli/', `cli/ config.ts runtime.ts server/ type:gateway/options.ts ${BASE}`],
-  ['index.ts', `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`],
+  [
+    'index.ts',
+    `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
+  ],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
   // Loaded only when the gateway is on.

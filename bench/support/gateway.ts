@@ -30,11 +30,7 @@ export async function openGateway(limits: Partial<Limits> = {}): Promise<OpenGat
   return {
     runtime,
     address: { url: `${server.url.replace('http', 'ws')}/v1/gateway`, token },
-    call: async (functionId, input) => {
-      const call = { payload: JSON.stringify(input), metadata: null, caller: { workerId: null } };
-      const output = await runtime.functions.call(functionId, { ...call, timeoutMs: CALL_WITHIN_MS });
-      return JSON.parse(output.toString()) as unknown;
-    },
+    call: (functionId, input) => runtime.invoke(functionId, input, { timeoutMs: CALL_WITHIN_MS }),
     close: async () => {
       await server.close();
       await closeRuntime(runtime);

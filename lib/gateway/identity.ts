@@ -40,11 +40,14 @@ function mentions(payload: Payload, word: string): boolean {
 }
 
 function isObject(payload: Payload): boolean {
-  if (typeof payload === 'string') return /^\s*\{/.test(payload);
-  // Bytes are a member of a frame or a body: white space in front of them is rare and short.
+  // White space in front of a value is rare and short.
   let at = 0;
-  while (at < payload.length && (payload[at] as number) <= 0x20) at++;
-  return payload[at] === OPEN;
+  while (at < payload.length && unitAt(payload, at) <= 0x20) at++;
+  return unitAt(payload, at) === OPEN;
+}
+
+function unitAt(payload: Payload, at: number): number {
+  return typeof payload === 'string' ? payload.charCodeAt(at) : (payload[at] as number);
 }
 
 function appendToText(text: string, member: string): string {

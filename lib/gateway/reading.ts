@@ -4,9 +4,8 @@
 import { GreenroomError } from '../errors.ts';
 import { INLINE_PARSE_BYTES, MAX_ERROR_CHARS, MAX_REGISTRATION_BYTES } from '../limits.ts';
 import { QUOTE } from '../protocol/json-marks.ts';
-import { parseUntrusted } from '../protocol/json.ts';
+import { parseUntrusted, untrustedText } from '../protocol/json.ts';
 import { MemberReader, stringIn } from '../protocol/members.ts';
-import { payloadText } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { MAX_BAGGAGE_CHARS, MAX_METADATA_BYTES, MAX_TRACEPARENT_CHARS } from './bounds.ts';
 import type { ErrorBody, TriggerFrame } from './frames.ts';
@@ -270,8 +269,9 @@ export class FrameReader {
     if (!this.#has(name)) return 'null';
     const slice = this.#slice(name);
     if (slice.length > INLINE_PARSE_BYTES) return slice;
-    parseUntrusted(slice);
-    return payloadText(slice);
+    const text = untrustedText(slice);
+    parseUntrusted(text);
+    return text;
   }
 
   #metadata(): string | null {
@@ -279,8 +279,9 @@ export class FrameReader {
     const slice = this.#slice('metadata');
     if (slice.length > MAX_METADATA_BYTES)
       throw invalidMember('metadata', `expected at most ${MAX_METADATA_BYTES} bytes`);
-    parseUntrusted(slice);
-    return payloadText(slice);
+    const text = untrustedText(slice);
+    parseUntrusted(text);
+    return text;
   }
 
   #action(): InvokeFrame['action'] {

@@ -21,7 +21,7 @@ import { Telemetry } from '../gateway/telemetry.ts';
 import { describeError } from '../observe/log.ts';
 import type { Authenticate } from './auth.ts';
 import type { Edge } from './edge.ts';
-import { selectUpgrades } from './upgrades.ts';
+import { endRequest, selectUpgrades } from './upgrades.ts';
 
 const PATH = '/v1/gateway';
 const GOING_AWAY = 1001;
@@ -112,6 +112,9 @@ function registerSockets(app: FastifyInstance, entrance: Entrance): void {
       onRequest: (request, _reply, done) => done(refusal(request) ?? refusalNow(entrance) ?? undefined),
       handler: requireUpgrade,
       wsHandler: (socket, request) => {
+        // The plugin's own listener holds the request and its reply as well; an error of the socket is told by its close.
+        socket.removeAllListeners('error').on('error', ignoreError);
+        endRequest(request.raw.socket);
         intake.watch(socket, request.raw.socket);
         serve(socket, request);
       },
@@ -172,6 +175,10 @@ function requireUpgrade(): never {
     status: UPGRADE_REQUIRED,
     message: 'This route is for WebSocket: send an upgrade.',
   });
+}
+
+function ignoreError(): void {
+  // Without a listener it would end the process.
 }
 
 /** The server waits for its sockets, and a peer may never answer a close. */

@@ -27,6 +27,11 @@ export function selectUpgrades(server: Server, path: string): Server {
   return selected as Server;
 }
 
+/** Lets go of the request that a socket was upgraded with: the socket would hold it, and everything around it, for as long as it is open. */
+export function endRequest(socket: Socket): void {
+  (socket as Upgraded)._httpMessage?.detachSocket(socket);
+}
+
 /** HTTP/1.0 has no upgrades, and what follows one with a body is not a frame. */
 function isWebSocket({ method, httpVersion, headers }: IncomingMessage): boolean {
   return (

@@ -4,9 +4,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import Fastify from 'fastify';
 import { HANDSHAKE_TIMEOUT_MS } from '../../lib/gateway/bounds.ts';
 import { HEADERS_TIMEOUT_MS, TIMEOUT_CHECK_MS } from '../../lib/server/bounds.ts';
@@ -220,4 +222,25 @@ test('the close of the server ends what was ever upgraded, put back or refused, 
   for (const connection of connections) await connection.statuses(1);
   await server.close();
   await eventually(() => connections.every(({ socket }) => socket.destroyed));
+});
+
+test('the request of an upgraded connection is let go while the connection lives on', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const app = Fastify();
+  t.after(() => app.close());
+  let request: WeakRef<object> | undefined;
+  app.server.on('upgrade', (incoming: object) => (request = new WeakRef(incoming)));
+  await app.register(greenroomRoutes, { runtime: await startRuntime(t), token: TOKEN, gateway: {} });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+
+  const connection = new RawConnection(t, (app.server.address() as AddressInfo).port);
+  connection.socket.write(head('GET', '/v1/gateway', ...WEBSOCKET));
+  assert.deepEqual(await connection.statuses(1), [101]);
+  assert.ok(request !== undefined);
+  await eventually(() => {
+    collectGarbage();
+    return request?.deref() === undefined;
+  });
+  assert.equal(connection.socket.destroyed, false);
 });

@@ -5,7 +5,7 @@
 import { isIPv6 } from 'node:net';
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
-import { credentialSchema, gatewaySchema } from './gateway/options-schema.ts';
+import { credentialSchema, gatewaySchema } from './access/options-schema.ts';
 import {
   DEFAULT_LIMITS,
   FRAME_MARGIN_BYTES,

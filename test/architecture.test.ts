@@ -21,7 +21,7 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 /** The first row whose left side fits a file is its rule; a file without a row is a mistake. */
 const LAYERS = [
   ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
-  ['cli/', `cli/ config.ts runtime.ts server/ type:gateway/options.ts ${BASE}`],
+  ['cli/', `cli/ config.ts runtime.ts server/ type:access/options.ts ${BASE}`],
   [
     'index.ts',
     `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
@@ -29,16 +29,18 @@ const LAYERS = [
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
   // Loaded only when the gateway is on.
-  ['server/gateway-routes.ts', `server/ supervisor/ gateway/ channels/ ${FUNCTIONS} ${BASE}`],
+  ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
   [
     'server/',
-    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:gateway/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
+    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
   ],
   [
     'supervisor/',
     `supervisor/ host/host.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
   ],
-  ['gateway/', `gateway/ channels/ ${FUNCTIONS} ${BASE}`],
+  ['gateway/', `gateway/ engine/ type:access/ channels/ ${FUNCTIONS} ${BASE}`],
+  ['engine/', `engine/ type:access/policy.ts ${FUNCTIONS} ${BASE}`],
+  ['access/', `access/ type:functions/registry.ts ${BASE}`],
   ['functions/', `functions/ ${BASE}`],
   ['channels/', `channels/ ${BASE}`],
   ['host/host.ts host/boot.ts host/pool.ts host/link.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
@@ -52,7 +54,7 @@ const LAYERS = [
   ['protocol/', 'protocol/ errors.ts limits.ts'],
   [
     'config.ts config-options.ts',
-    'config-options.ts type:gateway/options.ts gateway/options-schema.ts observe/ errors.ts limits.ts',
+    'config-options.ts type:access/options.ts access/options-schema.ts observe/ errors.ts limits.ts',
   ],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],

@@ -2,7 +2,7 @@
 // No token is printed or logged; what is said of a wrong one is where it was looked for.
 
 import type { ConfigSources, CredentialConfig, GatewayConfig } from '../config.ts';
-import type { GatewayOptions } from '../gateway/options.ts';
+import type { GatewayOptions } from '../access/options.ts';
 import { CannotStart } from './say.ts';
 import { readToken, requireToken } from './token.ts';
 

@@ -7,12 +7,12 @@ import type { FunctionCall } from '../functions/function.ts';
 import { functionNotFound } from '../functions/registry.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { BUSY_RETRY_MS, MAX_ORPHAN_CHARS, MAX_ORPHANS } from './bounds.ts';
-import { toErrorBody } from './error-body.ts';
+import { toErrorBody } from '../protocol/error-body.ts';
 import type { GatewayServices } from './gateway.ts';
 import type { InvokeFrame } from './reading.ts';
-import type { Remote } from './remote.ts';
+import type { Remote } from '../engine/remote.ts';
 import { asTooLarge } from './too-large.ts';
-import { unsupportedRefusal } from './unsupported.ts';
+import { unsupportedRefusal } from '../engine/unsupported.ts';
 import type { Wire } from './wire.ts';
 
 /** Whom an answer goes to: the ids as the remote gave them. */

@@ -14,16 +14,17 @@ import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Asked } from './asked.ts';
 import { HANDSHAKE_TIMEOUT_MS, MAX_COMPLAINTS, PING_INTERVAL_MS } from './bounds.ts';
-import { registerEngineFunctions } from './engine-functions.ts';
-import type { EngineParts } from './engine-functions.ts';
-import { toErrorBody } from './error-body.ts';
-import type { Policy, Remote } from './remote.ts';
+import { registerEngineFunctions } from '../engine/engine.ts';
+import type { EngineParts } from '../engine/engine.ts';
+import { toErrorBody } from '../protocol/error-body.ts';
+import type { Policy } from '../access/policy.ts';
+import type { Remote } from '../engine/remote.ts';
 import type { Ledger } from './served.ts';
 import { Session } from './session.ts';
 import type { DisconnectReason } from './session.ts';
 import { isTelemetry } from './telemetry.ts';
 import type { Telemetry } from './telemetry.ts';
-import { Triggers } from './triggers.ts';
+import { Triggers } from '../engine/triggers.ts';
 import { Wire } from './wire.ts';
 
 export interface GatewayParts {

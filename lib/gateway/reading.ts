@@ -7,8 +7,9 @@ import { QUOTE } from '../protocol/json-marks.ts';
 import { parseUntrusted, untrustedText } from '../protocol/json.ts';
 import { MemberReader, stringIn } from '../protocol/members.ts';
 import type { Payload } from '../protocol/payload.ts';
-import { MAX_BAGGAGE_CHARS, MAX_METADATA_BYTES, MAX_TRACEPARENT_CHARS } from './bounds.ts';
-import type { ErrorBody, TriggerFrame } from './frames.ts';
+import { MAX_BAGGAGE_CHARS } from '../engine/bounds.ts';
+import { MAX_METADATA_BYTES, MAX_TRACEPARENT_CHARS } from './bounds.ts';
+import type { ErrorBody, TriggerFrame } from '../protocol/remote-frames.ts';
 
 export interface InvokeFrame {
   readonly type: 'invokefunction';

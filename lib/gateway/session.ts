@@ -11,14 +11,15 @@ import type { Payload } from '../protocol/payload.ts';
 import type { PeerSummary, PeerView } from '../protocol/views.ts';
 import { AskedCalls } from './asked.ts';
 import { MAX_COMPLAINTS } from './bounds.ts';
-import type { OutgoingFrame } from './frames.ts';
-import { toErrorBody } from './error-body.ts';
+import type { OutgoingFrame } from '../protocol/remote-frames.ts';
+import { toErrorBody } from '../protocol/error-body.ts';
 import type { GatewayServices } from './gateway.ts';
 import { withCaller } from './identity.ts';
 import { FrameReader } from './reading.ts';
 import type { Address, IncomingFrame, ResultFrame } from './reading.ts';
 import { Registrations } from './registrations.ts';
-import type { Policy, Remote } from './remote.ts';
+import type { Policy } from '../access/policy.ts';
+import type { Remote, RemoteProfile } from '../engine/remote.ts';
 import { ServedCalls } from './served.ts';
 import { asTooLarge } from './too-large.ts';
 import type { Silence, Wire } from './wire.ts';
@@ -26,17 +27,6 @@ import type { Silence, Wire } from './wire.ts';
 /** Why a session ended; in its detail for as long as it is listed. */
 export type DisconnectReason =
   'closed' | 'lost' | 'payload_too_large' | 'protocol_error' | 'refused' | 'replaced' | 'shutdown' | Silence;
-
-/** What it says of itself, cleaned. */
-export interface RemoteProfile {
-  name: string | null;
-  description: string | null;
-  runtime: string | null;
-  version: string | null;
-  os: string | null;
-  pid: number | null;
-  isolation: string | null;
-}
 
 /** Frames of this size are opened in one go, by the reader that all sockets share. */
 const SHORT_FRAME_BYTES = 256 * 1_024;

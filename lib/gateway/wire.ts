@@ -6,7 +6,7 @@ import type { WebSocket } from 'ws';
 import { payloadTooLarge, surelyFits } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { CLOSE_GRACE_MS, MAX_SILENT_PINGS, MAX_UNSENT_BYTES, MAX_UNSENT_ERROR_BYTES } from './bounds.ts';
-import type { OutgoingFrame } from './frames.ts';
+import type { OutgoingFrame } from '../protocol/remote-frames.ts';
 
 /** What is called when the peer does not read or does not answer. */
 export type Silence = 'unresponsive' | 'slow_reader';

@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyReque
 import type { Channels } from '../channels/channels.ts';
 import { GreenroomError } from '../errors.ts';
 import { MAX_WORKER_ID_CHARS } from '../limits.ts';
-import type { GatewayOptions } from '../gateway/options.ts';
+import type { GatewayOptions } from '../access/options.ts';
 import type { Peers } from '../functions/peers.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { Logger } from '../observe/log.ts';

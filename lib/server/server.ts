@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
 import { GreenroomError } from '../errors.ts';
-import type { GatewayOptions } from '../gateway/options.ts';
+import type { GatewayOptions } from '../access/options.ts';
 import { silentLog } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { createAuthenticate } from './auth.ts';

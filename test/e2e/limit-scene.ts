@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import type { GatewayOptions } from '../../lib/gateway/options.ts';
+import type { GatewayOptions } from '../../lib/access/options.ts';
 import type { RawPeer } from '../gateway/raw-peer.ts';
 import { startScene } from './sdk.ts';
 import type { Scene, SdkWorker } from './sdk.ts';

@@ -4,7 +4,7 @@
 import type { TestContext } from 'node:test';
 import { WebSocket } from 'ws';
 import type { ClientOptions, RawData } from 'ws';
-import type { GatewayOptions } from '../../lib/gateway/options.ts';
+import type { GatewayOptions } from '../../lib/access/options.ts';
 import type { Limits } from '../../lib/limits.ts';
 import { startServer } from '../../lib/server/index.ts';
 import type { RunningServer } from '../../lib/server/index.ts';

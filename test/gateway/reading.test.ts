@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { MAX_BAGGAGE_CHARS, MAX_METADATA_BYTES, MAX_TRACEPARENT_CHARS } from '../../lib/gateway/bounds.ts';
+import { MAX_BAGGAGE_CHARS } from '../../lib/engine/bounds.ts';
+import { MAX_METADATA_BYTES, MAX_TRACEPARENT_CHARS } from '../../lib/gateway/bounds.ts';
 import { FrameReader } from '../../lib/gateway/reading.ts';
 import type { IncomingFrame } from '../../lib/gateway/reading.ts';
 import { INLINE_PARSE_BYTES, MAX_ERROR_CHARS, MAX_REGISTRATION_BYTES } from '../../lib/limits.ts';

@@ -99,10 +99,10 @@ describe('engine::log', () => {
   test('writes so many lines of one remote in a second, and then tells how many it dropped', async () => {
     let nowMs = 0;
     const { log, lines } = recordLog();
-    const { run } = logFunctions(log, () => nowMs)['engine::log::info'] as EngineFunction;
+    const info = logFunctions(log, () => nowMs)['engine::log::info'] as EngineFunction;
     const [noisy, quiet] = [fakeRemote('w1'), fakeRemote('w2')];
     const write = (session: FakeRemote) =>
-      run({ message: 'm' }, { session, policy: null, caller: { workerId: session.ownerId }, ...CALL });
+      info.run({ message: 'm' }, { session, policy: null, caller: { workerId: session.ownerId }, ...CALL });
     for (let n = 0; n < LOG_LINES_PER_SECOND + 3; n++) await write(noisy);
     await write(quiet);
     assert.equal(lines.length, LOG_LINES_PER_SECOND + 1);

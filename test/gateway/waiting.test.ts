@@ -176,7 +176,7 @@ describe('a session that waits for a hook', () => {
     peer.send({ type: 'registerfunction', id: 'f' });
     const { invocation_id } = await nextOf('hook');
     guard.send({ type: 'invocationresult', invocation_id, error: { code: 'no', message: 'no' } });
-    assert.equal((await peer.next(({ type }) => type === 'registrationrejected'))['code'], 'forbidden');
+    assert.equal((await peer.next(({ type }) => type === 'registrationrejected'))['code'], 'FORBIDDEN');
     const other = await connect();
     await other.serve('f', () => 1);
     assert.equal((await other.call('f')).result, 1);

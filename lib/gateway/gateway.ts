@@ -46,7 +46,6 @@ export interface GatewayParts {
 export interface GatewayServices extends GatewayParts {
   readonly triggers: Triggers;
   readonly ledger: Ledger;
-  readonly counts: { lateResults: number };
   isConnected(remote: Remote): boolean;
   reattach(session: Session, previousWorkerId: string, token: string | null): void;
   ended(session: Session, reason: DisconnectReason): void;
@@ -68,7 +67,6 @@ export class Gateway {
   /** Of sockets that only bring telemetry. */
   readonly #telemetryWires = new Set<Wire>();
   readonly #heartbeat: NodeJS.Timeout;
-  readonly counts = { lateResults: 0 };
   readonly #triggers: Triggers;
   /** Owns the runtime's own functions. */
   readonly #engine: FunctionOwner;
@@ -94,7 +92,6 @@ export class Gateway {
       triggers: this.#triggers,
       checkPayload: (bytes) => parts.checkPayload(bytes),
       ledger: { heldBytes: 0, maxTotalBytes: limits.maxTotalBytes },
-      counts: this.counts,
       isConnected: (remote) => this.#sessions.has(remote.ownerId),
       reattach: (session, previousWorkerId, token) => this.#reattach(session, previousWorkerId, token),
       ended: (session) => this.#ended(session),

@@ -213,7 +213,6 @@ export class Session implements Remote, Peer {
   #takeResult({ invocationId, result, error }: ResultFrame): void | Promise<void> {
     if (!this.#served.has(invocationId)) {
       this.#lateResults++;
-      this.#services.counts.lateResults++;
       return;
     }
     if (error !== null) {
@@ -340,8 +339,9 @@ export class Session implements Remote, Peer {
 
   view(): PeerView {
     const { description, os, pid, isolation } = this.profile;
-    const refused = this.#registrations.refused;
-    return { ...this.summary(), description, os, pid, isolation, address: this.address, refused };
+    const { refused } = this.#registrations;
+    const lateResults = this.#lateResults;
+    return { ...this.summary(), description, os, pid, isolation, address: this.address, lateResults, refused };
   }
 }
 

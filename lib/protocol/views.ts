@@ -89,6 +89,8 @@ export interface PeerView extends PeerSummary {
   isolation: string | null;
   /** Where its socket comes from. */
   address: string | null;
+  /** Answers of it that nobody waited for: late, given twice, or never asked for. */
+  lateResults: number;
   /** Registrations that were refused, the newest last. */
   refused: { functionId: string; code: string }[];
 }

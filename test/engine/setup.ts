@@ -100,6 +100,7 @@ function viewOf(remote: FakeRemote, functions: Functions, given: Partial<PeerVie
     os: 'linux',
     pid: 7,
     isolation: null,
+    lateResults: 0,
     address: '127.0.0.1',
     refused: [],
     ...given,

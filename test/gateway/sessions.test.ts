@@ -129,6 +129,7 @@ describe('results', () => {
     await callee.fence();
     await caller.fence();
     assert.deepEqual(caller.frames, []);
+    assert.equal(runtime.peers.view(callee.workerId)?.lateResults, 2);
     await callee.end();
     const gone = await eventually(() => log.find(({ fields }) => fields['late_results'] !== undefined));
     assert.equal(gone.fields['late_results'], 2);

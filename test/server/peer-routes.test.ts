@@ -74,6 +74,7 @@ test('a remote has a view of its own, also when it has gone', async (t) => {
       os: 'linux',
       pid: 7,
       isolation: null,
+      late_results: 0,
       refused: [],
       address: '127.0.0.1',
     },

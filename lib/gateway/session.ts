@@ -26,7 +26,7 @@ import type { Silence, Wire } from './wire.ts';
 
 /** Why a session ended; in its detail for as long as it is listed. */
 export type DisconnectReason =
-  'closed' | 'lost' | 'payload_too_large' | 'protocol_error' | 'refused' | 'replaced' | 'shutdown' | Silence;
+  'closed' | 'lost' | 'payload_too_large' | 'protocol_error' | 'replaced' | 'shutdown' | Silence;
 
 /** Frames of this size are opened in one go, by the reader that all sockets share. */
 const SHORT_FRAME_BYTES = 256 * 1_024;

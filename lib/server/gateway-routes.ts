@@ -47,7 +47,8 @@ export async function registerGateway(
 ): Promise<void> {
   if (app.hasDecorator('websocketServer')) {
     throw GreenroomError.of('invalid_option', {
-      message: '`gateway` needs the upgrades of its app: register it where @fastify/websocket is not, or use startServer.',
+      message:
+        '`gateway` needs the upgrades of its app: register it where @fastify/websocket is not, or use startServer.',
     });
   }
   const { supervisor, functions, peers, channels, log } = edge;

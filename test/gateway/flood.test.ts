@@ -152,7 +152,8 @@ describe('registrations', () => {
     peer.send({ type: 'registerfunction', id: 'constructor' });
     await peer.fence();
     assert.equal(peer.frames.length, ids.length + 6 + 3);
-    for (const { type, code } of peer.frames) assert.match(`${type} ${String(code)}`, /^registrationrejected (INVALID_ARGUMENTS|invalid_json)/);
+    for (const { type, code } of peer.frames)
+      assert.match(`${type} ${String(code)}`, /^registrationrejected (INVALID_ARGUMENTS|invalid_json)/);
     assert.deepEqual(
       [...runtime.functions.values()].flatMap(({ functionId, owner }) => (owner.origin === 'remote' ? functionId : [])),
       ['__proto__', 'constructor'],

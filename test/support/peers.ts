@@ -17,7 +17,15 @@ const SUMMARY: Omit<PeerSummary, 'workerId'> = {
   inFlight: 0,
   disconnectReason: null,
 };
-const DETAILS = { description: 'A remote.', os: 'linux', pid: 7, isolation: null, address: '127.0.0.1', lateResults: 0, refused: [] };
+const DETAILS = {
+  description: 'A remote.',
+  os: 'linux',
+  pid: 7,
+  isolation: null,
+  address: '127.0.0.1',
+  lateResults: 0,
+  refused: [],
+};
 
 export function peerOf(workerId: string, given: Partial<PeerSummary> = {}): Peer & { leave(reason: string): void } {
   let summary: PeerSummary = { ...SUMMARY, workerId, ...given };

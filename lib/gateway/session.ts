@@ -332,7 +332,8 @@ export class Session implements Remote, Peer {
       runtime,
       version,
       connectedAt: this.#connectedAt,
-      inFlight: this.#served.size + this.asked.size,
+      // What it had asked goes on, but it waits for nothing any more.
+      inFlight: this.isEnded ? 0 : this.#served.size + this.asked.size,
       disconnectReason: this.#ended,
     };
   }

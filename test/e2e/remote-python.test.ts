@@ -11,7 +11,8 @@ import { codeOf, eventually, temporaryFolder } from '../support/start-runtime.ts
 import { startCable, startScene } from './sdk.ts';
 
 const WORKER = fileURLToPath(new URL('../../../docs/examples/worker.py', import.meta.url)); // this file runs from dist/test/e2e
-const hasPython = spawnSync('python3', ['-c', 'import websockets'], { timeout: 20_000 }).status === 0;
+const hasPython =
+  spawnSync('python3', ['-c', 'from websockets.asyncio.client import connect'], { timeout: 20_000 }).status === 0;
 
 test(
   'a worker in Python serves, fails, takes large calls, and comes back',

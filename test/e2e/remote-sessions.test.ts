@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { registerWorker } from 'iii-sdk';
 import { EngineFunctions } from 'iii-sdk/engine';
 import { WebSocket } from 'ws';
 import { connectRemote } from '../../lib/remote/index.ts';
+import { startServer } from '../../lib/server/index.ts';
 import { Cli, started } from '../cli/harness.ts';
+import { TOKEN } from '../server/support.ts';
 import { codeOf, eventually } from '../support/start-runtime.ts';
 import { addressOf, gated, startCable, startScene } from './sdk.ts';
 import type { Scene } from './sdk.ts';
@@ -233,14 +234,14 @@ describe('the end of a worker', () => {
 
   test('comes with that of the server, which closes with 1001; the worker is back when another one listens', async (t) => {
     const scene = await startScene(t);
-    const peer = await scene.connect();
-    const sdk = registerWorker(scene.address, {
-      headers: { authorization: 'Bearer any' },
-      otel: { enabled: false },
-      enableMetricsReporting: false,
-    });
-    t.after(() => sdk.shutdown());
+    const [peer, worker] = [await scene.connect(), await scene.worker('back')];
+    worker.sdk.registerFunction('back::echo', async (data: unknown) => data);
+    await worker.settled();
     await scene.server.close();
     assert.deepEqual(await peer.closed, { code: 1001, reason: 'shutdown' });
+    const { runtime, port } = scene;
+    const again = await startServer({ runtime, token: TOKEN, port, gateway: {} });
+    t.after(() => again.close());
+    assert.equal(await eventually(async () => (await codeOf(runtime.invoke('back::echo', 7))) === 7), true);
   });
 });

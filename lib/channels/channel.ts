@@ -8,7 +8,14 @@ import { payloadTooLarge } from '../protocol/payload.ts';
 import type { CloseReason, CountingWriteEnd, Message, ReadEnd } from './end.ts';
 import type { ChannelDirection } from '../protocol/channel-ref.ts';
 
+/** What all channels hold together. */
+export interface Held {
+  bytes: number;
+  readonly maxBytes: number;
+}
+
 export interface ChannelSettings {
+  readonly held: Held;
   readonly maxMessages: number;
   readonly maxMessageBytes: number;
   /** Monotonic, in ms. */
@@ -94,7 +101,10 @@ export class Channel {
   // --- the writer ---
 
   get hasRoom(): boolean {
-    return this.#queue.length < this.#settings.maxMessages && this.#queuedBytes < CHANNEL_BUFFER_BYTES;
+    // An empty one takes a message, whatever the others hold: each gets on.
+    if (this.#queue.length === 0) return true;
+    const { maxMessages, held } = this.#settings;
+    return this.#queue.length < maxMessages && this.#queuedBytes < CHANNEL_BUFFER_BYTES && held.bytes < held.maxBytes;
   }
 
   write(message: Message): boolean {
@@ -104,7 +114,7 @@ export class Channel {
     if (this.#isEnded) throw GreenroomError.of('channel_closed', { message: 'The writer has ended the channel.' });
     if (byteLength > maxMessageBytes) throw payloadTooLarge(byteLength, maxMessageBytes, 'channel');
     this.#queue.push(message);
-    this.#queuedBytes += byteLength;
+    this.#hold(byteLength);
     this.written.bytes += byteLength;
     this.written.messages++;
     this.#moved();
@@ -146,12 +156,12 @@ export class Channel {
   read(): Message | null {
     const message = this.#queue.shift();
     if (message === undefined) return null;
-    this.#queuedBytes -= message.bytes.byteLength;
+    this.#hold(-message.bytes.byteLength);
     this.#moved();
     // At half, so that reader and writer do not take turns with every message.
     const { maxMessages } = this.#settings;
     const isHalf = 2 * this.#queue.length <= maxMessages && 2 * this.#queuedBytes <= CHANNEL_BUFFER_BYTES;
-    if (this.#isWriterWaiting && isHalf) {
+    if (this.#isWriterWaiting && isHalf && this.hasRoom) {
       this.#isWriterWaiting = false;
       this.toWriter.ring();
     }
@@ -174,7 +184,12 @@ export class Channel {
 
   #drop(): void {
     this.#queue = [];
-    this.#queuedBytes = 0;
+    this.#hold(-this.#queuedBytes);
+  }
+
+  #hold(bytes: number): void {
+    this.#queuedBytes += bytes;
+    this.#settings.held.bytes += bytes;
   }
 
   #finish(): void {

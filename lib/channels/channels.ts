@@ -8,6 +8,7 @@ import { CHANNEL_MESSAGES, MAX_CHANNEL_MESSAGES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { EXPIRE_EVERY_MS } from './bounds.ts';
 import { Channel } from './channel.ts';
+import type { Held } from './channel.ts';
 import type { CountingWriteEnd, ReadEnd } from './end.ts';
 import type { ChannelOptions, ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 
@@ -22,6 +23,7 @@ interface Entry {
 export class Channels {
   readonly #limits: Limits;
   readonly #now: () => number;
+  readonly #held: Held;
   readonly #entries = new Map<string, Entry>();
   readonly #owned = new Map<ChannelOwner, Set<Channel>>();
   /** Runs while there are channels. */
@@ -32,6 +34,7 @@ export class Channels {
   constructor(limits: Limits, now: () => number = () => performance.now()) {
     this.#limits = limits;
     this.#now = now;
+    this.#held = { bytes: 0, maxBytes: limits.maxTotalBytes };
   }
 
   /** Channels that are not over. */
@@ -56,6 +59,7 @@ export class Channels {
       maxMessages: Math.min(Math.max(Math.trunc(bufferMessages), 1), MAX_CHANNEL_MESSAGES),
       maxMessageBytes,
       now: this.#now,
+      held: this.#held,
       onOver: () => this.#forget(channelId, channel, owner),
     });
     this.#entries.set(channelId, { channel, accessKey: Buffer.from(accessKey) });

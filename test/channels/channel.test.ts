@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Channel } from '../../lib/channels/channel.ts';
+import type { Held } from '../../lib/channels/channel.ts';
 import type { CountingWriteEnd, Message, ReadEnd } from '../../lib/channels/end.ts';
 import { CHANNEL_BUFFER_BYTES } from '../../lib/limits.ts';
 
@@ -15,9 +16,11 @@ interface Scene {
   over: () => number;
 }
 
-function open(maxMessages = 64, maxMessageBytes = 4 * CHANNEL_BUFFER_BYTES): Scene {
+const ALONE: Held = { bytes: 0, maxBytes: Infinity };
+
+function open(maxMessages = 64, maxMessageBytes = 4 * CHANNEL_BUFFER_BYTES, held = ALONE): Scene {
   let over = 0;
-  const channel = new Channel({ maxMessages, maxMessageBytes, now: () => 0, onOver: () => over++ });
+  const channel = new Channel({ maxMessages, maxMessageBytes, now: () => 0, held, onOver: () => over++ });
   const told = { writer: 0, reader: 0 };
   const writer = channel.takeWriter();
   const reader = channel.takeReader();
@@ -91,7 +94,13 @@ describe('a channel', () => {
   });
 
   test('tells a listener of what came before it listened', async () => {
-    const channel = new Channel({ maxMessages: 1, maxMessageBytes: 1, now: () => 0, onOver: () => undefined });
+    const channel = new Channel({
+      maxMessages: 1,
+      maxMessageBytes: 1,
+      now: () => 0,
+      held: ALONE,
+      onOver: () => undefined,
+    });
     channel.takeWriter().write(text('x'));
     await turn();
     let told = 0;
@@ -145,7 +154,13 @@ describe('the end of a channel', () => {
 
   test('waits for a writer that has yet to learn that its reader has left', () => {
     let over = 0;
-    const channel = new Channel({ maxMessages: 1, maxMessageBytes: 1, now: () => 0, onOver: () => over++ });
+    const channel = new Channel({
+      maxMessages: 1,
+      maxMessageBytes: 1,
+      now: () => 0,
+      held: ALONE,
+      onOver: () => over++,
+    });
     channel.takeReader().close();
     assert.equal(over, 0);
     const writer = channel.takeWriter();
@@ -181,5 +196,19 @@ describe('the end of a channel', () => {
     writer.abort();
     channel.close('idle');
     assert.deepEqual([over(), writer.failure, reader.failure], [1, null, null]);
+  });
+
+  test('has no room beyond its first message while all together hold too much, and goes on as it is read', async () => {
+    const held: Held = { bytes: 0, maxBytes: 10 };
+    const [one, other] = [open(64, 100, held), open(64, 100, held)];
+    assert.equal(one.writer.write(binary(10)), false);
+    assert.equal(other.writer.hasRoom, true);
+    assert.equal(other.writer.write(binary(10)), false);
+    assert.equal(held.bytes, 20);
+    other.reader.read();
+    await turn();
+    assert.deepEqual([other.told.writer, other.writer.hasRoom], [1, true]);
+    one.channel.close('idle');
+    assert.equal(held.bytes, 0);
   });
 });

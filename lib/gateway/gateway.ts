@@ -3,8 +3,9 @@
 
 import { timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { WebSocket } from 'ws';
-import { GreenroomError } from '../errors.ts';
+import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { FunctionOwner } from '../functions/function.ts';
 import type { Peers } from '../functions/peers.ts';
 import type { Functions } from '../functions/registry.ts';
@@ -13,7 +14,7 @@ import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Asked } from './asked.ts';
-import { HANDSHAKE_TIMEOUT_MS, MAX_COMPLAINTS, PING_INTERVAL_MS } from './bounds.ts';
+import { HANDSHAKE_TIMEOUT_MS, MAX_COMPLAINTS, PING_INTERVAL_MS, REFUSAL_LOG_MS } from './bounds.ts';
 import { registerEngineFunctions } from '../engine/engine.ts';
 import type { EngineParts } from '../engine/engine.ts';
 import { toErrorBody } from '../protocol/error-body.ts';
@@ -71,6 +72,9 @@ export class Gateway {
   /** Owns the runtime's own functions. */
   readonly #engine: FunctionOwner;
   #isClosed = false;
+  /** Peers that were not let in after their upgrade, and when that was last logged. */
+  #refused = 0;
+  #refusedAtMs = -Infinity;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -131,8 +135,22 @@ export class Gateway {
         socket.resume();
         for (const data of early) session?.receive(data);
       },
-      (thrown: unknown) => refuse(wire, unauthorized(thrown), POLICY_VIOLATION),
+      (thrown: unknown) => {
+        this.#logRefusal(wire, thrown);
+        refuse(wire, unauthorized(thrown), POLICY_VIOLATION);
+      },
     );
+  }
+
+  /** One line in a second, with how many there were: clients that are refused try again for ever. */
+  #logRefusal({ remoteAddress: address }: Wire, thrown: unknown): void {
+    this.#refused++;
+    const nowMs = performance.now();
+    if (nowMs - this.#refusedAtMs < REFUSAL_LOG_MS) return;
+    this.#refusedAtMs = nowMs;
+    const { cause } = thrown as { cause?: unknown };
+    const code = cause instanceof GreenroomError ? cause.code : asGreenroomError(thrown).code;
+    this.#parts.log.warn({ address, code, refused: this.#refused }, 'a remote was not let in');
   }
 
   /** Whether a remote is connected from there. */

@@ -70,14 +70,16 @@ describe('a socket that waits for its auth function', () => {
   ];
 
   for (const [what, answer] of answers) {
-    test(`is refused when that ${what}, and learns nothing of why`, async (t) => {
-      const { guard, knock, nextOf } = await start(t);
+    test(`is refused when that ${what}, and learns nothing of why; the log does`, async (t) => {
+      const { guard, knock, nextOf, log } = await start(t);
       const peer = knock();
       answer(guard, await nextOf('door'));
       const { error } = await peer.next(({ type }) => type === 'error');
       assert.equal(error?.code, 'AUTH_ERROR');
       assert.ok(!JSON.stringify(error).includes('secret'));
       assert.equal((await peer.closed).code, 1008);
+      const [line] = log.filter(({ message }) => message === 'a remote was not let in');
+      assert.deepEqual([typeof line?.fields['code'], line?.fields['refused']], ['string', 1]);
     });
   }
 

@@ -3,7 +3,10 @@
 //   createRuntime ─▶ Runtime ─▶ WorkerHandle          what a Backend uses
 //        runtime.ts  the composition root             supervisor/  owns workers' lives
 //        host/       threads and the wire to them     protocol/    what crosses a wire
+//        functions/  who serves which `ns::name`      channels/    streams of any size
 //        store/      what outlives a host             server/      REST ("greenroom/server"), not loaded here
+//   Behind the server, and only when it is on: gateway/ remotes over WebSocket, access/ what each may do, engine/ what the
+//   runtime itself serves to them. remote/ ("greenroom/remote") is the far end of that wire, client/ that of REST.
 
 export { createRuntime } from './runtime.ts';
 export type { RuntimeChannel } from './channels/open.ts';

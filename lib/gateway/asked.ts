@@ -8,7 +8,7 @@ import { functionNotFound } from '../functions/registry.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { BUSY_RETRY_MS, MAX_ORPHAN_CHARS, MAX_ORPHANS } from './bounds.ts';
 import { toErrorBody } from '../protocol/error-body.ts';
-import type { GatewayServices } from './gateway.ts';
+import type { GatewayServices } from './services.ts';
 import type { InvokeFrame } from './reading.ts';
 import type { Remote } from '../engine/remote.ts';
 import { asTooLarge } from './too-large.ts';

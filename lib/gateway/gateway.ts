@@ -7,51 +7,19 @@ import { performance } from 'node:perf_hooks';
 import type { WebSocket } from 'ws';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { FunctionOwner } from '../functions/function.ts';
-import type { Peers } from '../functions/peers.ts';
-import type { Functions } from '../functions/registry.ts';
 import { LOST_PEERS_KEPT } from '../limits.ts';
-import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
-import type { Logger } from '../observe/log.ts';
 import type { Asked } from './asked.ts';
 import { HANDSHAKE_TIMEOUT_MS, MAX_COMPLAINTS, PING_INTERVAL_MS, REFUSAL_LOG_MS } from './bounds.ts';
 import { registerEngineFunctions } from '../engine/engine.ts';
-import type { EngineParts } from '../engine/engine.ts';
 import { toErrorBody } from '../protocol/error-body.ts';
 import type { Policy } from '../access/policy.ts';
-import type { Remote } from '../engine/remote.ts';
-import type { Ledger } from './served.ts';
+import type { DisconnectReason, GatewayParts, GatewayServices } from './services.ts';
 import { Session } from './session.ts';
-import type { DisconnectReason } from './session.ts';
 import { isTelemetry } from './telemetry.ts';
-import type { Telemetry } from './telemetry.ts';
+import type { Remote } from '../engine/remote.ts';
 import { Triggers } from '../engine/triggers.ts';
 import { Wire } from './wire.ts';
-
-export interface GatewayParts {
-  readonly limits: Limits;
-  readonly log: Logger;
-  readonly functions: Functions;
-  readonly peers: Peers;
-  /** Of the runtime. */
-  readonly version: string;
-  /** Checks large, untrusted JSON off the main thread. Rejects with `invalid_json` or `runtime_overloaded`. */
-  checkPayload(bytes: Uint8Array): void | Promise<void>;
-  readonly createChannel: EngineParts['createChannel'];
-  /** Ends the channels of a session that has ended. */
-  closeChannels(ownerId: string): void;
-  readonly telemetry: Telemetry;
-}
-
-/** What sessions need of what is around them. */
-export interface GatewayServices extends GatewayParts {
-  readonly triggers: Triggers;
-  readonly ledger: Ledger;
-  isConnected(remote: Remote): boolean;
-  reattach(session: Session, previousWorkerId: string, token: string | null): void;
-  ended(session: Session, reason: DisconnectReason): void;
-  reportInternal(error: GreenroomError): void;
-}
 
 /** A session that has gone and may be succeeded: its token, and the calls that nobody has answered to it. */
 interface Lost {
@@ -97,8 +65,8 @@ export class Gateway {
       checkPayload: (bytes) => parts.checkPayload(bytes),
       ledger: { heldBytes: 0, maxTotalBytes: limits.maxTotalBytes },
       isConnected: (remote) => this.#sessions.has(remote.ownerId),
-      reattach: (session, previousWorkerId, token) => this.#reattach(session, previousWorkerId, token),
-      ended: (session) => this.#ended(session),
+      reattach: (remote, previousWorkerId, token) => this.#reattach(remote, previousWorkerId, token),
+      ended: ({ ownerId }) => this.#ended(ownerId),
       reportInternal: (error) => log.error(describeError(error.cause ?? error), 'a call failed'),
     };
     this.#heartbeat = setInterval(() => {
@@ -224,21 +192,23 @@ export class Gateway {
   }
 
   /** The one that had the token first: it is ended, everything of it is cleaned up, and only then the replay of its successor is read. */
-  #reattach(session: Session, previousWorkerId: string, token: string | null): void {
+  #reattach(remote: Remote, previousWorkerId: string, token: string | null): void {
     const previous = this.#sessions.get(previousWorkerId);
-    if (previous !== undefined && previous !== session && isSame(previous.reattachToken, token))
+    if (previous !== undefined && previous !== remote && isSame(previous.reattachToken, token))
       previous.end('replaced');
     const lost = this.#lost.get(previousWorkerId);
     if (lost === undefined || !isSame(lost.token, token)) return;
     this.#lost.delete(previousWorkerId);
     const error = toErrorBody(GreenroomError.of('invocation_stopped', { message: 'Invocation stopped' }));
     for (const { invocationId, functionId } of lost.orphans) {
-      session.send({ type: 'invocationresult', invocation_id: invocationId ?? '', function_id: functionId, error });
+      remote.send({ type: 'invocationresult', invocation_id: invocationId ?? '', function_id: functionId, error });
     }
   }
 
   /** The last step of a session's end. */
-  #ended(session: Session): void {
+  #ended(workerId: string): void {
+    const session = this.#sessions.get(workerId);
+    if (session === undefined) return;
     this.#lost.set(session.ownerId, { token: session.reattachToken, orphans: session.asked.orphans() });
     const [oldest] = this.#lost.keys();
     if (this.#lost.size > LOST_PEERS_KEPT && oldest !== undefined) this.#lost.delete(oldest);

@@ -5,7 +5,7 @@ import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { MAX_FUNCTION_ID_CHARS } from '../limits.ts';
 import { MAX_REGISTERED_BYTES } from './bounds.ts';
 import { toErrorBody } from '../protocol/error-body.ts';
-import type { GatewayServices } from './gateway.ts';
+import type { GatewayServices } from './services.ts';
 import type { RegisterFrame } from './reading.ts';
 import type { Remote } from '../engine/remote.ts';
 

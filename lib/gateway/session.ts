@@ -13,7 +13,7 @@ import { AskedCalls } from './asked.ts';
 import { MAX_COMPLAINTS } from './bounds.ts';
 import type { OutgoingFrame } from '../protocol/remote-frames.ts';
 import { toErrorBody } from '../protocol/error-body.ts';
-import type { GatewayServices } from './gateway.ts';
+import type { DisconnectReason, GatewayServices } from './services.ts';
 import { withCaller } from './identity.ts';
 import { FrameReader } from './reading.ts';
 import type { Address, IncomingFrame, ResultFrame } from './reading.ts';
@@ -22,11 +22,7 @@ import type { Policy } from '../access/policy.ts';
 import type { Remote, RemoteProfile } from '../engine/remote.ts';
 import { ServedCalls } from './served.ts';
 import { asTooLarge } from './too-large.ts';
-import type { Silence, Wire } from './wire.ts';
-
-/** Why a session ended; in its detail for as long as it is listed. */
-export type DisconnectReason =
-  'closed' | 'lost' | 'payload_too_large' | 'protocol_error' | 'replaced' | 'shutdown' | Silence;
+import type { Wire } from './wire.ts';
 
 /** Frames of this size are opened in one go, by the reader that all sockets share. */
 const SHORT_FRAME_BYTES = 256 * 1_024;
@@ -297,7 +293,7 @@ export class Session implements Remote, Peer {
     this.#services.functions.releaseAll(this);
     const error = reason === 'payload_too_large' ? TOO_LARGE_SESSION() : stopped();
     this.#served.failAll(error);
-    this.#services.ended(this, reason);
+    this.#services.ended(this);
     this.#services.log[reason === 'payload_too_large' ? 'warn' : 'info'](
       {
         ...this.#traits(),

@@ -105,7 +105,8 @@ test('an idempotency key makes one input of two sends', async (t) => {
 
 test('an ask whose time is up names its input, which runs on and can be cancelled', async (t) => {
   const worker = await (await startAll(t)).create<typeof digest>({ kind: 'digest' });
-  const error: unknown = await worker.ask(ENDLESS, { timeoutMs: 100 }).catch((thrown: unknown) => thrown);
+  // Long enough for the receipt to come back on a busy machine: without it there is no id to name.
+  const error: unknown = await worker.ask(ENDLESS, { timeoutMs: 2_000 }).catch((thrown: unknown) => thrown);
   assert.ok(error instanceof GreenroomError && error.code === 'timeout');
   const inputId = String(error.details?.['input_id']);
   assert.equal((await worker.input(inputId)).status, 'running');

@@ -20,7 +20,7 @@ export class ActorChannels {
   }
 
   create(workerId: string, options: ChannelOptions): ChannelRefs {
-    return this.#channels.create(ownerOf(workerId), options);
+    return this.#channels.create(workerId, options);
   }
 
   /** Hands back what the worker calls the end by. Throws `invalid_request`, `channel_not_found` or `channel_taken`. */
@@ -63,7 +63,7 @@ export class ActorChannels {
     const ends = this.#held.get(workerId);
     this.#held.delete(workerId);
     for (const held of ends?.values() ?? []) held.release(false);
-    this.#channels.closeOwned(ownerOf(workerId));
+    this.#channels.closeOwned(workerId);
   }
 
   #require(workerId: string, handle: number): HeldReader | HeldWriter {
@@ -172,11 +172,6 @@ class HeldWriter {
       return this.#end.hasRoom || undefined;
     });
   }
-}
-
-/** Unlike any session's, whatever a worker is called. */
-function ownerOf(workerId: string): string {
-  return `actor:${workerId}`;
 }
 
 function isReader(ref: ChannelRef): ref is ChannelRef<'read'> {

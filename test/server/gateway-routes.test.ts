@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import websocket from '@fastify/websocket';
 import Fastify from 'fastify';
 import { WebSocket } from 'ws';
-import { greenroomRoutes } from '../../lib/server/index.ts';
-import { codeOf } from '../support/start-runtime.ts';
+import { greenroomRoutes, startServer } from '../../lib/server/index.ts';
+import { codeOf, eventually, startRuntime as startWithFixtures } from '../support/start-runtime.ts';
 import { startRuntime } from './support.ts';
 
 test('remotes connect under the prefix of the app, and whom the Backend does not know gets a 401', async (t) => {
@@ -51,4 +51,15 @@ test('without the gateway an upgrade is answered like the request that it also i
   const [, response] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }];
   assert.equal(response.statusCode, 404);
   socket.on('error', () => undefined).terminate();
+});
+
+test('a channel that an actor has made through the protocol’s function ends with its worker', async (t) => {
+  const runtime = await startWithFixtures(t);
+  const server = await startServer({ runtime, token: 'secret', gateway: {} });
+  t.after(() => server.close());
+  const worker = await runtime.create({ kind: 'context', workerId: 'maker' });
+  await worker.ask({ do: 'invoke', name: 'engine::channels::create' });
+  assert.equal(runtime.channels.size, 1);
+  await worker.stop();
+  await eventually(() => runtime.channels.size === 0);
 });

@@ -7,10 +7,12 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 type Upgraded = Socket & { _httpMessage?: ServerResponse | null };
+type Asking = Server & { shouldUpgradeCallback?: (request: IncomingMessage) => boolean };
 
 /** Tells, as `upgrade`, of the requests for a WebSocket at the path and below it; all others are answered as if they had not asked. */
 export function selectUpgrades(server: Server, path: string): Server {
   const selected = new EventEmitter();
+  keepBodies(server);
   const take = (request: IncomingMessage, socket: Upgraded, head: Buffer): void => {
     const isForGateway = isWebSocket(request) && isBelow(request.url ?? '', path);
     // Somebody else in the app may wait for it.
@@ -32,15 +34,26 @@ export function endRequest(socket: Socket): void {
   (socket as Upgraded)._httpMessage?.detachSocket(socket);
 }
 
+/**
+ * Newer Nodes ask before they take a request apart, and Node 26 keeps the body to itself when they do: one with a body, which is never
+ * for the gateway, stays whole. Without a body the requests behind it would wait for ever there (seen with 24 and 26), so those are put back.
+ */
+function keepBodies(server: Asking): void {
+  const before = server.shouldUpgradeCallback;
+  if (before === undefined) return;
+  server.shouldUpgradeCallback = (request) =>
+    hasBody(request) && server.listenerCount('upgrade') === 1 ? false : before.call(server, request);
+}
+
 /** HTTP/1.0 has no upgrades, and what follows one with a body is not a frame. */
-function isWebSocket({ method, httpVersion, headers }: IncomingMessage): boolean {
-  return (
-    method === 'GET' &&
-    httpVersion === '1.1' &&
-    headers.upgrade?.toLowerCase() === 'websocket' &&
-    headers['transfer-encoding'] === undefined &&
-    Number(headers['content-length'] ?? 0) === 0
-  );
+function isWebSocket(request: IncomingMessage): boolean {
+  const { method, httpVersion, headers } = request;
+  const isAskedFor = headers.upgrade?.toLowerCase() === 'websocket';
+  return method === 'GET' && httpVersion === '1.1' && isAskedFor && !hasBody(request);
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
 }
 
 function isBelow(url: string, path: string): boolean {

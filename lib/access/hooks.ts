@@ -7,7 +7,7 @@ import { GreenroomError } from '../errors.ts';
 import type { Functions } from '../functions/registry.ts';
 import { MAX_FUNCTION_ID_CHARS, MAX_REGISTRATION_BYTES } from '../limits.ts';
 import { parseUntrusted } from '../protocol/json.ts';
-import { encode, payloadBytes } from '../protocol/payload.ts';
+import { encode, isObject, payloadBytes } from '../protocol/payload.ts';
 import { isPrefix } from './options-schema.ts';
 import type { Registration } from './policy.ts';
 
@@ -164,8 +164,4 @@ function accept<S extends v.GenericSchema>(schema: S, answer: unknown): v.InferO
   throw GreenroomError.of('invalid_output', {
     message: `The answer is not valid${path === '' ? '' : ` at ${path.slice(0, MAX_FUNCTION_ID_CHARS)}`}.`,
   });
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

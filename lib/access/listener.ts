@@ -20,9 +20,8 @@ export interface Listener {
   readonly exposes: Filter | null;
 }
 
-/** By name; asked for a name that came in a path, a Map finds nothing but listeners. */
-export function compileListeners(given: Readonly<Record<string, ListenerOptions>> = {}): ReadonlyMap<string, Listener> {
-  return new Map(Object.entries(given).map(([name, options]) => [name, compileListener(name, options)]));
+export function compileListeners(given: Readonly<Record<string, ListenerOptions>> = {}): Listener[] {
+  return Object.entries(given).map(([name, options]) => compileListener(name, options));
 }
 
 function compileListener(name: string, options: ListenerOptions): Listener {

@@ -6,6 +6,7 @@ import { GreenroomError } from '../errors.ts';
 import { MAX_FUNCTION_ID_CHARS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { isToken, MAX_TOKEN_BYTES } from '../protocol/bearer.ts';
+import { isObject } from '../protocol/payload.ts';
 import type { CredentialRights, GatewayOptions } from './options.ts';
 import { MAX_PATTERN_CHARS } from './patterns.ts';
 
@@ -47,10 +48,7 @@ const listOf = <S extends v.GenericSchema>(item: S, what: string) =>
     v.array(item, `must be a list of ${what}`),
     v.maxLength(MAX_ENTRIES, `must be a list of at most ${MAX_ENTRIES} ${what}`),
   );
-const object = v.custom<Record<string, unknown>>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  'must be an object',
-);
+const object = v.custom<Record<string, unknown>>(isObject, 'must be an object');
 /** A strictObject takes an array for an object; this does not. */
 const strict = <E extends v.ObjectEntries>(entries: E) => v.pipe(object, v.strictObject(entries));
 const keyed = (least: number) =>

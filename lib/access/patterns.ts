@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { MAX_FUNCTION_ID_CHARS } from '../limits.ts';
+import { isObject } from '../protocol/payload.ts';
 
 /** Characters of a pattern: those of the longest id. */
 export const MAX_PATTERN_CHARS = MAX_FUNCTION_ID_CHARS;
@@ -73,8 +74,4 @@ function metadataFilter(expected: Readonly<Record<string, unknown>>): Filter {
 /** What stands in `match("…")`; null if it is no match. */
 function patternOf(source: string): string | null {
   return MATCH.exec(source)?.[2] ?? null;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

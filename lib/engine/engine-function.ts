@@ -3,12 +3,11 @@
 import * as v from 'valibot';
 import { GreenroomError } from '../errors.ts';
 import type { FunctionCall } from '../functions/function.ts';
-import { encode, payloadBytes } from '../protocol/payload.ts';
+import { encode, invocationTooLarge, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { requireValid } from '../protocol/issues.ts';
 import type { Policy } from '../access/policy.ts';
-import type { Remote } from './remote.ts';
-import type { RemoteProfile } from './remote.ts';
+import type { Remote, RemoteProfile } from './remote.ts';
 
 /** Characters of what was asked for that a message repeats. */
 const MAX_SHOWN_CHARS = 300;
@@ -71,16 +70,10 @@ export function listing(name: string, items: Iterable<unknown>, limitBytes: numb
   for (const item of items) {
     const part = encode(item);
     bytes += payloadBytes(part) + 1;
-    if (bytes > limitBytes) throw tooLarge(bytes, limitBytes);
+    if (bytes > limitBytes) throw invocationTooLarge(bytes, limitBytes);
     parts.push(part);
   }
   return new Encoded(`{${JSON.stringify(name)}:[${parts.join(',')}]}`);
-}
-
-export function tooLarge(bytes: number, limitBytes: number): GreenroomError {
-  return GreenroomError.of('invocation_failed_payload_too_large', {
-    details: { payload_bytes: bytes, limit_bytes: limitBytes },
-  });
 }
 
 function notAnObject(): GreenroomError {

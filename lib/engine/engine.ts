@@ -6,11 +6,11 @@ import { GreenroomError } from '../errors.ts';
 import type { FunctionCall, FunctionOwner, RegisteredFunction } from '../functions/function.ts';
 import { CHANNEL_MESSAGES, MAX_CHANNEL_MESSAGES } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
-import { decode, payloadBytes } from '../protocol/payload.ts';
+import { decode, invocationTooLarge, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { MAX_ENGINE_PAYLOAD_BYTES } from './bounds.ts';
 import { BAGGAGE_FUNCTIONS } from './baggage.ts';
-import { engineFunction, optional, tooLarge } from './engine-function.ts';
+import { engineFunction, optional } from './engine-function.ts';
 import type { DescribedRemote, EngineCall, EngineFunctions } from './engine-function.ts';
 import { functionListFunctions } from './function-listings.ts';
 import { logFunctions } from './log.ts';
@@ -68,7 +68,7 @@ class Engine implements FunctionOwner {
   /** Nothing here waits but `engine::register_trigger`, which keeps to the call's time and signal itself. */
   async serve({ functionId }: RegisteredFunction, call: FunctionCall): Promise<Payload> {
     const bytes = payloadBytes(call.payload);
-    if (bytes > MAX_ENGINE_PAYLOAD_BYTES) throw tooLarge(bytes, MAX_ENGINE_PAYLOAD_BYTES);
+    if (bytes > MAX_ENGINE_PAYLOAD_BYTES) throw invocationTooLarge(bytes, MAX_ENGINE_PAYLOAD_BYTES);
     const found = this.#all[functionId];
     if (found === undefined) throw GreenroomError.of('function_not_found');
     return found.run(decode(call.payload), this.#identify(call));

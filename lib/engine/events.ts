@@ -3,6 +3,7 @@
 // bounded number to all, so a subscriber that is slow, or whose function causes the next event, holds up nobody and nothing grows.
 
 import type { Functions } from '../functions/registry.ts';
+import { isDoubled } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { encode } from '../protocol/payload.ts';
 import { EVENTS_IN_FLIGHT, EVENTS_PER_TRIGGER, FUNCTIONS_CHANGED_DELAY_MS, MAX_EVENTS } from './bounds.ts';
@@ -91,7 +92,7 @@ export class EngineEvents {
   /** Logged at 1, 2, 4, 8, …: a subscriber that cannot follow must not flood the log as well. */
   #drop(trigger: Trigger): void {
     this.#dropped++;
-    if ((this.#dropped & (this.#dropped - 1)) !== 0) return;
+    if (!isDoubled(this.#dropped)) return;
     const fields = { trigger_type: trigger.triggerType, function_id: trigger.functionId, dropped: this.#dropped };
     this.#parts.log.warn(fields, 'events of the runtime were dropped');
   }

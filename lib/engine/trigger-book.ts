@@ -4,6 +4,7 @@
 
 import { GreenroomError } from '../errors.ts';
 import { MAX_FUNCTION_ID_CHARS, MAX_REGISTRATION_BYTES } from '../limits.ts';
+import { isEngineId } from '../protocol/function-ids.ts';
 import { encode, payloadBytes } from '../protocol/payload.ts';
 import type { Policy } from '../access/policy.ts';
 import type { Remote } from './remote.ts';
@@ -11,7 +12,6 @@ import { TriggerRoom } from './trigger-room.ts';
 import { unsupportedTriggerType } from './unsupported.ts';
 
 /** Types of the runtime itself. */
-const RESERVED = 'engine::';
 export const FUNCTIONS_AVAILABLE = 'engine::functions-available';
 export const WORKERS_AVAILABLE = 'engine::workers-available';
 const ENGINE_TYPES: ReadonlyMap<string, string> = new Map([
@@ -64,7 +64,7 @@ export class TriggerBook {
   /** Another registration by the same provider replaces the first. All triggers of the type go out (again). Throws `trigger_registration_failed`. */
   addType(type: TriggerType & { readonly provider: Remote }): void {
     requireId(type.id, 'trigger type');
-    if (type.id.startsWith(RESERVED)) throw failure(`Trigger types that begin with ${RESERVED} are the runtime's.`);
+    if (isEngineId(type.id)) throw failure("Trigger types that begin with engine:: are the runtime's.");
     const holder = this.#types.get(type.id);
     if (holder !== undefined && holder.provider !== type.provider) {
       throw failure(`Another connected worker provides the trigger type ${type.id}.`);

@@ -4,6 +4,7 @@
 import * as v from 'valibot';
 import { isInternal } from '../functions/registry.ts';
 import type { Functions } from '../functions/registry.ts';
+import { firstSegment, isEngineId } from '../protocol/function-ids.ts';
 import { encode } from '../protocol/payload.ts';
 import { CONFIG_SUMMARY_CHARS } from './bounds.ts';
 import { engineFunction, listing, notFound, optional } from './engine-function.ts';
@@ -33,8 +34,6 @@ const Request = v.object({
   config: v.optional(v.unknown()),
   metadata: v.optional(v.unknown()),
 });
-
-const INTERNAL = 'engine::';
 
 export function triggerFunctions(triggers: Triggers, functions: Functions, limitBytes: number): EngineFunctions {
   return {
@@ -113,7 +112,7 @@ export function isVisible(trigger: Trigger, functions: Functions, policy: Policy
 
 function isWantedType(type: TriggerType, filter: v.InferOutput<typeof TypeFilter>): boolean {
   const { search, prefix, worker, include_internal: internal } = filter;
-  if (internal !== true && type.id.startsWith(INTERNAL)) return false;
+  if (internal !== true && isEngineId(type.id)) return false;
   if (typeof prefix === 'string' && !type.id.startsWith(prefix)) return false;
   if (
     typeof worker === 'string' &&
@@ -149,8 +148,4 @@ function workerName({ owner, functionId }: Trigger): string {
 
 function isGiven(format: unknown): boolean {
   return format !== undefined && format !== null;
-}
-
-function firstSegment(id: string): string {
-  return id.split('::', 1)[0] ?? id;
 }

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { Functions } from '../functions/registry.ts';
 import { MAX_ERROR_CHARS } from '../limits.ts';
-import { describeError } from '../observe/log.ts';
+import { describeError, isDoubled } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { TRIGGER_ACK_TIMEOUT_MS } from './bounds.ts';
 import { EngineEvents } from './events.ts';
@@ -193,7 +193,7 @@ export class Triggers {
   #logRefusal(remote: Remote, frame: TriggerFrame, error: GreenroomError): void {
     const refused = (this.#refused.get(remote) ?? 0) + 1;
     this.#refused.set(remote, refused);
-    if ((refused & (refused - 1)) !== 0) return;
+    if (!isDoubled(refused)) return;
     const reason = error.code === 'internal' ? describeError(error.cause ?? error) : { code: error.code };
     const fields = { worker_id: remote.ownerId, frame_type: frame.type, refused, ...reason };
     this.#log.warn(fields, 'a trigger or a trigger type was refused');

@@ -120,8 +120,7 @@ function inProcessRows({ functions, version, startedAtMs }: WorkerListParts): Wo
 }
 
 function peerViews(peers: Peers, wantsLost: boolean): PeerView[] {
-  const wanted = peers.summaries().filter(({ status }) => (status === 'disconnected') === wantsLost);
-  return wanted.flatMap(({ workerId }) => peers.view(workerId) ?? []);
+  return peers.views().filter(({ status }) => (status === 'disconnected') === wantsLost);
 }
 
 /** A socket that never said what it is is connecting, or there for its telemetry only. */

@@ -4,8 +4,7 @@
 import type { Payload } from '../protocol/payload.ts';
 
 /** What a worker in the listings is: a local actor's, a process that connected, functions of a generated source, the runtime. */
-export const ORIGINS = ['actor', 'remote', 'group', 'runtime'] as const;
-export type Origin = (typeof ORIGINS)[number];
+export type Origin = 'actor' | 'remote' | 'group' | 'runtime';
 
 /** Who asks. Comes from the session or the thread that the call arrived on, never from the call. */
 export interface Caller {

@@ -63,7 +63,15 @@ export class Peers {
     const lost = [...this.#lost.values()]
       .map(({ summary }) => summary)
       .filter(({ workerId }) => workerId > after && !this.#live.has(workerId));
-    return [...live, ...lost].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+    return [...live, ...lost].sort(byId);
+  }
+
+  /** All of them in full, in the same order. */
+  views(): PeerView[] {
+    this.#forgetOld();
+    const live = [...this.#live.values()].map((peer) => peer.view());
+    const lost = [...this.#lost.values()].map(({ view }) => view).filter(({ workerId }) => !this.#live.has(workerId));
+    return [...live, ...lost].sort(byId);
   }
 
   /** Throws `unsupported_operation` if the id is that of a peer. */
@@ -80,4 +88,8 @@ export class Peers {
       this.#lost.delete(workerId);
     }
   }
+}
+
+function byId(a: PeerSummary, b: PeerSummary): number {
+  return a.workerId < b.workerId ? -1 : 1;
 }

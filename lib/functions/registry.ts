@@ -4,12 +4,11 @@
 
 import { GreenroomError } from '../errors.ts';
 import { MAX_FUNCTION_ID_CHARS, MAX_PAGE_ITEMS } from '../limits.ts';
+import { firstSegment, isEngineId } from '../protocol/function-ids.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { FunctionView } from '../protocol/views.ts';
 import type { FunctionCall, FunctionOwner, FunctionSpec, RegisteredFunction } from './function.ts';
 
-/** Ids of the runtime itself. */
-const RESERVED = 'engine::';
 /** No white space at the ends, no control characters; the rest is the owner's choice. */
 const FUNCTION_ID = new RegExp(`^(?!\\s)[^\\p{Cc}]{1,${MAX_FUNCTION_ID_CHARS}}(?<!\\s)$`, 'u');
 
@@ -160,7 +159,7 @@ export function functionNotFound(functionId: string): GreenroomError {
 
 /** Hidden from listings unless they are asked for. */
 export function isInternal({ functionId, metadata }: FunctionSpec): boolean {
-  return functionId.startsWith(RESERVED) || (metadata as { internal?: unknown } | null | undefined)?.internal === true;
+  return isEngineId(functionId) || (metadata as { internal?: unknown } | null | undefined)?.internal === true;
 }
 
 /** What callers see of a function. */
@@ -170,7 +169,7 @@ export function functionView({ owner, ...spec }: RegisteredFunction): FunctionVi
     functionId,
     origin: owner.origin,
     workerId: owner.ownerId,
-    workerName: owner.name ?? functionId.split('::', 1)[0] ?? functionId,
+    workerName: owner.name ?? firstSegment(functionId),
     description,
     requestFormat: requestFormat ?? null,
     responseFormat: responseFormat ?? null,
@@ -189,8 +188,8 @@ function matches(found: RegisteredFunction, { search, worker, includeInternal = 
 function requireFunctionId(functionId: string, owner: FunctionOwner): void {
   const message = !FUNCTION_ID.test(functionId)
     ? `expected 1 to ${MAX_FUNCTION_ID_CHARS} characters without control characters or white space at the ends`
-    : functionId.startsWith(RESERVED) && owner.origin !== 'runtime'
-      ? `ids that begin with ${RESERVED} are the runtime's`
+    : isEngineId(functionId) && owner.origin !== 'runtime'
+      ? "ids that begin with engine:: are the runtime's"
       : undefined;
   if (message === undefined) return;
   throw GreenroomError.of('invalid_request', { details: { issues: [{ path: 'function_id', message }] } });

@@ -5,13 +5,14 @@ import { randomUUID } from 'node:crypto';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { FunctionCall } from '../functions/function.ts';
 import { functionNotFound } from '../functions/registry.ts';
+import { isEngineId } from '../protocol/function-ids.ts';
+import { splice } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { BUSY_RETRY_MS, MAX_ORPHAN_CHARS, MAX_ORPHANS } from './bounds.ts';
 import { toErrorBody } from '../protocol/error-body.ts';
 import type { GatewayServices } from './services.ts';
 import type { InvokeFrame } from './reading.ts';
 import type { Remote } from '../engine/remote.ts';
-import { asTooLarge } from './too-large.ts';
 import { unsupportedRefusal } from '../engine/unsupported.ts';
 import type { Wire } from './wire.ts';
 
@@ -57,7 +58,13 @@ export class AskedCalls {
     const refusal = this.#refusalOf(frame);
     if (refusal !== null) return this.#refuse(frame, refusal);
     if (typeof frame.data === 'string') return this.#start(asked, frame);
-    return this.#services.checkPayload(frame.data)?.then(() => this.#start(asked, frame));
+    return this.#startChecked(asked, frame, frame.data);
+  }
+
+  /** Rejects when the payload is refused; whoever reads frames answers that. */
+  async #startChecked(asked: Asked, frame: InvokeFrame, payload: Uint8Array): Promise<void> {
+    await this.#services.checkPayload(payload);
+    this.#start(asked, frame);
   }
 
   #refusalOf({ functionId, action }: InvokeFrame): GreenroomError | null {
@@ -90,7 +97,7 @@ export class AskedCalls {
     };
     const { middlewareFunctionId } = this.#remote.policy;
     const called =
-      middlewareFunctionId === null || frame.functionId.startsWith('engine::')
+      middlewareFunctionId === null || isEngineId(frame.functionId)
         ? functions.call(frame.functionId, call)
         : functions.call(middlewareFunctionId, { ...call, payload: this.#forMiddleware(frame) });
     called.then(
@@ -109,8 +116,7 @@ export class AskedCalls {
     const head = `{"function_id":${JSON.stringify(functionId)},"payload":`;
     const type = action === 'call' ? 'null' : JSON.stringify({ type: action });
     const tail = `,"action":${type},"context":${JSON.stringify(this.#remote.policy.context ?? {})}}`;
-    if (typeof data === 'string') return head + data + tail;
-    return Buffer.concat([Buffer.from(head), data, Buffer.from(tail)]);
+    return splice(head, data, tail);
   }
 
   /** A call that is forbidden is told so even if nobody waits for it, under an id of its own: a policy should not fail silently. */
@@ -133,8 +139,8 @@ export class AskedCalls {
   }
 
   #answerError(invocationId: string, functionId: string, thrown: unknown): void {
-    const error = asTooLarge(thrown);
-    if (error.code === 'internal') this.#services.reportInternal(asGreenroomError(thrown));
+    const error = asGreenroomError(thrown);
+    if (error.code === 'internal') this.#services.reportInternal(error);
     const body = toErrorBody(error);
     this.#wire.send({ type: 'invocationresult', invocation_id: invocationId, function_id: functionId, error: body });
   }

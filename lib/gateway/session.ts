@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { FunctionCall, RegisteredFunction } from '../functions/function.ts';
 import type { Peer } from '../functions/peers.ts';
-import { payloadBytes, payloadTooLarge } from '../protocol/payload.ts';
+import { invocationTooLarge, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { PeerSummary, PeerView } from '../protocol/views.ts';
 import { AskedCalls } from './asked.ts';
@@ -21,7 +21,6 @@ import { Registrations } from './registrations.ts';
 import type { Policy } from '../access/policy.ts';
 import type { Remote, RemoteProfile } from '../engine/remote.ts';
 import { ServedCalls } from './served.ts';
-import { asTooLarge } from './too-large.ts';
 import type { Wire } from './wire.ts';
 
 /** Frames of this size are opened in one go, by the reader that all sockets share. */
@@ -96,18 +95,10 @@ export class Session implements Remote, Peer {
       const name = JSON.stringify(this.policy.toPeer(fn.functionId));
       return this.#served.begin(bytes, call, (id) => {
         const head = `{"type":"invokefunction","invocation_id":"${id}","function_id":${name},"data":`;
-        this.#sendChecked(head, payload, `${tailOf(call)}}`);
+        this.#wire.sendParts(head, payload, `${tailOf(call)}}`);
       });
     } catch (refusal) {
       return Promise.reject(asGreenroomError(refusal));
-    }
-  }
-
-  #sendChecked(head: string, payload: Payload, tail: string): void {
-    try {
-      this.#wire.sendParts(head, payload, tail);
-    } catch (thrown) {
-      throw asTooLarge(thrown);
     }
   }
 
@@ -217,15 +208,10 @@ export class Session implements Remote, Peer {
     else return this.#takeLarge(invocationId, result);
   }
 
+  /** Rejects when the result is refused; then its call fails like that of any frame that is refused. */
   async #takeLarge(invocationId: string, result: Uint8Array): Promise<void> {
-    try {
-      await this.#services.checkPayload(result);
-      this.#served.answer(invocationId, result);
-    } catch (thrown) {
-      const { code } = asGreenroomError(thrown);
-      const message = `What the function answered cannot be taken: ${code}.`;
-      this.#served.fail(invocationId, GreenroomError.of('invocation_failed', { message, cause: thrown }));
-    }
+    await this.#services.checkPayload(result);
+    this.#served.answer(invocationId, result);
   }
 
   // --- refusals ---
@@ -240,7 +226,7 @@ export class Session implements Remote, Peer {
         'a frame above the limit was refused',
       );
     }
-    const error = asTooLarge(payloadTooLarge(bytes, maxMessageBytes, 'gateway'));
+    const error = invocationTooLarge(bytes, maxMessageBytes);
     if (type === 'invocationresult' && invocationId !== null) this.#served.fail(invocationId, error);
     const isAnswered = type === 'invokefunction' || type === 'invocationresult';
     if (isAnswered && invocationId !== null) this.#answerError(invocationId, functionId, error);

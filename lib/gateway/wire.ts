@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import { payloadTooLarge, surelyFits } from '../protocol/payload.ts';
+import { invocationTooLarge, surelyFits } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { CLOSE_GRACE_MS, MAX_SILENT_PINGS, MAX_UNSENT_BYTES, MAX_UNSENT_ERROR_BYTES } from './bounds.ts';
 import type { OutgoingFrame } from '../protocol/remote-frames.ts';
@@ -63,17 +63,17 @@ export class Wire {
     return true;
   }
 
-  /** Sends a frame that is put together from texts and a payload. Throws `payload_too_large` with the size of the whole frame. */
+  /** Sends a frame that is put together from texts and a payload. Throws `invocation_failed_payload_too_large` with the size of the whole frame. */
   sendParts(head: string, payload: Payload, tail: string): void {
     if (typeof payload === 'string') {
       const text = head + payload + tail;
       const bytes = this.#excess(text);
-      if (bytes > 0) throw payloadTooLarge(bytes, this.#limitBytes, 'gateway');
+      if (bytes > 0) throw invocationTooLarge(bytes, this.#limitBytes);
       this.#write(text);
       return;
     }
     const bytes = Buffer.byteLength(head) + payload.byteLength + Buffer.byteLength(tail);
-    if (bytes > this.#limitBytes) throw payloadTooLarge(bytes, this.#limitBytes, 'gateway');
+    if (bytes > this.#limitBytes) throw invocationTooLarge(bytes, this.#limitBytes);
     this.#write(Buffer.concat([Buffer.from(head), payload, Buffer.from(tail)], bytes));
   }
 
@@ -113,10 +113,7 @@ export class Wire {
     this.#socket.resume();
     // The socket makes itself read on at the end of this turn.
     if (isBroken) setImmediate(() => this.#transport.pause());
-    this.#socket.close(code, reason);
-    const timer = setTimeout(() => this.#socket.terminate(), CLOSE_GRACE_MS);
-    timer.unref();
-    this.#socket.once('close', () => clearTimeout(timer));
+    endSocket(this.#socket, code, reason);
   }
 
   terminate(): void {
@@ -148,4 +145,12 @@ export class Wire {
     this.#isCorked = false;
     this.#transport.uncork();
   }
+}
+
+/** Says why and ends: a peer may never answer a close, so the socket goes at the latest after CLOSE_GRACE_MS. */
+export function endSocket(socket: WebSocket, code: number, reason: string): void {
+  socket.close(code, reason);
+  const timer = setTimeout(() => socket.terminate(), CLOSE_GRACE_MS);
+  timer.unref();
+  socket.once('close', () => clearTimeout(timer));
 }

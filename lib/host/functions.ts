@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import type { ActorContext, ActorDefinition } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
+import { splice } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { isThenable } from './outcomes.ts';
 
@@ -14,8 +15,7 @@ const CALL = 'greenroom:call';
 /** A call as an encoded input. The payload is one JSON value, encoded, and is put in as it is. */
 export function encodeCall(name: string, payload: Payload): Payload {
   const head = `{"${CALL}":${JSON.stringify(name)},"payload":`;
-  if (typeof payload === 'string') return `${head}${payload}}`;
-  return Buffer.concat([Buffer.from(head), payload, Buffer.from('}')]);
+  return splice(head, payload, '}');
 }
 
 /** A call that its function's schema has accepted. Of a class: whatever an actor's own schema makes of an input, it is none. */

@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import type { ActorDefinition } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
 import { describeError } from '../observe/log.ts';
+import { isEngineId } from '../protocol/function-ids.ts';
 
 const schema = v.custom<v.GenericSchema>(
   (value) => typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'schema',
@@ -59,7 +60,7 @@ export async function loadActor(module: string): Promise<ActorDefinition> {
   requireSynchronous(result.output, '');
   for (const [name, { input, output }] of Object.entries(functions))
     requireSynchronous({ input, output }, `functions.${name}.`);
-  if (Object.keys(functions).length > 0 && `${kind}::`.startsWith('engine::'))
+  if (Object.keys(functions).length > 0 && isEngineId(`${kind}::`))
     throw invalidActor("functions: ids that begin with engine:: are the runtime's; choose another kind");
   return exports.default as ActorDefinition;
 }

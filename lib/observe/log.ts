@@ -141,3 +141,8 @@ function isSecret(key: string): boolean {
     .toLowerCase();
   return OPAQUE_KEYS.has(snake) || SECRET_KEY.test(snake);
 }
+
+/** True at 1, 2, 4, 8, …: for lines about what may happen again and again, with the count in them. */
+export function isDoubled(count: number): boolean {
+  return (count & (count - 1)) === 0;
+}

@@ -6,7 +6,7 @@ import { GreenroomError } from '../errors.ts';
 export type Payload = string | Uint8Array;
 
 /** Where a payload was too large; reported as `details.hop`. */
-export type Hop = 'http' | 'ask' | 'config' | 'emit' | 'result' | 'state' | 'client' | 'gateway' | 'channel';
+export type Hop = 'http' | 'ask' | 'config' | 'emit' | 'result' | 'state' | 'client' | 'channel';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -56,4 +56,23 @@ export function payloadTooLarge(bytes: number, limitBytes: number, hop: Hop): Gr
   return GreenroomError.of('payload_too_large', {
     details: { payload_bytes: bytes, limit_bytes: limitBytes, hop },
   });
+}
+
+/** The same of a message that belongs to the call of a function: who sent it and who waits for it are both told so. */
+export function invocationTooLarge(bytes: number, limitBytes: number): GreenroomError {
+  return GreenroomError.of('invocation_failed_payload_too_large', {
+    message: `The message has ${bytes} bytes, the limit is ${limitBytes}. Send larger data through a channel.`,
+    details: { payload_bytes: bytes, limit_bytes: limitBytes },
+  });
+}
+
+/** One JSON text around a payload, which is put in as it is. */
+export function splice(head: string, payload: Payload, tail: string): Payload {
+  if (typeof payload === 'string') return head + payload + tail;
+  return Buffer.concat([Buffer.from(head), payload, Buffer.from(tail)]);
+}
+
+/** Whether a value is what JSON calls an object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,6 +3,7 @@
 
 import { InvocationError } from 'iii-sdk';
 import { ERRORS, isErrorCode } from '../errors.ts';
+import { isObject } from '../protocol/payload.ts';
 import type { ErrorCode } from '../errors.ts';
 
 export const TOO_LARGE = 'invocation_failed_payload_too_large';
@@ -78,8 +79,4 @@ export function fromWire(body: unknown, functionId: string): Error {
     retryable: typeof retryable === 'boolean' ? retryable : undefined,
     details: Object.keys(all).length === 0 ? undefined : all,
   });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

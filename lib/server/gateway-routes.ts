@@ -5,7 +5,6 @@ import websocket from '@fastify/websocket';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { GreenroomError } from '../errors.ts';
-import { CLOSE_GRACE_MS } from '../gateway/bounds.ts';
 import { requireChannelEnd, serveChannelSocket } from '../gateway/channel-socket.ts';
 import { createAuthenticateSocket } from '../access/credentials.ts';
 import type { AuthenticateSocket } from '../access/credentials.ts';
@@ -18,6 +17,7 @@ import { requireGateway } from '../access/options-schema.ts';
 import type { GatewayOptions } from '../access/options.ts';
 import type { Policy } from '../access/policy.ts';
 import { Telemetry } from '../gateway/telemetry.ts';
+import { endSocket } from '../gateway/wire.ts';
 import { describeError } from '../observe/log.ts';
 import type { Authenticate } from './auth.ts';
 import type { Edge } from './edge.ts';
@@ -82,7 +82,8 @@ export async function registerGateway(
     preClose(this: FastifyInstance, done: () => void) {
       gateway.close();
       intake.close();
-      endAll(this.websocketServer.clients);
+      // The server waits for its sockets.
+      for (const socket of this.websocketServer.clients) endSocket(socket, GOING_AWAY, 'shutdown');
       this.websocketServer.close();
       done();
     },
@@ -95,7 +96,7 @@ export async function registerGateway(
 
   const common = { edge, gateway, intake, authenticate };
   registerSockets(app, { ...common, path: PATH, listener: null });
-  for (const listener of compileListeners(listeners).values())
+  for (const listener of compileListeners(listeners))
     registerSockets(app, { ...common, path: `${PATH}/${listener.name}`, listener });
 }
 
@@ -180,14 +181,4 @@ function requireUpgrade(): never {
 
 function ignoreError(): void {
   // Without a listener it would end the process.
-}
-
-/** The server waits for its sockets, and a peer may never answer a close. */
-function endAll(sockets: Iterable<WebSocket>): void {
-  for (const socket of sockets) {
-    socket.close(GOING_AWAY, 'shutdown');
-    const timer = setTimeout(() => socket.terminate(), CLOSE_GRACE_MS);
-    timer.unref();
-    socket.once('close', () => clearTimeout(timer));
-  }
 }

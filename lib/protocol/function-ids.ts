@@ -1,0 +1,13 @@
+// How ids of functions and trigger types are made: segments joined by `::`, the first of which says whose it is.
+
+/** Ids below it are the runtime's own. */
+const ENGINE = 'engine::';
+
+export function isEngineId(id: string): boolean {
+  return id.startsWith(ENGINE);
+}
+
+/** What stands for the name of an owner that has none. */
+export function firstSegment(id: string): string {
+  return id.split('::', 1)[0] ?? id;
+}

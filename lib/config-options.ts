@@ -15,6 +15,7 @@ import {
 } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { LOG_LEVELS } from './observe/log.ts';
+import { isWorkerId } from './protocol/worker-ids.ts';
 
 const DEFAULTS = Object.freeze({ bind: '127.0.0.1:38800', dataDir: '.greenroom', drainMs: 10_000 });
 /** More threads than this by default would cost more memory than a small deployment expects. */
@@ -117,7 +118,6 @@ const bind = v.pipe(
 const store = v.picklist(['memory'], (issue) =>
   issue.input === 'lmdb' ? 'lmdb is not in this version yet; use memory' : must('memory')(issue),
 );
-const runtimeId = new RegExp(`^[A-Za-z0-9._:-]{1,${MAX_WORKER_ID_CHARS}}$`);
 
 const GATEWAY = 'on or off, or an object in the file';
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
@@ -145,7 +145,7 @@ const gateway = v.lazy((value) =>
 
 export const configSchema = v.strictObject({
   bind: v.optional(bind, DEFAULTS.bind),
-  runtimeId: v.optional(text(`1 to ${MAX_WORKER_ID_CHARS} of A-Z a-z 0-9 . _ : -`, (value) => runtimeId.test(value))),
+  runtimeId: v.optional(text(`1 to ${MAX_WORKER_ID_CHARS} of A-Z a-z 0-9 . _ : -`, isWorkerId)),
   displayName: v.optional(
     text(
       `1 to ${MAX_DISPLAY_NAME_CHARS} characters`,

@@ -218,6 +218,68 @@ export const ERRORS = {
     'A message of this call is larger than the limit.',
     'Send less, or send the data through a channel; `payload_bytes` and `limit_bytes` tell by how much.',
   ),
+  tool_failed: row(
+    502,
+    false,
+    'The tool answered with an error.',
+    'The message is what the MCP server said; `details.content` has the rest.',
+  ),
+
+  // --- functions over HTTP, and sources ---
+  url_validation_failed: row(
+    403,
+    false,
+    'Requests may not go to this URL.',
+    '`details.rule` names the rule; what may be reached is set in `http` of the configuration.',
+  ),
+  secret_not_found: row(
+    422,
+    false,
+    'The variable of the HMAC secret is not set, or may not be used.',
+    'Set it for the runtime, and allow its name in `http.variables`.',
+  ),
+  token_not_found: row(
+    422,
+    false,
+    'The variable of the bearer token is not set, or may not be used.',
+    'Set it for the runtime, and allow its name in `http.variables`.',
+  ),
+  api_key_not_found: row(
+    422,
+    false,
+    'The variable of the API key is not set, or may not be used.',
+    'Set it for the runtime, and allow its name in `http.variables`.',
+  ),
+  http_error: row(
+    502,
+    false,
+    'The server answered with an error.',
+    '`details.status` is its HTTP status; what a 5xx means for a repetition is for the server to say.',
+  ),
+  http_request_failed: row(
+    502,
+    true,
+    'The request could not be made: no connection, no trust in its certificate, or no answer in time.',
+    'See whether the server is there; whether the request had an effect is unknown once it was sent.',
+  ),
+  http_response_failed: row(
+    502,
+    false,
+    'The answer broke off, or could not be decoded.',
+    'Look before you repeat it: the request was received.',
+  ),
+  invalid_response: row(
+    502,
+    false,
+    'The server answered with something that is not JSON.',
+    'Functions over HTTP answer with JSON, or with an empty body.',
+  ),
+  invalid_source: row(
+    422,
+    false,
+    'The source cannot be read.',
+    'See the message and `details.issues`: the document, or what the server answered, is not what it should be.',
+  ),
   channel_not_found: row(
     404,
     false,

@@ -54,6 +54,16 @@ export interface Limits {
   readonly maxChannels: number;
   /** How long a channel may be without a message, or an end without a taker, before it is closed. Default 5 min. */
   readonly channelIdleMs: number;
+  /** Requests that one function over HTTP may have under way. Default 128. */
+  readonly maxHttpCallsPerFunction: number;
+  /** Requests that may be under way to one origin (scheme, host and port), and so its connections. Default 256. */
+  readonly maxHttpCallsPerOrigin: number;
+  /** Sources of functions. Default 256. */
+  readonly maxSources: number;
+  /** Functions of one source; as many over HTTP may be registered without one. Default 4,096. */
+  readonly maxFunctionsPerSource: number;
+  /** The largest document of a source, with all that it refers to. Default 32 MiB. */
+  readonly maxSourceBytes: number;
 }
 
 export const DEFAULT_LIMITS: Limits = Object.freeze({
@@ -80,6 +90,11 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxFunctionsPerRemote: 4_096,
   maxChannels: 4_096,
   channelIdleMs: 5 * 60_000,
+  maxHttpCallsPerFunction: 128,
+  maxHttpCallsPerOrigin: 256,
+  maxSources: 256,
+  maxFunctionsPerSource: 4_096,
+  maxSourceBytes: 32 * MiB,
 });
 
 /** Bounds of one actor's mailbox: what waits in front of the worker; the running input is not counted. */

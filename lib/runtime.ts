@@ -12,6 +12,7 @@ import type { ChannelOptions, ChannelRef } from './protocol/channel-ref.ts';
 import type { ReadableOptions } from './channels/streams.ts';
 import { GreenroomError } from './errors.ts';
 import type { Readable, Writable } from 'node:stream';
+import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions, functionView } from './functions/registry.ts';
 import type { FunctionQuery } from './functions/registry.ts';
@@ -20,8 +21,11 @@ import { HostPool } from './host/pool.ts';
 import type { RuntimeServices } from './host/services.ts';
 import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
+import { Outside } from './outside.ts';
+import type { OutsideOptions } from './outside.ts';
 import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
+import { ENGINE_NAME } from './protocol/function-ids.ts';
 import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
 import type {
   ActorView,
@@ -43,7 +47,7 @@ import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { CreateRequest, ListQuery } from './supervisor/supervisor.ts';
 
-export interface RuntimeOptions {
+export interface RuntimeOptions extends OutsideOptions {
   /** Folders (every module in them), paths of modules, or file URLs. */
   readonly actors: readonly (string | URL)[];
   /** Default `memory`: everything is gone when the process ends. */
@@ -90,7 +94,16 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     onLeft: (workerId) => actorChannels.closeOf(workerId),
     peers,
   });
-  const functions = new Functions();
+  const functions: Functions = new Functions(
+    new Groups({
+      peers,
+      version: supervisor.identity.version,
+      isWorker: (name) => name === ENGINE_NAME || supervisor.hasName(name) || peers.isRemote(name),
+      countOf: (group) => functions.countListed(group),
+    }),
+  );
+  const checkPayload = (bytes: Uint8Array) => supervisor.checkPayload(bytes);
+  const outside = new Outside(options, { functions, limits, log, checkPayload });
   registerActorFunctions(supervisor, functions);
   const services = actorCalls(supervisor, functions, actorChannels, log);
   const factory =
@@ -98,7 +111,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       ? new InlineHosts({ inputIdPrefix, limits, services })
       : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services });
   await supervisor.open(factory, Math.max(hostCount, 1));
-  return new Runtime(supervisor, functions, peers, channels);
+  return new Runtime({ supervisor, functions, peers, channels, outside });
 }
 
 /** A request to create a worker, its config typed by the actor. */
@@ -131,11 +144,14 @@ export class Runtime {
   readonly peers: Peers;
   readonly channels: Channels;
 
-  constructor(supervisor: Supervisor, functions: Functions, peers: Peers, channels: Channels) {
-    this.supervisor = supervisor;
-    this.functions = functions;
-    this.peers = peers;
-    this.channels = channels;
+  readonly outside: Outside;
+
+  constructor(parts: Pick<Runtime, 'supervisor' | 'functions' | 'peers' | 'channels' | 'outside'>) {
+    this.supervisor = parts.supervisor;
+    this.functions = parts.functions;
+    this.peers = parts.peers;
+    this.channels = parts.channels;
+    this.outside = parts.outside;
   }
 
   get runtimeId(): string {
@@ -250,6 +266,7 @@ export class Runtime {
   async close(options: { readonly deadlineMs?: number } = {}): Promise<CloseReport> {
     const report = await this.supervisor.close(options.deadlineMs ?? CLOSE_DEADLINE_MS);
     this.channels.closeAll();
+    await this.outside.close();
     return report;
   }
 

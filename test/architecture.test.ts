@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url)); // this file runs from dist/test
 const LINES_MAX = 400;
-const FUNCTIONS = 'functions/function.ts functions/registry.ts functions/peers.ts';
+const FUNCTIONS =
+  'functions/function.ts functions/registry.ts functions/peers.ts functions/groups.ts functions/format.ts';
 const BASE = 'protocol/ observe/ errors.ts limits.ts';
 
 /** What runs in a thread; the supervisor's end of the wire must not load it. */
@@ -41,6 +42,12 @@ const LAYERS = [
   ['gateway/', `gateway/ engine/ type:access/ channels/ ${FUNCTIONS} ${BASE}`],
   ['engine/', `engine/ type:access/policy.ts ${FUNCTIONS} ${BASE}`],
   ['access/', `access/ type:functions/registry.ts ${BASE}`],
+  ['outside.ts', `egress/ http/ sources/ openapi/ mcp/ type:channels/ type:store/ ${FUNCTIONS} ${BASE}`],
+  ['egress/', `egress/ access/patterns.ts ${BASE}`],
+  ['http/', `http/ type:egress/ ${FUNCTIONS} ${BASE}`],
+  ['sources/', `sources/ access/patterns.ts type:store/ ${FUNCTIONS} ${BASE}`],
+  ['openapi/', `openapi/ type:sources/source.ts type:egress/ http/ channels/ ${FUNCTIONS} ${BASE}`],
+  ['mcp/', `mcp/ type:sources/source.ts type:egress/ type:access/policy.ts ${FUNCTIONS} ${BASE}`],
   ['functions/', `functions/ ${BASE}`],
   ['channels/', `channels/ ${BASE}`],
   ['host/host.ts host/boot.ts host/pool.ts host/link.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
@@ -54,7 +61,7 @@ const LAYERS = [
   ['protocol/', 'protocol/ errors.ts limits.ts'],
   [
     'config.ts config-options.ts',
-    'config-options.ts type:access/options.ts access/options-schema.ts observe/ errors.ts limits.ts',
+    'config-options.ts type:access/options.ts access/options-schema.ts observe/ protocol/ errors.ts limits.ts',
   ],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],
@@ -71,9 +78,17 @@ const PACKAGES: Record<string, string> = {
   '@fastify/websocket': 'server/gateway-routes.ts',
   node: '* ../actors/',
   pino: 'observe/',
-  piscina: 'host/pool.ts',
+  '@cfworker/json-schema': 'openapi/',
+  '@modelcontextprotocol/client': 'mcp/',
+  '@modelcontextprotocol/server': 'mcp/',
+  '@readme/openapi-parser': 'openapi/',
+  '@scalar/openapi-upgrader': 'openapi/',
+  'eventsource-parser': '../actors/agent.ts',
+  'ipaddr.js': 'egress/',
+  piscina: 'host/pool.ts openapi/',
+  yaml: 'openapi/',
   'secure-json-parse': '*',
-  undici: 'client/',
+  undici: 'client/ egress/ http/ mcp/',
   uuid: 'supervisor/ server/ runtime.ts',
   ws: 'type:gateway/ type:server/gateway-routes.ts',
   valibot: '* !errors.ts !limits.ts ../actors/',

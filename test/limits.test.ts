@@ -9,6 +9,10 @@ import type { Limits } from '../lib/limits.ts';
 
 /** Names that count things: the noun is the unit. */
 const COUNTS = new Set([
+  'maxHttpCallsPerFunction',
+  'maxHttpCallsPerOrigin',
+  'maxSources',
+  'maxFunctionsPerSource',
   'maxWorkers',
   'maxReceipts',
   'maxIdempotencyKeys',

@@ -2,7 +2,8 @@
 // Holds nothing but the id: handles are cheap, may be made anew for each call, and never tell whether the worker exists.
 
 import { GreenroomError } from '../errors.ts';
-import { DEFAULT_LIMITS, MAX_WORKER_ID_CHARS } from '../limits.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import { isWorkerId } from '../protocol/worker-ids.ts';
 import { encode } from '../protocol/payload.ts';
 import type { ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
 import type {
@@ -32,8 +33,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
   readonly #path: string;
 
   constructor(transport: Transport, workerId: string) {
-    if (workerId.length > MAX_WORKER_ID_CHARS || !/^[A-Za-z0-9._:-]+$/.test(workerId))
-      throw GreenroomError.of('invalid_worker_id');
+    if (!isWorkerId(workerId)) throw GreenroomError.of('invalid_worker_id');
     this.workerId = workerId;
     this.#transport = transport;
     this.#path = `/v1/workers/${workerId}`;

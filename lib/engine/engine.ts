@@ -6,6 +6,7 @@ import { GreenroomError } from '../errors.ts';
 import type { FunctionCall, FunctionOwner, RegisteredFunction } from '../functions/function.ts';
 import { CHANNEL_MESSAGES, MAX_CHANNEL_MESSAGES } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
+import { ENGINE_NAME } from '../protocol/function-ids.ts';
 import { decode, invocationTooLarge, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { MAX_ENGINE_PAYLOAD_BYTES } from './bounds.ts';
@@ -54,9 +55,9 @@ export function registerEngineFunctions(parts: EngineParts): FunctionOwner {
 }
 
 class Engine implements FunctionOwner {
-  readonly ownerId = 'engine';
+  readonly ownerId = ENGINE_NAME;
   readonly origin = 'runtime';
-  readonly name = 'engine';
+  readonly name = ENGINE_NAME;
   readonly #all: EngineFunctions;
   readonly #parts: EngineParts;
 

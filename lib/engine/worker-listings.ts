@@ -4,7 +4,7 @@
 
 import * as v from 'valibot';
 import { GreenroomError } from '../errors.ts';
-import type { FunctionOwner } from '../functions/function.ts';
+import type { ListedWorker } from '../functions/function.ts';
 import type { Peers } from '../functions/peers.ts';
 import { isInternal } from '../functions/registry.ts';
 import type { Functions } from '../functions/registry.ts';
@@ -77,13 +77,15 @@ function cleanDescription({ pid, ...texts }: v.InferOutput<typeof Self>): Partia
 function workerInfo(parts: WorkerListParts, wanted: string, { policy }: EngineCall): object {
   const { functions, triggers } = parts;
   const named = ({ name, id }: WorkerRow): boolean => name === wanted || id === wanted;
-  const peers = peerViews(parts.peers, false);
-  // In-process first: a remote must not be able to pose as a part of the runtime.
+  // In-process first, then groups: a remote must not be able to pose as a part of the runtime, whatever it calls itself.
+  const peers = peerViews(parts.peers, false).sort(
+    (a, b) => Number(a.origin !== 'group') - Number(b.origin !== 'group'),
+  );
   const row = inProcessRows(parts).find(named) ?? peers.map(peerRow).find(named);
   if (row === undefined) throw notFound(`Worker ${wanted}`);
   const pid = peers.find(({ workerId }) => workerId === row.id)?.pid ?? null;
-  const owned = [...functions.values()].filter(({ owner }) => owner.ownerId === row.id);
-  const isRuntime = owned.some(({ owner }) => owner.origin === 'runtime');
+  const owned = [...functions.values()].filter(({ worker }) => worker.ownerId === row.id);
+  const isRuntime = owned.some(({ worker }) => worker.origin === 'runtime');
   const shown = owned.filter((found) => mayList(policy, found) && (isRuntime || !isInternal(found)));
   const types = triggers.book
     .types()
@@ -100,18 +102,18 @@ function workerInfo(parts: WorkerListParts, wanted: string, { policy }: EngineCa
 }
 
 function inProcessRows({ functions, version, startedAtMs }: WorkerListParts): WorkerRow[] {
-  const owners = new Set<FunctionOwner>();
-  for (const { owner } of functions.values())
-    if (owner.origin === 'actor' || owner.origin === 'runtime') owners.add(owner);
-  return [...owners].map((owner) => ({
-    name: owner.name,
+  const workers = new Set<ListedWorker>();
+  for (const { worker } of functions.values())
+    if (worker.origin === 'actor' || worker.origin === 'runtime') workers.add(worker);
+  return [...workers].map((worker) => ({
+    name: worker.name,
     description: null,
     version,
-    id: owner.ownerId,
+    id: worker.ownerId,
     runtime: 'engine',
     os: null,
     status: 'available',
-    function_count: functions.countOf(owner),
+    function_count: functions.countListed(worker),
     connected_at_ms: startedAtMs,
     active_invocations: 0,
     isolation: 'in-process',

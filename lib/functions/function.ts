@@ -37,12 +37,16 @@ export interface FunctionSpec {
   readonly metadata?: unknown;
 }
 
-export interface FunctionOwner {
+/** What the listings show as the worker of a function. */
+export interface ListedWorker {
   /** Its id in the listings of workers; unique. */
   readonly ownerId: string;
   readonly origin: Origin;
   /** For people; null while it has not said one. */
   readonly name: string | null;
+}
+
+export interface FunctionServer {
   /**
    * Answers a call with one encoded JSON value, `null` for nothing. Settles within `timeoutMs`, whatever happens. Rejects with a
    * GreenroomError: `worker_busy` when its line is full, `timeout`, `cancelled`, `invocation_stopped`, `invocation_failed`,
@@ -51,7 +55,14 @@ export interface FunctionOwner {
   serve(fn: RegisteredFunction, call: FunctionCall): Promise<Payload>;
 }
 
+/** Who registered a function, and alone may release it. As a rule it answers the calls too, and is shown as their worker. */
+export interface FunctionOwner extends ListedWorker, FunctionServer {}
+
 /** A function as it is registered. Frozen: another registration is another object, which is how a release knows its own. */
 export interface RegisteredFunction extends FunctionSpec {
   readonly owner: FunctionOwner;
+  /** Answers its calls: its owner, unless it registered something that the runtime calls in its stead. Shows nothing of itself. */
+  readonly server: FunctionServer;
+  /** Its owner, or the group that it belongs to. */
+  readonly worker: ListedWorker;
 }

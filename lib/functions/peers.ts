@@ -35,6 +35,11 @@ export class Peers {
     this.#forgetOld();
   }
 
+  /** The same, and nothing is kept of it. */
+  forget(peer: Peer): void {
+    if (this.#live.get(peer.workerId) === peer) this.#live.delete(peer.workerId);
+  }
+
   get size(): number {
     return this.#live.size;
   }
@@ -49,6 +54,15 @@ export class Peers {
   has(workerId: string): boolean {
     this.#forgetOld();
     return this.#live.has(workerId) || this.#lost.has(workerId);
+  }
+
+  /** Whether a remote that is connected has the name as its id, or calls itself so. */
+  isRemote(name: string): boolean {
+    for (const peer of this.#live.values()) {
+      const { origin, workerId, displayName } = peer.summary();
+      if (origin === 'remote' && (workerId === name || displayName === name)) return true;
+    }
+    return false;
   }
 
   view(workerId: string): PeerView | undefined {

@@ -4,10 +4,19 @@
 
 import { GreenroomError } from '../errors.ts';
 import { MAX_FUNCTION_ID_CHARS, MAX_PAGE_ITEMS } from '../limits.ts';
+import { EncodedFormat } from './format.ts';
 import { firstSegment, isEngineId } from '../protocol/function-ids.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { FunctionView } from '../protocol/views.ts';
-import type { FunctionCall, FunctionOwner, FunctionSpec, RegisteredFunction } from './function.ts';
+import type {
+  FunctionCall,
+  FunctionOwner,
+  FunctionServer,
+  FunctionSpec,
+  ListedWorker,
+  RegisteredFunction,
+} from './function.ts';
+import type { Groups } from './groups.ts';
 
 /** No white space at the ends, no control characters; the rest is the owner's choice. */
 const FUNCTION_ID = new RegExp(`^(?!\\s)[^\\p{Cc}]{1,${MAX_FUNCTION_ID_CHARS}}(?<!\\s)$`, 'u');
@@ -25,10 +34,24 @@ export interface FunctionQuery {
   readonly after?: string | undefined;
 }
 
+/** How a function is served and listed, where its owner does not do both itself. */
+export interface Placement {
+  readonly server?: FunctionServer | undefined;
+  /** The group that it belongs to. */
+  readonly group?: string | undefined;
+}
+
+export interface Offered extends Placement {
+  readonly spec: FunctionSpec;
+}
+
 /** The right to register one id, while nobody else can. */
 export interface Claim {
-  /** Null when the owner has gone meanwhile: then nothing is registered. Replaces what the same owner had under the id. */
-  publish(spec: FunctionSpec): RegisteredFunction | null;
+  /**
+   * Null when the owner has gone meanwhile: then nothing is registered. Replaces what the same owner had under the id. Throws, and
+   * changes nothing, when the group is not to be had; see Groups.
+   */
+  publish(spec: FunctionSpec, placement?: Placement): RegisteredFunction | null;
   /** Gives the id up; what the owner had registered under it before goes on serving. */
   release(): void;
 }
@@ -39,8 +62,16 @@ export class Functions {
   readonly #claims = new Map<string, { readonly owner: FunctionOwner }>();
   readonly #idsOf = new Map<FunctionOwner, Set<string>>();
   readonly #listeners = new Set<() => void>();
+  /** How many functions each worker of the listings has. */
+  readonly #listed = new Map<ListedWorker, number>();
+  readonly #groups: Groups | null;
   /** Ids in order; null after a change. */
   #sorted: readonly string[] | null = null;
+
+  /** Without groups nothing can be put into one. */
+  constructor(groups: Groups | null = null) {
+    this.#groups = groups;
+  }
 
   /** Throws `function_exists` when the id is another owner's, `invalid_request` when it is no id. */
   claim(owner: FunctionOwner, functionId: string): Claim {
@@ -52,7 +83,15 @@ export class Functions {
     const claim = { owner };
     this.#claims.set(functionId, claim);
     const end = (): boolean => this.#claims.get(functionId) === claim && this.#claims.delete(functionId);
-    return { publish: (spec) => (end() ? this.#publish(owner, spec) : null), release: () => void end() };
+    return {
+      publish: (spec, placement) => {
+        if (!end()) return null;
+        const entry = this.#publish(owner, { spec, ...placement });
+        this.#changed();
+        return entry;
+      },
+      release: () => void end(),
+    };
   }
 
   /** Registers a function that needs nobody's leave. Throws as `claim` does. */
@@ -60,12 +99,26 @@ export class Functions {
     return this.claim(owner, spec.functionId).publish(spec) as RegisteredFunction;
   }
 
+  /**
+   * Makes these all that the owner has, in one step: nobody sees a part of it, and calls that are under way end where they began.
+   * Throws as `claim` does for any of them, or for the group, and then nothing has changed.
+   */
+  replaceAll(owner: FunctionOwner, offered: readonly Offered[]): void {
+    for (const { spec } of offered) this.claim(owner, spec.functionId).release();
+    for (const { group } of offered) if (group !== undefined) this.#groups?.requireFree(group, owner);
+    const kept = new Set(offered.map(({ spec }) => spec.functionId));
+    const gone = [...(this.#idsOf.get(owner) ?? [])].filter((functionId) => !kept.has(functionId));
+    // The new ones first: a group that keeps a member lives on.
+    for (const each of offered) this.#publish(owner, each);
+    for (const functionId of gone) this.#withdraw(functionId);
+    this.#changed();
+  }
+
   /** False when the id is not, or no longer, this owner's. */
   release(owner: FunctionOwner, functionId: string): boolean {
     if (this.#claims.get(functionId)?.owner === owner) this.#claims.delete(functionId);
     if (this.#entries.get(functionId)?.owner !== owner) return false;
-    this.#entries.delete(functionId);
-    this.#idsOf.get(owner)?.delete(functionId);
+    this.#withdraw(functionId);
     this.#changed();
     return true;
   }
@@ -75,8 +128,7 @@ export class Functions {
     for (const [functionId, claim] of this.#claims) if (claim.owner === owner) this.#claims.delete(functionId);
     const ids = this.#idsOf.get(owner);
     if (ids === undefined) return;
-    for (const functionId of ids) this.#entries.delete(functionId);
-    this.#idsOf.delete(owner);
+    for (const functionId of [...ids]) this.#withdraw(functionId);
     this.#changed();
   }
 
@@ -99,11 +151,17 @@ export class Functions {
   call(functionId: string, call: FunctionCall): Promise<Payload> {
     const found = this.#entries.get(functionId);
     // Not async: a promise around the owner's costs every call three turns of the microtask queue.
-    return found === undefined ? Promise.reject(functionNotFound(functionId)) : found.owner.serve(found, call);
+    return found === undefined ? Promise.reject(functionNotFound(functionId)) : found.server.serve(found, call);
   }
 
+  /** How many an owner has registered, in groups or not. */
   countOf(owner: FunctionOwner): number {
     return this.#idsOf.get(owner)?.size ?? 0;
+  }
+
+  /** How many are shown as a worker's. */
+  countListed(worker: ListedWorker): number {
+    return this.#listed.get(worker) ?? 0;
   }
 
   /** Ascending by id, in code unit order. */
@@ -137,13 +195,41 @@ export class Functions {
     return () => this.#listeners.delete(listener);
   }
 
-  #publish(owner: FunctionOwner, spec: FunctionSpec): RegisteredFunction {
-    const entry: RegisteredFunction = Object.freeze({ ...spec, owner });
+  #publish(owner: FunctionOwner, { spec, server = owner, group }: Offered): RegisteredFunction {
+    const worker = group === undefined ? owner : this.#requireGroups().join(group, owner);
+    const entry: RegisteredFunction = Object.freeze({ ...spec, owner, server, worker });
+    const before = this.#entries.get(spec.functionId);
     this.#entries.set(spec.functionId, entry);
     const ids = this.#idsOf.get(owner) ?? new Set();
     this.#idsOf.set(owner, ids.add(spec.functionId));
-    this.#changed();
+    // Counted before what it replaces is not: a group whose only member is registered again lives on.
+    this.#count(worker, 1);
+    if (before !== undefined) this.#count(before.worker, -1);
     return entry;
+  }
+
+  #withdraw(functionId: string): void {
+    const { owner, worker } = this.#entries.get(functionId) as RegisteredFunction;
+    this.#entries.delete(functionId);
+    const ids = this.#idsOf.get(owner);
+    ids?.delete(functionId);
+    if (ids?.size === 0) this.#idsOf.delete(owner);
+    this.#count(worker, -1);
+  }
+
+  #count(worker: ListedWorker, by: 1 | -1): void {
+    const count = (this.#listed.get(worker) ?? 0) + by;
+    if (count > 0) this.#listed.set(worker, count);
+    else {
+      this.#listed.delete(worker);
+      this.#groups?.leave(worker);
+    }
+  }
+
+  #requireGroups(): Groups {
+    if (this.#groups === null)
+      throw GreenroomError.of('unsupported_operation', { message: 'There are no groups here.' });
+    return this.#groups;
   }
 
   #changed(): void {
@@ -163,23 +249,27 @@ export function isInternal({ functionId, metadata }: FunctionSpec): boolean {
 }
 
 /** What callers see of a function. */
-export function functionView({ owner, ...spec }: RegisteredFunction): FunctionView {
+export function functionView({ worker, ...spec }: RegisteredFunction): FunctionView {
   const { functionId, description, requestFormat, responseFormat, metadata } = spec;
   return {
     functionId,
-    origin: owner.origin,
-    workerId: owner.ownerId,
-    workerName: owner.name ?? firstSegment(functionId),
+    origin: worker.origin,
+    workerId: worker.ownerId,
+    workerName: worker.name ?? firstSegment(functionId),
     description,
-    requestFormat: requestFormat ?? null,
-    responseFormat: responseFormat ?? null,
+    requestFormat: toPlainFormat(requestFormat),
+    responseFormat: toPlainFormat(responseFormat),
     metadata: metadata ?? null,
   };
 }
 
+function toPlainFormat(format: unknown): unknown {
+  return format instanceof EncodedFormat ? format.decode() : (format ?? null);
+}
+
 function matches(found: RegisteredFunction, { search, worker, includeInternal = false }: FunctionQuery): boolean {
   if (!includeInternal && isInternal(found)) return false;
-  if (worker !== undefined && found.owner.ownerId !== worker && found.owner.name !== worker) return false;
+  if (worker !== undefined && found.worker.ownerId !== worker && found.worker.name !== worker) return false;
   if (search === undefined) return true;
   const term = search.toLowerCase();
   return found.functionId.toLowerCase().includes(term) || (found.description?.toLowerCase().includes(term) ?? false);

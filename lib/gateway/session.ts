@@ -310,7 +310,7 @@ export class Session implements Remote, Peer {
       status: this.isEnded ? 'disconnected' : 'connected',
       createdAt: this.#connectedAt,
       mailbox: { messages: this.#served.size, bytes: this.#served.bytes },
-      functions: this.#services.functions.countOf(this),
+      functions: this.#services.functions.countListed(this),
       runtime,
       version,
       connectedAt: this.#connectedAt,

@@ -7,6 +7,9 @@ export function isEngineId(id: string): boolean {
   return id.startsWith(ENGINE);
 }
 
+/** The name under which the runtime's own functions are listed. */
+export const ENGINE_NAME = 'engine';
+
 /** What stands for the name of an owner that has none. */
 export function firstSegment(id: string): string {
   return id.split('::', 1)[0] ?? id;

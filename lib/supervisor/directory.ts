@@ -2,16 +2,15 @@
 
 import { GreenroomError } from '../errors.ts';
 import { Peers } from '../functions/peers.ts';
-import { MAX_PAGE_ITEMS, MAX_WORKER_ID_CHARS } from '../limits.ts';
+import { MAX_PAGE_ITEMS } from '../limits.ts';
+import { isWorkerId } from '../protocol/worker-ids.ts';
 import { PEER_STATUSES } from '../protocol/views.ts';
 import type { PeerStatus, PeerSummary, WorkerStatus } from '../protocol/views.ts';
 import { SortedWorkers } from './sorted-workers.ts';
 
-const WORKER_ID = new RegExp(`^[A-Za-z0-9._:-]{1,${MAX_WORKER_ID_CHARS}}$`);
-
 /** Throws `invalid_worker_id`. */
 export function requireWorkerId(workerId: string): string {
-  if (!WORKER_ID.test(workerId)) throw GreenroomError.of('invalid_worker_id');
+  if (!isWorkerId(workerId)) throw GreenroomError.of('invalid_worker_id');
   return workerId;
 }
 

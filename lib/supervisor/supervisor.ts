@@ -173,6 +173,11 @@ export class Supervisor {
     return this.#creation.serving(kind, workerId).workerId;
   }
 
+  /** Whether a worker has the id, or a kind has it as its name and so as the id of its serving worker. */
+  hasName(name: string): boolean {
+    return this.#directory.get(name) !== undefined || this.actors().some(({ kind }) => kind === name);
+  }
+
   view(workerId: string): WorkerView {
     return this.#directory.require(workerId).view();
   }

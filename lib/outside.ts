@@ -9,17 +9,21 @@ import { HttpFunctions } from './http/functions.ts';
 import type { Limits } from './limits.ts';
 import type { Logger } from './observe/log.ts';
 import { Sources } from './sources/sources.ts';
-import type { SourceType } from './sources/source.ts';
+import type { SourceTypes } from './sources/sources.ts';
+import type { Store } from './store/store.ts';
 
 export interface OutsideOptions {
   /** Where functions over HTTP and sources may send requests, and with which secrets. Default: to public addresses, with none. */
   readonly http?: EgressOptions | undefined;
+  /** Sources that are made at every start, each as `POST /v1/sources` takes it. One that cannot be read is tried again. Default none. */
+  readonly sources?: readonly Readonly<Record<string, unknown>>[] | undefined;
 }
 
 interface OutsideParts {
   readonly functions: Functions;
   readonly limits: Limits;
   readonly log: Logger;
+  readonly store: Store;
   checkPayload(bytes: Uint8Array): void | Promise<void>;
 }
 
@@ -27,14 +31,21 @@ export class Outside {
   readonly egress: Egress;
   readonly http: HttpFunctions;
   readonly sources: Sources;
+  readonly #configured: readonly unknown[];
 
   /** Throws `invalid_option`. */
-  constructor({ http = {} }: OutsideOptions, parts: OutsideParts) {
+  constructor({ http = {}, sources = [] }: OutsideOptions, parts: OutsideParts) {
     const { limits } = parts;
     this.egress = new Guard(http, limits);
     const client = new UndiciClient({ egress: this.egress, limits });
     this.http = new HttpFunctions({ ...parts, egress: this.egress, client });
-    this.sources = new Sources({ ...parts, loadType });
+    this.sources = new Sources({ ...parts, types: SOURCE_TYPES });
+    this.#configured = sources;
+  }
+
+  /** Makes the sources of the options and of the store. Rejects with `invalid_option`; see Sources.open. */
+  open(): Promise<void> {
+    return this.sources.open(this.#configured);
   }
 
   /** Settles every call that is under way. */
@@ -44,7 +55,5 @@ export class Outside {
   }
 }
 
-/** Types of sources, each loaded when the first source of it is made. */
-async function loadType(_type: string): Promise<SourceType | null> {
-  return null;
-}
+/** Types of sources, each loaded when the first source of it is made. None is built yet. */
+const SOURCE_TYPES: SourceTypes = {};

@@ -11,6 +11,7 @@ import type { Peers } from '../functions/peers.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { Logger } from '../observe/log.ts';
 import type { RuntimeView } from '../protocol/views.ts';
+import type { Sources } from '../sources/sources.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { registerActorRoutes } from './actor-routes.ts';
 import { createAuthenticate } from './auth.ts';
@@ -26,6 +27,7 @@ import { registerInputRoutes } from './input-routes.ts';
 import { RouteTable } from './methods.ts';
 import { OpenCalls } from './open-calls.ts';
 import { registerRuntimeRoutes } from './runtime-routes.ts';
+import { registerSourceRoutes } from './source-routes.ts';
 import { registerTranscriptRoutes } from './transcript-routes.ts';
 import { Turns } from './turns.ts';
 import { Waits } from './waits.ts';
@@ -37,6 +39,7 @@ export interface ServedRuntime {
   readonly functions: Functions;
   readonly peers: Peers;
   readonly channels: Channels;
+  readonly outside: { readonly sources: Sources };
   describe(): Promise<RuntimeView>;
 }
 
@@ -56,6 +59,7 @@ const GUARDED_ROUTES = [
   registerInputRoutes,
   registerBatchRoutes,
   registerFunctionRoutes,
+  registerSourceRoutes,
   registerTranscriptRoutes,
   registerChannelRoutes,
 ];
@@ -65,13 +69,14 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
   try {
     const { runtime, log = app.log } = options;
     const authenticate = createAuthenticate(options);
-    const { supervisor, functions, peers, channels } = runtime;
+    const { supervisor, functions, peers, channels, outside } = runtime;
     const bodies = new BodyReader(supervisor.limits);
     const edge: Edge = {
       supervisor,
       functions,
       peers,
       channels,
+      sources: outside.sources,
       describe: () => runtime.describe(),
       log,
       bodies,
@@ -135,7 +140,7 @@ function catchLongIds(app: FastifyInstance, edge: Edge, table: RouteTable): void
     { max_param_length: maxParamLength, needed: MAX_WORKER_ID_CHARS },
     'longer worker ids cannot be reached: set routerOptions.maxParamLength',
   );
-  for (const path of ['/v1/workers/*', '/v1/functions/*']) {
+  for (const path of ['/v1/workers/*', '/v1/functions/*', '/v1/sources/*']) {
     app.all(path, {
       onRequest: (request, _reply, done) => done(table.refusal(request)),
       handler: (request) => {

@@ -78,6 +78,7 @@ const RUNTIME: RuntimeView = {
   mailbox: { messages: 0, bytes: 0 },
   functions: 4,
   remotes: { connected: 2 },
+  sources: { total: 2, failed: 1 },
   limits: DEFAULT_LIMITS,
 };
 
@@ -93,6 +94,7 @@ const RUNTIME_ON_WIRE = {
   mailbox: { messages: 0, bytes: 0 },
   functions: 4,
   remotes: { connected: 2 },
+  sources: { total: 2, failed: 1 },
   limits: {
     max_message_bytes: DEFAULT_LIMITS.maxMessageBytes,
     max_total_bytes: DEFAULT_LIMITS.maxTotalBytes,

@@ -3,14 +3,19 @@
 
 import { Guard } from './egress/guard.ts';
 import type { Egress, EgressOptions } from './egress/egress.ts';
-import type { Functions } from './functions/registry.ts';
+import { Groups } from './functions/groups.ts';
+import { Peers } from './functions/peers.ts';
+import { Functions } from './functions/registry.ts';
 import { UndiciClient } from './http/client.ts';
 import { HttpFunctions } from './http/functions.ts';
+import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
+import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
+import type { SourcePreview } from './protocol/views.ts';
+import type { SourceRequest } from './sources/source.ts';
 import { Sources } from './sources/sources.ts';
-import type { SourceTypes } from './sources/sources.ts';
-import type { Store } from './store/store.ts';
+import type { SourcesParts, SourceTypes } from './sources/sources.ts';
 
 export interface OutsideOptions {
   /** Where functions over HTTP and sources may send requests, and with which secrets. Default: to public addresses, with none. */
@@ -23,7 +28,7 @@ interface OutsideParts {
   readonly functions: Functions;
   readonly limits: Limits;
   readonly log: Logger;
-  readonly store: Store;
+  readonly store: SourcesParts['store'];
   checkPayload(bytes: Uint8Array): void | Promise<void>;
 }
 
@@ -57,3 +62,16 @@ export class Outside {
 
 /** Types of sources, each loaded when the first source of it is made. None is built yet. */
 const SOURCE_TYPES: SourceTypes = {};
+
+/** Says what a source would make, without a runtime. Rejects as `Runtime.createSource` does. */
+export async function inspectSource(request: SourceRequest): Promise<SourcePreview> {
+  const groups = new Groups({ peers: new Peers(), version: '', isWorker: () => false, countOf: () => 0 });
+  const store = { sources: () => [], putSource: () => undefined, deleteSource: () => undefined };
+  const parts = { functions: new Functions(groups), limits: resolveLimits(), log: silentLog, store };
+  const outside = new Outside({}, { ...parts, checkPayload: () => undefined });
+  try {
+    return await outside.sources.preview(request, { isFromOperator: true });
+  } finally {
+    await outside.close();
+  }
+}

@@ -47,6 +47,7 @@ import { requireTimeout } from './supervisor/asking.ts';
 import { Catalog } from './supervisor/catalog.ts';
 import { WorkerHandle } from './supervisor/handle.ts';
 import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
+import type { SourceOptions, SourceRequest } from './sources/source.ts';
 import type { SourcesQuery } from './sources/sources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { CreateRequest, ListQuery } from './supervisor/supervisor.ts';
@@ -141,23 +142,6 @@ export interface InvokeOptions {
   /** W3C trace context, passed through. */
   readonly traceparent?: string | undefined;
   readonly baggage?: string | undefined;
-}
-
-/** What `POST /v1/sources` takes: the rest is for the type to know. Not to be changed afterwards. */
-export interface SourceRequest {
-  /** Of the group that its functions belong to, and in front of their ids. */
-  readonly name: string;
-  readonly type: string;
-  /** Patterns of the names of the functions that are wanted, `*` for any text. Default all. */
-  readonly include?: readonly string[] | undefined;
-  /** And of those that are not. Default none. */
-  readonly exclude?: readonly string[] | undefined;
-  readonly [setting: string]: unknown;
-}
-
-export interface SourceOptions {
-  /** Aborting gives up with `cancelled`. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** What became of one request of `createAll`. */
@@ -341,19 +325,6 @@ export class Runtime {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.supervisor.status === 'running') await this.close();
-  }
-}
-
-/** Says what a source would make, without a runtime. Rejects as `createSource` does. */
-export async function inspectSource(request: SourceRequest): Promise<SourcePreview> {
-  const limits = resolveLimits();
-  const groups = new Groups({ peers: new Peers(), version: '', isWorker: () => false, countOf: () => 0 });
-  const parts = { functions: new Functions(groups), limits, log: silentLog, checkPayload: () => undefined };
-  const outside = new Outside({}, { ...parts, store: new MemoryStore({ maxEntries: 1, maxBytes: 1 }) });
-  try {
-    return await outside.sources.preview(request, { isFromOperator: true });
-  } finally {
-    await outside.close();
   }
 }
 

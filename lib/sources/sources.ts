@@ -22,8 +22,8 @@ export interface SourcesParts extends Omit<LiveSourceParts, 'loadType'> {
   readonly types: SourceTypes;
 }
 
-/** Who makes a source, and for how long they wait. */
-export interface SourceRequest {
+/** Who makes a source, and how long they want it. */
+export interface SourceMaking {
   /** Whether it is the operator or an embedding Backend, who may start processes; not somebody over REST. */
   readonly isFromOperator: boolean;
   /** Aborting gives up: nothing is left. */
@@ -81,7 +81,7 @@ export class Sources {
    * a source or a worker of that name, `function_exists`, `invalid_source`, `runtime_overloaded` when there are too many, `timeout`,
    * `cancelled`, or with what the type says.
    */
-  async create(document: unknown, { isFromOperator, signal }: SourceRequest): Promise<SourceView> {
+  async create(document: unknown, { isFromOperator, signal }: SourceMaking): Promise<SourceView> {
     const encoded = document instanceof Uint8Array ? document : encode(document);
     const definition = this.#parse(document, isFromOperator);
     const source = this.#add(definition);
@@ -100,7 +100,7 @@ export class Sources {
   }
 
   /** What `create` would make, without a trace of it. Rejects as `create` does. */
-  async preview(document: unknown, { isFromOperator, signal }: SourceRequest): Promise<SourcePreview> {
+  async preview(document: unknown, { isFromOperator, signal }: SourceMaking): Promise<SourcePreview> {
     const definition = this.#parse(document, isFromOperator);
     this.#requireNew(definition.name);
     if (this.#previews.size >= MAX_PREVIEWS) {

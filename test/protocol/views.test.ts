@@ -119,6 +119,11 @@ const RUNTIME_ON_WIRE = {
     max_functions_per_remote: DEFAULT_LIMITS.maxFunctionsPerRemote,
     max_channels: DEFAULT_LIMITS.maxChannels,
     channel_idle_ms: DEFAULT_LIMITS.channelIdleMs,
+    max_http_calls_per_function: DEFAULT_LIMITS.maxHttpCallsPerFunction,
+    max_http_calls_per_origin: DEFAULT_LIMITS.maxHttpCallsPerOrigin,
+    max_sources: DEFAULT_LIMITS.maxSources,
+    max_functions_per_source: DEFAULT_LIMITS.maxFunctionsPerSource,
+    max_source_bytes: DEFAULT_LIMITS.maxSourceBytes,
   },
 };
 

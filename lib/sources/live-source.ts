@@ -147,7 +147,10 @@ export class LiveSource {
   async #refresh(): Promise<void> {
     this.#again.began();
     try {
-      this.#apply(await this.#read());
+      const selection = await this.#read();
+      // It may have ended in this very moment: its functions would be nobody's.
+      this.#ending.signal.throwIfAborted();
+      this.#apply(selection);
       if (this.#failures > 0) this.#parts.log.info(this.#label, 'a source can be read again');
       this.#failures = 0;
       this.#error = null;
@@ -157,14 +160,14 @@ export class LiveSource {
     }
   }
 
-  #read(): Promise<Selection> {
-    return within(SOURCE_READ_TIMEOUT_MS, this.#ending.signal, async (signal) => {
-      const opened = await this.#open(signal);
-      const reading = await opened.read(signal);
-      // A type that takes no notice of the signal comes too late.
-      signal.throwIfAborted();
+  async #read(): Promise<Selection> {
+    try {
+      const read = async (signal: AbortSignal) => (await this.#open(signal)).read(signal);
+      const reading = await within(SOURCE_READ_TIMEOUT_MS, this.#ending.signal, read);
       return select(this.definition, reading, this.#parts.limits);
-    });
+    } catch (thrown) {
+      throw asGreenroomError(thrown);
+    }
   }
 
   async #open(signal: AbortSignal): Promise<OpenSource> {

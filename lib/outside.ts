@@ -12,8 +12,8 @@ import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
+import type { SourceRequest } from './protocol/source-request.ts';
 import type { SourcePreview } from './protocol/views.ts';
-import type { SourceRequest } from './sources/source.ts';
 import { Sources } from './sources/sources.ts';
 import type { SourcesParts, SourceTypes } from './sources/sources.ts';
 
@@ -21,7 +21,7 @@ export interface OutsideOptions {
   /** Where functions over HTTP and sources may send requests, and with which secrets. Default: to public addresses, with none. */
   readonly http?: EgressOptions | undefined;
   /** Sources that are made at every start, each as `POST /v1/sources` takes it. One that cannot be read is tried again. Default none. */
-  readonly sources?: readonly Readonly<Record<string, unknown>>[] | undefined;
+  readonly sources?: readonly SourceRequest[] | undefined;
 }
 
 interface OutsideParts {

@@ -27,6 +27,7 @@ import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
 import { ENGINE_NAME } from './protocol/function-ids.ts';
 import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
+import type { SourceRequest } from './protocol/source-request.ts';
 import type {
   ActorView,
   CloseReport,
@@ -47,7 +48,6 @@ import { requireTimeout } from './supervisor/asking.ts';
 import { Catalog } from './supervisor/catalog.ts';
 import { WorkerHandle } from './supervisor/handle.ts';
 import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
-import type { SourceOptions, SourceRequest } from './sources/source.ts';
 import type { SourcesQuery } from './sources/sources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { CreateRequest, ListQuery } from './supervisor/supervisor.ts';
@@ -142,6 +142,11 @@ export interface InvokeOptions {
   /** W3C trace context, passed through. */
   readonly traceparent?: string | undefined;
   readonly baggage?: string | undefined;
+}
+
+export interface SourceOptions {
+  /** Aborting gives up with `cancelled`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What became of one request of `createAll`. */

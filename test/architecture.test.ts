@@ -25,7 +25,7 @@ const LAYERS = [
   ['cli/', `cli/ config.ts runtime.ts outside.ts client/ server/ type:access/options.ts ${BASE}`],
   [
     'index.ts',
-    `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ sources/ supervisor/')}`,
+    `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
   ],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],

@@ -75,22 +75,3 @@ export interface SourceType {
   /** Throws `invalid_request`, naming the key. Nothing is read yet, and no process started. */
   open(definition: SourceDefinition, events: SourceEvents): OpenSource;
 }
-
-// --- how a Backend that embeds a runtime asks for one ---
-
-/** What `POST /v1/sources` takes: the rest is for the type to know. Not to be changed afterwards. */
-export interface SourceRequest {
-  /** Of the group that its functions belong to, and in front of their ids. */
-  readonly name: string;
-  readonly type: string;
-  /** Patterns of the names of the functions that are wanted, `*` for any text. Default all. */
-  readonly include?: readonly string[] | undefined;
-  /** And of those that are not. Default none. */
-  readonly exclude?: readonly string[] | undefined;
-  readonly [setting: string]: unknown;
-}
-
-export interface SourceOptions {
-  /** Aborting gives up with `cancelled`. */
-  readonly signal?: AbortSignal | undefined;
-}

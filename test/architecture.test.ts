@@ -39,7 +39,10 @@ const LAYERS = [
     'supervisor/',
     `supervisor/ host/host.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
   ],
-  ['gateway/', `gateway/ engine/ type:access/ type:egress/egress.ts type:http/functions.ts channels/ ${FUNCTIONS} ${BASE}`],
+  [
+    'gateway/',
+    `gateway/ engine/ type:access/ type:egress/egress.ts type:http/functions.ts channels/ ${FUNCTIONS} ${BASE}`,
+  ],
   ['engine/', `engine/ type:access/policy.ts ${FUNCTIONS} ${BASE}`],
   ['access/', `access/ type:functions/registry.ts ${BASE}`],
   ['outside.ts', `egress/ http/ sources/ openapi/ mcp/ type:channels/ type:store/ ${FUNCTIONS} ${BASE}`],

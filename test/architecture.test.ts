@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url)); // this file runs from dist/test
 const LINES_MAX = 400;
 const FUNCTIONS =
-  'functions/function.ts functions/registry.ts functions/peers.ts functions/groups.ts functions/format.ts';
+  'functions/function.ts functions/registry.ts functions/peers.ts functions/groups.ts functions/format.ts functions/hints.ts';
 const BASE = 'protocol/ observe/ errors.ts limits.ts';
 
 /** What runs in a thread; the supervisor's end of the wire must not load it. */
@@ -36,13 +36,16 @@ const LAYERS = [
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
   [
     'server/',
-    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
+    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts type:store/ ${BASE}`,
   ],
   [
     'supervisor/',
     `supervisor/ host/host.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
   ],
-  ['gateway/', `gateway/ engine/ type:access/ channels/ ${FUNCTIONS} ${BASE}`],
+  [
+    'gateway/',
+    `gateway/ engine/ type:access/ type:egress/egress.ts type:http/functions.ts channels/ ${FUNCTIONS} ${BASE}`,
+  ],
   ['engine/', `engine/ type:access/policy.ts ${FUNCTIONS} ${BASE}`],
   ['access/', `access/ type:functions/registry.ts ${BASE}`],
   ['outside.ts', `egress/ http/ sources/ openapi/ mcp/ type:channels/ type:store/ ${FUNCTIONS} ${BASE}`],

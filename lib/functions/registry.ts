@@ -5,6 +5,7 @@
 import { GreenroomError } from '../errors.ts';
 import { MAX_FUNCTION_ID_CHARS, MAX_PAGE_ITEMS } from '../limits.ts';
 import { toPlainFormat } from './format.ts';
+import { takeHint } from './hints.ts';
 import { firstSegment, isEngineId } from '../protocol/function-ids.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { FunctionView } from '../protocol/views.ts';
@@ -116,7 +117,8 @@ export class Functions {
   /** Throws as `replaceAll` does, and changes nothing. */
   requireReplaceable(owner: FunctionOwner, offered: readonly Offered[]): void {
     for (const { spec } of offered) this.claim(owner, spec.functionId).release();
-    for (const { group } of offered) if (group !== undefined) this.requireGroup(owner, group);
+    for (const group of new Set(offered.map((each) => each.group)))
+      if (group !== undefined) this.requireGroup(owner, group);
   }
 
   /** Throws `invalid_request` or `worker_exists` when the owner cannot have functions in a group of that name. */
@@ -207,7 +209,8 @@ export class Functions {
 
   #publish(owner: FunctionOwner, { spec, server = owner, group }: Offered): RegisteredFunction {
     const worker = group === undefined ? owner : this.#requireGroups().join(group, owner);
-    const entry: RegisteredFunction = Object.freeze({ ...spec, owner, server, worker });
+    const { metadata } = takeHint(spec.metadata);
+    const entry: RegisteredFunction = Object.freeze({ ...spec, metadata, owner, server, worker });
     const before = this.#entries.get(spec.functionId);
     this.#entries.set(spec.functionId, entry);
     const ids = this.#idsOf.get(owner) ?? new Set();

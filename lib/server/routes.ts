@@ -9,9 +9,9 @@ import { MAX_WORKER_ID_CHARS } from '../limits.ts';
 import type { GatewayOptions } from '../access/options.ts';
 import type { Peers } from '../functions/peers.ts';
 import type { Functions } from '../functions/registry.ts';
+import type { Outside } from '../outside.ts';
 import type { Logger } from '../observe/log.ts';
 import type { RuntimeView } from '../protocol/views.ts';
-import type { Sources } from '../sources/sources.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { registerActorRoutes } from './actor-routes.ts';
 import { createAuthenticate } from './auth.ts';
@@ -39,7 +39,7 @@ export interface ServedRuntime {
   readonly functions: Functions;
   readonly peers: Peers;
   readonly channels: Channels;
-  readonly outside: { readonly sources: Sources };
+  readonly outside: Outside;
   describe(): Promise<RuntimeView>;
 }
 
@@ -76,7 +76,7 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
       functions,
       peers,
       channels,
-      sources: outside.sources,
+      outside,
       describe: () => runtime.describe(),
       log,
       bodies,

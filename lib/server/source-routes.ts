@@ -11,7 +11,7 @@ import { pageLimit, pathOf, queryOf, requireNoQuery } from './request.ts';
 const ListQuery = v.strictObject({ limit: v.exactOptional(pageLimit), after: v.exactOptional(v.string()) });
 const CreateQuery = v.strictObject({ dry_run: v.exactOptional(v.picklist(['true', 'false'])) });
 
-export const registerSourceRoutes: RegisterRoutes = (app, { sources, calls }) => {
+export const registerSourceRoutes: RegisterRoutes = (app, { outside: { sources }, calls }) => {
   app.get('/v1/sources', (request, reply) => sendView(reply, 200, sources.list(queryOf(request, ListQuery))));
 
   app.post('/v1/sources', async (request, reply) => {

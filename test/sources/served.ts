@@ -2,6 +2,7 @@
 
 import type { TestContext } from 'node:test';
 import type { Limits } from '../../lib/limits.ts';
+import type { Outside } from '../../lib/outside.ts';
 import { createRuntime } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';
 import { Sources } from '../../lib/sources/sources.ts';
@@ -22,7 +23,8 @@ export async function startServed(t: TestContext, limits: Partial<Limits> = {}) 
   const sources = new Sources({ functions, limits: supervisor.limits, log, store, types });
   t.after(() => sources.close());
   const describe = async () => ({ ...(await runtime.describe()), sources: sources.counts });
-  const served = { supervisor, functions, peers, channels, outside: { sources }, describe };
+  const outside = Object.create(runtime.outside, { sources: { value: sources } }) as Outside;
+  const served = { supervisor, functions, peers, channels, outside, describe };
   const server = await startServer({ runtime: served, token: TOKEN, log });
   t.after(() => server.close());
   return { runtime, server, sources, store, lines, url: server.url, place: (name: string) => type.place(name) };

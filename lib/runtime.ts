@@ -27,7 +27,7 @@ import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
 import { ENGINE_NAME } from './protocol/function-ids.ts';
 import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
-import type { SourceRequest } from './protocol/source-request.ts';
+import type { SourceOptions, SourceRequest } from './protocol/source-request.ts';
 import type {
   ActorView,
   CloseReport,
@@ -142,11 +142,6 @@ export interface InvokeOptions {
   /** W3C trace context, passed through. */
   readonly traceparent?: string | undefined;
   readonly baggage?: string | undefined;
-}
-
-export interface SourceOptions {
-  /** Aborting gives up with `cancelled`. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** What became of one request of `createAll`. */

@@ -13,3 +13,8 @@ export interface SourceRequest {
   /** What its type alone knows. */
   readonly [setting: string]: unknown;
 }
+
+export interface SourceOptions {
+  /** Aborting gives up with `cancelled`. */
+  readonly signal?: AbortSignal | undefined;
+}

@@ -1,11 +1,12 @@
 // What a caller or an operator says of a source, checked for what all types share. What only the type knows goes on to it unread.
 
+import { setImmediate } from 'node:timers/promises';
 import * as v from 'valibot';
 import { MAX_PATTERN_CHARS } from '../access/patterns.ts';
 import { GreenroomError } from '../errors.ts';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
 import { requireValid } from '../protocol/issues.ts';
-import { parseUntrusted } from '../protocol/json.ts';
+import { parseUntrusted, untrustedText } from '../protocol/json.ts';
 import { MemberReader } from '../protocol/members.ts';
 import { isObject } from '../protocol/payload.ts';
 import { isWorkerId } from '../protocol/worker-ids.ts';
@@ -37,9 +38,9 @@ export function parseDefinition(value: unknown, types: readonly string[], isFrom
 
 /**
  * An encoded definition. A `document` within a large one is not parsed, since that would hold the loop up: it stays the text that was
- * sent, for whoever reads documents off the main thread. Throws `invalid_json` or `invalid_request`.
+ * sent, for whoever reads documents off the main thread; and the loop has its turns. Rejects with `invalid_json` or `invalid_request`.
  */
-export function decodeDefinition(encoded: Uint8Array): unknown {
+export async function decodeDefinition(encoded: Uint8Array): Promise<unknown> {
   const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   if (bytes.byteLength <= INLINE_PARSE_BYTES) return parseUntrusted(bytes);
   const members = new MemberReader({
@@ -48,9 +49,22 @@ export function decodeDefinition(encoded: Uint8Array): unknown {
     repeated: (path) =>
       GreenroomError.of('invalid_request', { details: { issues: [{ path, message: 'given more than once' }] } }),
   });
-  for (let isFound = members.read(bytes, 0, bytes.byteLength); !isFound;) isFound = members.goOn();
-  if (!members.has(0) || bytes[members.startOf(0)] !== '{'.charCodeAt(0)) return parseUntrusted(bytes);
+  for (let isFound = members.read(bytes, 0, bytes.byteLength); !isFound; isFound = members.goOn()) await setImmediate();
+  if (!members.has(0)) return parseUntrusted(bytes);
   const [start, end] = [members.startOf(0), members.endOf(0)];
   const rest = Buffer.concat([bytes.subarray(0, start), Buffer.from('null'), bytes.subarray(end)]);
-  return { ...(parseUntrusted(rest) as object), document: bytes.toString('utf8', start, end) };
+  const others = parseUntrusted(rest) as object;
+  const text = untrustedText(bytes.subarray(start, end));
+  await setImmediate();
+  return { ...others, document: documentOf(text) };
+}
+
+/** A text is what it stands for, anything else what it looks like. */
+function documentOf(text: string): string {
+  if (!text.startsWith('"')) return text;
+  try {
+    return JSON.parse(text) as string;
+  } catch (cause) {
+    throw GreenroomError.of('invalid_json', { cause });
+  }
 }

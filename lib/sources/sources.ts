@@ -61,7 +61,7 @@ export class Sources {
     const starting: LiveSource[] = [];
     for (const [index, document] of configured.entries()) starting.push(await this.#configure(document, index));
     for (const record of this.#parts.store.sources()) {
-      const restored = this.#restore(record);
+      const restored = await this.#restore(record);
       if (restored !== null) starting.push(restored);
     }
     for (const source of starting) source.keep();
@@ -83,7 +83,7 @@ export class Sources {
    */
   async create(document: unknown, { isFromOperator, signal }: SourceMaking): Promise<SourceView> {
     const encoded = document instanceof Uint8Array ? document : encode(document);
-    const definition = this.#parse(document, isFromOperator);
+    const definition = await this.#parse(document, isFromOperator);
     const source = this.#add(definition);
     try {
       source.requireName();
@@ -101,7 +101,7 @@ export class Sources {
 
   /** What `create` would make, without a trace of it. Rejects as `create` does. */
   async preview(document: unknown, { isFromOperator, signal }: SourceMaking): Promise<SourcePreview> {
-    const definition = this.#parse(document, isFromOperator);
+    const definition = await this.#parse(document, isFromOperator);
     this.#requireNew(definition.name);
     if (this.#previews.size >= MAX_PREVIEWS) {
       const details = { max_dry_runs: MAX_PREVIEWS };
@@ -170,15 +170,15 @@ export class Sources {
 
   // --- private ---
 
-  #parse(document: unknown, isFromOperator: boolean): SourceDefinition {
-    const value = document instanceof Uint8Array ? decodeDefinition(document) : document;
+  async #parse(document: unknown, isFromOperator: boolean): Promise<SourceDefinition> {
+    const value = document instanceof Uint8Array ? await decodeDefinition(document) : document;
     return parseDefinition(value, Object.keys(this.#parts.types), isFromOperator);
   }
 
   /** Throws `invalid_option`, naming the key. */
   async #configure(document: unknown, index: number): Promise<LiveSource> {
     try {
-      const source = this.#add(this.#parse(document, true));
+      const source = this.#add(await this.#parse(document, true));
       source.requireName();
       await source.prepare();
       return source;
@@ -194,10 +194,10 @@ export class Sources {
     }
   }
 
-  #restore({ name, document, isFromOperator }: SourceRecord): LiveSource | null {
+  async #restore({ name, document, isFromOperator }: SourceRecord): Promise<LiveSource | null> {
     try {
       const bytes = typeof document === 'string' ? Buffer.from(document) : document;
-      return this.#add(this.#parse(bytes, isFromOperator));
+      return this.#add(await this.#parse(bytes, isFromOperator));
     } catch (thrown) {
       const { code } = asGreenroomError(thrown);
       this.#parts.log.warn({ source: name, code }, 'a source of the store cannot be restored');

@@ -8,9 +8,9 @@ import { decodeDefinition, parseDefinition } from '../../lib/sources/definition.
 
 const parse = (value: unknown) => parseDefinition(value, ['openapi', 'mcp'], false);
 
-function issuesOf(work: () => unknown): unknown {
+async function issuesOf(work: () => unknown): Promise<unknown> {
   try {
-    return work();
+    return await work();
   } catch (thrown) {
     assert.ok(thrown instanceof GreenroomError, String(thrown));
     return [thrown.code, ...((thrown.details?.['issues'] ?? []) as { path: string; message: string }[])];
@@ -48,48 +48,62 @@ describe('a definition', () => {
     [{ name: 'a', type: 'mcp', exclude: Array(257).fill('x') }, 'exclude', 'expected <=256'],
   ];
   for (const [value, path, message] of cases) {
-    test(`is refused by its key: ${JSON.stringify(value).slice(0, 60)}`, () =>
-      assert.deepEqual(
-        issuesOf(() => parse(value)),
-        ['invalid_request', { path, message }],
-      ));
+    test(`is refused by its key: ${JSON.stringify(value).slice(0, 60)}`, async () => {
+      const issues = await issuesOf(() => parse(value));
+      assert.deepEqual(issues, ['invalid_request', { path, message }]);
+    });
   }
 });
 
 describe('an encoded definition', () => {
   const large = JSON.stringify({ paths: { '/ü': 'x'.repeat(INLINE_PARSE_BYTES), '}': '\\"{' } });
 
-  test('that is short is parsed', () => {
+  test('that is short is parsed', async () => {
     const value = { name: 'a', document: { openapi: '3.1.0' } };
-    assert.deepEqual(decodeDefinition(Buffer.from(JSON.stringify(value))), value);
+    assert.deepEqual(await decodeDefinition(Buffer.from(JSON.stringify(value))), value);
   });
 
-  test('that is long keeps its document as it was sent, wherever it stands', () => {
+  test('that is long keeps its document as it was sent, wherever it stands', async () => {
     for (const [before, after] of [
       ['{"name":"a", "document": ', ',"type":"openapi"}'],
       ['{"document":', ' , "name":"a","type":"openapi" }'],
       ['{"name":"a","type":"openapi","document":', '}'],
     ] as const) {
-      const decoded = decodeDefinition(Buffer.from(before + large + after));
+      const decoded = await decodeDefinition(Buffer.from(before + large + after));
       assert.deepEqual(decoded, { name: 'a', type: 'openapi', document: large });
     }
   });
 
-  test('that is long, with a document that is text or none at all, is parsed', () => {
+  test('that is long, with a document that is text or none at all, has the text', async () => {
     for (const value of [
-      { name: 'a', document: 'openapi: 3.1.0\n'.repeat(10_000) },
+      { name: 'a', document: 'openapi: "3.1.0" # ü\n'.repeat(10_000) },
       { name: 'a', more: large },
     ])
-      assert.deepEqual(decodeDefinition(Buffer.from(JSON.stringify(value))), value);
+      assert.deepEqual(await decodeDefinition(Buffer.from(JSON.stringify(value))), value);
   });
 
-  test('is refused when it is no JSON, poisonous, or has two documents', () => {
+  test('that is long gives the loop its turns', async () => {
+    const bytes = Buffer.from(`{"document":{"x":"${'x'.repeat(4 * 1_024 * 1_024)}"}}`);
+    let turns = 0;
+    const decoding = decodeDefinition(bytes);
+    const count = (): void => {
+      turns++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    await decoding;
+    clearImmediate(next);
+    assert.ok(turns >= 8, `${turns} turns`);
+  });
+
+  test('is refused when it is no JSON, poisonous, or has two documents', async () => {
     const codeFor = (text: string) => issuesOf(() => decodeDefinition(Buffer.from(text)));
-    assert.deepEqual(codeFor('{'), ['invalid_json']);
-    assert.deepEqual(codeFor(`{"document":${large}`), ['invalid_json']);
-    assert.deepEqual(codeFor(`{"document":${large},"__proto__":{}}`), ['invalid_json']);
-    assert.deepEqual(codeFor(`{"document":${large},}`), ['invalid_json']);
-    assert.deepEqual(codeFor(`{"document":${large},"document":1}`), [
+    assert.deepEqual(await codeFor('{'), ['invalid_json']);
+    assert.deepEqual(await codeFor(`{"document":${large}`), ['invalid_json']);
+    assert.deepEqual(await codeFor(`{"document":"${'x'.repeat(INLINE_PARSE_BYTES)}\n"}`), ['invalid_json']);
+    assert.deepEqual(await codeFor(`{"document":${large},"__proto__":{}}`), ['invalid_json']);
+    assert.deepEqual(await codeFor(`{"document":${large},}`), ['invalid_json']);
+    assert.deepEqual(await codeFor(`{"document":${large},"document":1}`), [
       'invalid_request',
       { path: 'document', message: 'given more than once' },
     ]);

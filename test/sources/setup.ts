@@ -36,9 +36,10 @@ export function startSources(
   );
   const type = new FakeType();
   let loads = 0;
+  const load: { failure: Error | null } = { failure: null };
   const fake = () => {
     loads++;
-    return Promise.resolve(type);
+    return load.failure === null ? Promise.resolve(type) : Promise.reject(load.failure);
   };
   const sources = new Sources({ functions, limits: resolveLimits(limits), log, store, types: { fake } });
   t.after(() => sources.close());
@@ -59,6 +60,7 @@ export function startSources(
     type,
     lines,
     call,
+    load,
     loads: () => loads,
     place: (name: string) => type.place(name),
     idsOf: () => Array.from(functions.values(), ({ functionId }) => functionId),

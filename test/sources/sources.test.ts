@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { GreenroomError } from '../../lib/errors.ts';
-import { MAX_PREVIEWS } from '../../lib/sources/bounds.ts';
+import { MAX_PREVIEWS, STARTS_AT_ONCE } from '../../lib/sources/bounds.ts';
 import { codeOf, eventually } from '../support/start-runtime.ts';
 import { gate } from './fake-type.ts';
 import { OPERATOR, ownerOf, REST, startSources } from './setup.ts';
@@ -68,6 +68,15 @@ describe('a source that is made', () => {
     place('a').unmapped = Array.from({ length: 300 }, (_, n) => ({ operation: `${n}`, reason, isServed: false }));
     const { unmappedTotal, unmapped } = await sources.create(definition('a'), REST);
     assert.deepEqual([unmappedTotal, unmapped.length, unmapped[0]?.reason.length], [300, 256, 512]);
+  });
+
+  test('loads its type once, and again after that has failed', async (t) => {
+    const { sources, load, loads } = startSources(t);
+    load.failure = new Error('no module');
+    assert.equal(await codeOf(sources.create(definition('a'), REST)), 'internal');
+    load.failure = null;
+    for (const name of ['a', 'b', 'c']) await sources.create(definition(name), REST);
+    assert.equal(loads(), 2);
   });
 
   test('is listed in pages, ascending by name', async (t) => {
@@ -308,6 +317,21 @@ describe('the sources of the configuration', () => {
       ],
     );
     assert.deepEqual([...store.sources()], []);
+  });
+
+  test('are read a few at a time', async (t) => {
+    const { sources, place } = startSources(t);
+    const names = Array.from({ length: 2 * STARTS_AT_ONCE }, (_, n) => `s${n}`);
+    const held = gate();
+    for (const name of names) place(name).gate = held.promise;
+    const reads = () => names.reduce((sum, name) => sum + place(name).reads, 0);
+    const opened = sources.open(names.map((name) => definition(name)));
+    await eventually(() => reads() === STARTS_AT_ONCE);
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(reads(), STARTS_AT_ONCE);
+    held.open();
+    await opened;
+    assert.deepEqual([reads(), sources.counts.failed], [names.length, 0]);
   });
 
   test('that are not valid stop the start, and the message says where', async (t) => {

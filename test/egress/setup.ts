@@ -65,7 +65,10 @@ export async function get(guard: Guard, url: string, reach: Reach = 'public', el
   try {
     const dispatcher = await guard.dispatcher(new URL(url), reach);
     const { body } = await request(elsewhere, { dispatcher });
-    return await body.text();
+    const text = await body.text();
+    // undici has a connection free for the next request one turn after its answer has been read.
+    await new Promise((resolve) => setImmediate(resolve));
+    return text;
   } catch (thrown) {
     return problemOf(thrown);
   }

@@ -9,7 +9,7 @@ import { overloaded } from './body.ts';
 import type { HeldBytes } from './body.ts';
 import { BUSY_RETRY_MS } from './bounds.ts';
 import type { HttpAnswer, HttpClient, HttpLine, HttpRequest, HttpWait } from './exchange.ts';
-import { failed } from './response.ts';
+import { statusError } from './response.ts';
 import { discard, Sending } from './sending.ts';
 
 /** What a document is asked for with. */
@@ -42,7 +42,7 @@ export class UndiciClient implements HttpClient {
       timeoutMs: wait.timeoutMs,
     };
     const answer = await this.#send({ inFlight: 0 }, request, wait, maxBytes);
-    if (answer.status < 200 || answer.status > 299) throw failed(answer);
+    if (answer.status < 200 || answer.status > 299) throw statusError(answer);
     return answer;
   }
 

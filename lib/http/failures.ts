@@ -64,12 +64,18 @@ export function failureOf(thrown: unknown, isAnswered: boolean): GreenroomError 
       message: 'The runtime has ended its connections.',
       cause: thrown,
     });
-  if (isAnswered || codes.some(isNoHttp) || isMisplaced(thrown)) return responseFailed(undefined, thrown);
+  if (isAnswered || chain.some(isNoHttp)) return responseFailed(undefined, thrown);
   const reason = codes.map(reasonOf).find((found) => found !== undefined);
   return requestFailed(reason ?? 'other', thrown);
 }
 
-function* wrapped(thrown: unknown): Generator<{ code?: unknown }> {
+interface Thrown {
+  readonly code?: unknown;
+  readonly name?: unknown;
+  readonly message?: unknown;
+}
+
+function* wrapped(thrown: unknown): Generator<Thrown> {
   let error = thrown;
   for (let depth = 0; depth < MAX_WRAPPERS && typeof error === 'object' && error !== null; depth++) {
     yield error;
@@ -83,13 +89,9 @@ function reasonOf(code: string): FailureReason | undefined {
   return /^ERR_(?:TLS|SSL)_/.test(code) ? 'tls' : undefined;
 }
 
-/** What came is not HTTP, or its headers are larger than what is read. */
-function isNoHttp(code: string): boolean {
-  return code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW';
-}
-
-/** An upgrade, or a `100 Continue`, that nobody asked for: undici has no code for it. */
-function isMisplaced(thrown: unknown): boolean {
-  const { code, message } = thrown as { code?: unknown; message?: unknown };
+/** What came is no answer: not HTTP, headers above what is read, or an upgrade or a `100 Continue` that nobody asked for. */
+function isNoHttp({ code, name, message }: Thrown): boolean {
+  if (name === 'HTTPParserError' || code === 'UND_ERR_HEADERS_OVERFLOW') return true;
+  // undici has no code of its own for these.
   return code === 'UND_ERR_SOCKET' && (message === 'bad response' || message === 'bad upgrade');
 }

@@ -16,7 +16,7 @@ export type CheckPayload = (bytes: Uint8Array) => void | Promise<void>;
 /** Throws or rejects with `invalid_response`, `http_error`, the code that the server chose, or what `checkPayload` rejects with. */
 export function toPayload(answer: HttpAnswer, checkPayload: CheckPayload): Payload | Promise<Payload> {
   const { status, body } = answer;
-  if (status >= 400) throw failed(answer);
+  if (status >= 400) throw chosenError(answer);
   if (body.length === 0) return 'null';
   const json = hasMark(body, 0, body.length) ? body.subarray(3) : body;
   const other = (thrown: unknown): Payload => otherThanJson(status, thrown);
@@ -38,17 +38,28 @@ function otherThanJson(status: number, thrown: unknown): Payload {
   throw GreenroomError.of('invalid_response', { details: { status } });
 }
 
-/** The error that an answer is: what the server says in JSON under `error`, or its status line. */
-export function failed({ status, statusText, body }: HttpAnswer): GreenroomError {
-  const { code, message } = errorIn(body);
-  const chosen = typeof code === 'string' && isPeerCode(code) ? code : 'http_error';
-  const text =
-    typeof message === 'string' ? message.slice(0, MAX_ERROR_CHARS) : `HTTP ${statusLine(status, statusText)}`;
+/** What the server says in JSON under `error`, or else its status line. */
+function chosenError(answer: HttpAnswer): GreenroomError {
+  const { code, message } = errorIn(answer.body);
+  const isCode = typeof code === 'string' && isPeerCode(code);
+  if (!isCode && typeof message !== 'string') return statusError(answer);
+  const chosen = isCode ? code : 'http_error';
+  const { status } = answer;
   return GreenroomError.fromWire(
-    { code: chosen, message: text, retryable: false, details: { status } },
+    {
+      code: chosen,
+      message: typeof message === 'string' ? message.slice(0, MAX_ERROR_CHARS) : statusLine(answer),
+      retryable: false,
+      details: { status },
+    },
     // Whatever code the server chose, it says nothing about the request to the runtime.
     chosen === 'http_error' || chosen === 'invocation_failed' ? 502 : 422,
   );
+}
+
+/** The status of an answer as an error, whatever its body says. */
+export function statusError(answer: HttpAnswer): GreenroomError {
+  return GreenroomError.of('http_error', { message: statusLine(answer), details: { status: answer.status } });
 }
 
 function errorIn(body: Buffer): { code?: unknown; message?: unknown } {
@@ -63,7 +74,7 @@ function errorIn(body: Buffer): { code?: unknown; message?: unknown } {
   }
 }
 
-function statusLine(status: number, statusText: string): string {
+function statusLine({ status, statusText }: HttpAnswer): string {
   const text = statusText.replace(/[^\x20-\x7e]/g, '').slice(0, MAX_STATUS_TEXT_CHARS);
-  return text === '' ? String(status) : `${status} ${text}`;
+  return `HTTP ${status} ${text}`.trimEnd();
 }

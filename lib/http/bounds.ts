@@ -10,8 +10,6 @@ export const MAX_HEADERS = 64;
 export const MAX_HEADERS_BYTES = 8 * KiB;
 /** How long a request may take unless its definition says otherwise. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
-/** How long the check of a registration may take, with the look-up of its host name. */
-export const REGISTRATION_TIMEOUT_MS = 15_000;
 /** How often a request is sent, if its method allows it, and the connection failed before. */
 export const MAX_ATTEMPTS = 3;
 /** Before the second attempt, and twice that before the third; up to half of it is left out, so that callers do not come back together. */

@@ -2,6 +2,7 @@
 // path or the cause of a failed look-up would tell a caller what the network behind the runtime looks like.
 
 import { GreenroomError } from '../errors.ts';
+import { BUSY_RETRY_MS } from './bounds.ts';
 
 /** `details.reason` of `http_request_failed`. */
 export type FailureReason = 'refused' | 'reset' | 'tls' | 'timeout' | 'lookup' | 'other';
@@ -63,6 +64,11 @@ export function failureOf(thrown: unknown, isAnswered: boolean): GreenroomError 
     return GreenroomError.of('invocation_stopped', {
       message: 'The runtime has ended its connections.',
       cause: thrown,
+    });
+  if (codes.includes('UND_ERR_MAX_ORIGINS_REACHED'))
+    return GreenroomError.of('runtime_overloaded', {
+      message: 'The runtime has connections to as many servers as it may.',
+      details: { retry_after_ms: BUSY_RETRY_MS },
     });
   if (isAnswered || chain.some(isNoHttp)) return responseFailed(undefined, thrown);
   const reason = codes.map(reasonOf).find((found) => found !== undefined);

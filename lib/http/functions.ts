@@ -3,13 +3,11 @@
 // are under way end where they began.
 
 import type { Egress, Reach } from '../egress/egress.ts';
-import { GreenroomError } from '../errors.ts';
 import type { FunctionOwner, FunctionSpec, RegisteredFunction } from '../functions/function.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { Limits } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
 import { requireSecret } from './auth.ts';
-import { REGISTRATION_TIMEOUT_MS } from './bounds.ts';
 import { readDefinition } from './definition.ts';
 import { Endpoint } from './endpoint.ts';
 import type { HttpClient } from './exchange.ts';
@@ -44,7 +42,7 @@ export class HttpFunctions {
   /**
    * Null when the owner has gone meanwhile, or has given up the id or registered it otherwise. Rejects with what is wrong
    * (`function_exists`, `invalid_request`, `url_validation_failed`, `secret_not_found`, `token_not_found`, `api_key_not_found`,
-   * `worker_exists` for the group, `timeout`, `cancelled`); what the owner had under the id then goes on serving.
+   * `worker_exists` for the group, `cancelled`); what the owner had under the id then goes on serving.
    */
   async register(registration: HttpRegistration, signal?: AbortSignal): Promise<RegisteredFunction | null> {
     const { owner, spec, invocation, reach, group } = registration;
@@ -52,24 +50,12 @@ export class HttpFunctions {
     const claim = functions.claim(owner, spec.functionId);
     try {
       const definition = readDefinition(invocation);
-      const url = await this.#check(definition.url, reach, signal);
+      const url = await egress.check(definition.url, reach, signal);
       if (definition.auth !== null) requireSecret(definition.auth, egress);
       const server = new Endpoint(spec.functionId, definition, { url, reach }, this.#parts);
       return claim.publish(spec, { server, group });
     } finally {
       claim.release();
-    }
-  }
-
-  async #check(url: string, reach: Reach, signal: AbortSignal | undefined): Promise<URL> {
-    const time = AbortSignal.timeout(REGISTRATION_TIMEOUT_MS);
-    const either = signal === undefined ? time : AbortSignal.any([signal, time]);
-    try {
-      return await this.#parts.egress.check(url, reach, either);
-    } catch (thrown) {
-      if (signal?.aborted === true) throw GreenroomError.of('cancelled', { cause: signal.reason });
-      if (time.aborted) throw GreenroomError.of('timeout', { message: 'The URL could not be checked in time.' });
-      throw thrown;
     }
   }
 }

@@ -91,7 +91,7 @@ export function fakeEgress(t: TestContext, options: Agent.Options = {}): FakeEgr
       await this.onCheck(url, signal);
       return this.parse(url, _reach);
     },
-    parse(url) {
+    parse(url, _reach) {
       if (URL.canParse(url)) return new URL(url);
       throw GreenroomError.of('url_validation_failed', { details: { rule: 'url' } });
     },

@@ -22,7 +22,10 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 /** The first row whose left side fits a file is its rule; a file without a row is a mistake. */
 const LAYERS = [
   ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
-  ['cli/', `cli/ config.ts runtime.ts server/ type:access/options.ts ${BASE}`],
+  [
+    'cli/',
+    `cli/ config.ts runtime.ts server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
+  ],
   [
     'index.ts',
     `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
@@ -46,7 +49,7 @@ const LAYERS = [
   ['engine/', `engine/ type:access/policy.ts ${FUNCTIONS} ${BASE}`],
   ['access/', `access/ type:functions/registry.ts ${BASE}`],
   ['outside.ts', `egress/ http/ sources/ openapi/ mcp/ type:channels/ type:store/ ${FUNCTIONS} ${BASE}`],
-  ['egress/', `egress/ access/patterns.ts ${BASE}`],
+  ['egress/', `egress/ access/patterns.ts access/options-schema.ts ${BASE}`],
   ['http/', `http/ type:egress/ ${FUNCTIONS} ${BASE}`],
   ['sources/', `sources/ access/patterns.ts type:store/ ${FUNCTIONS} ${BASE}`],
   ['openapi/', `openapi/ type:sources/source.ts type:egress/ http/ channels/ ${FUNCTIONS} ${BASE}`],
@@ -64,7 +67,7 @@ const LAYERS = [
   ['protocol/', 'protocol/ errors.ts limits.ts'],
   [
     'config.ts config-options.ts',
-    'config-options.ts type:access/options.ts access/options-schema.ts observe/ protocol/ errors.ts limits.ts',
+    'config-options.ts type:access/options.ts access/options-schema.ts access/patterns.ts type:egress/egress.ts egress/options-schema.ts observe/ protocol/ errors.ts limits.ts',
   ],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],

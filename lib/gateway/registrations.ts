@@ -138,8 +138,8 @@ export class Registrations {
     const group = this.#reach === 'loopback' ? takeHint(metadata).group : undefined;
     const registration = { owner, spec, invocation, reach: this.#reach, group };
     try {
-      const registered = await this.#services.http.register(registration, looking.signal);
-      if (registered !== null) this.#count(id, bytes);
+      await this.#services.http.register(registration, looking.signal);
+      this.#count(id, bytes);
     } catch (thrown) {
       // Whoever has gone is told nothing, and nothing is left of it that could be refused.
       if (!this.#services.isConnected(owner)) return;

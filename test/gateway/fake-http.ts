@@ -12,6 +12,8 @@ import type { Frame, GatewaySetup, PeerOptions, RawPeer } from './raw-peer.ts';
 export interface FakeHttp {
   /** What it was asked to register, oldest first. */
   readonly asked: HttpRegistration[];
+  /** Registrations that have ended, however. */
+  ended: number;
   /** Calls that it answers, by the tag of the definition that took them. */
   readonly calls: string[];
   /** Lets every lookup of `{wait: true}` go on. */
@@ -33,7 +35,7 @@ export function fakeHttp({ functions, outside }: Runtime): FakeHttp {
   let answer!: () => void;
   const opened = new Promise<void>((resolve) => (open = resolve));
   const answered = new Promise<void>((resolve) => (answer = resolve));
-  const fake: FakeHttp = { asked: [], calls: [], open, answer };
+  const fake: FakeHttp = { asked: [], ended: 0, calls: [], open, answer };
   outside.http.register = async (registration, signal) => {
     const { owner, spec, group, invocation } = registration;
     fake.asked.push(registration);
@@ -50,6 +52,7 @@ export function fakeHttp({ functions, outside }: Runtime): FakeHttp {
       return claim.publish(spec, { server: { serve }, group });
     } finally {
       claim.release();
+      fake.ended++;
     }
   };
   return fake;

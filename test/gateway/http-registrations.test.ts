@@ -246,6 +246,7 @@ describe('a registration over HTTP that takes time', () => {
       await peer.drop();
       await eventually(() => runtime.peer(peer.workerId).status === 'disconnected');
       assert.deepEqual([runtime.functions.get('f'), groups()], [undefined, []]);
+      await eventually(() => http.ended === http.asked.length);
       // The id is free, whatever the lookup comes to.
       await other.serve('f', () => 'mine');
       http.open();

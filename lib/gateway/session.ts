@@ -14,7 +14,7 @@ import { MAX_COMPLAINTS } from './bounds.ts';
 import type { OutgoingFrame } from '../protocol/remote-frames.ts';
 import { toErrorBody } from '../protocol/error-body.ts';
 import type { DisconnectReason, GatewayServices } from './services.ts';
-import { withCaller } from './identity.ts';
+import { withCaller } from '../protocol/caller.ts';
 import { FrameReader } from './reading.ts';
 import type { Address, IncomingFrame, ResultFrame } from './reading.ts';
 import { Registrations } from './registrations.ts';

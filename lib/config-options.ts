@@ -16,6 +16,7 @@ import {
 } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { LOG_LEVELS } from './observe/log.ts';
+import { isObject } from './protocol/payload.ts';
 import { isWorkerId } from './protocol/worker-ids.ts';
 
 const DEFAULTS = Object.freeze({ bind: '127.0.0.1:38800', dataDir: '.greenroom', drainMs: 10_000 });
@@ -163,6 +164,7 @@ export const configSchema = v.strictObject({
   gateway: v.optional(gateway, 'on'),
   // An object, so it is in the file only.
   http: v.optional(egressConfigSchema, {}),
+  functions: v.optional(v.custom<Record<string, unknown>>(isObject, 'must be an object of functions by their ids'), {}),
   ...limitEntries(),
 });
 

@@ -39,6 +39,8 @@ export interface Config {
   readonly gateway: GatewayConfig | null;
   /** Where requests may go, and with which secrets. */
   readonly http: HttpConfig;
+  /** Functions over HTTP by their ids. What each says is checked when it is registered. */
+  readonly functions: Readonly<Record<string, unknown>>;
 }
 
 export interface HttpConfig extends Omit<EgressOptions, 'ca' | 'environment'> {
@@ -92,6 +94,7 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
     drainMs,
     gateway,
     http,
+    functions,
     ...rest
   } = result.output;
   const limits = requireLimits(rest, given);
@@ -109,6 +112,7 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
     limits,
     gateway: gateway === null ? null : requireGatewayConfig(gateway, { limits, given, cwd }),
     http: Object.freeze({ ...http, ...(http.caFile !== undefined && { caFile: resolve(cwd, http.caFile) }) }),
+    functions: Object.freeze(functions),
   });
 }
 

@@ -16,6 +16,7 @@ import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions, functionView } from './functions/registry.ts';
 import type { FunctionQuery } from './functions/registry.ts';
+import type { HttpFunctionDocument } from './http/backend.ts';
 import { InlineHosts } from './host/inline.ts';
 import { HostPool } from './host/pool.ts';
 import type { RuntimeServices } from './host/services.ts';
@@ -111,7 +112,14 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       ? new InlineHosts({ inputIdPrefix, limits, services })
       : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services });
   await supervisor.open(factory, Math.max(hostCount, 1));
-  return new Runtime({ supervisor, functions, peers, channels, outside });
+  const runtime = new Runtime({ supervisor, functions, peers, channels, outside });
+  try {
+    await outside.open();
+  } catch (thrown) {
+    await runtime.close({ deadlineMs: 0 });
+    throw thrown;
+  }
+  return runtime;
 }
 
 /** A request to create a worker, its config typed by the actor. */
@@ -253,6 +261,24 @@ export class Runtime {
   /** Throws `function_not_found`. */
   function(functionId: string): FunctionView {
     return functionView(this.functions.require(functionId));
+  }
+
+  /**
+   * Registers a function that the runtime calls over HTTP, or replaces the one that was registered like this under the id. Rejects with
+   * `invalid_request`, `function_exists`, `worker_exists` for its group, `url_validation_failed`, `secret_not_found`, `token_not_found`,
+   * `api_key_not_found`, `payload_too_large`, `runtime_overloaded` or `cancelled`; then nothing has changed.
+   */
+  async registerFunction(
+    functionId: string,
+    document: HttpFunctionDocument,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<FunctionView> {
+    return functionView((await this.outside.backend.register(functionId, document, options.signal)).registered);
+  }
+
+  /** Throws `function_not_found`, and `unsupported_operation` for a function that was not registered like that. */
+  unregisterFunction(functionId: string): FunctionView {
+    return functionView(this.outside.backend.unregister(functionId));
   }
 
   async describe(): Promise<RuntimeView> {

@@ -56,6 +56,7 @@ describe('readConfig', () => {
       limits: DEFAULT_LIMITS,
       gateway: {},
       http: {},
+      functions: {},
     });
     for (const part of [config, config.bind, config.actors, config.limits]) assert.ok(Object.isFrozen(part));
   });

@@ -63,7 +63,10 @@ test('3xx is a success, with its JSON if it has any', async (t) => {
 test('4xx and 5xx have the code and the message that the server gives under `error`', async (t) => {
   const { refused } = await startAnswering(t);
   for (const status of [400, 404, 429, 500, 503, 599]) {
-    const body = JSON.stringify({ error: { code: 'no_such_thing', message: 'There is none.', stack: 'at /x' }, more: 1 });
+    const body = JSON.stringify({
+      error: { code: 'no_such_thing', message: 'There is none.', stack: 'at /x' },
+      more: 1,
+    });
     const error = await refused(status, body);
     assert.deepEqual(error.toWire(), {
       code: 'no_such_thing',

@@ -44,7 +44,7 @@ const LAYERS = [
   ],
   [
     'gateway/',
-    `gateway/ engine/ type:access/ type:egress/egress.ts type:http/functions.ts channels/ ${FUNCTIONS} ${BASE}`,
+    `gateway/ engine/ type:access/ egress/addresses.ts type:egress/egress.ts type:http/functions.ts channels/ ${FUNCTIONS} ${BASE}`,
   ],
   ['engine/', `engine/ type:access/policy.ts ${FUNCTIONS} ${BASE}`],
   ['access/', `access/ type:functions/registry.ts ${BASE}`],

@@ -32,7 +32,5 @@ export const MAX_COMPLAINTS = 16;
 export const CLOSE_GRACE_MS = 2_000;
 /** How often it is looked at how much of unfinished frames all sockets hold. */
 export const INTAKE_CHECK_MS = 250;
-/** What looking up the address of one function over HTTP may take; the frames after it wait. */
-export const HTTP_REGISTRATION_TIMEOUT_MS = 10_000;
 /** Between two lines in the log about peers that were not let in. */
 export const REFUSAL_LOG_MS = 1_000;

@@ -6,7 +6,7 @@ import type { Reach } from '../egress/egress.ts';
 import type { FunctionSpec } from '../functions/function.ts';
 import { takeHint } from '../functions/hints.ts';
 import { MAX_FUNCTION_ID_CHARS } from '../limits.ts';
-import { HTTP_REGISTRATION_TIMEOUT_MS, MAX_REGISTERED_BYTES } from './bounds.ts';
+import { MAX_REGISTERED_BYTES } from './bounds.ts';
 import { toErrorBody } from '../protocol/error-body.ts';
 import type { GatewayServices } from './services.ts';
 import type { RegisterFrame } from './reading.ts';
@@ -30,8 +30,8 @@ export class Registrations {
   readonly #bytesOf = new Map<string, number>();
   #bytes = 0;
   readonly #reach: Reach;
-  /** Ends the wait of the registration that is being made over HTTP; there is one at a time. */
-  #looking: AbortController | null = null;
+  /** Ends the registration over HTTP that is being made; there is one at a time. */
+  #ending: AbortController | null = null;
 
   /** @param reach where what it registers may be called; see trust.ts */
   constructor(remote: Remote, reach: Reach, services: GatewayServices) {
@@ -58,7 +58,7 @@ export class Registrations {
 
   /** The session has ended: what it registers at this moment is not waited for. */
   end(): void {
-    this.#looking?.abort(GreenroomError.of('cancelled'));
+    this.#ending?.abort();
   }
 
   refuse(functionId: string, error: GreenroomError): void {
@@ -77,7 +77,7 @@ export class Registrations {
     this.#remote.send({
       type: 'registrationrejected',
       // As clients of the next version of the protocol know it.
-      ...(code === 'function_exists' ? { code: 'FUNCTION_NAMESPACE_CONFLICT', message } : codeAndMessage(error)),
+      ...(code === 'function_exists' ? { code: 'FUNCTION_NAMESPACE_CONFLICT', message } : bodyOf(error)),
       namespace: 'default',
       function_id: shown,
       ...(code === 'function_exists' && owner !== undefined && { owner_worker_id: owner }),
@@ -127,26 +127,22 @@ export class Registrations {
     }
   }
 
-  /** The peer's frames wait meanwhile, so there is a deadline; and the end of its session is one. */
+  /** The peer's frames wait meanwhile, no longer than a registration may take and than the session lives. */
   async #registerHttp(spec: FunctionSpec, { id, bytes, invocation, metadata }: RegisterFrame): Promise<void> {
-    const looking = new AbortController();
-    this.#looking = looking;
-    const late = GreenroomError.of('timeout', { message: 'The address of the function was not found in time.' });
-    const timer = setTimeout(() => looking.abort(late), HTTP_REGISTRATION_TIMEOUT_MS);
     const owner = this.#remote;
+    const reach = this.#reach;
     // What the hint says is followed only for sessions that may bridge.
-    const group = this.#reach === 'loopback' ? takeHint(metadata).group : undefined;
-    const registration = { owner, spec, invocation, reach: this.#reach, group };
+    const group = reach === 'loopback' ? takeHint(metadata).group : undefined;
+    const ending = new AbortController();
+    this.#ending = ending;
     try {
-      const registered = await this.#services.http.register(registration, looking.signal);
-      if (registered !== null) this.#count(id, bytes);
+      await this.#services.http.register({ owner, spec, invocation, reach, group }, ending.signal);
+      this.#count(id, bytes);
     } catch (thrown) {
       // Whoever has gone is told nothing, and nothing is left of it that could be refused.
-      if (!this.#services.isConnected(owner)) return;
-      throw looking.signal.aborted ? late : thrown;
+      if (this.#services.isConnected(owner)) throw thrown;
     } finally {
-      clearTimeout(timer);
-      this.#looking = null;
+      this.#ending = null;
     }
   }
 
@@ -157,7 +153,9 @@ export class Registrations {
   }
 }
 
-function codeAndMessage(error: GreenroomError): { code: string; message: string } {
-  const { code, message } = toErrorBody(error);
-  return { code, message };
+/** With what there is to know beside the id: which member is wrong, which rule, which bound. */
+function bodyOf(error: GreenroomError): { code: string; message: string; details?: object } {
+  const { code, message, ...rest } = toErrorBody(error);
+  const details = Object.entries(rest).filter(([name]) => name !== 'function_id');
+  return { code, message, ...(details.length > 0 && { details: Object.fromEntries(details) }) };
 }

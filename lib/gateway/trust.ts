@@ -1,15 +1,10 @@
 // Whether a session may register functions that the runtime calls on this very machine. It follows from where its socket comes from, from how
 // the upgrade was made and from its policy, all known before its first frame: nothing that it says afterwards counts.
 
-import { BlockList, isIP } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Policy } from '../access/policy.ts';
+import { isLoopbackAddress } from '../egress/addresses.ts';
 import type { Reach } from '../egress/egress.ts';
-
-// A list that blocks nothing: it is the only thing in Node that knows networks. An IPv4 address in an IPv6 one counts as the IPv4 one.
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
 
 /** What proxies add; `x-forwarded-*` as well. */
 const FORWARDING = new Set(['forwarded', 'via', 'x-real-ip']);
@@ -29,10 +24,6 @@ export interface Origin {
 }
 
 export function reachOf(origin: Origin, policy: Pick<Policy, 'mayBridge'>): Reach {
-  return policy.mayBridge && !origin.isForwarded && isLoopback(origin.address) ? 'loopback' : 'public';
-}
-
-function isLoopback(address: string | null): boolean {
-  const family = isIP(address ?? '');
-  return family !== 0 && LOOPBACK.check(address ?? '', family === 6 ? 'ipv6' : 'ipv4');
+  const isLocal = origin.address !== null && isLoopbackAddress(origin.address);
+  return policy.mayBridge && !origin.isForwarded && isLocal ? 'loopback' : 'public';
 }

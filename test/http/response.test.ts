@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { GreenroomError } from '../../lib/errors.ts';
 import { payloadText } from '../../lib/protocol/payload.ts';
 import { codeOf } from '../support/start-runtime.ts';
-import { LONG_MS, serveHttp, startFunctions } from './setup.ts';
+import { fakeEgress, LONG_MS, serveHttp, startFunctions } from './setup.ts';
 import type { TestContext } from 'node:test';
 
 /** A function whose server answers as the payload of the call says: status, status text, body. */
@@ -13,7 +13,7 @@ async function startAnswering(t: TestContext) {
     response.writeHead(status, text, { 'content-type': 'text/html' });
     response.end(content ?? undefined);
   });
-  const { register, functions } = startFunctions(t);
+  const { register, functions } = startFunctions(fakeEgress(t));
   await register('a::b', { url });
   const answered = async (status: number, content: string | null, text = 'Text'): Promise<unknown> => {
     const payload = JSON.stringify([status, text, content]);

@@ -87,7 +87,7 @@ function addOption(command: Command, { key, kind, argument, help }: OptionSpec):
 async function checkActor(file: string): Promise<number> {
   const path = resolve(file);
   if (!existsSync(path)) throw new CannotStart(`${file}: there is no such file`);
-  const { checkActorModule } = await import('./runtime.ts');
+  const { checkActorModule } = await import('./check-actor.ts');
   try {
     const { kind } = await checkActorModule(pathToFileURL(path));
     process.stdout.write(`ok: ${kind}\n`);

@@ -6,6 +6,8 @@ import type { Egress, EgressOptions } from './egress/egress.ts';
 import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions } from './functions/registry.ts';
+import { BackendFunctions } from './http/backend.ts';
+import type { HttpFunctionDocument } from './http/backend.ts';
 import { UndiciClient } from './http/client.ts';
 import { HttpFunctions } from './http/functions.ts';
 import { resolveLimits } from './limits.ts';
@@ -22,6 +24,8 @@ export interface OutsideOptions {
   readonly http?: EgressOptions | undefined;
   /** Sources that are made at every start, each as `POST /v1/sources` takes it. One that cannot be read is tried again. Default none. */
   readonly sources?: readonly SourceRequest[] | undefined;
+  /** Functions over HTTP by their ids, each as `PUT /v1/functions/{id}` takes it. One that cannot be registered ends the start. Default none. */
+  readonly functions?: Readonly<Record<string, HttpFunctionDocument>> | undefined;
 }
 
 interface OutsideParts {
@@ -35,22 +39,27 @@ interface OutsideParts {
 export class Outside {
   readonly egress: Egress;
   readonly http: HttpFunctions;
+  readonly backend: BackendFunctions;
   readonly sources: Sources;
+  readonly #functions: unknown;
   readonly #configured: readonly unknown[];
 
   /** Throws `invalid_option`. */
-  constructor({ http = {}, sources = [] }: OutsideOptions, parts: OutsideParts) {
+  constructor({ http = {}, functions = {}, sources = [] }: OutsideOptions, parts: OutsideParts) {
     const { limits } = parts;
     this.egress = new Guard(http, limits);
     const client = new UndiciClient({ egress: this.egress, limits });
     this.http = new HttpFunctions({ ...parts, egress: this.egress, client });
+    this.backend = new BackendFunctions({ ...parts, http: this.http });
+    this.#functions = functions;
     this.sources = new Sources({ ...parts, types: SOURCE_TYPES });
     this.#configured = sources;
   }
 
-  /** Makes the sources of the options and of the store. Rejects with `invalid_option`; see Sources.open. */
-  open(): Promise<void> {
-    return this.sources.open(this.#configured);
+  /** Registers the functions and makes the sources of the options, and those of the store. Rejects with `invalid_option`; see Sources.open. */
+  async open(): Promise<void> {
+    await this.backend.registerAll(this.#functions);
+    await this.sources.open(this.#configured);
   }
 
   /** Settles every call that is under way. */

@@ -16,9 +16,9 @@ import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions, functionView } from './functions/registry.ts';
 import type { FunctionQuery } from './functions/registry.ts';
+import type { HttpFunctionDocument } from './http/backend.ts';
 import { InlineHosts } from './host/inline.ts';
 import { HostPool } from './host/pool.ts';
-import type { RuntimeServices } from './host/services.ts';
 import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { Outside } from './outside.ts';
@@ -307,6 +307,24 @@ export class Runtime {
     return this.outside.sources.delete(name);
   }
 
+  /**
+   * Registers a function that the runtime calls over HTTP, or replaces the one that was registered like this under the id. Rejects with
+   * `invalid_request`, `function_exists`, `worker_exists` for its group, `url_validation_failed`, `secret_not_found`, `token_not_found`,
+   * `api_key_not_found`, `payload_too_large`, `runtime_overloaded` or `cancelled`; then nothing has changed.
+   */
+  async registerFunction(
+    functionId: string,
+    document: HttpFunctionDocument,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<FunctionView> {
+    return functionView((await this.outside.backend.register(functionId, document, options.signal)).registered);
+  }
+
+  /** Throws `function_not_found`, and `unsupported_operation` for a function that was not registered like that. */
+  unregisterFunction(functionId: string): FunctionView {
+    return functionView(this.outside.backend.unregister(functionId));
+  }
+
   async describe(): Promise<RuntimeView> {
     const { functions, outside } = this;
     return { ...(await this.supervisor.describe()), functions: functions.size, sources: outside.sources.counts };
@@ -327,50 +345,6 @@ export class Runtime {
     if (this.supervisor.status === 'running') await this.close();
   }
 }
-
-/** Loads an actor module in a host of its own and says what it is. Rejects with `invalid_actor`, whatever the module does. */
-export async function checkActorModule(module: URL): Promise<{ kind: string; description: string | null }> {
-  const limits = resolveLimits();
-  const pool = new HostPool({ maxHosts: 1, inputIdPrefix: '', limits, services: NO_SERVICES });
-  const host = pool.launch('check', { reply: () => undefined, emitted: () => undefined });
-  try {
-    await host.ready;
-    return await host.inspect(module.href);
-  } catch (thrown) {
-    const { code } = thrown as GreenroomError;
-    if (code === 'host_lost')
-      throw GreenroomError.of('invalid_actor', {
-        message: 'it makes the process exit when it is loaded',
-        cause: thrown,
-      });
-    if (code === 'timeout')
-      throw GreenroomError.of('invalid_actor', { message: `it is not loaded within ${limits.startTimeoutMs} ms` });
-    throw thrown;
-  } finally {
-    host.kill(new Error('checked'));
-    await host.exited;
-    await pool.close();
-  }
-}
-
-const refuse = (): never => {
-  throw GreenroomError.of('runtime_unavailable', { message: 'A module that is being checked has no runtime.' });
-};
-
-const NO_SERVICES: RuntimeServices = {
-  log: () => undefined,
-  ask: refuse,
-  tell: refuse,
-  create: refuse,
-  stop: refuse,
-  invoke: refuse,
-  after: refuse,
-  createChannel: refuse,
-  takeChannel: refuse,
-  readChannel: refuse,
-  writeChannel: refuse,
-  endChannel: refuse,
-};
 
 /** Throws `invalid_input` or `payload_too_large`. Nothing is sent as null. */
 function encodeSent(value: unknown, { maxMessageBytes }: Limits): string {

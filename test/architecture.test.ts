@@ -21,7 +21,7 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 
 /** The first row whose left side fits a file is its rule; a file without a row is a mistake. */
 const LAYERS = [
-  ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
+  ['cli.ts', `cli/ check-actor.ts config.ts config-options.ts runtime.ts ${BASE}`],
   [
     'cli/',
     `cli/ config.ts runtime.ts outside.ts client/ server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
@@ -30,6 +30,7 @@ const LAYERS = [
     'index.ts',
     `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
   ],
+  ['check-actor.ts', `host/ ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
   // Loaded only when the gateway is on.

@@ -6,6 +6,7 @@ import { isIPv6 } from 'node:net';
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { credentialSchema, gatewaySchema } from './access/options-schema.ts';
+import { egressConfigSchema } from './egress/options-schema.ts';
 import {
   DEFAULT_LIMITS,
   FRAME_MARGIN_BYTES,
@@ -160,6 +161,8 @@ export const configSchema = v.strictObject({
   logLevel: v.optional(v.picklist(LOG_LEVELS, must(`one of ${LOG_LEVELS.join(', ')}`)), 'info'),
   drainMs: v.optional(whole(0, MAX_WAIT_MS), DEFAULTS.drainMs),
   gateway: v.optional(gateway, 'on'),
+  // An object, so it is in the file only.
+  http: v.optional(egressConfigSchema, {}),
   ...limitEntries(),
 });
 

@@ -9,6 +9,8 @@ import { configSchema, OPTIONS, toFlag, toVariable } from './config-options.ts';
 import { asGreenroomError, GreenroomError } from './errors.ts';
 import { placeOf, problemOf, requireNarrower } from './access/options-schema.ts';
 import type { CredentialRights, GatewayOptions } from './access/options.ts';
+import { compilePatterns } from './access/patterns.ts';
+import type { EgressOptions } from './egress/egress.ts';
 import { DEFAULT_LIMITS, resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { describeError } from './observe/log.ts';
@@ -35,6 +37,13 @@ export interface Config {
   readonly limits: Limits;
   /** Null: off. Holds no tokens, only where they are kept. */
   readonly gateway: GatewayConfig | null;
+  /** Where requests may go, and with which secrets. */
+  readonly http: HttpConfig;
+}
+
+export interface HttpConfig extends Omit<EgressOptions, 'ca' | 'environment'> {
+  /** Absolute. */
+  readonly caFile?: string | undefined;
 }
 
 export type GatewayConfig = GatewayOptions<CredentialConfig>;
@@ -82,6 +91,7 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
     logLevel,
     drainMs,
     gateway,
+    http,
     ...rest
   } = result.output;
   const limits = requireLimits(rest, given);
@@ -98,6 +108,7 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
     drainMs,
     limits,
     gateway: gateway === null ? null : requireGatewayConfig(gateway, { limits, given, cwd }),
+    http: Object.freeze({ ...http, ...(http.caFile !== undefined && { caFile: resolve(cwd, http.caFile) }) }),
   });
 }
 
@@ -105,10 +116,16 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
  * Variables that look like ours and are not. To be warned about, not refused: Kubernetes sets GREENROOM_PORT and more
  * for a service named greenroom, and a Backend on the same machine may have variables of its own.
  */
-export function unknownVariables(environment: ConfigSources['environment'], gateway: GatewayConfig | null): string[] {
+export function unknownVariables(
+  environment: ConfigSources['environment'],
+  { gateway, http }: Pick<Config, 'gateway' | 'http'>,
+): string[] {
   const tokens = gateway?.credentials?.map(({ tokenVariable }) => tokenVariable) ?? [];
   const known = new Set([...OPTIONS.map(({ key }) => toVariable(key)), toVariable('config'), ...tokens]);
-  return Object.keys(environment).filter((name) => name.startsWith('GREENROOM_') && !known.has(name));
+  const isSecret = compilePatterns(http.variables ?? []);
+  return Object.keys(environment).filter(
+    (name) => name.startsWith('GREENROOM_') && !known.has(name) && !isSecret(name),
+  );
 }
 
 // --- sources ---

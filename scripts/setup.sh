@@ -32,3 +32,11 @@ build() {
   remove_stale_output
   npm run --silent build >&2 || fail "the build failed"
 }
+
+# Makes the certificates that the tests of TLS use.
+require_openssl() {
+  command -v openssl >/dev/null && return
+  ((EUID == 0)) && command -v apt-get >/dev/null &&
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends openssl; } >&2
+  command -v openssl >/dev/null || fail "needs openssl for the tests of TLS"
+}

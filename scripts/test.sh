@@ -7,6 +7,7 @@ source scripts/setup.sh
 file_timeout_ms=120000
 
 require_node
+require_openssl
 install .
 build
 ./scripts/lint.sh >&2

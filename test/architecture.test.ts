@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url)); // this file runs from dist/test
 const LINES_MAX = 400;
 const FUNCTIONS =
-  'functions/function.ts functions/registry.ts functions/peers.ts functions/groups.ts functions/format.ts';
+  'functions/function.ts functions/registry.ts functions/peers.ts functions/groups.ts functions/format.ts functions/hints.ts';
 const BASE = 'protocol/ observe/ errors.ts limits.ts';
 
 /** What runs in a thread; the supervisor's end of the wire must not load it. */
@@ -22,7 +22,10 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 /** The first row whose left side fits a file is its rule; a file without a row is a mistake. */
 const LAYERS = [
   ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
-  ['cli/', `cli/ config.ts runtime.ts server/ type:access/options.ts ${BASE}`],
+  [
+    'cli/',
+    `cli/ config.ts runtime.ts server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
+  ],
   [
     'index.ts',
     `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
@@ -33,17 +36,20 @@ const LAYERS = [
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
   [
     'server/',
-    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:store/ ${BASE}`,
+    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts type:store/ ${BASE}`,
   ],
   [
     'supervisor/',
     `supervisor/ host/host.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
   ],
-  ['gateway/', `gateway/ engine/ type:access/ channels/ ${FUNCTIONS} ${BASE}`],
+  [
+    'gateway/',
+    `gateway/ engine/ type:access/ egress/addresses.ts type:egress/egress.ts type:http/functions.ts channels/ ${FUNCTIONS} ${BASE}`,
+  ],
   ['engine/', `engine/ type:access/policy.ts ${FUNCTIONS} ${BASE}`],
   ['access/', `access/ type:functions/registry.ts ${BASE}`],
   ['outside.ts', `egress/ http/ sources/ openapi/ mcp/ type:channels/ type:store/ ${FUNCTIONS} ${BASE}`],
-  ['egress/', `egress/ access/patterns.ts ${BASE}`],
+  ['egress/', `egress/ access/patterns.ts access/options-schema.ts ${BASE}`],
   ['http/', `http/ type:egress/ ${FUNCTIONS} ${BASE}`],
   ['sources/', `sources/ access/patterns.ts type:store/ ${FUNCTIONS} ${BASE}`],
   ['openapi/', `openapi/ type:sources/source.ts type:egress/ http/ channels/ ${FUNCTIONS} ${BASE}`],
@@ -61,7 +67,7 @@ const LAYERS = [
   ['protocol/', 'protocol/ errors.ts limits.ts'],
   [
     'config.ts config-options.ts',
-    'config-options.ts type:access/options.ts access/options-schema.ts observe/ protocol/ errors.ts limits.ts',
+    'config-options.ts type:access/options.ts access/options-schema.ts access/patterns.ts type:egress/egress.ts egress/options-schema.ts observe/ protocol/ errors.ts limits.ts',
   ],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],

@@ -55,6 +55,7 @@ describe('readConfig', () => {
       drainMs: 10_000,
       limits: DEFAULT_LIMITS,
       gateway: {},
+      http: {},
     });
     for (const part of [config, config.bind, config.actors, config.limits]) assert.ok(Object.isFrozen(part));
   });
@@ -260,7 +261,9 @@ test('variables that look like ours are told apart from those that are', () => {
     GREENROOM_TOKEN: 's',
     PATH: '/',
   };
-  assert.deepEqual(unknownVariables(environment, null), ['GREENROOM_HOTS', 'GREENROOM_TOKEN']);
+  assert.deepEqual(unknownVariables(environment, { gateway: null, http: {} }), ['GREENROOM_HOTS', 'GREENROOM_TOKEN']);
   const credentials = [{ name: 'ci', tokenVariable: 'GREENROOM_TOKEN' }];
-  assert.deepEqual(unknownVariables(environment, { credentials }), ['GREENROOM_HOTS']);
+  assert.deepEqual(unknownVariables(environment, { gateway: { credentials }, http: {} }), ['GREENROOM_HOTS']);
+  const http = { variables: ['GREENROOM_T*'] };
+  assert.deepEqual(unknownVariables(environment, { gateway: null, http }), ['GREENROOM_HOTS']);
 });

@@ -28,9 +28,9 @@ export function isPrefix(value: unknown): value is string {
 
 // --- the schema; no message shows what was given, since tokens are among it ---
 
-const text = (expected: string, isValid: (value: string) => boolean) =>
+export const text = (expected: string, isValid: (value: string) => boolean) =>
   v.pipe(v.string(`must be ${expected}`), v.check(isValid, `must be ${expected}`));
-const flag = v.optional(v.boolean('must be true or false'));
+export const flag = v.optional(v.boolean('must be true or false'));
 const wholeAboveZero = v.pipe(
   v.number('must be a whole number of at least 1'),
   v.check((value) => Number.isSafeInteger(value) && value >= 1, 'must be a whole number of at least 1'),
@@ -43,14 +43,14 @@ const functionId = v.optional(
     isBetween(value.length, 1, MAX_FUNCTION_ID_CHARS),
   ),
 );
-const listOf = <S extends v.GenericSchema>(item: S, what: string) =>
+export const listOf = <S extends v.GenericSchema>(item: S, what: string) =>
   v.pipe(
     v.array(item, `must be a list of ${what}`),
     v.maxLength(MAX_ENTRIES, `must be a list of at most ${MAX_ENTRIES} ${what}`),
   );
 const object = v.custom<Record<string, unknown>>(isObject, 'must be an object');
 /** A strictObject takes an array for an object; this does not. */
-const strict = <E extends v.ObjectEntries>(entries: E) => v.pipe(object, v.strictObject(entries));
+export const strict = <E extends v.ObjectEntries>(entries: E) => v.pipe(object, v.strictObject(entries));
 const keyed = (least: number) =>
   v.pipe(
     object,

@@ -9,6 +9,7 @@ import type { Logger } from '../observe/log.ts';
 import type { CloseReport } from '../protocol/views.ts';
 import { toSnakeCase } from '../protocol/views.ts';
 import { resolveGateway } from './gateway.ts';
+import { resolveHttp } from './http.ts';
 import { CannotStart, reportFatalWith, say } from './say.ts';
 import { keepToken, readToken } from './token.ts';
 
@@ -26,12 +27,13 @@ export async function start(
   const [{ createLog }, { createRuntime }] = await Promise.all([import('../observe/pino.ts'), import('../runtime.ts')]);
   const log = createLog({ level: config.logLevel });
   reportFatalWith((thrown) => log.error(describeError(thrown), 'the process ends: an error was not caught'));
-  const ignoredVariables = unknownVariables(environment, config.gateway);
+  const ignoredVariables = unknownVariables(environment, config);
   if (ignoredVariables.length > 0)
     log.warn({ variables: ignoredVariables }, 'variables that are not options are ignored');
   const token = config.tokenFile === undefined ? keepToken(config.dataDir) : readToken(config.tokenFile);
   log.info({ token_file: token.file, is_new: token.isNew }, 'the bearer token is kept in a file');
   const gateway = config.gateway === null ? undefined : resolveGateway(config.gateway, environment);
+  const http = resolveHttp(config.http, environment);
 
   const { bind, runtimeId, displayName } = config;
   const creating = createRuntime({
@@ -39,6 +41,7 @@ export async function start(
     store: config.store,
     hosts: config.hosts,
     limits: config.limits,
+    http,
     log,
     ...(runtimeId !== undefined && { runtimeId }),
     ...(displayName !== undefined && { displayName }),

@@ -10,11 +10,11 @@ import type { Dispatcher } from 'undici';
 export type Reach = 'public' | 'loopback';
 
 export interface EgressOptions {
-  /** Patterns of host names and addresses that may be reached, `*` for any text. Default all. */
+  /** Patterns of host names and addresses that may be reached, `*` for any text; no scheme, port or path. Default all; an empty list allows none. */
   readonly allowHosts?: readonly string[] | undefined;
   /** Networks (`10.0.0.0/8`, `fd00::/8`) and addresses that may be reached although they are not public. Default none. */
   readonly allowAddresses?: readonly string[] | undefined;
-  /** Default false. */
+  /** Whether http is refused, but for a registration that reaches this machine. Default false. */
   readonly requireHttps?: boolean | undefined;
   /** Certificates of authorities that are trusted beside Node's, in PEM. */
   readonly ca?: string | undefined;
@@ -27,13 +27,17 @@ export interface EgressOptions {
 export interface Egress {
   /**
    * Checks where a URL leads, the addresses of its name included, as they are now. Rejects with `url_validation_failed`, which names the
-   * rule (`details.rule`) and never an address.
+   * rule (`details.rule`) and never an address; with `cancelled`; and with `runtime_overloaded` when too many names are being looked up.
    */
   check(url: string, reach: Reach, signal?: AbortSignal): Promise<URL>;
-  /** What a URL says by itself. Throws `url_validation_failed`. */
+  /** What a URL says by itself; at most 8,192 characters, no blanks, control characters or backslashes. Throws `url_validation_failed`. */
   parse(url: string, reach: Reach): URL;
-  /** Connects only to addresses that it has looked at itself: a name that leads elsewhere by now is refused with `url_validation_failed`. */
-  dispatcher(reach: Reach): Promise<Dispatcher>;
+  /**
+   * Judges a URL as `parse` does, and gives what makes connections for it. That connects only to addresses that it has looked at itself: a
+   * name that leads elsewhere by now, and every other URL that the rules refuse, ends the request with `url_validation_failed`. A name that
+   * cannot be looked up is a failed connection. Rejects with `url_validation_failed`, and with `runtime_unavailable` once it is closed.
+   */
+  dispatcher(url: URL, reach: Reach): Promise<Dispatcher>;
   /** The value of a variable; undefined when it is not set or not allowed, which nobody can tell apart. */
   secret(variable: string): string | undefined;
   /** Ends all connections. */

@@ -1,29 +1,113 @@
-// Not built yet.
+// The guard in front of everything that leaves the runtime over HTTP: what a URL says, where its name leads, which secrets go along.
+// A URL is judged when it is registered, when it is called, and when a connection is made; the last of these is what nobody gets around.
 
-import type { Dispatcher } from 'undici';
+import { isIP } from 'node:net';
+import type { Agent, Dispatcher } from 'undici';
+import { compilePatterns } from '../access/patterns.ts';
+import type { Matcher } from '../access/patterns.ts';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { LOOKUP_TIMEOUT_MS } from './bounds.ts';
 import type { Egress, EgressOptions, Reach } from './egress.ts';
+import { Lookups } from './lookups.ts';
+import type { Lookup } from './lookups.ts';
+import { requireEgress } from './options-schema.ts';
+import { hostOf, refusal, Rules } from './rules.ts';
+
+/** For tests: what takes the place of the system's. */
+interface GuardTools {
+  readonly lookup?: Lookup | undefined;
+  /** Default 5 s. */
+  readonly lookupTimeoutMs?: number | undefined;
+}
 
 export class Guard implements Egress {
+  readonly #rules: Rules;
+  readonly #lookups: Lookups;
+  readonly #lookupTimeoutMs: number;
+  readonly #limits: Limits;
+  readonly #ca: string | undefined;
+  readonly #mayRead: Matcher;
+  readonly #environment: Readonly<Record<string, string | undefined>>;
+  readonly #agents = new Map<Reach, Promise<Agent>>();
+  #isClosed = false;
+
   /** Throws `invalid_option`. */
-  constructor(_options: EgressOptions, _limits: Limits) {}
-
-  check(_url: string, _reach: Reach): Promise<URL> {
-    throw GreenroomError.of('unsupported_operation');
+  constructor(
+    options: EgressOptions,
+    limits: Limits,
+    { lookup, lookupTimeoutMs = LOOKUP_TIMEOUT_MS }: GuardTools = {},
+  ) {
+    requireEgress(options);
+    this.#rules = new Rules(options);
+    this.#lookups = new Lookups(lookup);
+    this.#lookupTimeoutMs = lookupTimeoutMs;
+    this.#limits = limits;
+    this.#ca = options.ca;
+    this.#mayRead = compilePatterns(options.variables ?? []);
+    this.#environment = options.environment ?? process.env;
   }
 
-  parse(_url: string, _reach: Reach): URL {
-    throw GreenroomError.of('unsupported_operation');
+  parse(text: string, reach: Reach): URL {
+    const url = this.#rules.parse(text);
+    this.#rules.reachOf(url, reach);
+    return url;
   }
 
-  dispatcher(_reach: Reach): Promise<Dispatcher> {
-    throw GreenroomError.of('unsupported_operation');
+  async check(text: string, reach: Reach, signal?: AbortSignal): Promise<URL> {
+    const url = this.parse(text, reach);
+    const host = hostOf(url);
+    if (isIP(host) === 0) {
+      const addresses = await this.#addressesOf(host, signal);
+      this.#rules.requireAddresses(addresses, this.#rules.reachOf(url, reach));
+    }
+    return url;
   }
 
-  secret(_variable: string): string | undefined {
-    return undefined;
+  async dispatcher(url: URL, reach: Reach): Promise<Dispatcher> {
+    const actual = this.#rules.reachOf(url, reach);
+    if (this.#isClosed) throw GreenroomError.of('runtime_unavailable');
+    let agent = this.#agents.get(actual);
+    if (agent === undefined) {
+      agent = this.#createAgent(actual);
+      this.#agents.set(actual, agent);
+    }
+    return agent;
   }
 
-  async close(): Promise<void> {}
+  secret(variable: string): string | undefined {
+    if (!this.#mayRead(variable) || !Object.hasOwn(this.#environment, variable)) return undefined;
+    const value = this.#environment[variable];
+    return value === '' ? undefined : value;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(Array.from(this.#agents.values(), async (agent) => (await agent).destroy()));
+  }
+
+  async #createAgent(reach: Reach): Promise<Agent> {
+    const { createAgent } = await import('./agent.ts');
+    return createAgent(reach, { rules: this.#rules, lookups: this.#lookups, limits: this.#limits, ca: this.#ca });
+  }
+
+  /** The look-up itself goes on when nobody waits for it any longer: the system has no way to end it. */
+  #addressesOf(host: string, signal: AbortSignal | undefined): Promise<readonly { readonly address: string }[]> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => finish(() => reject(GreenroomError.of('cancelled')));
+      const timer = setTimeout(() => finish(() => reject(refusal('lookup_failed'))), this.#lookupTimeoutMs);
+      const finish = (settle: () => void): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        settle();
+      };
+      if (signal?.aborted === true) return onAbort();
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#lookups.addressesOf(host).then(
+        (addresses) => finish(() => resolve(addresses)),
+        (thrown: unknown) =>
+          finish(() => reject(thrown instanceof GreenroomError ? thrown : refusal('lookup_failed', thrown))),
+      );
+    });
+  }
 }

@@ -5,6 +5,7 @@
 import { GreenroomError } from '../errors.ts';
 import { MAX_FUNCTION_ID_CHARS, MAX_PAGE_ITEMS } from '../limits.ts';
 import { EncodedFormat } from './format.ts';
+import { takeHint } from './hints.ts';
 import { firstSegment, isEngineId } from '../protocol/function-ids.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { FunctionView } from '../protocol/views.ts';
@@ -105,7 +106,8 @@ export class Functions {
    */
   replaceAll(owner: FunctionOwner, offered: readonly Offered[]): void {
     for (const { spec } of offered) this.claim(owner, spec.functionId).release();
-    for (const { group } of offered) if (group !== undefined) this.#groups?.requireFree(group, owner);
+    for (const group of new Set(offered.map((each) => each.group)))
+      if (group !== undefined) this.#requireGroups().requireFree(group, owner);
     const kept = new Set(offered.map(({ spec }) => spec.functionId));
     const gone = [...(this.#idsOf.get(owner) ?? [])].filter((functionId) => !kept.has(functionId));
     // The new ones first: a group that keeps a member lives on.
@@ -197,7 +199,8 @@ export class Functions {
 
   #publish(owner: FunctionOwner, { spec, server = owner, group }: Offered): RegisteredFunction {
     const worker = group === undefined ? owner : this.#requireGroups().join(group, owner);
-    const entry: RegisteredFunction = Object.freeze({ ...spec, owner, server, worker });
+    const { metadata } = takeHint(spec.metadata);
+    const entry: RegisteredFunction = Object.freeze({ ...spec, metadata, owner, server, worker });
     const before = this.#entries.get(spec.functionId);
     this.#entries.set(spec.functionId, entry);
     const ids = this.#idsOf.get(owner) ?? new Set();

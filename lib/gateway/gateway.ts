@@ -17,6 +17,7 @@ import type { Policy } from '../access/policy.ts';
 import type { DisconnectReason, GatewayParts, GatewayServices } from './services.ts';
 import { Session } from './session.ts';
 import { isTelemetry } from './telemetry.ts';
+import { reachOf } from './trust.ts';
 import type { Remote } from '../engine/remote.ts';
 import { Triggers } from '../engine/triggers.ts';
 import { Wire } from './wire.ts';
@@ -25,6 +26,13 @@ import { Wire } from './wire.ts';
 interface Lost {
   readonly token: string;
   readonly orphans: readonly Asked[];
+}
+
+/** What is known of who is behind a socket. */
+export interface Upgrade<P = Policy | Promise<Policy>> {
+  readonly policy: P;
+  /** See trust.ts. */
+  readonly isForwarded: boolean;
 }
 
 export class Gateway {
@@ -78,18 +86,20 @@ export class Gateway {
 
   /** Whether another remote may connect. */
   get hasRoom(): boolean {
-    return !this.#isClosed && this.#parts.peers.size < this.#parts.limits.maxRemotes;
+    return !this.#isClosed && this.#sessions.size < this.#parts.limits.maxRemotes;
   }
 
   /**
    * Takes over a socket whose upgrade has just been accepted. What arrives before the policy is known waits, unread; a policy that is
    * refused or does not come in time ends the socket with an `error` frame.
    */
-  accept(socket: WebSocket, transport: Socket, policy: Policy | Promise<Policy>): void {
+  accept(socket: WebSocket, transport: Socket, upgrade: Upgrade): void {
+    const { policy } = upgrade;
     const wire = new Wire(socket, transport, this.#parts.limits.maxMessageBytes);
     // Without a listener an error of the socket would end the process.
     socket.on('error', () => undefined);
-    if (!(policy instanceof Promise)) return void this.#open(socket, wire, policy);
+    const open = (known: Policy): Session | null => this.#open(socket, wire, { ...upgrade, policy: known });
+    if (!(policy instanceof Promise)) return void open(policy);
     socket.pause();
     const early: Buffer[] = [];
     const keep = (data: Buffer): void => void early.push(data);
@@ -98,7 +108,7 @@ export class Gateway {
       (known) => {
         socket.off('message', keep);
         if (!this.hasRoom) return refuse(wire, GreenroomError.of('runtime_overloaded'), TRY_AGAIN_LATER);
-        const session = this.#open(socket, wire, known);
+        const session = open(known);
         // Before what came early: the first of it may make the socket wait again.
         socket.resume();
         for (const data of early) session?.receive(data);
@@ -170,9 +180,10 @@ export class Gateway {
     this.#parts.functions.releaseAll(this.#engine);
   }
 
-  #open(socket: WebSocket, wire: Wire, policy: Policy): Session | null {
+  #open(socket: WebSocket, wire: Wire, { policy, isForwarded }: Upgrade<Policy>): Session | null {
     if (!wire.isOpen) return null;
-    const session = new Session(wire, policy, this.#services);
+    const reach = reachOf({ address: wire.remoteAddress, isForwarded }, policy);
+    const session = new Session(wire, { policy, reach }, this.#services);
     this.#sessions.set(session.ownerId, session);
     this.#parts.peers.add(session);
     this.#triggers.workerChanged('worker_connected', session.ownerId);

@@ -3,6 +3,7 @@
 
 import { GreenroomError } from '../errors.ts';
 import { INLINE_PARSE_BYTES, MAX_ERROR_CHARS, MAX_REGISTRATION_BYTES } from '../limits.ts';
+import { isPeerCode } from '../protocol/error-body.ts';
 import { QUOTE } from '../protocol/json-marks.ts';
 import { parseUntrusted, untrustedText } from '../protocol/json.ts';
 import { MemberReader, stringIn } from '../protocol/members.ts';
@@ -298,7 +299,7 @@ export class FrameReader {
     if (typeof value === 'string') return { code: UNKNOWN_CODE, message: value.slice(0, MAX_ERROR_CHARS) };
     const { code, message } = (value ?? {}) as { code?: unknown; message?: unknown };
     return {
-      code: typeof code === 'string' && PEER_CODE.test(code) && code !== 'internal' ? code : UNKNOWN_CODE,
+      code: typeof code === 'string' && isPeerCode(code) ? code : UNKNOWN_CODE,
       message: typeof message === 'string' ? message.slice(0, MAX_ERROR_CHARS) : 'The function failed.',
     };
   }
@@ -306,8 +307,6 @@ export class FrameReader {
 
 const NULL = Buffer.from('null');
 const UNKNOWN_CODE = 'invocation_failed';
-/** Codes that a peer may give: words that cannot be taken for anything else. `internal` is a defect of the runtime, and told to its operator. */
-const PEER_CODE = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
 
 function invalidMember(path: string, message: string): GreenroomError {
   return GreenroomError.of('invalid_request', { details: { issues: [{ path, message }] } });

@@ -2,6 +2,9 @@
 // `registrationrejected` frame, which clients that do not know it ignore. A live owner is never displaced.
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
+import type { Reach } from '../egress/egress.ts';
+import type { FunctionSpec } from '../functions/function.ts';
+import { takeHint } from '../functions/hints.ts';
 import { MAX_FUNCTION_ID_CHARS } from '../limits.ts';
 import { MAX_REGISTERED_BYTES } from './bounds.ts';
 import { toErrorBody } from '../protocol/error-body.ts';
@@ -17,6 +20,8 @@ export interface Refused {
   code: string;
 }
 
+type Admitted = Pick<FunctionSpec, 'functionId' | 'description' | 'metadata'>;
+
 export class Registrations {
   readonly #remote: Remote;
   readonly #services: GatewayServices;
@@ -24,9 +29,14 @@ export class Registrations {
   /** By the peer's own ids, with their sum. */
   readonly #bytesOf = new Map<string, number>();
   #bytes = 0;
+  readonly #reach: Reach;
+  /** Ends the registration over HTTP that is being made; there is one at a time. */
+  #ending: AbortController | null = null;
 
-  constructor(remote: Remote, services: GatewayServices) {
+  /** @param reach where what it registers may be called; see trust.ts */
+  constructor(remote: Remote, reach: Reach, services: GatewayServices) {
     this.#remote = remote;
+    this.#reach = reach;
     this.#services = services;
   }
 
@@ -46,6 +56,11 @@ export class Registrations {
     this.#count(id, 0);
   }
 
+  /** The session has ended: what it registers at this moment is not waited for. */
+  end(): void {
+    this.#ending?.abort();
+  }
+
   refuse(functionId: string, error: GreenroomError): void {
     const { code, message } = error;
     const shown = functionId.slice(0, MAX_FUNCTION_ID_CHARS);
@@ -62,7 +77,7 @@ export class Registrations {
     this.#remote.send({
       type: 'registrationrejected',
       // As clients of the next version of the protocol know it.
-      ...(code === 'function_exists' ? { code: 'FUNCTION_NAMESPACE_CONFLICT', message } : codeAndMessage(error)),
+      ...(code === 'function_exists' ? { code: 'FUNCTION_NAMESPACE_CONFLICT', message } : bodyOf(error)),
       namespace: 'default',
       function_id: shown,
       ...(code === 'function_exists' && owner !== undefined && { owner_worker_id: owner }),
@@ -72,9 +87,6 @@ export class Registrations {
   #register(frame: RegisterFrame): void | Promise<void> {
     const { functions } = this.#services;
     const { policy } = this.#remote;
-    if (frame.invocation !== undefined) {
-      throw GreenroomError.of('unsupported_operation', { message: 'Functions over HTTP are not in this version yet.' });
-    }
     const refusal = policy.registerRefusal(frame.id);
     if (refusal !== null) throw refusal;
     const functionId = policy.toRegistered(frame.id);
@@ -92,22 +104,45 @@ export class Registrations {
     }
     // Claimed before a hook is asked: what nobody could register needs nobody's leave.
     const claim = functions.claim(this.#remote, functionId);
-    const { description, metadata } = frame;
-    const publish = (admitted: { functionId: string; description: string | null; metadata: unknown }): void => {
-      claim.release();
-      const { requestFormat, responseFormat } = frame;
+    const publish = (admitted: Admitted): void | Promise<void> => {
       if (!this.#services.isConnected(this.#remote)) return;
-      functions.register(this.#remote, { ...admitted, requestFormat, responseFormat });
+      const { requestFormat, responseFormat } = frame;
+      const spec = { ...admitted, requestFormat, responseFormat };
+      if (frame.invocation !== undefined) return this.#registerHttp(spec, frame);
+      functions.register(this.#remote, spec);
       this.#count(frame.id, frame.bytes);
     };
     try {
+      const { description } = frame;
+      // A hook is not told the hint either.
+      const { metadata } = takeHint(frame.metadata);
       // By the peer's own name: what it is registered as is for the policy to say.
       const admitted = policy.admit({ kind: 'function', functionId: frame.id, description, metadata });
-      if (!(admitted instanceof Promise)) return publish(admitted);
-      return admitted.then(publish).finally(() => claim.release());
+      const pending = admitted instanceof Promise ? admitted.then(publish) : publish(admitted);
+      if (pending === undefined) return claim.release();
+      return pending.finally(() => claim.release());
     } catch (thrown) {
       claim.release();
       throw thrown;
+    }
+  }
+
+  /** The peer's frames wait meanwhile, no longer than a registration may take and than the session lives. */
+  async #registerHttp(spec: FunctionSpec, { id, bytes, invocation, metadata }: RegisterFrame): Promise<void> {
+    const owner = this.#remote;
+    const reach = this.#reach;
+    // What the hint says is followed only for sessions that may bridge.
+    const group = reach === 'loopback' ? takeHint(metadata).group : undefined;
+    const ending = new AbortController();
+    this.#ending = ending;
+    try {
+      await this.#services.http.register({ owner, spec, invocation, reach, group }, ending.signal);
+      this.#count(id, bytes);
+    } catch (thrown) {
+      // Whoever has gone is told nothing, and nothing is left of it that could be refused.
+      if (this.#services.isConnected(owner)) throw thrown;
+    } finally {
+      this.#ending = null;
     }
   }
 
@@ -118,7 +153,9 @@ export class Registrations {
   }
 }
 
-function codeAndMessage(error: GreenroomError): { code: string; message: string } {
-  const { code, message } = toErrorBody(error);
-  return { code, message };
+/** With what there is to know beside the id: which member is wrong, which rule, which bound. */
+function bodyOf(error: GreenroomError): { code: string; message: string; details?: object } {
+  const { code, message, ...rest } = toErrorBody(error);
+  const details = Object.entries(rest).filter(([name]) => name !== 'function_id');
+  return { code, message, ...(details.length > 0 && { details: Object.fromEntries(details) }) };
 }

@@ -4,6 +4,7 @@ import type { EngineParts } from '../engine/engine.ts';
 import type { Remote } from '../engine/remote.ts';
 import type { Triggers } from '../engine/triggers.ts';
 import type { GreenroomError } from '../errors.ts';
+import type { HttpFunctions } from '../http/functions.ts';
 import type { Peers } from '../functions/peers.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { Limits } from '../limits.ts';
@@ -21,6 +22,8 @@ export interface GatewayParts {
   readonly log: Logger;
   readonly functions: Functions;
   readonly peers: Peers;
+  /** Functions that the runtime calls over HTTP. */
+  readonly http: Pick<HttpFunctions, 'register'>;
   /** Of the runtime. */
   readonly version: string;
   /** Checks large, untrusted JSON off the main thread. Rejects with `invalid_json` or `runtime_overloaded`. */

@@ -14,11 +14,12 @@ import { MAX_COMPLAINTS } from './bounds.ts';
 import type { OutgoingFrame } from '../protocol/remote-frames.ts';
 import { toErrorBody } from '../protocol/error-body.ts';
 import type { DisconnectReason, GatewayServices } from './services.ts';
-import { withCaller } from './identity.ts';
+import { withCaller } from '../protocol/caller.ts';
 import { FrameReader } from './reading.ts';
 import type { Address, IncomingFrame, ResultFrame } from './reading.ts';
 import { Registrations } from './registrations.ts';
 import type { Policy } from '../access/policy.ts';
+import type { Reach } from '../egress/egress.ts';
 import type { Remote, RemoteProfile } from '../engine/remote.ts';
 import { ServedCalls } from './served.ts';
 import type { Wire } from './wire.ts';
@@ -57,14 +58,14 @@ export class Session implements Remote, Peer {
   #complaints = 0;
   #lateResults = 0;
 
-  constructor(wire: Wire, policy: Policy, services: GatewayServices) {
+  constructor(wire: Wire, { policy, reach }: { policy: Policy; reach: Reach }, services: GatewayServices) {
     this.#wire = wire;
     this.address = wire.remoteAddress;
     this.policy = policy;
     this.#services = services;
     this.#served = new ServedCalls(policy.maxCallsInFlight, services.limits.maxMessageBytes, services.ledger);
     this.asked = new AskedCalls(this, wire, services);
-    this.#registrations = new Registrations(this, services);
+    this.#registrations = new Registrations(this, reach, services);
   }
 
   get workerId(): string {
@@ -277,6 +278,7 @@ export class Session implements Remote, Peer {
     if (closeCode === undefined) this.#wire.terminate();
     else this.#wire.close(closeCode, reason, reason === 'payload_too_large' || reason === 'protocol_error');
     this.#services.functions.releaseAll(this);
+    this.#registrations.end();
     const error = reason === 'payload_too_large' ? TOO_LARGE_SESSION() : stopped();
     this.#served.failAll(error);
     this.#services.ended(this);

@@ -13,6 +13,9 @@ const WIRE_CODES: ReadonlyMap<string, string> = new Map([
   ['invalid_request', 'INVALID_ARGUMENTS'],
 ]);
 
+/** Codes that a peer may choose: words that cannot be taken for anything else. */
+const PEER_CODE = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
+
 /** Names that a detail may not take: those of the body itself, and those under which clients show a stack. */
 const RESERVED = new Set(['code', 'message', 'stack', 'stacktrace']);
 
@@ -24,4 +27,9 @@ export function toErrorBody(error: GreenroomError): ErrorBody {
     code: WIRE_CODES.get(code) ?? code,
     message: message.slice(0, MAX_ERROR_CHARS),
   };
+}
+
+/** Whether a peer may answer with the code. `internal` is a defect of the runtime, and told to its operator. */
+export function isPeerCode(code: string): boolean {
+  return PEER_CODE.test(code) && code !== 'internal';
 }

@@ -25,6 +25,7 @@ export type OutgoingFrame =
       type: 'registrationrejected';
       code: string;
       message: string;
+      details?: object;
       namespace: 'default';
       function_id: string;
       owner_worker_id?: string;

@@ -22,10 +22,10 @@ export class Refusals {
     } catch {
       return; // The SDK reads it next, and reports what it cannot read.
     }
-    const { function_id: functionId, code, message } = parsed;
+    const { function_id: functionId, code, message, details } = parsed;
     if (typeof functionId !== 'string') return;
     const error =
-      code === CONFLICT ? RemoteError.of('function_exists', { functionId }) : fromWire({ code, message }, functionId);
+      code === CONFLICT ? RemoteError.of('function_exists', { functionId }) : fromWire({ code, message, details }, functionId);
     this.#errors.set(functionId, error);
   }
 

@@ -4,6 +4,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Peers } from '../functions/peers.ts';
 import type { Channels } from '../channels/channels.ts';
+import type { Outside } from '../outside.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { RuntimeView } from '../protocol/views.ts';
@@ -19,6 +20,7 @@ export interface Edge {
   readonly functions: Functions;
   readonly peers: Peers;
   readonly channels: Channels;
+  readonly outside: Outside;
   /** The view of the whole runtime. */
   readonly describe: () => Promise<RuntimeView>;
   readonly log: Logger;

@@ -17,6 +17,7 @@ import { requireGateway } from '../access/options-schema.ts';
 import type { GatewayOptions } from '../access/options.ts';
 import type { Policy } from '../access/policy.ts';
 import { Telemetry } from '../gateway/telemetry.ts';
+import { isForwarded } from '../gateway/trust.ts';
 import { endSocket } from '../gateway/wire.ts';
 import { describeError } from '../observe/log.ts';
 import type { Authenticate } from './auth.ts';
@@ -65,6 +66,7 @@ export async function registerGateway(
     log,
     functions,
     peers,
+    http: edge.outside.http,
     version: supervisor.identity.version,
     checkPayload: (bytes) => supervisor.checkPayload(bytes),
     createChannel: (ownerId, bufferMessages) => channels.create(ownerId, { bufferMessages }),
@@ -128,7 +130,11 @@ function registerSockets(app: FastifyInstance, entrance: Entrance): void {
   route(
     path,
     (request) => (listener?.needsBearer === false ? null : unauthorized(request)) ?? noRoom(gateway),
-    (socket, request) => gateway.accept(socket, request.raw.socket, policyOf(entrance, socket, request)),
+    (socket, request) =>
+      gateway.accept(socket, request.raw.socket, {
+        policy: policyOf(entrance, socket, request),
+        isForwarded: isForwarded(request.headers),
+      }),
   );
   // SDKs send no headers with their telemetry: it is also taken from where a remote is connected from.
   route(

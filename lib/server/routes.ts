@@ -9,6 +9,7 @@ import { MAX_WORKER_ID_CHARS } from '../limits.ts';
 import type { GatewayOptions } from '../access/options.ts';
 import type { Peers } from '../functions/peers.ts';
 import type { Functions } from '../functions/registry.ts';
+import type { Outside } from '../outside.ts';
 import type { Logger } from '../observe/log.ts';
 import type { RuntimeView } from '../protocol/views.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
@@ -37,6 +38,7 @@ export interface ServedRuntime {
   readonly functions: Functions;
   readonly peers: Peers;
   readonly channels: Channels;
+  readonly outside: Outside;
   describe(): Promise<RuntimeView>;
 }
 
@@ -65,13 +67,14 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
   try {
     const { runtime, log = app.log } = options;
     const authenticate = createAuthenticate(options);
-    const { supervisor, functions, peers, channels } = runtime;
+    const { supervisor, functions, peers, channels, outside } = runtime;
     const bodies = new BodyReader(supervisor.limits);
     const edge: Edge = {
       supervisor,
       functions,
       peers,
       channels,
+      outside,
       describe: () => runtime.describe(),
       log,
       bodies,

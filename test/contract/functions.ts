@@ -20,6 +20,8 @@ export interface ServedFunctions {
   idOf(name: 'echo' | 'nothing' | 'refuse' | 'fail' | 'large' | 'hold'): string;
   /** Lets go of every `hold` that runs now. */
   release(): void;
+  /** What a failure without a code of its own is called. Default `invocation_failed`. */
+  readonly failureCode?: string;
   /** How many calls it takes before it is busy; at least 2. */
   readonly capacity: number;
   /** The largest message. */
@@ -109,9 +111,9 @@ export function functionsContract(name: string, start: (t: TestContext) => Promi
       assert.deepEqual([code, message, status], ['no_such_thing', 'There is no such thing.', 422]);
     });
 
-    test('says invocation_failed when the function threw anything else, and goes on', async (t) => {
-      const { caller } = await open(t);
-      assert.equal(await codeOf(caller.value('fail', {})), 'invocation_failed');
+    test('has one code for whatever else the function threw, and goes on', async (t) => {
+      const { caller, served } = await open(t);
+      assert.equal(await codeOf(caller.value('fail', {})), served.failureCode ?? 'invocation_failed');
       assert.equal(await caller.value('echo', 1), 1);
     });
 

@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { WebSocket } from 'ws';
 import type { ClientOptions, RawData } from 'ws';
 import type { GatewayOptions } from '../../lib/access/options.ts';
+import type { EgressOptions } from '../../lib/egress/egress.ts';
 import type { Limits } from '../../lib/limits.ts';
 import { startServer } from '../../lib/server/index.ts';
 import type { RunningServer } from '../../lib/server/index.ts';
@@ -24,7 +25,8 @@ export interface Frame {
   [member: string]: unknown;
 }
 
-export type PeerOptions = ClientOptions & { readonly path?: string };
+/** `host` is where the server is looked for. Default 127.0.0.1. */
+export type PeerOptions = Omit<ClientOptions, 'host'> & { readonly path?: string; readonly host?: string };
 
 export interface GatewayEdge extends Edge {
   server: RunningServer;
@@ -33,13 +35,21 @@ export interface GatewayEdge extends Edge {
   connect: (options?: PeerOptions) => Promise<RawPeer>;
 }
 
+export interface GatewaySetup {
+  readonly limits?: Partial<Limits>;
+  readonly gateway?: GatewayOptions;
+  /** Where the server listens. Default 127.0.0.1. */
+  readonly host?: string;
+  readonly http?: EgressOptions;
+}
+
 export async function startGateway(
   t: TestContext,
-  { limits, gateway = {} }: { limits?: Partial<Limits>; gateway?: GatewayOptions } = {},
+  { limits, gateway = {}, host, http }: GatewaySetup = {},
 ): Promise<GatewayEdge> {
-  const runtime: Runtime = await startRuntime(t, limits);
+  const runtime: Runtime = await startRuntime(t, limits, { http });
   const { log, lines } = recordLog();
-  const server = await startServer({ runtime, token: TOKEN, log, gateway });
+  const server = await startServer({ runtime, token: TOKEN, log, gateway, ...(host !== undefined && { host }) });
   t.after(() => server.close());
   const client = clientOf(t, server.url);
   const connect: GatewayEdge['connect'] = async (options) => {
@@ -69,8 +79,8 @@ export class RawPeer {
   readonly #handlers = new Map<string, (call: Frame) => unknown>();
   #calls = 0;
 
-  constructor(port: number, { path = '/v1/gateway', ...options }: PeerOptions = {}) {
-    this.socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, {
+  constructor(port: number, { path = '/v1/gateway', host = '127.0.0.1', ...options }: PeerOptions = {}) {
+    this.socket = new WebSocket(`ws://${host}:${port}${path}`, {
       perMessageDeflate: false,
       maxPayload: 0,
       ...options,

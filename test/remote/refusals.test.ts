@@ -21,6 +21,13 @@ describe('a refused registration', () => {
     await assert.rejects(remote.ready(), { name: 'RemoteError', code: 'function_exists', function_id: 'demo::f' });
   });
 
+  test('says what is wrong with it, as far as the runtime did', async (t) => {
+    const { remote, socket } = await connectStub(t);
+    remote.registerFunction('demo::f', { url: 'http://10.0.0.1/', method: 'POST' });
+    socket.send({ ...rejected('demo::f', 'url_validation_failed'), details: { rule: 'address_not_allowed' } });
+    await assert.rejects(remote.ready(), { code: 'url_validation_failed', details: { rule: 'address_not_allowed' } });
+  });
+
   test('is forgotten when the function is given up', async (t) => {
     const { remote, socket } = await connectStub(t);
     const ref = remote.registerFunction('demo::f', () => Promise.resolve(null));

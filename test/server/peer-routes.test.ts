@@ -3,9 +3,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import type { FunctionOwner } from '../../lib/functions/function.ts';
 import { codeOf } from '../support/start-runtime.ts';
 import { peerOf } from '../support/peers.ts';
 import { startEdge } from './support.ts';
+
+const commandsOn = (id: string): [method: string, path: string, options?: object][] => [
+  ['POST', `/v1/workers/${id}/input`, { body: 1 }],
+  ['POST', `/v1/workers/${id}/inputs`, { body: '1\n', headers: { 'content-type': 'application/x-ndjson' } }],
+  ['GET', `/v1/workers/${id}/inputs/x-1`],
+  ['POST', `/v1/workers/${id}/cancel`],
+  ['POST', `/v1/workers/${id}/stop`],
+  ['POST', `/v1/workers/${id}/restore`],
+  ['GET', `/v1/workers/${id}/transcript`],
+  ['DELETE', `/v1/workers/${id}`],
+  ['DELETE', `/v1/workers/${id}?force=true`],
+];
 
 async function start(t: TestContext) {
   const edge = await startEdge(t);
@@ -86,18 +99,7 @@ test('a remote has a view of its own, also when it has gone', async (t) => {
 
 test('what only a worker can do is not supported, instead of not found', async (t) => {
   const { send, runtime } = await start(t);
-  const commands: [method: string, path: string, options?: object][] = [
-    ['POST', '/v1/workers/a/input', { body: 1 }],
-    ['POST', '/v1/workers/a/inputs', { body: '1\n', headers: { 'content-type': 'application/x-ndjson' } }],
-    ['GET', '/v1/workers/a/inputs/x-1'],
-    ['POST', '/v1/workers/a/cancel'],
-    ['POST', '/v1/workers/a/stop'],
-    ['POST', '/v1/workers/a/restore'],
-    ['GET', '/v1/workers/a/transcript'],
-    ['DELETE', '/v1/workers/a'],
-    ['DELETE', '/v1/workers/e?force=true'],
-  ];
-  for (const [method, path, options] of commands) {
+  for (const [method, path, options] of [...commandsOn('a'), ...commandsOn('e')]) {
     const { status, json } = await send(method, path, options);
     assert.deepEqual([status, json.error.code], [409, 'unsupported_operation'], `${method} ${path}`);
   }
@@ -106,6 +108,52 @@ test('what only a worker can do is not supported, instead of not found', async (
   assert.equal((JSON.parse(batch.text) as { error: { code: string } }).error.code, 'unsupported_operation');
   assert.throws(() => runtime.worker('a'), { code: 'unsupported_operation' });
   assert.equal((await send('GET', '/v1/workers/z')).json.error.code, 'worker_not_found');
+});
+
+test('a group is listed and looked at, refuses what only a worker can do, and keeps its name from workers', async (t) => {
+  const { send, runtime } = await startEdge(t);
+  const { functions } = runtime;
+  const owner: FunctionOwner = { ownerId: 'o', origin: 'remote', name: null, serve: async () => 'null' };
+  const join = (functionId: string) =>
+    functions.claim(owner, functionId).publish({ functionId, description: null }, { group: 'shop' });
+  join('shop::buy');
+  join('shop::sell');
+  const summary = {
+    worker_id: 'shop',
+    origin: 'group',
+    kind: null,
+    display_name: 'shop',
+    status: 'available',
+    created_at: runtime.peer('shop').createdAt,
+    mailbox: { messages: 0, bytes: 0 },
+    functions: 2,
+    runtime: 'engine',
+    version: runtime.supervisor.identity.version,
+    connected_at: runtime.peer('shop').connectedAt,
+    in_flight: 0,
+    disconnect_reason: null,
+  };
+  assert.deepEqual((await send('GET', '/v1/workers?origin=group')).json.workers, [summary]);
+  const detail = {
+    description: null,
+    os: null,
+    pid: null,
+    isolation: null,
+    late_results: 0,
+    refused: [],
+    address: null,
+  };
+  assert.deepEqual((await send('GET', '/v1/workers/shop')).json.worker, { ...summary, ...detail });
+  for (const [method, path, options] of commandsOn('shop')) {
+    const { status, json } = await send(method, path, options);
+    assert.deepEqual([status, json.error.code], [409, 'unsupported_operation'], `${method} ${path}`);
+  }
+  const made = await send('POST', '/v1/workers', { body: { kind: 'echo', worker_id: 'shop' } });
+  assert.deepEqual([made.status, made.json.error.code], [409, 'worker_exists']);
+  functions.releaseAll(owner);
+  assert.equal((await send('GET', '/v1/workers/shop')).json.error.code, 'worker_not_found');
+  assert.equal((await send('POST', '/v1/workers', { body: { kind: 'echo', worker_id: 'shop' } })).status, 201);
+  assert.throws(() => join('shop::buy'), { code: 'worker_exists' });
 });
 
 test('a worker cannot be created with the id of a remote', async (t) => {

@@ -7,7 +7,7 @@ import { Agent, request } from 'undici';
 import type { Limits } from '../../lib/limits.ts';
 import type { Logger } from '../../lib/observe/log.ts';
 import { createRuntime } from '../../lib/runtime.ts';
-import type { Runtime } from '../../lib/runtime.ts';
+import type { Runtime, RuntimeOptions } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';
 
 export const TOKEN = 'a-token-for-tests';
@@ -80,8 +80,13 @@ export interface Edge {
   worker: (kind: string, workerId: string, config?: unknown) => Promise<string>;
 }
 
-export async function startRuntime(t: TestContext, limits: Partial<Limits> = {}): Promise<Runtime> {
-  const runtime = await createRuntime({ actors: [ACTORS], hosts: 0, limits: { cancelGraceMs: 1_000, ...limits } });
+export async function startRuntime(
+  t: TestContext,
+  limits: Partial<Limits> = {},
+  more: Partial<RuntimeOptions> = {},
+): Promise<Runtime> {
+  const own = { actors: [ACTORS], hosts: 0, limits: { cancelGraceMs: 1_000, ...limits } };
+  const runtime = await createRuntime({ ...own, ...more });
   t.after(() => runtime.close({ deadlineMs: 1 }));
   return runtime;
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { withCaller } from '../../lib/gateway/identity.ts';
+import { withCaller } from '../../lib/protocol/caller.ts';
 import { INLINE_PARSE_BYTES } from '../../lib/limits.ts';
 import { decode, payloadText } from '../../lib/protocol/payload.ts';
 import { seeded } from '../support/seeded.ts';

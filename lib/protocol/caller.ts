@@ -1,9 +1,13 @@
 // `_caller_worker_id`: who calls, written by the runtime into the payload of a call before it reaches a remote's handler. Handlers rely
 // on it, so it is always the runtime's: ours is the last member of the object, which is the one that JSON readers take.
 
+import { GreenroomError } from '../errors.ts';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
-import { decode, payloadBytes } from '../protocol/payload.ts';
-import type { Payload } from '../protocol/payload.ts';
+import { COMMA } from './json-marks.ts';
+import { MemberReader } from './members.ts';
+import type { MemberRules } from './members.ts';
+import { decode, payloadBytes } from './payload.ts';
+import type { Payload } from './payload.ts';
 
 const KEY = '_caller_worker_id';
 const OPEN = 0x7b;
@@ -61,4 +65,50 @@ function appendToBytes(bytes: Uint8Array, member: string): Uint8Array {
   while ((bytes[end - 1] as number) <= 0x20) end--;
   const tail = `${bytes[end - 1] === OPEN ? '' : ','}${member}`;
   return Buffer.concat([bytes.subarray(0, end), Buffer.from(tail)]);
+}
+
+/**
+ * The payload for somebody who is no part of the runtime: without the member, whoever wrote it. Rejects with `invalid_request` for a long
+ * payload that has it twice.
+ */
+export function withoutCaller(payload: Payload): Payload | Promise<Payload> {
+  if (!isObject(payload)) return payload;
+  if (!mentions(payload, KEY) && !mentions(payload, String.raw`\u`)) return payload;
+  return isShort(payload)
+    ? withCaller(payload, null)
+    : cutMember(typeof payload === 'string' ? Buffer.from(payload) : asBuffer(payload));
+}
+
+const RULES: MemberRules = {
+  names: [KEY],
+  unknown: () => null,
+  repeated: (name) =>
+    GreenroomError.of('invalid_request', {
+      details: { issues: [{ path: name, message: 'this member is there twice' }] },
+    }),
+};
+
+/** A long payload is looked through in pieces. */
+async function cutMember(payload: Buffer): Promise<Buffer> {
+  const reader = new MemberReader(RULES);
+  let isRead = reader.read(payload, 0, payload.length);
+  while (!isRead) {
+    await new Promise((resolve) => setImmediate(resolve));
+    isRead = reader.goOn();
+  }
+  if (!reader.has(0)) return payload;
+  // However its name is spelt, there is no other quote in it.
+  const nameEnd = payload.lastIndexOf('"', reader.startOf(0) - 1);
+  let start = payload.lastIndexOf('"', nameEnd - 1);
+  let end = reader.endOf(0);
+  while ((payload[start - 1] as number) <= 0x20) start--;
+  while ((payload[end] as number) <= 0x20) end++;
+  // One of the commas around it goes with it.
+  if (payload[end] === COMMA) end++;
+  else if (payload[start - 1] === COMMA) start--;
+  return Buffer.concat([payload.subarray(0, start), payload.subarray(end)]);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,0 +1,87 @@
+// The connections of one reach. The rules are asked here once more, for what undici is about to connect to: a caller that takes the wrong
+// agent, a redirect that is followed, or a name that leads elsewhere by now gets no connection. Loads undici.
+
+import { isIP } from 'node:net';
+import type { LookupFunction } from 'node:net';
+import * as tls from 'node:tls';
+import { Agent, buildConnector } from 'undici';
+import type { Limits } from '../limits.ts';
+import {
+  ATTEMPT_TIMEOUT_MS,
+  CONNECT_TIMEOUT_MS,
+  IDLE_TIMEOUT_MS,
+  MAX_ANSWER_HEADER_BYTES,
+  MAX_IDLE_TIMEOUT_MS,
+  MAX_ORIGINS,
+} from './bounds.ts';
+import type { Reach } from './egress.ts';
+import type { Lookups } from './lookups.ts';
+import { hostOf, refusal } from './rules.ts';
+import type { Rules } from './rules.ts';
+
+interface AgentParts {
+  readonly rules: Rules;
+  readonly lookups: Lookups;
+  readonly limits: Limits;
+  /** In PEM. */
+  readonly ca: string | undefined;
+}
+
+/** No proxies and no redirects; the deadlines of an answer belong to its request. */
+export function createAgent(reach: Reach, { rules, lookups, limits, ca }: AgentParts): Agent {
+  const connector = buildConnector({
+    timeout: CONNECT_TIMEOUT_MS,
+    allowH2: false,
+    // Said here, so that no variable of Node's turns it off.
+    rejectUnauthorized: true,
+    // Made once: for each connection it would parse some hundred certificates.
+    ...(ca !== undefined && { secureContext: tls.createSecureContext({ ca: [...rootCertificates(), ca] }) }),
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT_MS,
+    lookup: checkedLookup(reach, { rules, lookups }),
+  });
+  const connect: buildConnector.connector = (options, callback) => {
+    // An address is never looked up, so this is where one is judged. What it throws is what the request is refused with.
+    if (rules.reachOf(options, reach) !== reach) throw refusal('loopback_only');
+    // The name that is connected to is the name of the certificate, whatever a request says in `Host`.
+    const host = hostOf(options).replace(/\.$/, '');
+    const { servername: _, ...others } = options;
+    connector(isIP(host) === 0 ? { ...others, servername: host } : others, callback);
+  };
+  return new Agent({
+    connect,
+    allowH2: false,
+    pipelining: 1,
+    connections: limits.maxHttpCallsPerOrigin,
+    maxOrigins: MAX_ORIGINS,
+    keepAliveTimeout: IDLE_TIMEOUT_MS,
+    keepAliveMaxTimeout: MAX_IDLE_TIMEOUT_MS,
+    maxHeaderSize: MAX_ANSWER_HEADER_BYTES,
+  });
+}
+
+/** The addresses that are judged are the ones that are handed to `connect`: there is no second look-up in between. */
+function checkedLookup(reach: Reach, { rules, lookups }: Pick<AgentParts, 'rules' | 'lookups'>): LookupFunction {
+  return (host, { all }, callback) => {
+    lookups
+      .addressesOf(host)
+      .then((addresses) => {
+        rules.requireAddresses(addresses, reach);
+        return addresses;
+      })
+      .then(
+        (addresses) => {
+          const [first] = addresses;
+          if (all === true) callback(null, addresses);
+          else callback(null, first?.address ?? '', first?.family);
+        },
+        (thrown: NodeJS.ErrnoException) => callback(thrown, []),
+      );
+  };
+}
+
+/** Those of Node and, where it can tell them, of NODE_EXTRA_CA_CERTS. */
+function rootCertificates(): readonly string[] {
+  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
+  return getCACertificates?.('default') ?? tls.rootCertificates;
+}

@@ -1,0 +1,201 @@
+// One exchange on its way: its attempts, its time and its caller's signal. Its caller is told how it ends once, and at once; its place is
+// given back when the last connection has let go of it, so that what nobody waits for any more still counts as under way.
+
+import { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import { asGreenroomError, GreenroomError } from '../errors.ts';
+import { AnswerBody } from './body.ts';
+import type { HeldBytes } from './body.ts';
+import { MAX_ATTEMPTS, RETRY_BACKOFF_MS } from './bounds.ts';
+import type { HttpAnswer, HttpRequest, HttpWait } from './exchange.ts';
+import { failureOf, requestFailed } from './failures.ts';
+
+type Controller = Dispatcher.DispatchController;
+type IncomingHeaders = Record<string, string | string[] | undefined>;
+
+/** Methods that may be sent twice without doing twice what they do. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']);
+
+export interface SendingParts {
+  readonly request: HttpRequest;
+  readonly wait: HttpWait;
+  readonly maxBytes: number;
+  readonly held: HeldBytes;
+  /** Called once, when no connection is busy with it any more. */
+  release(): void;
+}
+
+export class Sending implements Dispatcher.DispatchHandler {
+  readonly answer: Promise<HttpAnswer>;
+  readonly #parts: SendingParts;
+  readonly #timer: NodeJS.Timeout;
+  #dispatcher: Dispatcher | null = null;
+  #resolve!: (answer: HttpAnswer) => void;
+  #reject!: (error: GreenroomError) => void;
+  /** Its caller has been told. */
+  #isOver = false;
+  /** A connection is busy with it, or is being made for it. */
+  #isOnWire = false;
+  #attempts = 0;
+  #pause: NodeJS.Timeout | null = null;
+  #controller: Controller | null = null;
+  #head: Omit<HttpAnswer, 'body'> | null = null;
+  #body: AnswerBody | null = null;
+
+  constructor(parts: SendingParts) {
+    this.#parts = parts;
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const { wait, request } = parts;
+    this.#timer = setTimeout(this.#onTime, Math.min(wait.timeoutMs, request.timeoutMs));
+    wait.signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** Never rejects. */
+  async start(dispatcher: Promise<Dispatcher>): Promise<void> {
+    try {
+      this.#dispatcher = await dispatcher;
+      this.#attempt();
+    } catch (thrown) {
+      this.#fail(asGreenroomError(thrown));
+    }
+  }
+
+  #attempt(): void {
+    this.#pause = null;
+    // Its time may be up before there was anything to send it with.
+    if (this.#isOver || this.#dispatcher === null) return;
+    this.#attempts++;
+    this.#isOnWire = true;
+    this.#controller = null;
+    const { url, method, headers, body } = this.#parts.request;
+    this.#dispatcher.dispatch(
+      {
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: method as Dispatcher.HttpMethod,
+        headers,
+        body,
+        // The timer of the exchange bounds both.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        // A body with a GET or a DELETE would otherwise cost the connection; after a HEAD some servers send a body nevertheless.
+        reset: method === 'HEAD',
+      },
+      this,
+    );
+  }
+
+  // --- what undici calls ---
+
+  onRequestStart(controller: Controller): void {
+    this.#controller = controller;
+    if (this.#isOver) controller.abort(new Error('nobody waits for the answer'));
+  }
+
+  onResponseStart(_controller: Controller, status: number, incoming: IncomingHeaders, statusText = ''): void {
+    // Early hints and the like: the answer is yet to come.
+    if (status < 200 || this.#isOver) return;
+    const headers = joined(incoming);
+    this.#head = { status, statusText, headers };
+    const { maxBytes, held } = this.#parts;
+    try {
+      // The length of what a HEAD would have got says nothing of this answer.
+      const { 'content-length': _length, ...others } = headers;
+      const isBodiless = this.#parts.request.method === 'HEAD';
+      this.#body = new AnswerBody(isBodiless ? others : headers, maxBytes, held, {
+        failed: (error) => this.#fail(error),
+        whole: (body) => this.#succeed(body),
+        drained: () => this.#controller?.resume(),
+      });
+    } catch (thrown) {
+      this.#fail(asGreenroomError(thrown));
+    }
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    if (this.#body?.push(chunk) === false) controller.pause();
+  }
+
+  onResponseEnd(): void {
+    this.#isOnWire = false;
+    if (this.#isOver) this.#letGo();
+    else this.#body?.end();
+  }
+
+  onResponseError(_controller: unknown, thrown: Error): void {
+    this.#isOnWire = false;
+    if (this.#isOver) return this.#letGo();
+    const error = failureOf(thrown, this.#head !== null);
+    if (this.#mayRepeat(error)) this.#repeat();
+    else this.#fail(error);
+  }
+
+  #mayRepeat({ code, details }: GreenroomError): boolean {
+    const { method, body } = this.#parts.request;
+    const isBroken =
+      code === 'http_request_failed' && (details?.['reason'] === 'refused' || details?.['reason'] === 'reset');
+    return isBroken && this.#attempts < MAX_ATTEMPTS && IDEMPOTENT.has(method) && !(body instanceof Readable);
+  }
+
+  #repeat(): void {
+    const backoffMs = RETRY_BACKOFF_MS * 2 ** (this.#attempts - 1);
+    this.#pause = setTimeout(() => this.#attempt(), backoffMs * (1 - Math.random() / 2));
+  }
+
+  // --- how it ends ---
+
+  readonly #onTime = (): void => {
+    const { wait, request } = this.#parts;
+    this.#fail(
+      wait.timeoutMs <= request.timeoutMs ? GreenroomError.of('timeout', TIMED_OUT) : requestFailed('timeout'),
+    );
+  };
+
+  readonly #onAbort = (): void => {
+    this.#fail(GreenroomError.of('cancelled', { cause: this.#parts.wait.signal?.reason }));
+  };
+
+  #succeed(body: Buffer): void {
+    if (this.#isOver || this.#head === null) return;
+    this.#end();
+    this.#resolve({ ...this.#head, body });
+  }
+
+  #fail(error: GreenroomError): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#reject(error);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    if (this.#pause !== null) clearTimeout(this.#pause);
+    this.#parts.wait.signal?.removeEventListener('abort', this.#onAbort);
+    this.#body?.drop();
+    // While a connection is being made there is nothing to abort yet: `onRequestStart` does it.
+    if (this.#isOnWire) this.#controller?.abort(new Error('nobody waits for the answer'));
+    else this.#letGo();
+  }
+
+  #letGo(): void {
+    discard(this.#parts.request.body);
+    this.#parts.release();
+  }
+}
+
+/** What is left of a body that is a stream and was not sent. */
+export function discard(body: HttpRequest['body']): void {
+  if (body instanceof Readable) body.on('error', () => undefined).destroy();
+}
+
+function joined(incoming: IncomingHeaders): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(incoming).map(([name, value = '']) => [name, Array.isArray(value) ? value.join(', ') : value]),
+  );
+}
+
+const TIMED_OUT = { message: 'The server did not answer in time; whether the request had an effect is unknown.' };

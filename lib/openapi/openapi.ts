@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Egress } from '../egress/egress.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { EncodedFormat } from '../functions/format.ts';
-import type { HttpAnswer, HttpClient } from '../http/exchange.ts';
+import type { HttpClient } from '../http/exchange.ts';
 import type { Limits } from '../limits.ts';
 import type {
   OpenSource,
@@ -36,8 +36,6 @@ export interface OpenApiParts {
   readonly openReader: OpenReader;
   readonly readDocument: ReadDocument;
   checkPayload(bytes: Uint8Array): void | Promise<void>;
-  /** Of an answer of status 400 and above. */
-  errorOf(answer: HttpAnswer): GreenroomError;
 }
 
 /** From the first byte asked for to the last function made. */
@@ -171,7 +169,6 @@ class OpenApiSource implements OpenSource {
       response: {
         maxBytes: limits.maxMessageBytes,
         checkPayload: (bytes) => this.#parts.checkPayload(bytes),
-        errorOf: (answer) => this.#parts.errorOf(answer),
       },
     };
   }

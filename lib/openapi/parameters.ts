@@ -1,6 +1,7 @@
 // The parameters of an operation in their places. What a caller gives can fill in a path, but never change its shape; and no header or
 // cookie can hold what would end it.
 
+import { isHeaderValue, nameProblem } from '../http/headers.ts';
 import { isObject } from '../protocol/payload.ts';
 import type { Parameter, ParameterPlace } from './operation.ts';
 import { encodeReserved, encodeStrictly, expand, invalidAt, pairsOf, textOf } from './styles.ts';
@@ -18,16 +19,7 @@ export interface WrittenParameters {
   readonly cookies: readonly Pair[];
 }
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const PRINTABLE = /^[\t\x20-\x7e]*$/;
 const DOTS = /^(?:\.|%2e){1,2}$/i;
-/** Belong to the connection, or to who sends the request. */
-const NOT_FOR_CALLERS = new Set(
-  'host connection content-length transfer-encoding te trailer upgrade keep-alive expect proxy-authorization proxy-connection cookie'.split(
-    ' ',
-  ),
-);
-
 /** Throws `invalid_input`, naming the path. */
 export function writeParameters(
   operation: { readonly path: string; readonly parameters: readonly Parameter[] },
@@ -63,11 +55,6 @@ export function writeParameters(
     }
   }
   return { path: fillIn(operation.path, fills), query, headers, cookies };
-}
-
-/** A name or a value that no header may have. */
-export function isHeader(name: string, value: string): boolean {
-  return TOKEN.test(name) && !NOT_FOR_CALLERS.has(name.toLowerCase()) && PRINTABLE.test(value);
 }
 
 /** What is not in the document would be lost without a word. */
@@ -134,10 +121,9 @@ function writeHeader(parameter: Parameter, value: unknown, path: string, headers
       ? expand(parameter, value, (text) => text, path)
       : toAscii(parameter.contentType, contentOf(parameter.contentType, value, path));
   if (written === null) return;
-  if (!TOKEN.test(parameter.name) || NOT_FOR_CALLERS.has(parameter.name.toLowerCase())) {
-    throw invalidAt(path, 'is not a header that can be given');
-  }
-  if (!PRINTABLE.test(written)) throw invalidAt(path, 'expected printable ASCII');
+  const problem =
+    nameProblem(parameter.name) ?? (isHeaderValue(written) ? null : 'expected one line of text in Latin-1');
+  if (problem !== null) throw invalidAt(path, problem);
   headers.set(parameter.name.toLowerCase(), written);
 }
 

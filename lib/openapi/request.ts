@@ -1,9 +1,9 @@
 // The request that an operation and a payload make together. What the operator has set stands above what a caller gives, and credentials
 // stand above both.
 
-import { Readable } from 'node:stream';
 import { GreenroomError } from '../errors.ts';
 import type { HttpRequest } from '../http/exchange.ts';
+import { isTraceparent } from '../http/headers.ts';
 import { writeBody } from './bodies.ts';
 import type { Envelope } from './envelope.ts';
 import type { OpenReader } from './files.ts';
@@ -21,11 +21,14 @@ export interface RequestParts extends SecurityParts {
   readonly openReader: OpenReader;
 }
 
+/** Some APIs answer nobody without a name. */
 const NAME = 'greenroom';
+/** What the client inflates. */
+const ENCODINGS = 'gzip, deflate, br';
 
 /**
  * Throws `invalid_input`, `url_validation_failed`, what a missing variable throws, or what opening a channel throws. Channels are opened
- * last: whoever gets the request has to end its body.
+ * last: who sends the request lets go of its body.
  */
 export function requestOf(
   operation: Operation,
@@ -39,11 +42,14 @@ export function requestOf(
     ...without(written.query, credentials.query),
     ...credentials.query,
   ]);
-  const headers = new Map<string, string>([['user-agent', NAME]]);
+  const headers = new Map<string, string>([
+    ['user-agent', NAME],
+    ['accept-encoding', ENCODINGS],
+  ]);
   if (operation.accepts.length > 0) headers.set('accept', operation.accepts.join(', '));
   for (const [name, value] of written.headers) headers.set(name, value);
   for (const [name, value] of Object.entries(parts.headers)) headers.set(name.toLowerCase(), value);
-  if (traceparent !== undefined) headers.set('traceparent', traceparent);
+  if (traceparent !== undefined && isTraceparent(traceparent)) headers.set('traceparent', traceparent);
   const cookies = [...without(written.cookies, credentials.cookies), ...credentials.cookies];
   if (cookies.length > 0) headers.set('cookie', cookies.map(([name, value]) => `${name}=${value}`).join('; '));
   const body = writeBody(operation.body, envelope.body, parts.openReader);
@@ -80,14 +86,4 @@ function parsed(text: string): URL {
     // Without the cause, which quotes the URL.
     throw GreenroomError.of('url_validation_failed', { details: { rule: 'url' } });
   }
-}
-
-/** What a channel failed with while its body was sent; else what the request failed with. */
-export function failureOf({ body }: HttpRequest, thrown: unknown): unknown {
-  return body instanceof Readable && body.errored instanceof GreenroomError ? body.errored : thrown;
-}
-
-/** Lets go of channels that were not read to their end. */
-export function endBody({ body }: HttpRequest): void {
-  if (body instanceof Readable) body.on('error', () => undefined).destroy();
 }

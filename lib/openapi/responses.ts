@@ -1,51 +1,36 @@
 // What an API answered, as the value of a function: JSON as it came, text as a string, everything else in base64.
 
 import { TextDecoder } from 'node:util';
-import { GreenroomError } from '../errors.ts';
 import type { HttpAnswer } from '../http/exchange.ts';
+import { toPayload } from '../http/response.ts';
+import type { CheckPayload } from '../http/response.ts';
 import { invocationTooLarge, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import { INLINE_PARSE_BYTES } from '../limits.ts';
 import { isJson } from './parameters.ts';
 
 export interface ResponseParts {
   readonly maxBytes: number;
-  /** Looks whether untrusted bytes are one JSON value; large ones off the main thread. Rejects with `invalid_json`. */
-  checkPayload(bytes: Uint8Array): void | Promise<void>;
-  /** Of an answer that says what went wrong, status 400 and above. */
-  errorOf(answer: HttpAnswer): GreenroomError;
+  readonly checkPayload: CheckPayload;
 }
 
-const NOTHING = 'null';
-const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-
-/** Rejects with what `errorOf` makes, `invalid_response`, or `invocation_failed_payload_too_large`. */
-export async function valueOf(answer: HttpAnswer, parts: ResponseParts): Promise<Payload> {
+/** Rejects with what `toPayload` does, or `invocation_failed_payload_too_large`. */
+export async function valueOf(answer: HttpAnswer, { maxBytes, checkPayload }: ResponseParts): Promise<Payload> {
   const { status, headers, body } = answer;
-  if (status >= 400) throw parts.errorOf(answer);
-  if (body.byteLength === 0) return NOTHING;
   const contentType = headers['content-type'] ?? 'application/octet-stream';
+  const isValue = status >= 200 && status < 300 && body.byteLength > 0;
   // A redirect is not followed; whatever it says beside is of use only as JSON.
-  if (status < 200 || status >= 300) return jsonOf(body, contentType, parts).catch(() => NOTHING);
-  const value = isJson(contentType) ? await jsonOf(body, contentType, parts) : otherOf(body, contentType);
+  if (!isValue || isJson(contentType)) return toPayload(inUtf8(answer, contentType), checkPayload);
+  const value = otherOf(body, contentType);
   const bytes = payloadBytes(value);
-  if (bytes > parts.maxBytes) throw invocationTooLarge(bytes, parts.maxBytes);
+  if (bytes > maxBytes) throw invocationTooLarge(bytes, maxBytes);
   return value;
 }
 
-/** The text as it came. */
-async function jsonOf(body: Buffer, contentType: string, parts: ResponseParts): Promise<Payload> {
+/** JSON in another charset is rare, and against its standard. */
+function inUtf8(answer: HttpAnswer, contentType: string): HttpAnswer {
   const decoder = decoderOf(contentType);
-  if (decoder === null) throw invalidResponse();
-  const isUtf8 = decoder.encoding === 'utf-8';
-  const unmarked = isUtf8 && body.subarray(0, MARK.length).equals(MARK) ? body.subarray(MARK.length) : body;
-  const bytes = isUtf8 ? unmarked : Buffer.from(decoder.decode(body));
-  try {
-    await parts.checkPayload(bytes);
-  } catch (error) {
-    throw (error as { code?: unknown }).code === 'invalid_json' ? invalidResponse(error) : error;
-  }
-  return bytes.byteLength <= INLINE_PARSE_BYTES ? bytes.toString() : bytes;
+  if (decoder === null || decoder.encoding === 'utf-8') return answer;
+  return { ...answer, body: Buffer.from(decoder.decode(answer.body)) };
 }
 
 function otherOf(body: Buffer, contentType: string): string {
@@ -63,8 +48,4 @@ function decoderOf(contentType: string): TextDecoder | null {
     // Whoever asked gets the bytes, and the media type that says what they are.
     return null;
   }
-}
-
-function invalidResponse(cause?: unknown): GreenroomError {
-  return GreenroomError.of('invalid_response', { cause });
 }

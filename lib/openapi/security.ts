@@ -4,8 +4,8 @@
 import * as v from 'valibot';
 import { GreenroomError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
+import { nameProblem } from '../http/headers.ts';
 import type { Operation, SecurityScheme } from './operation.ts';
-import { isHeader } from './parameters.ts';
 import { encodeStrictly } from './styles.ts';
 import type { Pair } from './styles.ts';
 
@@ -67,7 +67,7 @@ export function requireSchemes(auth: Auth, schemes: Readonly<Record<string, Secu
     const scheme = Object.hasOwn(schemes, name) ? schemes[name] : undefined;
     const path = `auth.${name}`;
     if (scheme === undefined) return [{ path, message: 'the document has no such security scheme' }];
-    if (scheme.type === 'apiKey' && scheme.in === 'header' && !isHeader(scheme.name, '')) {
+    if (scheme.type === 'apiKey' && scheme.in === 'header' && nameProblem(scheme.name) !== null) {
       return [{ path, message: 'the document wants it in a header that cannot be set' }];
     }
     const isPair = 'username_variable' in given;

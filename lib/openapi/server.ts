@@ -9,7 +9,7 @@ import type { Payload } from '../protocol/payload.ts';
 import { readEnvelope } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import type { PreparedOperation, PreparedOperations, OperationTexts } from './prepared.ts';
-import { endBody, failureOf, requestOf } from './request.ts';
+import { requestOf } from './request.ts';
 import type { RequestParts } from './request.ts';
 import { valueOf } from './responses.ts';
 import type { ResponseParts } from './responses.ts';
@@ -45,14 +45,8 @@ export class OperationServer implements FunctionServer {
   async #exchange(request: HttpRequest, endsAtMs: number, signal: AbortSignal | undefined): Promise<Payload> {
     const { client, response } = this.#parts;
     const leftMs = (): number => Math.max(1, endsAtMs - performance.now());
-    try {
-      const answer = await client.exchange(this.#line, request, { timeoutMs: leftMs(), signal });
-      return await within(valueOf(answer, response), leftMs(), signal);
-    } catch (error) {
-      throw failureOf(request, error);
-    } finally {
-      endBody(request);
-    }
+    const answer = await client.exchange(this.#line, request, { timeoutMs: leftMs(), signal });
+    return within(valueOf(answer, response), leftMs(), signal);
   }
 }
 

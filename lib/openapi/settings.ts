@@ -2,11 +2,16 @@
 
 import * as v from 'valibot';
 import { GreenroomError } from '../errors.ts';
+import { MAX_URL_CHARS } from '../http/bounds.ts';
+import { requireHeaders } from '../http/headers.ts';
 import { requireValid } from '../protocol/issues.ts';
-import { isHeader } from './parameters.ts';
 import { AuthSchema } from './security.ts';
 
-const HttpUrl = v.pipe(v.string(), v.maxLength(8_192), v.check(isHttpUrl, 'expected an absolute http or https URL'));
+const HttpUrl = v.pipe(
+  v.string(),
+  v.maxLength(MAX_URL_CHARS),
+  v.check(isHttpUrl, 'expected an absolute http or https URL'),
+);
 
 const SettingsSchema = v.strictObject({
   url: v.optional(HttpUrl),
@@ -26,9 +31,7 @@ export function requireSettings(given: unknown): OpenApiSettings {
   if ((settings.url === undefined) === (settings.document === undefined)) {
     throw invalid('url', 'expected either `url` or `document`');
   }
-  for (const [name, value] of Object.entries(settings.headers ?? {})) {
-    if (!isHeader(name, value)) throw invalid(`headers.${name}`, 'is not a header that can be set');
-  }
+  requireHeaders(settings.headers ?? {});
   return settings;
 }
 

@@ -137,8 +137,11 @@ class OperationReader {
   }
 
   #read(found: Found, name: string, label: string, notes: Set<string>): EncodedOperation {
-    const { method, path, operation, item } = found;
+    const { method, operation, item } = found;
     requireUsable(found);
+    // Some documents tell operations of one path apart like this.
+    const path = found.path.split('#', 1)[0] as string;
+    if (path !== found.path) notes.add('The fragment of its path is not sent.');
     const scope = (direction: Direction): SchemaScope => {
       return { direction, document: operation.document, uses: new Set(), notes, self: null };
     };
@@ -231,7 +234,7 @@ function requireUsable({ method, path, operation }: Found): void {
   if (!isObject(operation.value)) throw new Unmappable('It is not an object.');
   if (method === 'TRACE') throw new Unmappable('TRACE is not sent.');
   if (!path.startsWith('/')) throw new Unmappable('Its path does not begin with a slash.');
-  if (/[?#]/.test(path)) throw new Unmappable('Its path has a query or a fragment in it.');
+  if (path.includes('?')) throw new Unmappable('Its path has a query in it.');
   if (path.length > MAX_PATH_CHARS) throw new Unmappable('Its path is too long.');
 }
 

@@ -29,7 +29,7 @@ export const MAX_CYCLE_SEARCH = 500;
 /** Characters of one operation's request schema; what is further from its root is left open. */
 export const MAX_REQUEST_FORMAT_CHARS = 64 * 1_024;
 /** The same of its response schema, which nobody is checked against. */
-export const MAX_RESPONSE_FORMAT_CHARS = 16 * 1_024;
+export const MAX_RESPONSE_FORMAT_CHARS = 64 * 1_024;
 /** How often the bytes of the largest document its operations may come to. */
 export const MAX_GROWTH_FACTOR = 4;
 /** Characters that cross from the thread in one go: about a millisecond of the main loop. */

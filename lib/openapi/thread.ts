@@ -99,7 +99,7 @@ async function fetchAll(
   let leftBytes = maxBytes - Buffer.byteLength(text);
   for (const url of wanted) {
     if (url === main.url) continue;
-    if (wanted.size > MAX_REFERENCED_DOCUMENTS + 1) {
+    if (fetched.size === MAX_REFERENCED_DOCUMENTS) {
       throw invalidSource(`The document refers to more than ${MAX_REFERENCED_DOCUMENTS} others.`);
     }
     const answer = await ask({ type: 'fetch', url, maxBytes: Math.max(leftBytes, 0) }, port);

@@ -93,6 +93,7 @@ const PACKAGES: Record<string, string> = {
   'eventsource-parser': '../actors/agent.ts',
   'ipaddr.js': 'egress/',
   piscina: 'host/pool.ts openapi/',
+  'safe-regex2': 'openapi/',
   yaml: 'openapi/',
   'secure-json-parse': '*',
   undici: 'client/ egress/ http/ mcp/',

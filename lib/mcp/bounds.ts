@@ -6,6 +6,8 @@ export const MAX_PAGES = 64;
 export const MAX_TOOL_NAME_CHARS = 96;
 /** How long a server may think about whether it speaks the newer protocol before it is taken for one that does not. */
 export const PROBE_TIMEOUT_MS = 3_000;
+/** Changes of the tools within this time are told as one. */
+export const CHANGES_MS = 300;
 /** How long a server may take to say that it is still there. */
 export const CHECK_TIMEOUT_MS = 5_000;
 /** First and longest pause before a connection is made again; it doubles in between, and a random part of up to a half is left off. */

@@ -9,8 +9,9 @@ import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import type { SourceHealth } from '../sources/source.ts';
-import { CHECK_TIMEOUT_MS, FIRST_PAUSE_MS, MAX_PAUSE_MS, PROBE_TIMEOUT_MS } from './bounds.ts';
+import { CHANGES_MS, CHECK_TIMEOUT_MS, FIRST_PAUSE_MS, MAX_PAUSE_MS, PROBE_TIMEOUT_MS } from './bounds.ts';
 import { givenUp, toFailure } from './failures.ts';
+import { keepSubscribed } from './subscription.ts';
 
 export interface ConnectionParts {
   /** Of the source, for the log. */
@@ -57,6 +58,7 @@ export class Connection {
   /** A process that ended over the newer protocol is next asked in the older one. */
   #isLegacy = false;
   #isChecking = false;
+  #telling: NodeJS.Timeout | null = null;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
@@ -118,6 +120,7 @@ export class Connection {
   async close(): Promise<void> {
     const live = this.#live;
     this.#closing.abort();
+    clearTimeout(this.#telling ?? undefined);
     if (live !== null) await this.#parts.leave?.(live.transport);
     this.#wake?.();
     await live?.client.close();
@@ -152,13 +155,22 @@ export class Connection {
       const isAskedFor = this.#waiters.size > 0;
       this.#settleWaiters((waiter) => waiter.resolve(live.client));
       if (!isAskedFor) this.#parts.onReconnected();
-      await live.ended;
+      await this.#whileOpen(live);
       return GreenroomError.of('invocation_stopped', { message: 'The connection to the MCP server has ended.' });
     } catch (thrown) {
       return toFailure(thrown, this.#parts.limits.maxMessageBytes);
     } finally {
       this.#live = null;
     }
+  }
+
+  async #whileOpen({ client, ended }: Live): Promise<void> {
+    const over = new AbortController();
+    const events = { reopened: () => this.#tellChange(), failed: () => this.check() };
+    const subscribed = keepSubscribed(client, over.signal, events);
+    await ended;
+    over.abort();
+    await subscribed;
   }
 
   async #connect(): Promise<Live> {
@@ -198,11 +210,21 @@ export class Connection {
         capabilities: {},
         inputRequired: { autoFulfill: false },
         versionNegotiation: { mode: 'auto', probe: { timeoutMs: PROBE_TIMEOUT_MS } },
-        listChanged: { tools: { autoRefresh: false, onChanged: () => this.#parts.onToolsChanged() } },
+        // Its own pause begins anew with every change: a server that changes all the time would never be heard.
+        listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: () => this.#tellChange() } },
       },
     );
     client.onerror = (error) => log.debug({ source: name, ...describeError(error) }, 'the connection to an MCP server');
     return client;
+  }
+
+  /** Once for all changes within a while. */
+  #tellChange(): void {
+    if (this.#telling !== null || this.#closing.signal.aborted) return;
+    this.#telling = setTimeout(() => {
+      this.#telling = null;
+      this.#parts.onToolsChanged();
+    }, CHANGES_MS);
   }
 
   /** From now to the next attempt; null for none. */

@@ -10,6 +10,7 @@ import { FRAME_MARGIN_BYTES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { invocationTooLarge } from '../protocol/payload.ts';
 import { FIRST_STREAM_PAUSE_MS, MAX_ERROR_BODY_BYTES, MAX_RESUMED_STREAMS, MAX_STREAM_PAUSE_MS } from './bounds.ts';
+import { notConnected } from './failures.ts';
 import { watchBody } from './http-body.ts';
 import type { HttpSettings } from './settings.ts';
 
@@ -100,7 +101,10 @@ async function send(wire: Wire, target: string | URL, init: RequestInit = {}): P
       details: { status: response.status },
     });
   }
-  if (response.status === 404 && headers.has('mcp-session-id')) wire.onSessionLost();
+  if (response.status === 404 && headers.has('mcp-session-id')) {
+    call?.fail(notConnected());
+    wire.onSessionLost();
+  }
   return bounded(response, wire, { call, release });
 }
 

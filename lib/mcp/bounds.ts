@@ -42,3 +42,9 @@ export const STDERR_LINES_PER_WINDOW = 50;
 export const STDERR_WINDOW_MS = 1_000;
 /** What is kept of the beginning and of the end of a line that is too long, to find out which call it answers. */
 export const LINE_EDGE_BYTES = 256;
+
+// --- the registry as tools ---
+
+/** Tools of one page, and their bytes: the page ends with the tool that passes them. */
+export const MAX_TOOL_PAGE_ITEMS = 100;
+export const MAX_TOOL_PAGE_BYTES = 1024 * 1024;

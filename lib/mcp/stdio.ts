@@ -36,6 +36,7 @@ export class StdioTransport implements Transport {
   readonly #parts: StdioParts;
   #child: Child | null = null;
   #isClosed = false;
+  #delivered: Promise<unknown> = Promise.resolve();
   #garbage = 0;
 
   constructor(parts: StdioParts) {
@@ -92,14 +93,24 @@ export class StdioTransport implements Transport {
       // Programs print to stdout what belongs on stderr; a few lines of it do no harm.
       return this.#countGarbage();
     }
-    this.onmessage?.(message);
+    this.#deliver(message);
+  }
+
+  /**
+   * Not several in one turn: the library takes notifications a moment later than answers, and would drop the progress of a call that is
+   * answered right behind it. What is queued is gone before the next chunk is read.
+   */
+  #deliver(message: JSONRPCMessage): void {
+    this.#delivered = this.#delivered
+      .then(() => this.onmessage?.(message))
+      .catch((error: unknown) => this.onerror?.(error as Error));
   }
 
   #answerLong(head: Buffer, tail: Buffer, bytes: number): void {
     const id = ID_AT_HEAD.exec(head.toString())?.[1] ?? ID_AT_TAIL.exec(tail.toString())?.[1];
     if (id === undefined) return this.#countGarbage();
     const error = { code: TOO_LARGE, message: 'too large', data: { payload_bytes: bytes } };
-    this.onmessage?.({ jsonrpc: '2.0', id: Number(id), error });
+    this.#deliver({ jsonrpc: '2.0', id: Number(id), error });
   }
 
   #countGarbage(): void {

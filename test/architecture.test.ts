@@ -36,6 +36,10 @@ const LAYERS = [
   // Loaded only when the gateway is on.
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
   [
+    'server/mcp-routes.ts',
+    `server/ !server/gateway-routes.ts supervisor/ access/ lazy:mcp/served.ts type:mcp/served.ts ${FUNCTIONS} ${BASE}`,
+  ],
+  [
     'server/',
     `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts type:store/ ${BASE}`,
   ],

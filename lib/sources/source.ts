@@ -60,6 +60,8 @@ export interface SourceDefinition {
   /** Of the group; the first segment of its functions' ids. */
   readonly name: string;
   readonly type: string;
+  /** Whether it comes from the file of the operator or from the Backend that embeds the runtime, and not from a request. */
+  readonly isFromOperator: boolean;
   /** Patterns of the names of functions, as in SourceFunction. Default all. */
   readonly include?: readonly string[] | undefined;
   /** Default none. */

@@ -1,16 +1,26 @@
 // What actors may ask of the runtime (`ctx.ask`, `ctx.create`, `ctx.after`, …), served to every host. The host names the
 // worker that asks; everything else in a call is treated like a call from outside.
 
+import * as v from 'valibot';
 import { GreenroomError } from '../errors.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { RuntimeServices } from '../host/services.ts';
-import { MAX_WAIT_MS } from '../limits.ts';
+import { MAX_PAGE_ITEMS, MAX_WAIT_MS } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
-import { decode } from '../protocol/payload.ts';
+import { requireValid } from '../protocol/issues.ts';
+import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import { channelCalls } from './actor-channels.ts';
 import type { ActorChannels } from './actor-channels.ts';
 import { awaitOutput, requireTimeout } from './asking.ts';
 import type { Supervisor } from './supervisor.ts';
+
+const FunctionsQuery = v.strictObject({
+  search: v.optional(v.string()),
+  worker: v.optional(v.string()),
+  includeInternal: v.optional(v.boolean()),
+  limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_PAGE_ITEMS))),
+  after: v.optional(v.string()),
+});
 
 export function actorCalls(
   supervisor: Supervisor,
@@ -60,6 +70,12 @@ export function actorCalls(
         caller: { workerId },
         timeoutMs: requireTimeout(timeoutMs ?? supervisor.limits.invocationTimeoutMs),
       });
+    },
+
+    functions(_workerId, query) {
+      const page = encode(functions.list(requireValid(FunctionsQuery, decode(query), 'invalid_request')));
+      requireSize(payloadBytes(page), supervisor.limits.maxMessageBytes, 'result');
+      return page;
     },
 
     async after(workerId, delayMs, input) {

@@ -65,7 +65,8 @@ const LAYERS = [
   ],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],
-  ['../actors/', 'actor.ts'],
+  // Modules below a folder of actors are parts of them, and no actors.
+  ['../actors/', 'actor.ts ../actors/agent/'],
 ] as const;
 
 /** Who may import a package; one that has no row is not imported at all. */
@@ -83,7 +84,7 @@ const PACKAGES: Record<string, string> = {
   '@modelcontextprotocol/server': 'mcp/',
   '@readme/openapi-parser': 'openapi/',
   '@scalar/openapi-upgrader': 'openapi/',
-  'eventsource-parser': '../actors/agent.ts',
+  'eventsource-parser': '../actors/agent/endpoint.ts',
   'ipaddr.js': 'egress/',
   piscina: 'host/pool.ts openapi/',
   yaml: 'openapi/',

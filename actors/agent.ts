@@ -49,7 +49,8 @@ export default defineActor({
         }
         // The model would not see what they give.
         if (step === config.max_steps) break;
-        messages.push(...(await Promise.all(calls.map((call) => callTool(ctx, tools, call)))));
+        // One after the other, as the model has put them: what one changes the next may look at.
+        for (const call of calls) messages.push(await callTool(ctx, tools, call));
       }
     } finally {
       deltas.close();

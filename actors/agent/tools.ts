@@ -12,6 +12,10 @@ const MAX_RESULT_CHARS = 32_768;
 /** Functions per look at the registry: with all their schemas they fit into a message. */
 const PAGE_ITEMS = 16;
 
+const Arguments = v.custom<Record<string, unknown>>(
+  (given) => typeof given === 'object' && given !== null && !Array.isArray(given),
+);
+
 export interface Tool {
   readonly functionId: string;
   /** Functions that take no object get theirs as `payload` in one: the API knows objects only. */
@@ -98,11 +102,17 @@ async function runTool(ctx: AgentContext, tool: Tool | undefined, given: string)
 /** Throws `invalid_arguments`. */
 function argumentsOf(given: string): Record<string, unknown> {
   try {
-    return v.parse(v.record(v.string(), v.unknown()), given === '' ? {} : JSON.parse(given));
+    return v.parse(Arguments, given === '' ? {} : JSON.parse(given, refusePrototype));
   } catch {
     // The model knows what it has sent.
     throw new ActorError('invalid_arguments', 'The arguments are not a JSON object.');
   }
+}
+
+/** As of any caller: what merges it must not get a prototype from it. */
+function refusePrototype(key: string, value: unknown): unknown {
+  if (key === '__proto__') throw new ActorError('invalid_arguments', 'There is a __proto__ in the arguments.');
+  return value;
 }
 
 function shorten(text: string): string {

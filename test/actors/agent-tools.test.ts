@@ -132,3 +132,40 @@ describe('a tool of an agent', () => {
     assert.deepEqual(model.asked[2]?.messages, [{ role: 'user', content: 'Hi' }]);
   });
 });
+
+describe('the name of a tool', () => {
+  test('is told apart from every other, and leads back to its function', async (t) => {
+    const { model, runtime, agent } = await start(t, { tools: ['odd*'] });
+    const ids = ['odd::a', 'odd__a', 'odd_::a', 'odd::_a', 'odd.v1::a', 'odd v1::a', `odd::${'x'.repeat(250)}`];
+    const owner = { ownerId: 'o', origin: 'remote', name: null, serve: served } as const;
+    for (const functionId of ids) runtime.functions.register(owner, { functionId, description: null });
+    model.next(say('Hello.'));
+    await agent.ask({ text: 'Hi' });
+    const names = model.asked[0]?.tools?.map(({ function: { name } }) => name) ?? [];
+    assert.equal(new Set(names).size, ids.length);
+    assert.ok(names.includes('odd__a'));
+    for (const name of names) assert.match(name, /^[A-Za-z0-9_-]{1,64}$/);
+    model.next(callTools(...names.map((name) => [name, '{}'] as [string, string])), say('Done.'));
+    await agent.ask({ text: 'All of them.' });
+    assert.deepEqual(
+      model.asked
+        .at(-1)
+        ?.messages.flatMap(({ role, content }) => (role === 'tool' ? [JSON.parse(String(content))] : [])),
+      ids.toSorted(),
+    );
+  });
+
+  test('is one of 128 at most', async (t) => {
+    const { model, runtime, agent } = await start(t, { tools: ['many::*'] });
+    const owner = { ownerId: 'o', origin: 'remote', name: null, serve: served } as const;
+    const register = (n: number) => runtime.functions.register(owner, { functionId: `many::${n}`, description: null });
+    for (let n = 0; n < 128; n++) register(n);
+    model.next(say('Hello.'));
+    await agent.ask({ text: 'Hi' });
+    assert.equal(model.asked[0]?.tools?.length, 128);
+    register(128);
+    assert.equal((await failureOf(agent.ask({ text: 'Hi' }))).code, 'too_many_tools');
+  });
+});
+
+const served = async ({ functionId }: { functionId: string }): Promise<string> => JSON.stringify(functionId);

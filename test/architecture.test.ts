@@ -71,7 +71,7 @@ const LAYERS = [
 
 /** Who may import a package; one that has no row is not imported at all. */
 const PACKAGES: Record<string, string> = {
-  '@valibot/to-json-schema': 'supervisor/catalog.ts',
+  '@valibot/to-json-schema': 'supervisor/catalog.ts server/openapi-document.ts',
   comlink: 'host/',
   commander: 'cli.ts cli/',
   fastify: 'server/',

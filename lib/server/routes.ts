@@ -25,6 +25,7 @@ import { registerHealthRoutes } from './health-routes.ts';
 import { registerInputRoutes } from './input-routes.ts';
 import { RouteTable } from './methods.ts';
 import { OpenCalls } from './open-calls.ts';
+import { registerOpenApiRoutes } from './openapi-routes.ts';
 import { registerRuntimeRoutes } from './runtime-routes.ts';
 import { registerTranscriptRoutes } from './transcript-routes.ts';
 import { Turns } from './turns.ts';
@@ -58,6 +59,7 @@ const GUARDED_ROUTES = [
   registerFunctionRoutes,
   registerTranscriptRoutes,
   registerChannelRoutes,
+  registerOpenApiRoutes,
 ];
 
 /** Rejects the registration with `invalid_option` when there is no credential. */

@@ -14,18 +14,18 @@ import * as views from './view-schemas.ts';
 type Json = Record<string, unknown>;
 
 const Failure = v.object({ error: views.WireError });
-const COMPONENTS = { ...views, Failure };
+/** Arrive as text; what a client is to send is a number. */
+const NUMBERS = {
+  PageLimit: { type: 'integer', minimum: 1, maximum: MAX_PAGE_ITEMS },
+  Position: { type: 'integer', minimum: 0 },
+} as const;
+const COMPONENTS = { ...views, Failure, PageLimit: pageLimit, Position: sequence };
 
 const CONVERSION: ConversionConfig = {
   typeMode: 'input',
   errorMode: 'ignore',
   target: 'draft-2020-12',
   overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,
-  // Numbers in a query string arrive as text; what a client is to send is a number.
-  overrideSchema: ({ valibotSchema }) => {
-    if (valibotSchema === pageLimit) return { type: 'integer', minimum: 1, maximum: MAX_PAGE_ITEMS };
-    return valibotSchema === sequence ? { type: 'integer', minimum: 0 } : undefined;
-  },
 };
 
 export function describeApi(version: string): Json {
@@ -42,7 +42,7 @@ export function describeApi(version: string): Json {
     paths,
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
-      schemas: toJsonSchemaDefs(COMPONENTS, CONVERSION),
+      schemas: { ...toJsonSchemaDefs(COMPONENTS, CONVERSION), ...NUMBERS },
     },
   };
 }
@@ -76,8 +76,12 @@ function queryParameters(query: v.GenericSchema): Json[] {
     properties?: Record<string, Json>;
     required?: string[];
   };
-  return Object.entries(properties).map(([name, schema]) =>
-    parameter('query', name, { schema, ...(required.includes(name) && { required: true }) }),
+  return Object.entries(properties).map(([name, { default: byDefault, ...schema }]) =>
+    parameter('query', name, {
+      schema,
+      ...(byDefault !== undefined && { description: `Default ${String(byDefault)}.` }),
+      ...(required.includes(name) && { required: true }),
+    }),
   );
 }
 

@@ -20,7 +20,7 @@ type Run = () => Promise<number>;
 const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-const NO_COMMAND = 'a command is needed: start or check-actor; see --help';
+const NO_COMMAND = 'a command is needed: start, check-actor or openapi; see --help';
 
 async function main(argv: readonly string[]): Promise<number> {
   let run: Run;
@@ -69,6 +69,11 @@ function parse(argv: readonly string[]): Run {
     .argument('<FILE>');
   check.action((file: string) => {
     run = () => checkActor(file);
+  });
+
+  const openapi = program.command('openapi').description('print the REST API as an OpenAPI document');
+  openapi.action(() => {
+    run = async () => (await import('./cli/openapi.ts')).printApi(version);
   });
 
   program.parse([...argv], { from: 'user' });

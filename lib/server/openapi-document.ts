@@ -28,7 +28,8 @@ const CONVERSION: ConversionConfig = {
   overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,
 };
 
-export function describeApi(version: string): Json {
+/** @param prefix of the paths, where an app has the routes under one; without a slash at the end */
+export function describeApi(version: string, prefix = ''): Json {
   const paths: Record<string, Json> = {};
   for (const row of ROUTES) {
     const [method, path] = row.route.split(' ') as [string, string];
@@ -37,7 +38,7 @@ export function describeApi(version: string): Json {
   return {
     openapi: '3.1.0',
     info: { title: 'Greenroom', version, description: 'Stateful workers on threads, commanded over REST.' },
-    servers: [{ url: '/' }],
+    servers: [{ url: prefix === '' ? '/' : prefix }],
     security: [{ bearer: [] }],
     paths,
     components: {

@@ -10,7 +10,7 @@ export const registerOpenApiRoutes: RegisterRoutes = (app, { supervisor }) => {
   app.get('/v1/openapi.json', async (request, reply) => {
     requireNoQuery(request);
     const { describeApi } = await import('./openapi-document.ts');
-    text ??= JSON.stringify(describeApi(supervisor.identity.version));
+    text ??= JSON.stringify(describeApi(supervisor.identity.version, app.prefix));
     return sendText(reply, 200, text);
   });
 };

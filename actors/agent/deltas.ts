@@ -13,7 +13,7 @@ export class Deltas {
   #text = '';
   #timer: NodeJS.Timeout | undefined;
   #batches = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(ctx: AgentContext) {
     this.#ctx = ctx;
@@ -49,7 +49,7 @@ export class Deltas {
       this.flush();
     } catch (thrown) {
       // Nobody catches what a timer throws: it would end the host.
-      this.#failure = thrown;
+      this.#failure = thrown as Error;
     }
   }
 }

@@ -80,7 +80,7 @@ function queryParameters(query: v.GenericSchema): Json[] {
   return Object.entries(properties).map(([name, { default: byDefault, ...schema }]) =>
     parameter('query', name, {
       schema,
-      ...(byDefault !== undefined && { description: `Default ${String(byDefault)}.` }),
+      ...(byDefault !== undefined && { description: `Default ${JSON.stringify(byDefault)}.` }),
       ...(required.includes(name) && { required: true }),
     }),
   );
@@ -133,13 +133,9 @@ function failures(codes: readonly ErrorCode[]): Json {
 }
 
 function schemaOf(schema: v.GenericSchema): Json {
-  const {
-    $schema: _dialect,
-    $defs: _components,
-    ...rest
-  } = toJsonSchema(schema, {
-    ...CONVERSION,
-    definitions: COMPONENTS,
-  }) as Json;
-  return rest;
+  const converted = toJsonSchema(schema, { ...CONVERSION, definitions: COMPONENTS });
+  // Both are said of the document as a whole.
+  delete converted.$schema;
+  delete converted.$defs;
+  return converted as Json;
 }

@@ -41,7 +41,7 @@ export const entriesOf = async (agent: WorkerHandle): Promise<Record<string, unk
   (await transcriptOf(agent)).filter(({ type }) => type === 'emitted').map(({ data }) => data as never);
 
 export const textOf = (entries: Record<string, unknown>[]): string =>
-  entries.map((entry) => entry['delta'] ?? '').join('');
+  entries.map((entry) => (entry['delta'] as string | undefined) ?? '').join('');
 
 export const failureOf = (promise: Promise<unknown>): Promise<Pick<GreenroomError, 'code' | 'retryable' | 'details'>> =>
   promise.then(

@@ -150,7 +150,7 @@ describe('the name of a tool', () => {
     assert.deepEqual(
       model.asked
         .at(-1)
-        ?.messages.flatMap(({ role, content }) => (role === 'tool' ? [JSON.parse(String(content))] : [])),
+        ?.messages.flatMap(({ role, content }) => (role === 'tool' ? [JSON.parse(String(content)) as string] : [])),
       ids.toSorted(),
     );
   });

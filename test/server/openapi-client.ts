@@ -20,7 +20,7 @@ export interface DescribedClient {
   readonly document: ApiDocument;
   /** Routes with the statuses that they have answered with: `GET /livez 200`. */
   readonly seen: Set<string>;
-  call(route: string, request?: Request): Promise<Answer>;
+  readonly call: (route: string, request?: Request) => Promise<Answer>;
 }
 
 export async function describedClient(send: Edge['send']): Promise<DescribedClient> {

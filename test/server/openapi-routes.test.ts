@@ -137,9 +137,9 @@ async function workers({ call, runtime }: Described): Promise<void> {
 
   // One whose restarts are used up.
   await call('POST /v1/workers', { body: { kind: 'exits', worker_id: 'x' } });
-  for (const _death of [1, 2]) {
+  for (const code of [1, 2]) {
     await hasStatus(runtime.worker('x'), 'idle');
-    await call('POST /v1/workers/{worker_id}/input', { path: ['x'], body: { code: 1 }, headers: { prefer: 'wait=9' } });
+    await call('POST /v1/workers/{worker_id}/input', { path: ['x'], body: { code }, headers: { prefer: 'wait=9' } });
   }
   await hasStatus(runtime.worker('x'), 'failed');
   const { json } = await call('GET /v1/workers/{worker_id}', { path: ['x'] });

@@ -14,7 +14,8 @@ import type { HttpFunctions } from './functions.ts';
 
 const NAME = 'http';
 
-const Registration = v.strictObject({
+/** Of `PUT /v1/functions/{id}`. */
+export const HttpFunctionBody = v.strictObject({
   ...definitionEntries,
   description: v.nullish(v.string()),
   /** JSON Schema. */
@@ -26,7 +27,7 @@ const Registration = v.strictObject({
 });
 
 /** A function over HTTP as it is written, for REST, `createRuntime` and the file. */
-export type HttpFunctionDocument = v.InferInput<typeof Registration>;
+export type HttpFunctionDocument = v.InferInput<typeof HttpFunctionBody>;
 
 interface BackendParts {
   readonly functions: Functions;
@@ -124,7 +125,7 @@ function readRegistration(functionId: string, document: unknown) {
     metadata,
     group,
     ...invocation
-  } = requireValid(Registration, decode(text), 'invalid_request');
+  } = requireValid(HttpFunctionBody, decode(text), 'invalid_request');
   const formats = { requestFormat: requestFormat ?? undefined, responseFormat: responseFormat ?? undefined };
   const spec = { functionId, description: description ?? null, ...formats, metadata: metadata ?? undefined };
   return { spec, group: group ?? NAME, invocation };

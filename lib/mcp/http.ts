@@ -43,7 +43,7 @@ export async function createHttpTransport(parts: HttpParts, signal: AbortSignal)
   const { settings, egress } = parts;
   const url = await egress.check(settings.url, 'public', signal);
   requireToken(parts);
-  const wire: Wire = { ...parts, dispatcher: withoutTimeouts(await egress.dispatcher('public')), resumed: 0 };
+  const wire: Wire = { ...parts, dispatcher: withoutTimeouts(await egress.dispatcher(url, 'public')), resumed: 0 };
   return new StreamableHTTPClientTransport(url, {
     fetch: ((target: string | URL, init?: RequestInit) => send(wire, target, init)) as typeof fetch,
     requestInit: { headers: { ...settings.headers } },

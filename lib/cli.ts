@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { CannotStart, exitOnFatal, say } from './cli/say.ts';
+import { addSourceCommands } from './cli/source.ts';
 import { OPTIONS, toFlag } from './config-options.ts';
 import type { OptionSpec } from './config-options.ts';
 import { readConfig } from './config.ts';
@@ -20,7 +21,7 @@ type Run = () => Promise<number>;
 const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-const NO_COMMAND = 'a command is needed: start or check-actor; see --help';
+const NO_COMMAND = 'a command is needed: start, check-actor or source; see --help';
 
 async function main(argv: readonly string[]): Promise<number> {
   let run: Run;
@@ -70,6 +71,8 @@ function parse(argv: readonly string[]): Run {
   check.action((file: string) => {
     run = () => checkActor(file);
   });
+
+  addSourceCommands(program, (chosen) => (run = chosen));
 
   program.parse([...argv], { from: 'user' });
   return run ?? program.error(NO_COMMAND);

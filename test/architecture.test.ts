@@ -24,7 +24,7 @@ const LAYERS = [
   ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
   [
     'cli/',
-    `cli/ config.ts runtime.ts server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
+    `cli/ config.ts runtime.ts outside.ts client/ server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
   ],
   [
     'index.ts',

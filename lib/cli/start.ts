@@ -42,6 +42,7 @@ export async function start(
     hosts: config.hosts,
     limits: config.limits,
     http,
+    sources: config.sources,
     log,
     ...(runtimeId !== undefined && { runtimeId }),
     ...(displayName !== undefined && { displayName }),

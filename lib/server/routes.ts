@@ -27,6 +27,7 @@ import { registerInputRoutes } from './input-routes.ts';
 import { RouteTable } from './methods.ts';
 import { OpenCalls } from './open-calls.ts';
 import { registerRuntimeRoutes } from './runtime-routes.ts';
+import { registerSourceRoutes } from './source-routes.ts';
 import { registerTranscriptRoutes } from './transcript-routes.ts';
 import { Turns } from './turns.ts';
 import { Waits } from './waits.ts';
@@ -58,6 +59,7 @@ const GUARDED_ROUTES = [
   registerInputRoutes,
   registerBatchRoutes,
   registerFunctionRoutes,
+  registerSourceRoutes,
   registerTranscriptRoutes,
   registerChannelRoutes,
 ];
@@ -138,7 +140,7 @@ function catchLongIds(app: FastifyInstance, edge: Edge, table: RouteTable): void
     { max_param_length: maxParamLength, needed: MAX_WORKER_ID_CHARS },
     'longer worker ids cannot be reached: set routerOptions.maxParamLength',
   );
-  for (const path of ['/v1/workers/*', '/v1/functions/*']) {
+  for (const path of ['/v1/workers/*', '/v1/functions/*', '/v1/sources/*']) {
     app.all(path, {
       onRequest: (request, _reply, done) => done(table.refusal(request)),
       handler: (request) => {

@@ -64,6 +64,8 @@ export interface SourceDefinition {
   readonly include?: readonly string[] | undefined;
   /** Default none. */
   readonly exclude?: readonly string[] | undefined;
+  /** Whether the operator or an embedding Backend made it, and not somebody over REST: only then may it start a process. */
+  readonly isFromOperator: boolean;
   /** What the type alone knows; checked by it. */
   readonly settings: Readonly<Record<string, unknown>>;
 }

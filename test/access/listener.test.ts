@@ -2,15 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { FunctionCall } from '../../lib/functions/function.ts';
 import { GreenroomError } from '../../lib/errors.ts';
-import { createCallFunction } from '../../lib/access/hooks.ts';
 import type { CallFunction, PeerRequest } from '../../lib/access/hooks.ts';
 import { compileListeners, openPolicy } from '../../lib/access/listener.ts';
 import type { ListenerOptions } from '../../lib/access/options.ts';
 import { CredentialPolicy } from '../../lib/access/credential-policy.ts';
 import type { Policy, Registration } from '../../lib/access/policy.ts';
-import { DEFAULT_LIMITS, MAX_REGISTRATION_BYTES, resolveLimits } from '../../lib/limits.ts';
+import { DEFAULT_LIMITS, resolveLimits } from '../../lib/limits.ts';
 import { codeOf } from '../support/start-runtime.ts';
 
 const PEER: PeerRequest = { headers: { 'x-key': 'k' }, url: '/v1/gateway/rbac', ip: '127.0.0.1' };
@@ -384,32 +382,5 @@ describe('a hook', () => {
     assert.equal(await codeOf(admit(policy, ofFunction('c'))), 'forbidden');
     policy.forget('a');
     assert.deepEqual(await register(policy, ofFunction('c')), ofFunction('x::c'));
-  });
-});
-
-describe('a function that the gateway asks', () => {
-  test('is called in the name of nobody, with the deadline, and its answer is parsed', async () => {
-    const seen: [string, FunctionCall][] = [];
-    const functions = {
-      call: (id: string, call: FunctionCall) => {
-        seen.push([id, call]);
-        return Promise.resolve('{"a":1}');
-      },
-    };
-    const { signal } = new AbortController();
-    assert.deepEqual(await createCallFunction(functions, { timeoutMs: 7, signal })('f', { x: undefined }), { a: 1 });
-    const call = { payload: '{}', metadata: null, caller: { workerId: null }, timeoutMs: 7, signal };
-    assert.deepEqual(seen, [['f', call]]);
-  });
-
-  test('cannot answer more than a registration may hold, nor poison what reads it', async () => {
-    const answering = (answer: string) =>
-      codeOf(createCallFunction({ call: () => Promise.resolve(answer) }, { timeoutMs: 1 })('f', null));
-    assert.equal(
-      await answering(`"${'x'.repeat(MAX_REGISTRATION_BYTES - 2)}"`),
-      'x'.repeat(MAX_REGISTRATION_BYTES - 2),
-    );
-    assert.equal(await answering(`"${'x'.repeat(MAX_REGISTRATION_BYTES - 1)}"`), 'invalid_output');
-    assert.equal(await answering('{"__proto__":{}}'), 'invalid_json');
   });
 });

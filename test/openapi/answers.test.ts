@@ -121,7 +121,8 @@ test('what is accepted, who asks and the trace go along, and nothing of the runt
       'x-tenant: ours',
     ],
   );
-  await call(operationOf({ baseUrl: server.url, accepts: ['application/json', 'text/csv'] }), null, {
+  const { call: plain } = startCalls(t);
+  await plain(operationOf({ baseUrl: server.url, accepts: ['application/json', 'text/csv'] }), null, {
     traceparent: 'x\r\ny: z',
   });
   assert.equal(header(server.heads[1], 'accept'), 'application/json, text/csv');

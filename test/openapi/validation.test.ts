@@ -100,7 +100,7 @@ test('a schema that would take for ever is given up', () => {
   const laughs = { properties: { body: { $ref: '#/$defs/d0' } }, $defs };
   assert.deepEqual(issues(laughs, { body: 1 }), ['The payload takes too many steps to check.']);
   const wide = { properties: { body: { items: { anyOf: Array.from({ length: 10_000 }, (_, n) => ({ const: n })) } } } };
-  assert.deepEqual(issues(wide, { body: Array.from({ length: 30_000 }, () => -1) }), [
+  assert.deepEqual(issues(wide, { body: Array.from({ length: 30_000 }, () => 9_999) }), [
     'The payload takes too many steps to check.',
   ]);
   const endless = { properties: { body: { $ref: '#/properties/body' } } };

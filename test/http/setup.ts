@@ -116,9 +116,9 @@ export function testOwner(ownerId: string): FunctionOwner {
 }
 
 /** A registry with groups, and functions over HTTP in it. */
-export function startFunctions(t: TestContext, given: Partial<Limits> = {}, options: Agent.Options = {}) {
+export function startFunctions<E extends Egress>(egress: E, given: Partial<Limits> = {}) {
   const limits = resolveLimits(given);
-  const { egress, client } = startClient(t, given, options);
+  const client = new UndiciClient({ egress, limits });
   const functions: Functions = new Functions(
     new Groups({
       peers: new Peers(),

@@ -5,11 +5,11 @@ import { Guard } from './egress/guard.ts';
 import type { Egress, EgressOptions } from './egress/egress.ts';
 import type { Functions } from './functions/registry.ts';
 import { BackendFunctions } from './http/backend.ts';
-import type { HttpFunctionDocument } from './http/backend.ts';
 import { UndiciClient } from './http/client.ts';
 import { HttpFunctions } from './http/functions.ts';
 import type { Limits } from './limits.ts';
 import type { Logger } from './observe/log.ts';
+import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import { Sources } from './sources/sources.ts';
 import type { SourceType } from './sources/source.ts';
 

@@ -14,6 +14,7 @@ import type { HttpFunctions } from './functions.ts';
 
 const NAME = 'http';
 
+/** A HttpFunctionDocument. */
 const Registration = v.strictObject({
   ...definitionEntries,
   description: v.nullish(v.string()),
@@ -24,9 +25,6 @@ const Registration = v.strictObject({
   /** Default `http`. */
   group: v.nullish(v.string()),
 });
-
-/** A function over HTTP as it is written, for REST, `createRuntime` and the file. */
-export type HttpFunctionDocument = v.InferInput<typeof Registration>;
 
 interface BackendParts {
   readonly functions: Functions;

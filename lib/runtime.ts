@@ -16,7 +16,6 @@ import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions, functionView } from './functions/registry.ts';
 import type { FunctionQuery } from './functions/registry.ts';
-import type { HttpFunctionDocument } from './http/backend.ts';
 import { InlineHosts } from './host/inline.ts';
 import { HostPool } from './host/pool.ts';
 import { resolveLimits } from './limits.ts';
@@ -26,6 +25,7 @@ import type { OutsideOptions } from './outside.ts';
 import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
 import { ENGINE_NAME } from './protocol/function-ids.ts';
+import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
 import type { SourceOptions, SourceRequest } from './protocol/source-request.ts';
 import type {

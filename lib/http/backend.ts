@@ -14,7 +14,7 @@ import type { HttpFunctions } from './functions.ts';
 
 const NAME = 'http';
 
-/** Of `PUT /v1/functions/{id}`. */
+/** A HttpFunctionDocument: the body of `PUT /v1/functions/{id}`. */
 export const HttpFunctionBody = v.strictObject({
   ...definitionEntries,
   description: v.nullish(v.string()),
@@ -25,9 +25,6 @@ export const HttpFunctionBody = v.strictObject({
   /** Default `http`. */
   group: v.nullish(v.string()),
 });
-
-/** A function over HTTP as it is written, for REST, `createRuntime` and the file. */
-export type HttpFunctionDocument = v.InferInput<typeof HttpFunctionBody>;
 
 interface BackendParts {
   readonly functions: Functions;

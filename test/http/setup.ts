@@ -87,11 +87,11 @@ export function fakeEgress(t: TestContext, options: Agent.Options = {}): FakeEgr
   return {
     variables,
     onCheck: async () => undefined,
-    async check(url, _reach, signal) {
+    async check(url, reach, signal) {
       await this.onCheck(url, signal);
-      return this.parse(url, _reach);
+      return this.parse(url, reach);
     },
-    parse(url, _reach) {
+    parse(url) {
       if (URL.canParse(url)) return new URL(url);
       throw GreenroomError.of('url_validation_failed', { details: { rule: 'url' } });
     },

@@ -103,7 +103,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     }),
   );
   const checkPayload = (bytes: Uint8Array) => supervisor.checkPayload(bytes);
-  const outside = new Outside(options, { functions, limits, log, checkPayload });
+  const outside = new Outside(options, { functions, limits, log, checkPayload, version: supervisor.identity.version });
   registerActorFunctions(supervisor, functions);
   const services = actorCalls(supervisor, functions, actorChannels, log);
   const factory =

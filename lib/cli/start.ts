@@ -40,6 +40,7 @@ export async function start(
     hosts: config.hosts,
     limits: config.limits,
     log,
+    allowStdioSources: config.allowStdioSources,
     ...(runtimeId !== undefined && { runtimeId }),
     ...(displayName !== undefined && { displayName }),
   });

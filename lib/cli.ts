@@ -83,6 +83,7 @@ function parse(argv: readonly string[]): Run {
 }
 
 function addOption(command: Command, { key, kind, argument, help }: OptionSpec): void {
+  if (kind === 'flag') return void command.option(toFlag(key), help);
   const flags = `${toFlag(key)} <${argument}>`;
   if (kind === 'list') command.option(flags, help, (value: string, before: string[] = []) => [...before, value]);
   else command.option(flags, help);

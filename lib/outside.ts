@@ -31,6 +31,8 @@ export interface OutsideOptions {
   readonly sources?: readonly SourceRequest[] | undefined;
   /** Functions over HTTP by their ids, each as `PUT /v1/functions/{id}` takes it. One that cannot be registered ends the start. Default none. */
   readonly functions?: Readonly<Record<string, HttpFunctionDocument>> | undefined;
+  /** Whether sources that are made by requests may start processes: MCP servers over stdio. Default false. */
+  readonly allowStdioSources?: boolean | undefined;
 }
 
 interface OutsideParts {
@@ -44,6 +46,12 @@ interface OutsideParts {
   checkPayload(bytes: Uint8Array): void | Promise<void>;
 }
 
+interface TypeParts extends OutsideParts {
+  readonly egress: Egress;
+  readonly client: HttpClient;
+  readonly allowStdioSources: boolean | undefined;
+}
+
 export class Outside {
   readonly egress: Egress;
   readonly http: HttpFunctions;
@@ -53,14 +61,18 @@ export class Outside {
   readonly #configured: readonly unknown[];
 
   /** Throws `invalid_option`. */
-  constructor({ http = {}, functions = {}, sources = [] }: OutsideOptions, parts: OutsideParts) {
+  constructor(options: OutsideOptions, parts: OutsideParts) {
+    const { http = {}, functions = {}, sources = [], allowStdioSources } = options;
     const { limits } = parts;
     this.egress = new Guard(http, limits);
     const client = new UndiciClient({ egress: this.egress, limits });
     this.http = new HttpFunctions({ ...parts, egress: this.egress, client });
     this.backend = new BackendFunctions({ ...parts, http: this.http });
     this.#functions = functions;
-    this.sources = new Sources({ ...parts, types: sourceTypes(parts, this.egress, client) });
+    this.sources = new Sources({
+      ...parts,
+      types: sourceTypes({ ...parts, egress: this.egress, client, allowStdioSources }),
+    });
     this.#configured = sources;
   }
 
@@ -78,7 +90,7 @@ export class Outside {
 }
 
 /** Types of sources, each loaded when the first source of it is made. */
-function sourceTypes(parts: OutsideParts, egress: Egress, client: HttpClient): SourceTypes {
+function sourceTypes(parts: TypeParts): SourceTypes {
   return {
     openapi: async () => {
       const [{ OpenApiType }, { readDocument }] = await Promise.all([
@@ -86,9 +98,9 @@ function sourceTypes(parts: OutsideParts, egress: Egress, client: HttpClient): S
         import('./openapi/reading.ts'),
       ]);
       const openReader = (ref: ChannelRef<'read'>) => openChannel(parts.channels, ref) as Readable;
-      return new OpenApiType({ ...parts, egress, client, openReader, readDocument });
+      return new OpenApiType({ ...parts, openReader, readDocument });
     },
-    mcp: async () => new (await import('./mcp/source.ts')).McpType({ ...parts, egress }),
+    mcp: async () => new (await import('./mcp/source.ts')).McpType(parts),
   };
 }
 

@@ -9,6 +9,7 @@ import { httpFunctions } from './scenarios/http-function.ts';
 import { invoke } from './scenarios/invoke.ts';
 import { latency } from './scenarios/latency.ts';
 import { mailbox } from './scenarios/mailbox.ts';
+import { openapi } from './scenarios/openapi.ts';
 import { overload } from './scenarios/overload.ts';
 import { payload } from './scenarios/payload.ts';
 import { remote } from './scenarios/remote.ts';
@@ -44,4 +45,5 @@ export const SCENARIOS: readonly Scenario[] = [
   remotesReconnect,
   remoteOversize,
   channel,
+  openapi,
 ];

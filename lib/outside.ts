@@ -49,7 +49,9 @@ interface OutsideParts {
 interface TypeParts extends OutsideParts {
   readonly egress: Egress;
   readonly client: HttpClient;
-  readonly allowStdioSources: boolean | undefined;
+  readonly allowStdioSources?: boolean | undefined;
+  /** Where operations of documents may go; the documents themselves come through `client`. Default `egress`. */
+  readonly operationEgress?: Pick<Egress, 'check' | 'secret'> | undefined;
 }
 
 export class Outside {
@@ -98,29 +100,35 @@ function sourceTypes(parts: TypeParts): SourceTypes {
         import('./openapi/reading.ts'),
       ]);
       const openReader = (ref: ChannelRef<'read'>) => openChannel(parts.channels, ref) as Readable;
-      return new OpenApiType({ ...parts, openReader, readDocument });
+      return new OpenApiType({ ...parts, egress: parts.operationEgress ?? parts.egress, openReader, readDocument });
     },
     mcp: async () => new (await import('./mcp/source.ts')).McpType(parts),
   };
 }
 
-/** Says what a source would make, without a runtime. Rejects as `Runtime.createSource` does. */
+/**
+ * Says what a source would make, without a runtime. Where the operations of a document lead is not looked at: nothing is sent there, and what
+ * may be reached is for the runtime to say. Rejects as `Runtime.createSource` does.
+ */
 export async function inspectSource(request: SourceRequest): Promise<SourcePreview> {
+  const limits = resolveLimits();
   const groups = new Groups({ peers: new Peers(), version: '', isWorker: () => false, countOf: () => 0 });
   const store = { sources: () => [], putSource: () => undefined, deleteSource: () => undefined };
-  const limits = resolveLimits();
-  const parts = {
-    functions: new Functions(groups),
-    channels: new Channels(limits),
-    version: '',
-    limits,
-    log: silentLog,
-    store,
-  };
-  const outside = new Outside({}, { ...parts, checkPayload: () => undefined });
+  const [functions, channels] = [new Functions(groups), new Channels(limits)];
+  const parts = { functions, channels, version: '', limits, log: silentLog, store, checkPayload: () => undefined };
+  const egress = new Guard({}, limits);
+  const operationEgress = { check: async (url: string) => new URL(url), secret: () => undefined };
+  const types = sourceTypes({
+    ...parts,
+    egress,
+    client: new UndiciClient({ egress, limits }),
+    operationEgress,
+  });
+  const sources = new Sources({ ...parts, types });
   try {
-    return await outside.sources.preview(request, { isFromOperator: true });
+    return await sources.preview(request, { isFromOperator: true });
   } finally {
-    await outside.close();
+    await sources.close();
+    await egress.close();
   }
 }

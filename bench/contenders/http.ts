@@ -2,7 +2,6 @@
 // Backend would call it. Each starts a server of its own.
 
 import { Pool } from 'undici';
-import type { FunctionOwner } from '../../lib/functions/function.ts';
 import { createRuntime } from '../../lib/index.ts';
 import { processUrl, spawnServer } from '../support/child.ts';
 import { closeRuntime } from '../support/runtime.ts';
@@ -39,19 +38,8 @@ export const httpFunction: Contender = {
   name: 'greenroom, function over HTTP',
   start: async () => {
     const echo = await openEcho();
-    const runtime = await createRuntime({ actors: [], hosts: 1 });
-    const owner: FunctionOwner = {
-      ownerId: 'bench',
-      origin: 'remote',
-      name: null,
-      serve: () => Promise.reject(new Error('the runtime is to serve it itself')),
-    };
-    await runtime.outside.http.register({
-      owner,
-      spec: { functionId: FUNCTION_ID, description: null },
-      invocation: { url: `${echo.ready.url}/`, method: 'POST' },
-      reach: 'loopback',
-    });
+    const runtime = await createRuntime({ actors: [], hosts: 1, http: { allowAddresses: ['127.0.0.0/8'] } });
+    await runtime.registerFunction(FUNCTION_ID, { url: echo.ready.url });
     return {
       ask: (question) => runtime.invoke(FUNCTION_ID, question, { timeoutMs: CALL_WITHIN_MS }),
       close: async () => {

@@ -12,7 +12,7 @@ import * as views from './view-schemas.ts';
 import { CancelBody, CreateWorkerBody, DeleteWorkerQuery, StopBody, WorkersQuery } from './worker-routes.ts';
 
 /** What is not JSON. */
-export type MediaType = 'application/x-ndjson' | 'application/octet-stream';
+export type MediaType = 'application/x-ndjson' | 'application/octet-stream' | 'text/event-stream';
 
 export interface RouteRow {
   readonly route: `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}`;
@@ -61,6 +61,15 @@ const READING: readonly ErrorCode[] = [
   'http_response_failed',
   'timeout',
   'cancelled',
+];
+/** What a function that is called over HTTP, or a tool, may answer with. */
+const CALLING_OUT: readonly ErrorCode[] = [
+  ...EGRESS,
+  'http_error',
+  'http_request_failed',
+  'http_response_failed',
+  'invalid_response',
+  'tool_failed',
 ];
 const CHANNEL: readonly ErrorCode[] = ['channel_not_found', 'channel_taken'];
 
@@ -221,6 +230,7 @@ const FUNCTIONS: readonly RouteRow[] = [
       'invocation_failed',
       'invocation_stopped',
       'invocation_failed_payload_too_large',
+      ...CALLING_OUT,
     ],
   },
 ];
@@ -271,7 +281,7 @@ const TOOLS: readonly RouteRow[] = [
     id: 'exchangeMcpMessage',
     summary: 'The functions as tools of an MCP server: one message of its streamable HTTP transport',
     body: { schema: v.unknown(), isRequired: true },
-    answers: { 200: v.unknown(), 202: v.null() },
+    answers: { 200: 'text/event-stream', 202: v.null() },
     errors: ['forbidden'],
   },
 ];

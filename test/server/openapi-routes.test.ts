@@ -21,7 +21,8 @@ interface Described extends DescribedClient {
 }
 
 async function start(t: TestContext): Promise<Described> {
-  const runtime = await createRuntime({ actors: [ACTORS, ...FIXTURES], hosts: 1, limits: { maxRestarts: 1 } });
+  const http = { allowAddresses: ['127.0.0.0/8'] };
+  const runtime = await createRuntime({ actors: [ACTORS, ...FIXTURES], hosts: 1, limits: { maxRestarts: 1 }, http });
   t.after(() => runtime.close({ deadlineMs: 1 }));
   const server = await startServer({ runtime, token: TOKEN });
   t.after(() => server.close());
@@ -51,7 +52,10 @@ test('it has every route of the server, and no other', async (t) => {
   t.after(() => app.close());
   const routes: string[] = [];
   app.addHook('onRoute', ({ method, url }) => {
-    for (const one of [method].flat()) if (one !== 'HEAD') routes.push(`${one} ${url.replaceAll(/:\w+/g, '{}')}`);
+    // A route of its own says that the tools take nothing but POST.
+    const isRefusal = url === '/v1/mcp' && method !== 'POST';
+    for (const one of isRefusal ? [] : [method].flat())
+      if (one !== 'HEAD') routes.push(`${one} ${url.replaceAll(/:\w+/g, '{}')}`);
   });
   await app.register(greenroomRoutes, { runtime: await startRuntime(t), token: TOKEN });
   await app.ready();
@@ -97,7 +101,7 @@ test('it says of queries and bodies what the routes check', async (t) => {
 
 test('what a server answers is what it says, of every route', async (t) => {
   const described = await start(t);
-  for (const scene of [workers, inputs, functions, channels, others]) await scene(described);
+  for (const scene of [workers, inputs, functions, outside, channels, others]) await scene(described);
   const { document, seen } = described;
   const promised = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).flatMap(([method, { responses }]) =>
@@ -197,6 +201,35 @@ async function functions({ call }: Described): Promise<void> {
   await call(invoke, { path: ['serving::add'], body: { amount: 'two' } });
   await call(invoke, { path: ['serving::fail'] });
   await call(invoke, { path: ['nobody::serves'] });
+}
+
+async function outside({ call }: Described): Promise<void> {
+  const [id, url] = ['http::echo', 'http://127.0.0.1:9/'];
+  for (const status of [201, 200])
+    assert.equal((await call('PUT /v1/functions/{function_id}', { path: [id], body: { url } })).status, status);
+  await call('PUT /v1/functions/{function_id}', { path: [id], body: { url: 'http://169.254.169.254/' } });
+  await call('PUT /v1/functions/{function_id}', { path: ['serving::add'], body: { url } });
+  await call('POST /v1/functions/{function_id}/invoke', { path: [id] });
+  await call('DELETE /v1/functions/{function_id}', { path: [id] });
+  await call('DELETE /v1/functions/{function_id}', { path: ['serving::add'] });
+
+  const paths = { '/pets': { get: { operationId: 'list', responses: { 200: { description: 'Done' } } } } };
+  const document = { openapi: '3.1.0', info: { title: 'Pets', version: '1' }, servers: [{ url }], paths };
+  const body = { name: 'pets', type: 'openapi', document };
+  await call('POST /v1/sources', { body, query: '?dry_run=true' });
+  for (const status of [201, 409]) assert.equal((await call('POST /v1/sources', { body })).status, status);
+  await call('POST /v1/sources', { body: { name: 'sh', type: 'mcp', command: 'sh' } });
+  await call('GET /v1/sources');
+  const one = { path: ['pets'] };
+  await call('GET /v1/sources/{name}', one);
+  await call('POST /v1/sources/{name}/refresh', one);
+  await call('DELETE /v1/sources/{name}', one);
+  await call('DELETE /v1/sources/{name}', one);
+
+  const headers = { accept: 'application/json, text/event-stream' };
+  const message = { jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} };
+  await call('POST /v1/mcp', { body: message, headers });
+  await call('POST /v1/mcp', { body: { jsonrpc: '2.0', method: 'notifications/initialized' }, headers });
 }
 
 async function channels({ call }: Described): Promise<void> {

@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { CannotStart, exitOnFatal, say } from './cli/say.ts';
+import { addSourceCommands } from './cli/source.ts';
 import { OPTIONS, toFlag } from './config-options.ts';
 import type { OptionSpec } from './config-options.ts';
 import { readConfig } from './config.ts';
@@ -20,7 +21,7 @@ type Run = () => Promise<number>;
 const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-const NO_COMMAND = 'a command is needed: start or check-actor; see --help';
+const NO_COMMAND = 'a command is needed: start, check-actor or source; see --help';
 
 async function main(argv: readonly string[]): Promise<number> {
   let run: Run;
@@ -71,6 +72,8 @@ function parse(argv: readonly string[]): Run {
     run = () => checkActor(file);
   });
 
+  addSourceCommands(program, (chosen) => (run = chosen));
+
   program.parse([...argv], { from: 'user' });
   return run ?? program.error(NO_COMMAND);
 }
@@ -84,7 +87,7 @@ function addOption(command: Command, { key, kind, argument, help }: OptionSpec):
 async function checkActor(file: string): Promise<number> {
   const path = resolve(file);
   if (!existsSync(path)) throw new CannotStart(`${file}: there is no such file`);
-  const { checkActorModule } = await import('./runtime.ts');
+  const { checkActorModule } = await import('./check-actor.ts');
   try {
     const { kind } = await checkActorModule(pathToFileURL(path));
     process.stdout.write(`ok: ${kind}\n`);

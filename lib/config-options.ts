@@ -17,6 +17,7 @@ import {
 import type { Limits } from './limits.ts';
 import { LOG_LEVELS } from './observe/log.ts';
 import { isObject } from './protocol/payload.ts';
+import type { SourceRequest } from './protocol/source-request.ts';
 import { isWorkerId } from './protocol/worker-ids.ts';
 
 const DEFAULTS = Object.freeze({ bind: '127.0.0.1:38800', dataDir: '.greenroom', drainMs: 10_000 });
@@ -164,6 +165,8 @@ export const configSchema = v.strictObject({
   gateway: v.optional(gateway, 'on'),
   // An object, so it is in the file only.
   http: v.optional(egressConfigSchema, {}),
+  // What each must be, its type knows, and the runtime asks it.
+  sources: v.optional(v.array(v.custom<SourceRequest>(isObject, 'must be an object'), must('a list of objects')), []),
   functions: v.optional(v.custom<Record<string, unknown>>(isObject, 'must be an object of functions by their ids'), {}),
   ...limitEntries(),
 });

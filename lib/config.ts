@@ -15,6 +15,7 @@ import { DEFAULT_LIMITS, resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { describeError } from './observe/log.ts';
 import type { LogLevel } from './observe/log.ts';
+import type { SourceRequest } from './protocol/source-request.ts';
 
 export interface Config {
   /** Where the HTTP server listens; port 0 lets the system choose. */
@@ -39,6 +40,8 @@ export interface Config {
   readonly gateway: GatewayConfig | null;
   /** Where requests may go, and with which secrets. */
   readonly http: HttpConfig;
+  /** Made at every start; see docs/sources.md. */
+  readonly sources: readonly SourceRequest[];
   /** Functions over HTTP by their ids. What each says is checked when it is registered. */
   readonly functions: Readonly<Record<string, unknown>>;
 }
@@ -94,6 +97,7 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
     drainMs,
     gateway,
     http,
+    sources,
     functions,
     ...rest
   } = result.output;
@@ -110,6 +114,7 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
     logLevel,
     drainMs,
     limits,
+    sources: Object.freeze(sources),
     gateway: gateway === null ? null : requireGatewayConfig(gateway, { limits, given, cwd }),
     http: Object.freeze({ ...http, ...(http.caFile !== undefined && { caFile: resolve(cwd, http.caFile) }) }),
     functions: Object.freeze(functions),

@@ -13,6 +13,7 @@ export type { RuntimeChannel } from './channels/open.ts';
 export type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 export type { ReadableOptions } from './channels/streams.ts';
 export type { CreateOutcome, InvokeOptions, Runtime, RuntimeOptions } from './runtime.ts';
+export type { SourceOptions, SourceRequest } from './protocol/source-request.ts';
 export { GreenroomError } from './errors.ts';
 export type { ErrorCode, WireError } from './errors.ts';
 export { DEFAULT_LIMITS } from './limits.ts';
@@ -34,6 +35,11 @@ export type {
   PeerView,
   Receipt,
   RuntimeView,
+  SourceChange,
+  SourcePreview,
+  SourceStatus,
+  SourceSummary,
+  SourceView,
   StopAck,
   TranscriptEntry,
   WorkerStatus,

@@ -176,6 +176,8 @@ export const MAX_FUNCTION_ID_CHARS = 256;
 export const LOST_PEERS_KEPT = 256;
 /** For how long. */
 export const LOST_PEERS_KEPT_MS = 10 * 60_000;
+/** How long one reading of a source may take, whoever waits for it. */
+export const SOURCE_READ_TIMEOUT_MS = 60_000;
 /** What a registration may hold beside its id: description, formats and metadata. */
 export const MAX_REGISTRATION_BYTES = 256 * KiB;
 

@@ -3,19 +3,27 @@
 
 import { Guard } from './egress/guard.ts';
 import type { Egress, EgressOptions } from './egress/egress.ts';
-import type { Functions } from './functions/registry.ts';
+import { Groups } from './functions/groups.ts';
+import { Peers } from './functions/peers.ts';
+import { Functions } from './functions/registry.ts';
 import { BackendFunctions } from './http/backend.ts';
 import { UndiciClient } from './http/client.ts';
 import { HttpFunctions } from './http/functions.ts';
+import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
+import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
 import type { HttpFunctionDocument } from './protocol/http-function.ts';
+import type { SourceRequest } from './protocol/source-request.ts';
+import type { SourcePreview } from './protocol/views.ts';
 import { Sources } from './sources/sources.ts';
-import type { SourceType } from './sources/source.ts';
+import type { SourcesParts, SourceTypes } from './sources/sources.ts';
 
 export interface OutsideOptions {
   /** Where functions over HTTP and sources may send requests, and with which secrets. Default: to public addresses, with none. */
   readonly http?: EgressOptions | undefined;
+  /** Sources that are made at every start, each as `POST /v1/sources` takes it. One that cannot be read is tried again. Default none. */
+  readonly sources?: readonly SourceRequest[] | undefined;
   /** Functions over HTTP by their ids, each as `PUT /v1/functions/{id}` takes it. One that cannot be registered ends the start. Default none. */
   readonly functions?: Readonly<Record<string, HttpFunctionDocument>> | undefined;
 }
@@ -24,6 +32,7 @@ interface OutsideParts {
   readonly functions: Functions;
   readonly limits: Limits;
   readonly log: Logger;
+  readonly store: SourcesParts['store'];
   checkPayload(bytes: Uint8Array): void | Promise<void>;
 }
 
@@ -33,21 +42,24 @@ export class Outside {
   readonly backend: BackendFunctions;
   readonly sources: Sources;
   readonly #functions: unknown;
+  readonly #configured: readonly unknown[];
 
   /** Throws `invalid_option`. */
-  constructor({ http = {}, functions = {} }: OutsideOptions, parts: OutsideParts) {
+  constructor({ http = {}, functions = {}, sources = [] }: OutsideOptions, parts: OutsideParts) {
     const { limits } = parts;
     this.egress = new Guard(http, limits);
     const client = new UndiciClient({ egress: this.egress, limits });
     this.http = new HttpFunctions({ ...parts, egress: this.egress, client });
     this.backend = new BackendFunctions({ ...parts, http: this.http });
     this.#functions = functions;
-    this.sources = new Sources({ ...parts, loadType });
+    this.sources = new Sources({ ...parts, types: SOURCE_TYPES });
+    this.#configured = sources;
   }
 
-  /** Registers the functions of the options. Rejects with `invalid_option`. */
+  /** Registers the functions and makes the sources of the options, and those of the store. Rejects with `invalid_option`; see Sources.open. */
   async open(): Promise<void> {
     await this.backend.registerAll(this.#functions);
+    await this.sources.open(this.#configured);
   }
 
   /** Settles every call that is under way. */
@@ -57,7 +69,18 @@ export class Outside {
   }
 }
 
-/** Types of sources, each loaded when the first source of it is made. */
-async function loadType(_type: string): Promise<SourceType | null> {
-  return null;
+/** Types of sources, each loaded when the first source of it is made. None is built yet. */
+const SOURCE_TYPES: SourceTypes = {};
+
+/** Says what a source would make, without a runtime. Rejects as `Runtime.createSource` does. */
+export async function inspectSource(request: SourceRequest): Promise<SourcePreview> {
+  const groups = new Groups({ peers: new Peers(), version: '', isWorker: () => false, countOf: () => 0 });
+  const store = { sources: () => [], putSource: () => undefined, deleteSource: () => undefined };
+  const parts = { functions: new Functions(groups), limits: resolveLimits(), log: silentLog, store };
+  const outside = new Outside({}, { ...parts, checkPayload: () => undefined });
+  try {
+    return await outside.sources.preview(request, { isFromOperator: true });
+  } finally {
+    await outside.close();
+  }
 }

@@ -18,7 +18,6 @@ import { Functions, functionView } from './functions/registry.ts';
 import type { FunctionQuery } from './functions/registry.ts';
 import { InlineHosts } from './host/inline.ts';
 import { HostPool } from './host/pool.ts';
-import type { RuntimeServices } from './host/services.ts';
 import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { Outside } from './outside.ts';
@@ -28,6 +27,7 @@ import type { Logger } from './observe/log.ts';
 import { ENGINE_NAME } from './protocol/function-ids.ts';
 import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
+import type { SourceOptions, SourceRequest } from './protocol/source-request.ts';
 import type {
   ActorView,
   CloseReport,
@@ -35,6 +35,9 @@ import type {
   PeerSummary,
   PeerView,
   RuntimeView,
+  SourcePreview,
+  SourceSummary,
+  SourceView,
   WorkerSummary,
 } from './protocol/views.ts';
 import { MemoryStore } from './store/memory.ts';
@@ -45,6 +48,7 @@ import { requireTimeout } from './supervisor/asking.ts';
 import { Catalog } from './supervisor/catalog.ts';
 import { WorkerHandle } from './supervisor/handle.ts';
 import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
+import type { SourcesQuery } from './sources/sources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { CreateRequest, ListQuery } from './supervisor/supervisor.ts';
 
@@ -81,6 +85,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const channels = new Channels(limits);
   const actorChannels = new ActorChannels(channels);
   const peers = new Peers();
+  const store = new MemoryStore({ maxEntries, maxBytes });
   const supervisor = new Supervisor({
     identity: {
       runtimeId: options.runtimeId ?? uuidv7(),
@@ -89,7 +94,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     },
     limits,
     catalog: await Catalog.load(options.actors, limits),
-    store: new MemoryStore({ maxEntries, maxBytes }),
+    store,
     log,
     inputIdPrefix,
     onLeft: (workerId) => actorChannels.closeOf(workerId),
@@ -104,7 +109,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     }),
   );
   const checkPayload = (bytes: Uint8Array) => supervisor.checkPayload(bytes);
-  const outside = new Outside(options, { functions, limits, log, checkPayload });
+  const outside = new Outside(options, { functions, limits, log, store, checkPayload });
   registerActorFunctions(supervisor, functions);
   const services = actorCalls(supervisor, functions, actorChannels, log);
   const factory =
@@ -264,6 +269,45 @@ export class Runtime {
   }
 
   /**
+   * Makes functions of a source: an OpenAPI document, an MCP server. With `dryRun` it only says which. Rejects with `invalid_request`,
+   * `invalid_source`, `worker_exists`, `function_exists`, `runtime_overloaded`, `timeout`, `cancelled`, or as the source cannot be
+   * reached; then nothing is left.
+   */
+  createSource(request: SourceRequest, options: SourceOptions & { readonly dryRun: true }): Promise<SourcePreview>;
+  createSource(request: SourceRequest, options?: SourceOptions & { readonly dryRun?: false }): Promise<SourceView>;
+  createSource(
+    request: SourceRequest,
+    { dryRun = false, signal }: SourceOptions & { readonly dryRun?: boolean } = {},
+  ): Promise<SourcePreview | SourceView> {
+    const { sources } = this.outside;
+    const by = { isFromOperator: true, signal };
+    return dryRun ? sources.preview(request, by) : sources.create(request, by);
+  }
+
+  /** A page of the sources, ascending by name. */
+  listSources(query: SourcesQuery = {}): { sources: SourceSummary[]; nextAfter: string | null } {
+    return this.outside.sources.list(query);
+  }
+
+  /** Throws `not_found`. */
+  source(name: string): SourceView {
+    return this.outside.sources.view(name);
+  }
+
+  /**
+   * Reads a source again and applies what has changed in one step; calls under way finish on what they began with. Rejects with
+   * `not_found`, or with what is wrong; then the functions that were there go on.
+   */
+  refreshSource(name: string, { signal }: SourceOptions = {}): Promise<SourceView> {
+    return this.outside.sources.refresh(name, signal);
+  }
+
+  /** Rejects with `not_found`. */
+  deleteSource(name: string): Promise<SourceView> {
+    return this.outside.sources.delete(name);
+  }
+
+  /**
    * Registers a function that the runtime calls over HTTP, or replaces the one that was registered like this under the id. Rejects with
    * `invalid_request`, `function_exists`, `worker_exists` for its group, `url_validation_failed`, `secret_not_found`, `token_not_found`,
    * `api_key_not_found`, `payload_too_large`, `runtime_overloaded` or `cancelled`; then nothing has changed.
@@ -282,7 +326,8 @@ export class Runtime {
   }
 
   async describe(): Promise<RuntimeView> {
-    return { ...(await this.supervisor.describe()), functions: this.functions.size };
+    const { functions, outside } = this;
+    return { ...(await this.supervisor.describe()), functions: functions.size, sources: outside.sources.counts };
   }
 
   /**
@@ -300,50 +345,6 @@ export class Runtime {
     if (this.supervisor.status === 'running') await this.close();
   }
 }
-
-/** Loads an actor module in a host of its own and says what it is. Rejects with `invalid_actor`, whatever the module does. */
-export async function checkActorModule(module: URL): Promise<{ kind: string; description: string | null }> {
-  const limits = resolveLimits();
-  const pool = new HostPool({ maxHosts: 1, inputIdPrefix: '', limits, services: NO_SERVICES });
-  const host = pool.launch('check', { reply: () => undefined, emitted: () => undefined });
-  try {
-    await host.ready;
-    return await host.inspect(module.href);
-  } catch (thrown) {
-    const { code } = thrown as GreenroomError;
-    if (code === 'host_lost')
-      throw GreenroomError.of('invalid_actor', {
-        message: 'it makes the process exit when it is loaded',
-        cause: thrown,
-      });
-    if (code === 'timeout')
-      throw GreenroomError.of('invalid_actor', { message: `it is not loaded within ${limits.startTimeoutMs} ms` });
-    throw thrown;
-  } finally {
-    host.kill(new Error('checked'));
-    await host.exited;
-    await pool.close();
-  }
-}
-
-const refuse = (): never => {
-  throw GreenroomError.of('runtime_unavailable', { message: 'A module that is being checked has no runtime.' });
-};
-
-const NO_SERVICES: RuntimeServices = {
-  log: () => undefined,
-  ask: refuse,
-  tell: refuse,
-  create: refuse,
-  stop: refuse,
-  invoke: refuse,
-  after: refuse,
-  createChannel: refuse,
-  takeChannel: refuse,
-  readChannel: refuse,
-  writeChannel: refuse,
-  endChannel: refuse,
-};
 
 /** Throws `invalid_input` or `payload_too_large`. Nothing is sent as null. */
 function encodeSent(value: unknown, { maxMessageBytes }: Limits): string {

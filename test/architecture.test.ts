@@ -21,19 +21,24 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 
 /** The first row whose left side fits a file is its rule; a file without a row is a mistake. */
 const LAYERS = [
-  ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
+  ['cli.ts', `cli/ check-actor.ts config.ts config-options.ts runtime.ts ${BASE}`],
   [
     'cli/',
-    `cli/ config.ts runtime.ts server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
+    `cli/ config.ts runtime.ts outside.ts client/ server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
   ],
   [
     'index.ts',
     `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
   ],
+  ['check-actor.ts', `host/ ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
   // Loaded only when the gateway is on.
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
+  [
+    'server/mcp-routes.ts',
+    `server/ !server/gateway-routes.ts supervisor/ access/ lazy:mcp/served.ts type:mcp/served.ts ${FUNCTIONS} ${BASE}`,
+  ],
   [
     'server/',
     `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts type:store/ ${BASE}`,
@@ -92,6 +97,7 @@ const PACKAGES: Record<string, string> = {
   'eventsource-parser': '../actors/agent.ts',
   'ipaddr.js': 'egress/',
   piscina: 'host/pool.ts openapi/',
+  'safe-regex2': 'openapi/',
   yaml: 'openapi/',
   'secure-json-parse': '*',
   undici: 'client/ egress/ http/ mcp/',

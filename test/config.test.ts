@@ -56,9 +56,11 @@ describe('readConfig', () => {
       limits: DEFAULT_LIMITS,
       gateway: {},
       http: {},
+      sources: [],
       functions: {},
     });
-    for (const part of [config, config.bind, config.actors, config.limits]) assert.ok(Object.isFrozen(part));
+    for (const part of [config, config.bind, config.actors, config.sources, config.limits])
+      assert.ok(Object.isFrozen(part));
   });
 
   test('lets a flag beat the environment and the environment beat the file', () => {

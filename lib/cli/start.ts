@@ -43,6 +43,7 @@ export async function start(
     hosts: config.hosts,
     limits: config.limits,
     http,
+    sources: config.sources,
     // What each says, the runtime checks when it registers them.
     functions: config.functions as RuntimeOptions['functions'],
     log,

@@ -8,6 +8,7 @@ import { MAX_PAGE_ITEMS } from '../limits.ts';
 import type { ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 import type { HttpFunctionDocument } from '../protocol/http-function.ts';
 import type { ActorConfig, ActorShape } from '../protocol/shapes.ts';
+import type { SourceRequest } from '../protocol/source-request.ts';
 import type {
   ActorView,
   FunctionView,
@@ -15,6 +16,9 @@ import type {
   PeerSummary,
   PeerView,
   RuntimeView,
+  SourcePreview,
+  SourceSummary,
+  SourceView,
   WorkerStatus,
   WorkerSummary,
   WorkerView,
@@ -26,6 +30,7 @@ import type { Answer } from './answers.ts';
 import { invoke } from './invoke.ts';
 import { resolveOptions } from './options.ts';
 import type { BatchInput, CallOptions, ClientOptions, InvokeOptions, TellAllOptions } from './options.ts';
+import { createSource, deleteSource, previewSource, refreshSource, viewSource } from './source.ts';
 import { ANY_WORKER, tellAll } from './tell-all.ts';
 import type { TellResult } from './tell-all.ts';
 import { Transport } from './transport.ts';
@@ -44,6 +49,11 @@ export type {
   PeerView,
   Receipt,
   RuntimeView,
+  SourceChange,
+  SourcePreview,
+  SourceStatus,
+  SourceSummary,
+  SourceView,
   StopAck,
   TranscriptEntry,
   WorkerStatus,
@@ -53,6 +63,7 @@ export type {
 export type { HttpAuth, HttpFunctionDocument } from '../protocol/http-function.ts';
 export type { ActorConfig, ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
 export type { ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
+export type { SourceRequest } from '../protocol/source-request.ts';
 export type { ChannelRequest, Uploaded, UploadSource } from './channel.ts';
 export type {
   AskOptions,
@@ -186,6 +197,41 @@ class Client {
   async unregisterFunction(functionId: string, options: CallOptions = {}): Promise<FunctionView> {
     const path = `/v1/functions/${encodeURIComponent(functionId)}`;
     return noun(await this.#transport.request({ method: 'DELETE', path }, options), 'function');
+  }
+
+  /**
+   * Makes functions of a source: an OpenAPI document, an MCP server. With `dryRun` it only says which. A client that gives up leaves
+   * nothing. Rejects with `invalid_request`, `invalid_source`, `worker_exists`, `function_exists`, `runtime_overloaded`, `timeout`, or
+   * as the source cannot be reached. Repeats nothing. `timeoutMs` is by default as long as the runtime may take to read it.
+   */
+  createSource(request: SourceRequest, options: CallOptions & { readonly dryRun: true }): Promise<SourcePreview>;
+  createSource(request: SourceRequest, options?: CallOptions & { readonly dryRun?: false }): Promise<SourceView>;
+  createSource(
+    request: SourceRequest,
+    { dryRun = false, ...options }: CallOptions & { readonly dryRun?: boolean } = {},
+  ): Promise<SourcePreview | SourceView> {
+    const make = dryRun ? previewSource : createSource;
+    return make(this.#transport, request, options);
+  }
+
+  /** All sources, ascending by name, read page by page. `timeoutMs` is for each page. */
+  async *sources(options: CallOptions = {}): AsyncGenerator<SourceSummary, void, undefined> {
+    for await (const page of this.#pages('/v1/sources', {}, options)) yield* noun<SourceSummary[]>(page, 'sources');
+  }
+
+  /** Rejects with `not_found`. */
+  source(name: string, options: CallOptions = {}): Promise<SourceView> {
+    return viewSource(this.#transport, name, options);
+  }
+
+  /** Has a source read again. Rejects with `not_found`, or with what is wrong; then the functions that were there go on. */
+  refreshSource(name: string, options: CallOptions = {}): Promise<SourceView> {
+    return refreshSource(this.#transport, name, options);
+  }
+
+  /** Rejects with `not_found`. Repeats nothing. */
+  deleteSource(name: string, options: CallOptions = {}): Promise<SourceView> {
+    return deleteSource(this.#transport, name, options);
   }
 
   /**

@@ -17,3 +17,8 @@ export class EncodedFormat {
     return this.decode();
   }
 }
+
+/** A format as callers see it, however it is kept; null for none. */
+export function toPlainFormat(format: unknown): unknown {
+  return format instanceof EncodedFormat ? format.decode() : (format ?? null);
+}

@@ -4,7 +4,7 @@
 
 import { GreenroomError } from '../errors.ts';
 import { MAX_FUNCTION_ID_CHARS, MAX_PAGE_ITEMS } from '../limits.ts';
-import { EncodedFormat } from './format.ts';
+import { toPlainFormat } from './format.ts';
 import { takeHint } from './hints.ts';
 import { firstSegment, isEngineId } from '../protocol/function-ids.ts';
 import type { Payload } from '../protocol/payload.ts';
@@ -105,15 +105,25 @@ export class Functions {
    * Throws as `claim` does for any of them, or for the group, and then nothing has changed.
    */
   replaceAll(owner: FunctionOwner, offered: readonly Offered[]): void {
-    for (const { spec } of offered) this.claim(owner, spec.functionId).release();
-    for (const group of new Set(offered.map((each) => each.group)))
-      if (group !== undefined) this.#requireGroups().requireFree(group, owner);
+    this.requireReplaceable(owner, offered);
     const kept = new Set(offered.map(({ spec }) => spec.functionId));
     const gone = [...(this.#idsOf.get(owner) ?? [])].filter((functionId) => !kept.has(functionId));
     // The new ones first: a group that keeps a member lives on.
     for (const each of offered) this.#publish(owner, each);
     for (const functionId of gone) this.#withdraw(functionId);
     this.#changed();
+  }
+
+  /** Throws as `replaceAll` does, and changes nothing. */
+  requireReplaceable(owner: FunctionOwner, offered: readonly Offered[]): void {
+    for (const { spec } of offered) this.claim(owner, spec.functionId).release();
+    for (const group of new Set(offered.map((each) => each.group)))
+      if (group !== undefined) this.requireGroup(owner, group);
+  }
+
+  /** Throws `invalid_request` or `worker_exists` when the owner cannot have functions in a group of that name. */
+  requireGroup(owner: FunctionOwner, group: string): void {
+    this.#requireGroups().requireFree(group, owner);
   }
 
   /** False when the id is not, or no longer, this owner's. */
@@ -266,10 +276,6 @@ export function functionView({ worker, ...spec }: RegisteredFunction): FunctionV
   };
 }
 
-function toPlainFormat(format: unknown): unknown {
-  return format instanceof EncodedFormat ? format.decode() : (format ?? null);
-}
-
 function matches(found: RegisteredFunction, { search, worker, includeInternal = false }: FunctionQuery): boolean {
   if (!includeInternal && isInternal(found)) return false;
   if (worker !== undefined && found.worker.ownerId !== worker && found.worker.name !== worker) return false;
@@ -278,8 +284,12 @@ function matches(found: RegisteredFunction, { search, worker, includeInternal = 
   return found.functionId.toLowerCase().includes(term) || (found.description?.toLowerCase().includes(term) ?? false);
 }
 
+export function isFunctionId(text: string): boolean {
+  return FUNCTION_ID.test(text);
+}
+
 function requireFunctionId(functionId: string, owner: FunctionOwner): void {
-  const message = !FUNCTION_ID.test(functionId)
+  const message = !isFunctionId(functionId)
     ? `expected 1 to ${MAX_FUNCTION_ID_CHARS} characters without control characters or white space at the ends`
     : isEngineId(functionId) && owner.origin !== 'runtime'
       ? "ids that begin with engine:: are the runtime's"

@@ -108,6 +108,63 @@ export interface FunctionView {
   metadata: unknown;
 }
 
+export const SOURCE_STATUSES = ['available', 'connecting', 'failed'] as const;
+export type SourceStatus = (typeof SOURCE_STATUSES)[number];
+
+/** What the last reading changed. */
+export interface SourceChange {
+  added: number;
+  changed: number;
+  removed: number;
+  unchanged: number;
+}
+
+/** A source in the listing. Says nothing of where it is or how it is reached. */
+export interface SourceSummary {
+  name: string;
+  type: string;
+  title: string | null;
+  /** `failed`: its last reading, or its connection, failed. The functions of the reading before go on. */
+  status: SourceStatus;
+  /** Code of what went wrong last; null while nothing is wrong. */
+  error: string | null;
+  functions: number;
+  createdAt: Timestamp;
+  /** When it was read last, with success. */
+  refreshedAt: Timestamp | null;
+  lastChange: SourceChange | null;
+  /** How many operations are left out, or served without a part. */
+  unmappedTotal: number;
+}
+
+export interface SourceView extends SourceSummary {
+  /** The first of them. */
+  unmapped: readonly UnmappedView[];
+}
+
+export interface UnmappedView {
+  readonly operation: string;
+  readonly reason: string;
+  readonly isServed: boolean;
+}
+
+/** What a dry run would make. */
+export interface SourcePreview {
+  name: string;
+  type: string;
+  title: string | null;
+  functions: readonly {
+    functionId: string;
+    description: string | null;
+    requestFormat: unknown;
+    responseFormat: unknown;
+  }[];
+  /** Schemas that are null here for want of room. */
+  formatsOmitted: number;
+  unmapped: readonly UnmappedView[];
+  unmappedTotal: number;
+}
+
 /** What the sender of an accepted input gets. `position`: inputs that will run before it, the running one included. */
 export interface Receipt {
   workerId: string;
@@ -207,6 +264,7 @@ export interface RuntimeView {
   functions: number;
   /** Remotes that are connected. */
   remotes: { connected: number };
+  sources: { total: number; failed: number };
   limits: Limits;
 }
 

@@ -24,9 +24,11 @@ import { sendError } from './errors.ts';
 import { registerFunctionRoutes } from './function-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { registerInputRoutes } from './input-routes.ts';
+import { registerMcpRoutes } from './mcp-routes.ts';
 import { RouteTable } from './methods.ts';
 import { OpenCalls } from './open-calls.ts';
 import { registerRuntimeRoutes } from './runtime-routes.ts';
+import { registerSourceRoutes } from './source-routes.ts';
 import { registerTranscriptRoutes } from './transcript-routes.ts';
 import { Turns } from './turns.ts';
 import { Waits } from './waits.ts';
@@ -58,6 +60,7 @@ const GUARDED_ROUTES = [
   registerInputRoutes,
   registerBatchRoutes,
   registerFunctionRoutes,
+  registerSourceRoutes,
   registerTranscriptRoutes,
   registerChannelRoutes,
 ];
@@ -85,11 +88,12 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
       isClosing: false,
     };
     registerRoutes(app, edge, authenticate);
-    const { gateway } = options;
+    const { gateway, token } = options;
+    registerMcpRoutes(app, edge, { token, isBackend: authenticate, gateway });
     if (gateway !== undefined) {
       app.register(async (scope) => {
         const { registerGateway } = await import('./gateway-routes.ts');
-        await registerGateway(scope, edge, { token: options.token, isBackend: authenticate }, gateway);
+        await registerGateway(scope, edge, { token, isBackend: authenticate }, gateway);
       });
     }
     done();
@@ -138,7 +142,7 @@ function catchLongIds(app: FastifyInstance, edge: Edge, table: RouteTable): void
     { max_param_length: maxParamLength, needed: MAX_WORKER_ID_CHARS },
     'longer worker ids cannot be reached: set routerOptions.maxParamLength',
   );
-  for (const path of ['/v1/workers/*', '/v1/functions/*']) {
+  for (const path of ['/v1/workers/*', '/v1/functions/*', '/v1/sources/*']) {
     app.all(path, {
       onRequest: (request, _reply, done) => done(table.refusal(request)),
       handler: (request) => {

@@ -7,13 +7,22 @@ import type { Payload } from '../protocol/payload.ts';
 import type { EntryType } from '../protocol/views.ts';
 import { Log } from './log.ts';
 import type { LogOwner } from './log.ts';
-import type { Store, StoredEntry, StoredPage, TranscriptBounds, WorkerRecord, WorkerStore } from './store.ts';
+import type {
+  SourceRecord,
+  Store,
+  StoredEntry,
+  StoredPage,
+  TranscriptBounds,
+  WorkerRecord,
+  WorkerStore,
+} from './store.ts';
 
 export class MemoryStore implements Store {
   readonly kind = 'memory';
   readonly bounds: TranscriptBounds;
   readonly log = new Log();
   readonly #workers = new Set<MemoryWorkerStore>();
+  readonly #sources = new Map<string, SourceRecord>();
 
   constructor(bounds: TranscriptBounds) {
     this.bounds = bounds;
@@ -29,6 +38,18 @@ export class MemoryStore implements Store {
     return worker;
   }
 
+  sources(): Iterable<SourceRecord> {
+    return [...this.#sources.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  putSource(record: SourceRecord): void {
+    this.#sources.set(record.name, record);
+  }
+
+  deleteSource(name: string): void {
+    this.#sources.delete(name);
+  }
+
   /** For a worker's own `delete`. */
   forget(worker: WorkerStore): void {
     this.#workers.delete(worker as MemoryWorkerStore);
@@ -36,6 +57,7 @@ export class MemoryStore implements Store {
 
   async close(): Promise<void> {
     this.#workers.clear();
+    this.#sources.clear();
   }
 }
 

@@ -45,11 +45,25 @@ export interface WorkerStore extends WorkerRecord {
   delete(): void;
 }
 
+/** A source that somebody made while the runtime ran. */
+export interface SourceRecord {
+  readonly name: string;
+  /** What it was made from, encoded. */
+  readonly document: Payload;
+  readonly isFromOperator: boolean;
+}
+
 export interface Store {
   readonly kind: 'memory';
   /** Handles of all workers in the store. */
   workers(): Iterable<WorkerStore>;
   create(record: WorkerRecord): WorkerStore;
+  /** Ascending by name, in code unit order. */
+  sources(): Iterable<SourceRecord>;
+  /** Replaces the record of that name. */
+  putSource(record: SourceRecord): void;
+  /** Does nothing when there is none. */
+  deleteSource(name: string): void;
   close(): Promise<void>;
 }
 

@@ -321,7 +321,7 @@ export class Supervisor {
     return this.#catalog.views();
   }
 
-  async describe(): Promise<Omit<RuntimeView, 'functions'>> {
+  async describe(): Promise<Omit<RuntimeView, 'functions' | 'sources'>> {
     return {
       ...this.identity,
       status: this.#status,

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
+import type { Payload } from '../../lib/protocol/payload.ts';
 import { ENTRY_TYPES } from '../../lib/protocol/views.ts';
 import type { Store, StoredEntry, TranscriptBounds, WorkerRecord, WorkerStore } from '../../lib/store/store.ts';
 import { seeded } from '../support/seeded.ts';
@@ -40,6 +41,53 @@ export function storeContract(name: string, makeStore: MakeStore): void {
     return store;
   };
   const openWorker = async (t: TestContext, bounds?: TranscriptBounds) => (await open(t, bounds)).create(RECORD);
+
+  describe(`${name}: records of sources`, () => {
+    const sourceOf = (sourceName: string, document: Payload = '{}') => ({
+      name: sourceName,
+      document,
+      isFromOperator: false,
+    });
+
+    test('are there as they were put, ascending by name, as text or as bytes', async (t) => {
+      const store = await open(t);
+      assert.deepEqual([...store.sources()], []);
+      const records = [
+        sourceOf('B', '{"name":"B","x":"ä😀"}'),
+        { ...sourceOf('a', new TextEncoder().encode('{"b":1}')), isFromOperator: true },
+        sourceOf('b'),
+      ];
+      for (const record of [...records].reverse()) store.putSource(record);
+      assert.deepEqual([...store.sources()], records);
+    });
+
+    test('are replaced by the next of that name, and deleted by it', async (t) => {
+      const store = await open(t);
+      for (const record of [sourceOf('a'), sourceOf('b'), sourceOf('a', '[1]')]) store.putSource(record);
+      assert.deepEqual([...store.sources()], [sourceOf('a', '[1]'), sourceOf('b')]);
+      for (const gone of ['a', 'a', 'nobody']) store.deleteSource(gone);
+      assert.deepEqual([...store.sources()], [sourceOf('b')]);
+    });
+
+    test('stand apart from workers of the same name', async (t) => {
+      const store = await open(t);
+      const worker = store.create(RECORD);
+      store.putSource(sourceOf(RECORD.workerId));
+      worker.delete();
+      assert.deepEqual([[...store.workers()], [...store.sources()]], [[], [sourceOf(RECORD.workerId)]]);
+    });
+
+    test('may be deleted while they are gone through', async (t) => {
+      const store = await open(t);
+      for (const sourceName of ['a', 'b', 'c']) store.putSource(sourceOf(sourceName));
+      const seen: string[] = [];
+      for (const { name: sourceName } of store.sources()) {
+        seen.push(sourceName);
+        store.deleteSource(sourceName);
+      }
+      assert.deepEqual([seen, [...store.sources()]], [['a', 'b', 'c'], []]);
+    });
+  });
 
   describe(`${name}: a worker's record`, () => {
     test('is there as it was created', async (t) => {

@@ -78,6 +78,7 @@ const RUNTIME: RuntimeView = {
   mailbox: { messages: 0, bytes: 0 },
   functions: 4,
   remotes: { connected: 2 },
+  sources: { total: 2, failed: 1 },
   limits: DEFAULT_LIMITS,
 };
 
@@ -93,6 +94,7 @@ const RUNTIME_ON_WIRE = {
   mailbox: { messages: 0, bytes: 0 },
   functions: 4,
   remotes: { connected: 2 },
+  sources: { total: 2, failed: 1 },
   limits: {
     max_message_bytes: DEFAULT_LIMITS.maxMessageBytes,
     max_total_bytes: DEFAULT_LIMITS.maxTotalBytes,
@@ -117,6 +119,11 @@ const RUNTIME_ON_WIRE = {
     max_functions_per_remote: DEFAULT_LIMITS.maxFunctionsPerRemote,
     max_channels: DEFAULT_LIMITS.maxChannels,
     channel_idle_ms: DEFAULT_LIMITS.channelIdleMs,
+    max_http_calls_per_function: DEFAULT_LIMITS.maxHttpCallsPerFunction,
+    max_http_calls_per_origin: DEFAULT_LIMITS.maxHttpCallsPerOrigin,
+    max_sources: DEFAULT_LIMITS.maxSources,
+    max_functions_per_source: DEFAULT_LIMITS.maxFunctionsPerSource,
+    max_source_bytes: DEFAULT_LIMITS.maxSourceBytes,
   },
 };
 

@@ -47,6 +47,7 @@ export async function start(
     // What each says, the runtime checks when it registers them.
     functions: config.functions as RuntimeOptions['functions'],
     log,
+    allowStdioSources: config.allowStdioSources,
     ...(runtimeId !== undefined && { runtimeId }),
     ...(displayName !== undefined && { displayName }),
   });

@@ -180,26 +180,6 @@ class Client {
   }
 
   /**
-   * Registers a function that the runtime calls over HTTP, or replaces the one that was registered like this under the id. Rejects with
-   * what is wrong, and then nothing has changed; see docs/functions.md.
-   */
-  async registerFunction(
-    functionId: string,
-    document: HttpFunctionDocument,
-    options: CallOptions = {},
-  ): Promise<FunctionView> {
-    const path = `/v1/functions/${encodeURIComponent(functionId)}`;
-    const body = this.#transport.encodeBody(document);
-    return noun(await this.#transport.request({ method: 'PUT', path, body }, options, true), 'function');
-  }
-
-  /** Rejects with `function_not_found`, and `unsupported_operation` for a function that was not registered like that. */
-  async unregisterFunction(functionId: string, options: CallOptions = {}): Promise<FunctionView> {
-    const path = `/v1/functions/${encodeURIComponent(functionId)}`;
-    return noun(await this.#transport.request({ method: 'DELETE', path }, options), 'function');
-  }
-
-  /**
    * Makes functions of a source: an OpenAPI document, an MCP server. With `dryRun` it only says which. A client that gives up leaves
    * nothing. Rejects with `invalid_request`, `invalid_source`, `worker_exists`, `function_exists`, `runtime_overloaded`, `timeout`, or
    * as the source cannot be reached. Repeats nothing. `timeoutMs` is by default as long as the runtime may take to read it.
@@ -232,6 +212,26 @@ class Client {
   /** Rejects with `not_found`. Repeats nothing. */
   deleteSource(name: string, options: CallOptions = {}): Promise<SourceView> {
     return deleteSource(this.#transport, name, options);
+  }
+
+  /**
+   * Registers a function that the runtime calls over HTTP, or replaces the one that was registered like this under the id. Rejects with
+   * what is wrong, and then nothing has changed; see docs/functions.md.
+   */
+  async registerFunction(
+    functionId: string,
+    document: HttpFunctionDocument,
+    options: CallOptions = {},
+  ): Promise<FunctionView> {
+    const path = `/v1/functions/${encodeURIComponent(functionId)}`;
+    const body = this.#transport.encodeBody(document);
+    return noun(await this.#transport.request({ method: 'PUT', path, body }, options, true), 'function');
+  }
+
+  /** Rejects with `function_not_found`, and `unsupported_operation` for a function that was not registered like that. */
+  async unregisterFunction(functionId: string, options: CallOptions = {}): Promise<FunctionView> {
+    const path = `/v1/functions/${encodeURIComponent(functionId)}`;
+    return noun(await this.#transport.request({ method: 'DELETE', path }, options), 'function');
   }
 
   /**

@@ -14,8 +14,8 @@ import type { HttpFunctions } from './functions.ts';
 
 const NAME = 'http';
 
-/** A HttpFunctionDocument. */
-const Registration = v.strictObject({
+/** A HttpFunctionDocument: the body of `PUT /v1/functions/{id}`. */
+export const HttpFunctionBody = v.strictObject({
   ...definitionEntries,
   description: v.nullish(v.string()),
   /** JSON Schema. */
@@ -122,7 +122,7 @@ function readRegistration(functionId: string, document: unknown) {
     metadata,
     group,
     ...invocation
-  } = requireValid(Registration, decode(text), 'invalid_request');
+  } = requireValid(HttpFunctionBody, decode(text), 'invalid_request');
   const formats = { requestFormat: requestFormat ?? undefined, responseFormat: responseFormat ?? undefined };
   const spec = { functionId, description: description ?? null, ...formats, metadata: metadata ?? undefined };
   return { spec, group: group ?? NAME, invocation };

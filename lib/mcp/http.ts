@@ -39,11 +39,14 @@ export interface HttpParts {
 }
 
 /** Rejects with `url_validation_failed` or `token_not_found`, before anything is sent. */
-export async function createHttpTransport(parts: HttpParts, signal: AbortSignal): Promise<StreamableHTTPClientTransport> {
+export async function createHttpTransport(
+  parts: HttpParts,
+  signal: AbortSignal,
+): Promise<StreamableHTTPClientTransport> {
   const { settings, egress } = parts;
   const url = await egress.check(settings.url, 'public', signal);
   requireToken(parts);
-  const wire: Wire = { ...parts, dispatcher: withoutTimeouts(await egress.dispatcher('public')), resumed: 0 };
+  const wire: Wire = { ...parts, dispatcher: withoutTimeouts(await egress.dispatcher(url, 'public')), resumed: 0 };
   return new StreamableHTTPClientTransport(url, {
     fetch: ((target: string | URL, init?: RequestInit) => send(wire, target, init)) as typeof fetch,
     requestInit: { headers: { ...settings.headers } },
@@ -87,7 +90,10 @@ async function send(wire: Wire, target: string | URL, init: RequestInit = {}): P
   let response: Response;
   try {
     // The types of Node's own fetch and of the package's are the same in all but name.
-    response = (await undiciFetch(target, request as unknown as Parameters<typeof undiciFetch>[1])) as unknown as Response;
+    response = (await undiciFetch(
+      target,
+      request as unknown as Parameters<typeof undiciFetch>[1],
+    )) as unknown as Response;
   } catch (thrown) {
     release();
     if (signal.aborted) throw thrown;
@@ -139,7 +145,8 @@ function bounded(
 }
 
 function unreachable(thrown: unknown, parts: HttpParts): GreenroomError {
-  for (let error = thrown; error instanceof Error; error = error.cause) if (error instanceof GreenroomError) return error;
+  for (let error = thrown; error instanceof Error; error = error.cause)
+    if (error instanceof GreenroomError) return error;
   parts.onUnreachable();
   return GreenroomError.of('http_request_failed', { cause: thrown });
 }

@@ -51,7 +51,8 @@ export class PayloadSchema {
     try {
       return validate(payload, schema, '2020-12', this.#lookup, isShort);
     } catch (cause) {
-      if (cause instanceof StepsExceeded) {
+      // A schema that leads back to itself at the same value fills the stack before its steps are used up.
+      if (cause instanceof StepsExceeded || cause instanceof RangeError) {
         throw GreenroomError.of('invalid_input', { message: 'The payload takes too many steps to check.' });
       }
       // The validator writes names of properties into URLs, which cannot hold half a character.

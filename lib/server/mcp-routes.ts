@@ -32,7 +32,11 @@ interface McpAccess {
 export function registerMcpRoutes(app: FastifyInstance, edge: Edge, { token, isBackend, gateway }: McpAccess): void {
   const { limits } = edge.supervisor;
   const { credentials = [] } = gateway === undefined ? {} : requireGateway(gateway, limits);
-  const authenticate = createAuthenticateSocket<FastifyRequest>({ token, authenticate: isBackend }, credentials, limits);
+  const authenticate = createAuthenticateSocket<FastifyRequest>(
+    { token, authenticate: isBackend },
+    credentials,
+    limits,
+  );
   const policies = new WeakMap<FastifyRequest, CredentialPolicy>();
   const onRequest = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     const policy = authenticate(request);
@@ -117,7 +121,11 @@ function toWebRequest({ headers }: FastifyRequest, signal: AbortSignal): Request
 /** A call ends with its client, with the server, or with its deadline. Throws `invalid_request` for a deadline that is none. */
 function invokerOf(
   { functions, calls, supervisor }: Edge,
-  { request, reply, startedAt }: { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly startedAt: number },
+  {
+    request,
+    reply,
+    startedAt,
+  }: { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly startedAt: number },
 ): ToolExchange['invoke'] {
   const { 'greenroom-deadline-ms': deadline, traceparent, baggage } = request.headers;
   const timeoutMs =

@@ -2,7 +2,8 @@
 // way comes after it, and all that is asked for meanwhile is that one. Its end aborts what is under way. A reading takes effect in one
 // step or not at all: what goes wrong leaves the functions of the reading before, and shows in its health.
 
-import { asGreenroomError, GreenroomError } from '../errors.ts';
+import { asGreenroomError } from '../errors.ts';
+import type { GreenroomError } from '../errors.ts';
 import type { FunctionOwner } from '../functions/function.ts';
 import { functionNotFound } from '../functions/registry.ts';
 import type { Functions } from '../functions/registry.ts';

@@ -91,7 +91,12 @@ async function toRequest(request: IncomingMessage, signal: AbortSignal): Promise
   for await (const chunk of request) chunks.push(chunk as Buffer);
   const headers = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
   const body = chunks.length === 0 ? null : Buffer.concat(chunks);
-  return new Request(`http://${request.headers.host}${request.url}`, { method: request.method!, headers, body, signal });
+  return new Request(`http://${request.headers.host}${request.url}`, {
+    method: request.method!,
+    headers,
+    body,
+    signal,
+  });
 }
 
 async function reply(response: ServerResponse, answer: Response): Promise<void> {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { codeOf, eventually } from '../support/start-runtime.ts';
-import { keepProgress, openSource, stdio } from './open-source.ts';
+import { keepProgress, openSource, stdio, STDIO_SERVER } from './open-source.ts';
 import { openEgress } from './open-egress.ts';
 
 const isGone = (pid: number): boolean => {
@@ -225,4 +228,11 @@ test('a request cannot start a process, unless the operator lets it', (t) => {
   const open = (allowStdioSources: boolean) => openSource(t, stdio(), { isFromOperator: false, allowStdioSources });
   assert.throws(() => open(false), { code: 'forbidden' });
   assert.equal(open(true).health.status, 'connecting');
+});
+
+test('nothing that was started outlives a runtime that exits', async () => {
+  const program = fileURLToPath(new URL('exiting.js', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [program, STDIO_SERVER], { timeout: 30_000 });
+  const [grandchild, , pid] = (JSON.parse(stdout.replace('"stays"', '0')) as string[]).map(Number);
+  await eventually(() => isGone(Number(grandchild)) && isGone(Number(pid)));
 });

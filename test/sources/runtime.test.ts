@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { GreenroomError } from '../../lib/errors.ts';
+import type { GreenroomError } from '../../lib/errors.ts';
 import { codeOf, startRuntime } from '../support/start-runtime.ts';
 
 test('a runtime says which sources it has', async (t) => {

@@ -29,7 +29,8 @@ describe('a source that is made', () => {
       unmapped: [{ operation: 'GET /x', reason: 'No.', isServed: true }],
     });
     assert.deepEqual(sources.view('pets'), view);
-    const { unmapped: _, ...summary } = view;
+    const { unmapped, ...summary } = view;
+    assert.equal(unmapped.length, 1);
     assert.deepEqual(sources.list(), { sources: [summary], nextAfter: null });
     assert.deepEqual(sources.counts, { total: 1, failed: 0 });
     assert.deepEqual(idsOf(), ['pets::one', 'pets::two']);

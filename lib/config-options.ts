@@ -17,6 +17,7 @@ import {
 import type { Limits } from './limits.ts';
 import { LOG_LEVELS } from './observe/log.ts';
 import { isObject } from './protocol/payload.ts';
+import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import type { SourceRequest } from './protocol/source-request.ts';
 import { isWorkerId } from './protocol/worker-ids.ts';
 
@@ -174,7 +175,10 @@ export const configSchema = v.strictObject({
   http: v.optional(egressConfigSchema, {}),
   // What each must be, its type knows, and the runtime asks it.
   sources: v.optional(v.array(v.custom<SourceRequest>(isObject, 'must be an object'), must('a list of objects')), []),
-  functions: v.optional(v.custom<Record<string, unknown>>(isObject, 'must be an object of functions by their ids'), {}),
+  functions: v.optional(
+    v.custom<Record<string, HttpFunctionDocument>>(isObject, 'must be an object of functions by their ids'),
+    {},
+  ),
   allowStdioSources: v.optional(v.boolean(must('true or false')), false),
   ...limitEntries(),
 });

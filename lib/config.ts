@@ -16,6 +16,7 @@ import { DEFAULT_LIMITS, resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { describeError } from './observe/log.ts';
 import type { LogLevel } from './observe/log.ts';
+import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import type { SourceRequest } from './protocol/source-request.ts';
 
 export interface Config {
@@ -46,7 +47,7 @@ export interface Config {
   /** Made at every start; see docs/sources.md. */
   readonly sources: readonly SourceRequest[];
   /** Functions over HTTP by their ids. What each says is checked when it is registered. */
-  readonly functions: Readonly<Record<string, unknown>>;
+  readonly functions: Readonly<Record<string, HttpFunctionDocument>>;
 }
 
 export interface HttpConfig extends Omit<EgressOptions, 'ca' | 'environment'> {

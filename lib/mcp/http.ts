@@ -48,7 +48,7 @@ export async function createHttpTransport(
   requireToken(parts);
   const wire: Wire = { ...parts, dispatcher: withoutTimeouts(await egress.dispatcher(url, 'public')), resumed: 0 };
   return new StreamableHTTPClientTransport(url, {
-    fetch: ((target: string | URL, init?: RequestInit) => send(wire, target, init)) as typeof fetch,
+    fetch: (target: string | URL, init?: RequestInit) => send(wire, target, init),
     requestInit: { headers: { ...settings.headers } },
     reconnectionOptions: {
       initialReconnectionDelay: FIRST_STREAM_PAUSE_MS,
@@ -90,10 +90,7 @@ async function send(wire: Wire, target: string | URL, init: RequestInit = {}): P
   let response: Response;
   try {
     // The types of Node's own fetch and of the package's are the same in all but name.
-    response = (await undiciFetch(
-      target,
-      request as unknown as Parameters<typeof undiciFetch>[1],
-    )) as unknown as Response;
+    response = await undiciFetch(target, request as unknown as Parameters<typeof undiciFetch>[1]);
   } catch (thrown) {
     release();
     if (signal.aborted) throw thrown;
@@ -118,7 +115,7 @@ async function send(wire: Wire, target: string | URL, init: RequestInit = {}): P
 function bounded(
   response: Response,
   { limits }: HttpParts,
-  { call, release }: { readonly call: OpenCall | undefined; release(): void },
+  { call, release }: { readonly call: OpenCall | undefined; readonly release: () => void },
 ): Response {
   if (response.body === null) {
     release();
@@ -166,7 +163,7 @@ function withoutTimeouts(dispatcher: Dispatcher): Dispatcher {
 }
 
 /** A signal that aborts with any of them. Not AbortSignal.any, which keeps what it has made for as long as the oldest of them lives. */
-function joined(signals: readonly (AbortSignal | null | undefined)[]): { signal: AbortSignal; release(): void } {
+function joined(signals: readonly (AbortSignal | null | undefined)[]): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   const abort = (event: Event): void => controller.abort((event.target as AbortSignal).reason);
   for (const signal of signals) {

@@ -4,7 +4,6 @@
 import { isIP } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CredentialPolicy } from '../access/credential-policy.ts';
 import { createAuthenticateSocket } from '../access/credentials.ts';
@@ -66,7 +65,7 @@ export function registerMcpRoutes(app: FastifyInstance, edge: Edge, { token, isB
       invoke: invokerOf(edge, { request, reply, startedAt }),
     });
     reply.code(answer.status).headers(Object.fromEntries(answer.headers)).header('cache-control', 'no-store');
-    return reply.send(answer.body === null ? '' : Readable.fromWeb(answer.body as ReadableStream));
+    return reply.send(answer.body === null ? '' : Readable.fromWeb(answer.body));
   });
   app.route({
     method: OTHER_METHODS,

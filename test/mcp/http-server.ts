@@ -103,5 +103,5 @@ async function reply(response: ServerResponse, answer: Response): Promise<void> 
   response.writeHead(answer.status, Object.fromEntries(answer.headers));
   response.flushHeaders();
   if (answer.body === null) response.end();
-  else await pipeline(Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]), response);
+  else await pipeline(Readable.fromWeb(answer.body), response);
 }

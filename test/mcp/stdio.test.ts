@@ -176,7 +176,7 @@ test('a flood on stderr is cut in lines and in number, and disturbs no call', as
   const dropped = written.reduce((sum, { fields }) => sum + Number(fields['dropped'] ?? 0), 0);
   assert.ok(written.length < 1_000, `${written.length} lines`);
   assert.ok(dropped > 0);
-  for (const { fields } of written) assert.ok(String(fields['line'] ?? '').length <= 1_024);
+  for (const { fields } of written) assert.ok(((fields['line'] ?? '') as string).length <= 1_024);
 });
 
 test('lines on stdout that are no messages are passed over, until there are too many', async (t) => {

@@ -55,5 +55,5 @@ test('the fingerprint changes with what callers see, and with nothing else', () 
     { annotations: { readOnlyHint: true } },
     { outputSchema: { type: 'object' } },
   ])
-    assert.notEqual(fingerprint(tool('a', more as Partial<Tool>)), before);
+    assert.notEqual(fingerprint(tool('a', more)), before);
 });

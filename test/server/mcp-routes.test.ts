@@ -23,8 +23,8 @@ const CREDENTIALS = [
 
 interface Served extends Edge {
   readonly calls: FunctionCall[];
-  offer(functionId: string, serve: (call: FunctionCall) => unknown, spec?: Partial<FunctionSpec>): void;
-  connect(options?: { token?: string; mode?: 'legacy' | 'auto' }): Promise<Client>;
+  readonly offer: (functionId: string, serve: (call: FunctionCall) => unknown, spec?: Partial<FunctionSpec>) => void;
+  readonly connect: (options?: { token?: string; mode?: 'legacy' | 'auto' }) => Promise<Client>;
 }
 
 async function startTools(t: TestContext, limits: Partial<Limits> = {}): Promise<Served> {

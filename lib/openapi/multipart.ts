@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import type { OperationBody, PartEncoding } from './operation.ts';
 import { requireFile } from './files.ts';
 import type { GivenFile, OpenReader } from './files.ts';
-import { isJson } from './parameters.ts';
+import { isJson } from './media-types.ts';
 import { pairsOf, textOf } from './styles.ts';
 
 export interface WrittenBody {

@@ -7,6 +7,7 @@ import type { Egress } from '../egress/egress.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { EncodedFormat } from '../functions/format.ts';
 import type { HttpClient } from '../http/exchange.ts';
+import { SOURCE_READ_TIMEOUT_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import type {
   OpenSource,
@@ -38,8 +39,6 @@ export interface OpenApiParts {
   checkPayload(bytes: Uint8Array): void | Promise<void>;
 }
 
-/** From the first byte asked for to the last function made. */
-const READ_TIMEOUT_MS = 60_000;
 /** Operations that are looked at before the loop has a turn: about a millisecond. */
 const OPERATIONS_PER_TURN = 32;
 
@@ -63,7 +62,9 @@ class OpenApiSource implements OpenSource {
   readonly #parts: OpenApiParts;
   readonly #prepared: PreparedOperations;
   readonly #events: SourceEvents;
-  readonly #closing = new AbortController();
+  /** Under way. */
+  readonly #readings = new Set<AbortController>();
+  #isClosed = false;
   #health: SourceHealth = { status: 'connecting', error: null };
 
   constructor(settings: OpenApiSettings, parts: OpenApiParts, prepared: PreparedOperations, events: SourceEvents) {
@@ -77,29 +78,32 @@ class OpenApiSource implements OpenSource {
     return this.#health;
   }
 
-  /** Rejects with `invalid_source`, `url_validation_failed`, `timeout`, `cancelled`, or what fetching the document rejects with. */
-  async read(given: AbortSignal): Promise<SourceReading> {
-    const timeout = AbortSignal.timeout(READ_TIMEOUT_MS);
-    const signal = AbortSignal.any([given, this.#closing.signal, timeout]);
+  /** Rejects with `invalid_source`, `url_validation_failed`, `cancelled`, the reason of the signal, or what fetching the document rejects with. */
+  async read(signal: AbortSignal): Promise<SourceReading> {
+    const reading = new AbortController();
+    const stop = (): void => reading.abort(signal.reason);
+    signal.addEventListener('abort', stop);
+    this.#readings.add(reading);
+    if (signal.aborted) stop();
+    if (this.#isClosed) reading.abort();
     try {
-      const reading = await this.#read(signal);
+      const made = await this.#read(reading.signal);
       this.#setHealth({ status: 'available', error: null });
-      return reading;
+      return made;
     } catch (thrown) {
-      const isCancelled = given.aborted || this.#closing.signal.aborted;
-      const error = isCancelled
-        ? GreenroomError.of('cancelled')
-        : timeout.aborted
-          ? GreenroomError.of('timeout')
-          : asGreenroomError(thrown);
+      const error = reading.signal.aborted ? reasonOf(reading.signal) : asGreenroomError(thrown);
       this.#setHealth({ status: 'failed', error: error.code });
       throw error;
+    } finally {
+      this.#readings.delete(reading);
+      signal.removeEventListener('abort', stop);
     }
   }
 
   /** Calls under way are not the source's: they end by their own time. */
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#isClosed = true;
+    for (const reading of this.#readings) reading.abort();
   }
 
   async #read(signal: AbortSignal): Promise<SourceReading> {
@@ -122,7 +126,10 @@ class OpenApiSource implements OpenSource {
   }
 
   async #fetch(url: string, maxBytes: number, signal: AbortSignal): Promise<string> {
-    const { body } = await this.#parts.client.fetchDocument(url, maxBytes, { timeoutMs: READ_TIMEOUT_MS, signal });
+    const { body } = await this.#parts.client.fetchDocument(url, maxBytes, {
+      timeoutMs: SOURCE_READ_TIMEOUT_MS,
+      signal,
+    });
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(body);
     } catch (cause) {
@@ -179,6 +186,10 @@ class OpenApiSource implements OpenSource {
     this.#health = health;
     this.#events.healthChanged(health);
   }
+}
+
+function reasonOf({ reason }: AbortSignal): GreenroomError {
+  return reason instanceof GreenroomError ? reason : GreenroomError.of('cancelled', { cause: reason });
 }
 
 function functionOf(

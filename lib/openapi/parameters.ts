@@ -3,6 +3,7 @@
 
 import { isHeaderValue, nameProblem } from '../http/headers.ts';
 import { isObject } from '../protocol/payload.ts';
+import { isJson } from './media-types.ts';
 import type { Parameter, ParameterPlace } from './operation.ts';
 import { encodeReserved, encodeStrictly, expand, invalidAt, pairsOf, textOf } from './styles.ts';
 import type { Encode, Pair } from './styles.ts';
@@ -136,9 +137,4 @@ function toAscii(contentType: string, text: string): string {
 /** A parameter that has a media type is sent as that, in one piece. */
 function contentOf(contentType: string, value: unknown, path: string): string {
   return isJson(contentType) ? JSON.stringify(value) : textOf(value, path);
-}
-
-/** `application/json`, and what is built on it. */
-export function isJson(contentType: string): boolean {
-  return /^(?:application|text)\/(?:[^;,\s]*\+)?json\s*(?:;|$)/i.test(contentType.trim());
 }

@@ -84,6 +84,6 @@ function parsed(text: string): URL {
     return new URL(text);
   } catch {
     // Without the cause, which quotes the URL.
-    throw GreenroomError.of('url_validation_failed', { details: { rule: 'url' } });
+    throw GreenroomError.of('url_validation_failed', { details: { rule: 'invalid_url' } });
   }
 }

@@ -6,7 +6,7 @@ import { toPayload } from '../http/response.ts';
 import type { CheckPayload } from '../http/response.ts';
 import { invocationTooLarge, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import { isJson } from './parameters.ts';
+import { isJson } from './media-types.ts';
 
 export interface ResponseParts {
   readonly maxBytes: number;

@@ -76,7 +76,7 @@ export class Steps {
   readonly #most: number;
   #left = 0;
   /** What all counted schemas inherit: the validator reads this key of every schema at every step, and none of ours has it. */
-  readonly prototype: object = Object.create(null, { __absolute_recursive_ref__: { get: () => this.#spend() } });
+  readonly prototype = Object.create(null, { __absolute_recursive_ref__: { get: () => this.#spend() } }) as object;
 
   constructor(most: number) {
     this.#most = most;

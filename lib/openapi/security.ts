@@ -25,7 +25,7 @@ export type Auth = v.InferOutput<typeof AuthSchema>;
 export interface SecurityParts {
   readonly schemes: Readonly<Record<string, SecurityScheme>>;
   readonly auth: Auth;
-  secret(variable: string): string | undefined;
+  readonly secret: (variable: string) => string | undefined;
 }
 
 /** What is added to a request. */

@@ -74,7 +74,7 @@ async function within<T>(result: Promise<T>, timeoutMs: number, signal: AbortSig
   }
 }
 
-function withRejection(): { promise: Promise<never>; reject(error: GreenroomError): void } {
+function withRejection(): { promise: Promise<never>; readonly reject: (error: GreenroomError) => void } {
   let reject: (error: GreenroomError) => void = () => undefined;
   const promise = new Promise<never>((_resolve, rejects) => {
     reject = rejects;

@@ -28,7 +28,7 @@ export class PayloadSchema {
       const schema: unknown = JSON.parse(text);
       this.#whole = countedSchema(schema, this.#steps);
       this.#withoutBody = countedSchema(isObject(schema) ? withoutBody(schema) : schema, this.#steps);
-      this.#lookup = dereference(this.#whole as Schema);
+      this.#lookup = dereference(this.#whole);
     } catch (cause) {
       throw unusable(cause);
     }
@@ -81,9 +81,9 @@ function unusable(cause: unknown): GreenroomError {
 
 function withoutBody(schema: Record<string, unknown>): Record<string, unknown> {
   const { properties, required, ...rest } = schema;
-  const { body: _body, ...others } = isObject(properties) ? properties : {};
+  const others = Object.entries(isObject(properties) ? properties : {}).filter(([name]) => name !== 'body');
   const names = Array.isArray(required) ? required.filter((name) => name !== 'body') : [];
-  return { ...rest, properties: others, required: names };
+  return { ...rest, properties: Object.fromEntries(others), required: names };
 }
 
 // --- what callers are told ---

@@ -15,7 +15,7 @@ import {
   THREAD_IDLE_MS,
   THREAD_MEMORY_MIB,
 } from './reading-bounds.ts';
-import { absoluteUrl } from './references.ts';
+import { absoluteUrl } from './addresses.ts';
 import type { ReadingTask, RuntimeMessage, ThreadMessage, ThreadOutcome } from './thread.ts';
 
 type Parts = Parameters<ReadDocument>[2];
@@ -139,7 +139,7 @@ function threads(): Piscina {
   return pool;
 }
 
-/** The address as it is compared with those of references; a base that is no server is refused before anything is read. */
+/** With the address as it is compared with those of references; of what is no server, relative ones are unknown. */
 function checkedSettings(settings: DocumentSettings): DocumentSettings {
   const documentUrl = settings.documentUrl === null ? null : absoluteUrl(settings.documentUrl, null);
   return { ...settings, documentUrl };

@@ -224,7 +224,7 @@ export class LiveSource {
     this.#again.began();
     this.#parts.functions.releaseAll(this.#owner);
     this.#fingerprints = new Map();
-    await this.#line;
+    // Whatever is being read has been told so and is not waited for; nothing can be opened any more.
     const opened = this.#opened;
     if (opened === null) return;
     try {

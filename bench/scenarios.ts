@@ -5,6 +5,8 @@ import { ask } from './scenarios/ask.ts';
 import { channel } from './scenarios/channel.ts';
 import { control } from './scenarios/control.ts';
 import { density } from './scenarios/density.ts';
+import { httpFunctions } from './scenarios/http-function.ts';
+import { invoke } from './scenarios/invoke.ts';
 import { latency } from './scenarios/latency.ts';
 import { mailbox } from './scenarios/mailbox.ts';
 import { overload } from './scenarios/overload.ts';
@@ -35,6 +37,8 @@ export const SCENARIOS: readonly Scenario[] = [
   startup,
   rest,
   restBatch,
+  invoke,
+  httpFunctions,
   remote,
   remotesIdle,
   remotesReconnect,

@@ -21,7 +21,7 @@ type Run = () => Promise<number>;
 const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-const NO_COMMAND = 'a command is needed: start, check-actor or source; see --help';
+const NO_COMMAND = 'a command is needed: start, check-actor, source or openapi; see --help';
 
 async function main(argv: readonly string[]): Promise<number> {
   let run: Run;
@@ -73,6 +73,10 @@ function parse(argv: readonly string[]): Run {
   });
 
   addSourceCommands(program, (chosen) => (run = chosen));
+  const openapi = program.command('openapi').description('print the REST API as an OpenAPI document');
+  openapi.action(() => {
+    run = async () => (await import('./cli/openapi.ts')).printApi(version);
+  });
 
   program.parse([...argv], { from: 'user' });
   return run ?? program.error(NO_COMMAND);
@@ -87,7 +91,7 @@ function addOption(command: Command, { key, kind, argument, help }: OptionSpec):
 async function checkActor(file: string): Promise<number> {
   const path = resolve(file);
   if (!existsSync(path)) throw new CannotStart(`${file}: there is no such file`);
-  const { checkActorModule } = await import('./runtime.ts');
+  const { checkActorModule } = await import('./check-actor.ts');
   try {
     const { kind } = await checkActorModule(pathToFileURL(path));
     process.stdout.write(`ok: ${kind}\n`);

@@ -167,6 +167,7 @@ export const configSchema = v.strictObject({
   http: v.optional(egressConfigSchema, {}),
   // What each must be, its type knows, and the runtime asks it.
   sources: v.optional(v.array(v.custom<SourceRequest>(isObject, 'must be an object'), must('a list of objects')), []),
+  functions: v.optional(v.custom<Record<string, unknown>>(isObject, 'must be an object of functions by their ids'), {}),
   ...limitEntries(),
 });
 

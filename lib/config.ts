@@ -42,6 +42,8 @@ export interface Config {
   readonly http: HttpConfig;
   /** Made at every start; see docs/sources.md. */
   readonly sources: readonly SourceRequest[];
+  /** Functions over HTTP by their ids. What each says is checked when it is registered. */
+  readonly functions: Readonly<Record<string, unknown>>;
 }
 
 export interface HttpConfig extends Omit<EgressOptions, 'ca' | 'environment'> {
@@ -96,6 +98,7 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
     gateway,
     http,
     sources,
+    functions,
     ...rest
   } = result.output;
   const limits = requireLimits(rest, given);
@@ -114,6 +117,7 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
     sources: Object.freeze(sources),
     gateway: gateway === null ? null : requireGatewayConfig(gateway, { limits, given, cwd }),
     http: Object.freeze({ ...http, ...(http.caFile !== undefined && { caFile: resolve(cwd, http.caFile) }) }),
+    functions: Object.freeze(functions),
   });
 }
 

@@ -1,17 +1,24 @@
 // What a runtime calls outside of itself, put together: where requests may go, who sends them, functions over HTTP, and sources. Nothing of
 // it loads a library before it is used.
 
+import type { Readable } from 'node:stream';
+import { Channels } from './channels/channels.ts';
+import { openChannel } from './channels/open.ts';
 import { Guard } from './egress/guard.ts';
 import type { Egress, EgressOptions } from './egress/egress.ts';
 import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions } from './functions/registry.ts';
+import { BackendFunctions } from './http/backend.ts';
 import { UndiciClient } from './http/client.ts';
+import type { HttpClient } from './http/exchange.ts';
 import { HttpFunctions } from './http/functions.ts';
 import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
+import type { ChannelRef } from './protocol/channel-ref.ts';
+import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import type { SourceRequest } from './protocol/source-request.ts';
 import type { SourcePreview } from './protocol/views.ts';
 import { Sources } from './sources/sources.ts';
@@ -22,10 +29,15 @@ export interface OutsideOptions {
   readonly http?: EgressOptions | undefined;
   /** Sources that are made at every start, each as `POST /v1/sources` takes it. One that cannot be read is tried again. Default none. */
   readonly sources?: readonly SourceRequest[] | undefined;
+  /** Functions over HTTP by their ids, each as `PUT /v1/functions/{id}` takes it. One that cannot be registered ends the start. Default none. */
+  readonly functions?: Readonly<Record<string, HttpFunctionDocument>> | undefined;
 }
 
 interface OutsideParts {
   readonly functions: Functions;
+  readonly channels: Channels;
+  /** Of the runtime. */
+  readonly version: string;
   readonly limits: Limits;
   readonly log: Logger;
   readonly store: SourcesParts['store'];
@@ -35,22 +47,27 @@ interface OutsideParts {
 export class Outside {
   readonly egress: Egress;
   readonly http: HttpFunctions;
+  readonly backend: BackendFunctions;
   readonly sources: Sources;
+  readonly #functions: unknown;
   readonly #configured: readonly unknown[];
 
   /** Throws `invalid_option`. */
-  constructor({ http = {}, sources = [] }: OutsideOptions, parts: OutsideParts) {
+  constructor({ http = {}, functions = {}, sources = [] }: OutsideOptions, parts: OutsideParts) {
     const { limits } = parts;
     this.egress = new Guard(http, limits);
     const client = new UndiciClient({ egress: this.egress, limits });
     this.http = new HttpFunctions({ ...parts, egress: this.egress, client });
-    this.sources = new Sources({ ...parts, types: SOURCE_TYPES });
+    this.backend = new BackendFunctions({ ...parts, http: this.http });
+    this.#functions = functions;
+    this.sources = new Sources({ ...parts, types: sourceTypes(parts, this.egress, client) });
     this.#configured = sources;
   }
 
-  /** Makes the sources of the options and of the store. Rejects with `invalid_option`; see Sources.open. */
-  open(): Promise<void> {
-    return this.sources.open(this.#configured);
+  /** Registers the functions and makes the sources of the options, and those of the store. Rejects with `invalid_option`; see Sources.open. */
+  async open(): Promise<void> {
+    await this.backend.registerAll(this.#functions);
+    await this.sources.open(this.#configured);
   }
 
   /** Settles every call that is under way. */
@@ -60,14 +77,34 @@ export class Outside {
   }
 }
 
-/** Types of sources, each loaded when the first source of it is made. None is built yet. */
-const SOURCE_TYPES: SourceTypes = {};
+/** Types of sources, each loaded when the first source of it is made. */
+function sourceTypes(parts: OutsideParts, egress: Egress, client: HttpClient): SourceTypes {
+  return {
+    openapi: async () => {
+      const [{ OpenApiType }, { readDocument }] = await Promise.all([
+        import('./openapi/openapi.ts'),
+        import('./openapi/reading.ts'),
+      ]);
+      const openReader = (ref: ChannelRef<'read'>) => openChannel(parts.channels, ref) as Readable;
+      return new OpenApiType({ ...parts, egress, client, openReader, readDocument });
+    },
+    mcp: async () => new (await import('./mcp/source.ts')).McpType({ ...parts, egress }),
+  };
+}
 
 /** Says what a source would make, without a runtime. Rejects as `Runtime.createSource` does. */
 export async function inspectSource(request: SourceRequest): Promise<SourcePreview> {
   const groups = new Groups({ peers: new Peers(), version: '', isWorker: () => false, countOf: () => 0 });
   const store = { sources: () => [], putSource: () => undefined, deleteSource: () => undefined };
-  const parts = { functions: new Functions(groups), limits: resolveLimits(), log: silentLog, store };
+  const limits = resolveLimits();
+  const parts = {
+    functions: new Functions(groups),
+    channels: new Channels(limits),
+    version: '',
+    limits,
+    log: silentLog,
+    store,
+  };
   const outside = new Outside({}, { ...parts, checkPayload: () => undefined });
   try {
     return await outside.sources.preview(request, { isFromOperator: true });

@@ -18,7 +18,6 @@ import { Functions, functionView } from './functions/registry.ts';
 import type { FunctionQuery } from './functions/registry.ts';
 import { InlineHosts } from './host/inline.ts';
 import { HostPool } from './host/pool.ts';
-import type { RuntimeServices } from './host/services.ts';
 import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { Outside } from './outside.ts';
@@ -26,6 +25,7 @@ import type { OutsideOptions } from './outside.ts';
 import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
 import { ENGINE_NAME } from './protocol/function-ids.ts';
+import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
 import type { SourceOptions, SourceRequest } from './protocol/source-request.ts';
 import type {
@@ -86,11 +86,12 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const actorChannels = new ActorChannels(channels);
   const peers = new Peers();
   const store = new MemoryStore({ maxEntries, maxBytes });
+  const version = readVersion();
   const supervisor = new Supervisor({
     identity: {
       runtimeId: options.runtimeId ?? uuidv7(),
       displayName: options.displayName ?? null,
-      version: readVersion(),
+      version,
     },
     limits,
     catalog: await Catalog.load(options.actors, limits),
@@ -103,13 +104,13 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const functions: Functions = new Functions(
     new Groups({
       peers,
-      version: supervisor.identity.version,
+      version,
       isWorker: (name) => name === ENGINE_NAME || supervisor.hasName(name) || peers.isRemote(name),
       countOf: (group) => functions.countListed(group),
     }),
   );
   const checkPayload = (bytes: Uint8Array) => supervisor.checkPayload(bytes);
-  const outside = new Outside(options, { functions, limits, log, store, checkPayload });
+  const outside = new Outside(options, { functions, channels, version, limits, log, store, checkPayload });
   registerActorFunctions(supervisor, functions);
   const services = actorCalls(supervisor, functions, actorChannels, log);
   const factory =
@@ -307,6 +308,24 @@ export class Runtime {
     return this.outside.sources.delete(name);
   }
 
+  /**
+   * Registers a function that the runtime calls over HTTP, or replaces the one that was registered like this under the id. Rejects with
+   * `invalid_request`, `function_exists`, `worker_exists` for its group, `url_validation_failed`, `secret_not_found`, `token_not_found`,
+   * `api_key_not_found`, `payload_too_large`, `runtime_overloaded` or `cancelled`; then nothing has changed.
+   */
+  async registerFunction(
+    functionId: string,
+    document: HttpFunctionDocument,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<FunctionView> {
+    return functionView((await this.outside.backend.register(functionId, document, options.signal)).registered);
+  }
+
+  /** Throws `function_not_found`, and `unsupported_operation` for a function that was not registered like that. */
+  unregisterFunction(functionId: string): FunctionView {
+    return functionView(this.outside.backend.unregister(functionId));
+  }
+
   async describe(): Promise<RuntimeView> {
     const { functions, outside } = this;
     return { ...(await this.supervisor.describe()), functions: functions.size, sources: outside.sources.counts };
@@ -327,50 +346,6 @@ export class Runtime {
     if (this.supervisor.status === 'running') await this.close();
   }
 }
-
-/** Loads an actor module in a host of its own and says what it is. Rejects with `invalid_actor`, whatever the module does. */
-export async function checkActorModule(module: URL): Promise<{ kind: string; description: string | null }> {
-  const limits = resolveLimits();
-  const pool = new HostPool({ maxHosts: 1, inputIdPrefix: '', limits, services: NO_SERVICES });
-  const host = pool.launch('check', { reply: () => undefined, emitted: () => undefined });
-  try {
-    await host.ready;
-    return await host.inspect(module.href);
-  } catch (thrown) {
-    const { code } = thrown as GreenroomError;
-    if (code === 'host_lost')
-      throw GreenroomError.of('invalid_actor', {
-        message: 'it makes the process exit when it is loaded',
-        cause: thrown,
-      });
-    if (code === 'timeout')
-      throw GreenroomError.of('invalid_actor', { message: `it is not loaded within ${limits.startTimeoutMs} ms` });
-    throw thrown;
-  } finally {
-    host.kill(new Error('checked'));
-    await host.exited;
-    await pool.close();
-  }
-}
-
-const refuse = (): never => {
-  throw GreenroomError.of('runtime_unavailable', { message: 'A module that is being checked has no runtime.' });
-};
-
-const NO_SERVICES: RuntimeServices = {
-  log: () => undefined,
-  ask: refuse,
-  tell: refuse,
-  create: refuse,
-  stop: refuse,
-  invoke: refuse,
-  after: refuse,
-  createChannel: refuse,
-  takeChannel: refuse,
-  readChannel: refuse,
-  writeChannel: refuse,
-  endChannel: refuse,
-};
 
 /** Throws `invalid_input` or `payload_too_large`. Nothing is sent as null. */
 function encodeSent(value: unknown, { maxMessageBytes }: Limits): string {

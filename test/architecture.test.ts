@@ -21,7 +21,7 @@ const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 
 /** The first row whose left side fits a file is its rule; a file without a row is a mistake. */
 const LAYERS = [
-  ['cli.ts', `cli/ config.ts config-options.ts runtime.ts ${BASE}`],
+  ['cli.ts', `cli/ check-actor.ts config.ts config-options.ts runtime.ts ${BASE}`],
   [
     'cli/',
     `cli/ config.ts runtime.ts outside.ts client/ server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
@@ -30,13 +30,18 @@ const LAYERS = [
     'index.ts',
     `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
   ],
+  ['check-actor.ts', `host/ ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
   ['testing/', 'testing/ runtime.ts'],
   // Loaded only when the gateway is on.
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
   [
+    'server/mcp-routes.ts',
+    `server/ !server/gateway-routes.ts supervisor/ access/ lazy:mcp/served.ts type:mcp/served.ts ${FUNCTIONS} ${BASE}`,
+  ],
+  [
     'server/',
-    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts type:store/ ${BASE}`,
+    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts http/backend.ts type:store/ ${BASE}`,
   ],
   [
     'supervisor/',
@@ -48,7 +53,7 @@ const LAYERS = [
   ],
   ['engine/', `engine/ type:access/policy.ts ${FUNCTIONS} ${BASE}`],
   ['access/', `access/ type:functions/registry.ts ${BASE}`],
-  ['outside.ts', `egress/ http/ sources/ openapi/ mcp/ type:channels/ type:store/ ${FUNCTIONS} ${BASE}`],
+  ['outside.ts', `egress/ http/ sources/ openapi/ mcp/ channels/ type:store/ ${FUNCTIONS} ${BASE}`],
   ['egress/', `egress/ access/patterns.ts access/options-schema.ts ${BASE}`],
   ['http/', `http/ type:egress/ ${FUNCTIONS} ${BASE}`],
   ['sources/', `sources/ access/patterns.ts type:store/ ${FUNCTIONS} ${BASE}`],
@@ -71,12 +76,13 @@ const LAYERS = [
   ],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],
-  ['../actors/', 'actor.ts'],
+  // Modules below a folder of actors are parts of them, and no actors.
+  ['../actors/', 'actor.ts ../actors/agent/'],
 ] as const;
 
 /** Who may import a package; one that has no row is not imported at all. */
 const PACKAGES: Record<string, string> = {
-  '@valibot/to-json-schema': 'supervisor/catalog.ts',
+  '@valibot/to-json-schema': 'supervisor/catalog.ts server/openapi-document.ts',
   comlink: 'host/',
   commander: 'cli.ts cli/',
   fastify: 'server/',
@@ -89,9 +95,10 @@ const PACKAGES: Record<string, string> = {
   '@modelcontextprotocol/server': 'mcp/',
   '@readme/openapi-parser': 'openapi/',
   '@scalar/openapi-upgrader': 'openapi/',
-  'eventsource-parser': '../actors/agent.ts',
+  'eventsource-parser': '../actors/agent/endpoint.ts',
   'ipaddr.js': 'egress/',
   piscina: 'host/pool.ts openapi/',
+  'safe-regex2': 'openapi/',
   yaml: 'openapi/',
   'secure-json-parse': '*',
   undici: 'client/ egress/ http/ mcp/',

@@ -57,6 +57,7 @@ describe('readConfig', () => {
       gateway: {},
       http: {},
       sources: [],
+      functions: {},
     });
     for (const part of [config, config.bind, config.actors, config.sources, config.limits])
       assert.ok(Object.isFrozen(part));

@@ -48,7 +48,15 @@ describe('the table of errors', () => {
   test('calls retryable only what may change by itself', () => {
     assert.deepEqual(
       rows.filter(([, { retryable }]) => retryable).map(([code]) => code),
-      ['worker_busy', 'worker_stopping', 'runtime_overloaded', 'runtime_unavailable', 'timeout', 'expired'],
+      [
+        'worker_busy',
+        'worker_stopping',
+        'runtime_overloaded',
+        'runtime_unavailable',
+        'timeout',
+        'expired',
+        'http_request_failed',
+      ],
     );
   });
 

@@ -24,6 +24,8 @@ export function isInfrastructure(functionId: string): boolean {
 export class CredentialPolicy implements Policy {
   readonly name: string;
   readonly mayBridge: boolean;
+  /** Whether it may be used for the functions as tools, over plain HTTP. */
+  readonly mayUseMcp: boolean;
   readonly maxCallsInFlight: number;
   readonly maxFunctions: number;
   readonly middlewareFunctionId = null;
@@ -33,9 +35,11 @@ export class CredentialPolicy implements Policy {
   readonly #mayCall: Matcher;
   readonly #mayExpose: Matcher;
 
-  constructor({ name, call, expose, prefix, bridge = false, limits: own = {} }: CredentialRights, limits: Limits) {
+  constructor(rights: CredentialRights, limits: Limits) {
+    const { name, call, expose, prefix, bridge = false, mcp = false, limits: own = {} } = rights;
     this.name = name;
     this.mayBridge = bridge;
+    this.mayUseMcp = mcp;
     this.maxCallsInFlight = Math.min(own.maxCallsInFlight ?? Infinity, limits.maxCallsInFlight);
     this.maxFunctions = Math.min(own.maxFunctions ?? Infinity, limits.maxFunctionsPerRemote);
     this.#prefix = prefix === undefined ? '' : `${prefix}::`;
@@ -84,8 +88,12 @@ export class CredentialPolicy implements Policy {
     }
   }
 
-  forget(): void {
+  remember(): void {
     // Ids differ by the prefix alone: nothing is kept for one of them.
+  }
+
+  forget(): void {
+    // Likewise.
   }
 
   #unexposed(id: string): GreenroomError {

@@ -1,5 +1,6 @@
 // Who may open a socket: whom the REST routes let in, with every right, and the holders of the gateway's own credentials, with theirs.
-// Decided before the upgrade, from the request alone. The other way round there is nothing: no credential of the gateway opens REST.
+// Decided before the upgrade, from the request alone. The other way round there is nothing: no credential of the gateway opens REST, but for
+// `POST /v1/mcp` where it says so.
 
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
@@ -31,7 +32,7 @@ export function createAuthenticateSocket<Request extends Asking>(
       message: `The credential ${taken.name} has the token of the runtime; give it one of its own.`,
     });
   }
-  const backend = new CredentialPolicy({ name: BACKEND_NAME, bridge: true }, limits);
+  const backend = new CredentialPolicy({ name: BACKEND_NAME, bridge: true, mcp: true }, limits);
   const policies = credentials.map((credential) => new CredentialPolicy(credential, limits));
   const check = createBearerCheck(credentials.map((credential) => credential.token));
   return (request) => {

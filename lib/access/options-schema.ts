@@ -71,6 +71,7 @@ const rights = {
     text(`1 to ${MAX_PREFIX_CHARS} of A-Z a-z 0-9 _ . -, in parts joined by ::, and not engine`, isPrefix),
   ),
   bridge: flag,
+  mcp: flag,
   limits: v.optional(
     strict({ maxCallsInFlight: v.optional(wholeAboveZero), maxFunctions: v.optional(wholeAboveZero) }),
   ),

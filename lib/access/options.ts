@@ -14,6 +14,8 @@ export interface CredentialRights {
   readonly prefix?: string | undefined;
   /** Whether it may register functions that are called over HTTP on this machine. Default false. */
   readonly bridge?: boolean | undefined;
+  /** Whether it may use `POST /v1/mcp`, for the functions that it may call. Default false. */
+  readonly mcp?: boolean | undefined;
   /** Of each of its sessions; at most, and by default, what the runtime's limits say. */
   readonly limits?:
     { readonly maxCallsInFlight?: number | undefined; readonly maxFunctions?: number | undefined } | undefined;

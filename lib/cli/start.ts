@@ -8,6 +8,7 @@ import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import type { CloseReport } from '../protocol/views.ts';
 import { toSnakeCase } from '../protocol/views.ts';
+import type { RuntimeOptions } from '../runtime.ts';
 import { resolveGateway } from './gateway.ts';
 import { resolveHttp } from './http.ts';
 import { CannotStart, reportFatalWith, say } from './say.ts';
@@ -43,6 +44,8 @@ export async function start(
     limits: config.limits,
     http,
     sources: config.sources,
+    // What each says, the runtime checks when it registers them.
+    functions: config.functions as RuntimeOptions['functions'],
     log,
     ...(runtimeId !== undefined && { runtimeId }),
     ...(displayName !== undefined && { displayName }),

@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
 import * as tls from 'node:tls';
 import { Agent, buildConnector } from 'undici';
+import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import {
   ATTEMPT_TIMEOUT_MS,
@@ -45,8 +46,9 @@ export function createAgent(reach: Reach, { rules, lookups, limits, ca }: AgentP
     if (rules.reachOf(options, reach) !== reach) throw refusal('loopback_only');
     // The name that is connected to is the name of the certificate, whatever a request says in `Host`.
     const host = hostOf(options).replace(/\.$/, '');
-    const { servername: _, ...others } = options;
-    connector(isIP(host) === 0 ? { ...others, servername: host } : others, callback);
+    connector({ ...options, servername: isIP(host) === 0 ? host : '' }, (...answer) =>
+      answer[0] === null ? callback(...answer) : callback(withoutAddress(answer[0]), null),
+    );
   };
   return new Agent({
     connect,
@@ -78,6 +80,12 @@ function checkedLookup(reach: Reach, { rules, lookups }: Pick<AgentParts, 'rules
         (thrown: NodeJS.ErrnoException) => callback(thrown, []),
       );
   };
+}
+
+/** What went wrong, by its code: the messages of Node and of undici list the addresses that were tried, and somebody might pass them on. */
+function withoutAddress(error: NodeJS.ErrnoException): Error {
+  if (error instanceof GreenroomError) return error;
+  return Object.assign(new Error('The connection could not be made.'), { code: error.code });
 }
 
 /** Those of Node and, where it can tell them, of NODE_EXTRA_CA_CERTS. */

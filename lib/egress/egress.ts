@@ -33,9 +33,10 @@ export interface Egress {
   /** What a URL says by itself; at most 8,192 characters, no blanks, control characters or backslashes. Throws `url_validation_failed`. */
   parse(url: string, reach: Reach): URL;
   /**
-   * Judges a URL as `parse` does, and gives what makes connections for it. That connects only to addresses that it has looked at itself: a
-   * name that leads elsewhere by now, and every other URL that the rules refuse, ends the request with `url_validation_failed`. A name that
-   * cannot be looked up is a failed connection. Rejects with `url_validation_failed`, and with `runtime_unavailable` once it is closed.
+   * Judges where a URL leads, as `parse` does, and gives what makes connections for it. That connects only to addresses that it has looked
+   * at itself: a name that leads elsewhere by now, and every other host that the rules refuse, ends the request with `url_validation_failed`.
+   * A name that cannot be looked up is a failed connection, whose error has a code and no address. Rejects with `url_validation_failed`, and
+   * with `runtime_unavailable` once it is closed. What it gives follows no redirect by itself.
    */
   dispatcher(url: URL, reach: Reach): Promise<Dispatcher>;
   /** The value of a variable; undefined when it is not set or not allowed, which nobody can tell apart. */

@@ -12,6 +12,13 @@ export interface Caller {
   readonly workerId: string | null;
 }
 
+/** How far a call has come, as its server counts. */
+export interface CallProgress {
+  readonly progress: number;
+  readonly total?: number | undefined;
+  readonly message?: string | undefined;
+}
+
 export interface FunctionCall {
   /** One JSON value, encoded, and known to be well-formed. */
   readonly payload: Payload;
@@ -25,6 +32,8 @@ export interface FunctionCall {
   readonly baggage?: string | undefined;
   /** Aborting ends the caller's wait with `cancelled`. */
   readonly signal?: AbortSignal | undefined;
+  /** Told how far the call has come, by servers that say so: tools of MCP. Gives the call no more time. Must not throw. */
+  readonly onProgress?: ((progress: CallProgress) => void) | undefined;
 }
 
 export interface FunctionSpec {

@@ -1,4 +1,4 @@
-// Functions over HTTP: listed, looked at and called, whoever serves them. The body of a call is its payload, one JSON value; its
+// Functions over REST: listed, looked at and called, whoever serves them; registered and deleted if they are called over HTTP. The body of a call is its payload, one JSON value; its
 // bytes go to the owner as they came once they are known to be JSON, and the output comes back as it was encoded.
 
 import { performance } from 'node:perf_hooks';
@@ -7,21 +7,26 @@ import * as v from 'valibot';
 import { GreenroomError } from '../errors.ts';
 import type { FunctionCall } from '../functions/function.ts';
 import { functionView } from '../functions/registry.ts';
-import { INLINE_PARSE_BYTES } from '../limits.ts';
+import { INLINE_PARSE_BYTES, MAX_REGISTRATION_BYTES } from '../limits.ts';
 import { parseUntrusted, untrustedText } from '../protocol/json.ts';
+import { requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { bodyOf, requireNoBody } from './body.ts';
 import type { Edge, RegisterRoutes } from './edge.ts';
 import { prefersAsync, requireDeadlineMs } from './input-headers.ts';
 import { sendParts, sendView } from './reply.ts';
 import { pageLimit, queryOf, requireNoQuery } from './request.ts';
 
-const FunctionsQuery = v.strictObject({
+export const FunctionsQuery = v.strictObject({
   search: v.exactOptional(v.string()),
   worker: v.exactOptional(v.string()),
   limit: v.exactOptional(pageLimit),
   after: v.exactOptional(v.string()),
   internal: v.exactOptional(v.picklist(['true', 'false'])),
 });
+
+/** Checked by who registers it. */
+const Document = v.record(v.string(), v.unknown());
 
 /** The router has decoded it, once: an id may hold any character, so unlike those of workers it may be percent-encoded. */
 const idOf = (request: FastifyRequest): string => (request.params as { functionId: string }).functionId;
@@ -37,6 +42,21 @@ export const registerFunctionRoutes: RegisterRoutes = (app, edge) => {
   app.get('/v1/functions/:functionId', (request, reply) => {
     requireNoQuery(request);
     return sendView(reply, 200, { function: functionView(functions.require(idOf(request))) });
+  });
+
+  app.put('/v1/functions/:functionId', async (request, reply) => {
+    requireNoQuery(request);
+    const document = documentOf(request);
+    const { registered, isNew } = await edge.calls.wait(reply.raw, (signal) =>
+      edge.outside.backend.register(idOf(request), document, signal),
+    );
+    return sendView(reply, isNew ? 201 : 200, { function: functionView(registered) });
+  });
+
+  app.delete('/v1/functions/:functionId', (request, reply) => {
+    requireNoQuery(request);
+    requireNoBody(request);
+    return sendView(reply, 200, { function: functionView(edge.outside.backend.unregister(idOf(request))) });
   });
 
   app.route({
@@ -73,6 +93,12 @@ async function invoke(edge: Edge, request: FastifyRequest, reply: FastifyReply):
   }
   const output = await edge.calls.wait(reply.raw, call);
   return sendParts(reply, 200, [`{"result":{"function_id":${JSON.stringify(functionId)},"output":`, output, '}}']);
+}
+
+/** Small enough to be parsed here. Throws `payload_too_large`, `invalid_json` or `invalid_request`. */
+function documentOf(request: FastifyRequest): Record<string, unknown> {
+  if (request.body instanceof Uint8Array) requireSize(request.body.byteLength, MAX_REGISTRATION_BYTES, 'http');
+  return bodyOf(request, Document);
 }
 
 function payloadOf(body: Uint8Array | null): Payload {

@@ -52,8 +52,8 @@ export async function registerGateway(
         '`gateway` needs the upgrades of its app: register it where @fastify/websocket is not, or use startServer.',
     });
   }
-  const { supervisor, functions, peers, channels, log } = edge;
-  const { limits } = supervisor;
+  const { log } = edge;
+  const { limits } = edge.supervisor;
   const {
     credentials = [],
     listeners,
@@ -61,18 +61,7 @@ export async function registerGateway(
     perMessageDeflate = false,
   } = requireGateway(options, limits);
   const authenticate = createAuthenticateSocket({ token, authenticate: isBackend }, credentials, limits);
-  const gateway = new Gateway({
-    limits,
-    log,
-    functions,
-    peers,
-    http: edge.outside.http,
-    version: supervisor.identity.version,
-    checkPayload: (bytes) => supervisor.checkPayload(bytes),
-    createChannel: (ownerId, bufferMessages) => channels.create(ownerId, { bufferMessages }),
-    closeChannels: (ownerId) => channels.closeOwned(ownerId),
-    telemetry: new Telemetry({ endpoint, log }),
-  });
+  const gateway = createGateway(edge, endpoint);
   const intake = new Intake(limits, log);
   await app.register(websocket, {
     // The plugin lets a socket live on after an error of its handler; nothing would ever end it.
@@ -100,6 +89,24 @@ export async function registerGateway(
   registerSockets(app, { ...common, path: PATH, listener: null });
   for (const listener of compileListeners(listeners))
     registerSockets(app, { ...common, path: `${PATH}/${listener.name}`, listener });
+}
+
+function createGateway(
+  { supervisor, functions, peers, channels, outside, log }: Edge,
+  endpoint: GatewayOptions['otlpEndpoint'],
+): Gateway {
+  return new Gateway({
+    limits: supervisor.limits,
+    log,
+    functions,
+    peers,
+    http: outside.http,
+    version: supervisor.identity.version,
+    checkPayload: (bytes) => supervisor.checkPayload(bytes),
+    createChannel: (ownerId, bufferMessages) => channels.create(ownerId, { bufferMessages }),
+    closeChannels: (ownerId) => channels.closeOwned(ownerId),
+    telemetry: new Telemetry({ endpoint, log }),
+  });
 }
 
 /** Clients derive the second and the third path from the first. */

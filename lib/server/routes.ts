@@ -24,8 +24,10 @@ import { sendError } from './errors.ts';
 import { registerFunctionRoutes } from './function-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { registerInputRoutes } from './input-routes.ts';
+import { registerMcpRoutes } from './mcp-routes.ts';
 import { RouteTable } from './methods.ts';
 import { OpenCalls } from './open-calls.ts';
+import { registerOpenApiRoutes } from './openapi-routes.ts';
 import { registerRuntimeRoutes } from './runtime-routes.ts';
 import { registerSourceRoutes } from './source-routes.ts';
 import { registerTranscriptRoutes } from './transcript-routes.ts';
@@ -62,6 +64,7 @@ const GUARDED_ROUTES = [
   registerSourceRoutes,
   registerTranscriptRoutes,
   registerChannelRoutes,
+  registerOpenApiRoutes,
 ];
 
 /** Rejects the registration with `invalid_option` when there is no credential. */
@@ -87,11 +90,12 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
       isClosing: false,
     };
     registerRoutes(app, edge, authenticate);
-    const { gateway } = options;
+    const { gateway, token } = options;
+    registerMcpRoutes(app, edge, { token, isBackend: authenticate, gateway });
     if (gateway !== undefined) {
       app.register(async (scope) => {
         const { registerGateway } = await import('./gateway-routes.ts');
-        await registerGateway(scope, edge, { token: options.token, isBackend: authenticate }, gateway);
+        await registerGateway(scope, edge, { token, isBackend: authenticate }, gateway);
       });
     }
     done();

@@ -88,8 +88,9 @@ function createApp(runtime: ServedRuntime, token: string, log: Logger): FastifyI
   app.server.on('checkContinue', (request, response) => {
     const { 'content-length': declared, 'content-type': type } = request.headers;
     const isTooLarge = Number(declared ?? 0) > runtime.supervisor.limits.maxMessageBytes;
-    // Only channels are written to with a PUT.
-    const isUnbounded = isBatchType(type) || request.method === 'PUT';
+    // What is put into a channel is bounded by the channel.
+    const isForChannel = request.method === 'PUT' && request.url?.startsWith('/v1/channels/') === true;
+    const isUnbounded = isBatchType(type) || isForChannel;
     if (!isTooLarge || isUnbounded) response.writeContinue();
     app.server.emit('request', request, response);
   });

@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
+import { inspect } from 'node:util';
 import { fetch, request } from 'undici';
 import type { Lookup } from '../../lib/egress/lookups.ts';
 import { codeOf, eventually } from '../support/start-runtime.ts';
@@ -74,6 +75,24 @@ test('the next address of a name is tried when nobody answers at the first', asy
   const lookup = resolverOf({ 'two.example': ['::1', '127.0.0.1', '127.0.0.2'] });
   const guard = guardOf(t, { allowAddresses: ['127.0.0.0/8', '::1'] }, { lookup });
   assert.equal(await get(guard, `http://two.example:${server.port}/`), 'hello');
+});
+
+test('a connection that fails says how, and not which addresses were tried', async (t) => {
+  const { port, server } = await serve(t, {});
+  server.close();
+  await once(server, 'close');
+  for (const addresses of [['127.0.0.1'], ['127.0.0.1', '127.0.0.2'], ['127.0.0.1', '::1']]) {
+    const guard = guardOf(
+      t,
+      { allowAddresses: ['127.0.0.0/8', '::1'] },
+      { lookup: resolverOf({ 'a.example': addresses }) },
+    );
+    const url = new URL(`http://a.example:${port}/`);
+    const dispatcher = await guard.dispatcher(url, 'public');
+    const thrown = await request(url, { dispatcher }).catch((error: unknown) => error);
+    assert.equal((thrown as { code?: string }).code, 'ECONNREFUSED');
+    assert.doesNotMatch(inspect(thrown, { depth: null, showHidden: true }), /127\.0\.0|::1/);
+  }
 });
 
 test('a name that cannot be looked up is a failed connection, not a refusal', async (t) => {
@@ -226,6 +245,6 @@ describe('the connections to one origin', () => {
     for (const response of paused) response.setHeader('connection', 'close').end('done');
     assert.deepEqual(new Set(await Promise.all(answers)), new Set(['done']));
     server.server.on('request', (_request, response: ServerResponse) => response.end());
-    assert.equal(await get(guard, urlOf(1_024)), '');
+    await eventually(async () => (await get(guard, urlOf(1_024))) === '');
   });
 });

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { getEventListeners } from 'node:events';
 import { describe, test } from 'node:test';
 import type { EgressOptions } from '../../lib/egress/egress.ts';
 import { Guard } from '../../lib/egress/guard.ts';
@@ -171,6 +172,17 @@ describe('a name that is registered', () => {
     assert.equal(await checked, 'cancelled');
     assert.equal(await codeOf(guard.check('https://b.example', 'public', controller.signal)), 'cancelled');
     assert.deepEqual(resolver.asked, ['a.example']);
+  });
+
+  test('leaves neither a timer nor a listener behind', async (t) => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const guard = guardOf(t, {}, { lookup: resolverOf({ 'a.example': [PUBLIC] }) });
+    const before = timers();
+    const { signal } = new AbortController();
+    await guard.check('https://a.example', 'public', signal);
+    assert.equal(await verdictOf(guard.check('https://gone.example', 'public', signal)), 'lookup_failed');
+    assert.equal(timers(), before);
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
   });
 
   test('waits in no line: beyond 256 names the runtime says that it is overloaded', async (t) => {

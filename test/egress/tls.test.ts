@@ -1,15 +1,17 @@
 // Connections over TLS, to a server with a certificate of a private authority, which openssl makes for the test.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import * as tls from 'node:tls';
 import type { TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
 import { request } from 'undici';
 import { temporaryFolder } from '../support/start-runtime.ts';
 import { get, guardOf, resolverOf } from './setup.ts';
@@ -115,4 +117,27 @@ test('http is refused where https is required', async (t) => {
   const { port, guard } = await scene(t);
   assert.equal(await get(guard, `http://api.test:${port}/`), 'https_required');
   assert.equal(await get(guard, `https://api.test:${port}/`, 'public', `http://api.test:${port}/`), 'https_required');
+});
+
+/** In a process of its own, since Node reads the variable once. Prints what a server of each authority answered. */
+test('authorities that are given come on top of those of NODE_EXTRA_CA_CERTS, where Node can tell them', async (t) => {
+  const [given, extra] = [certify(t), certify(t)];
+  const ports = [await serveTls(t, given), await serveTls(t, extra)];
+  const file = join(temporaryFolder(t), 'extra.pem');
+  writeFileSync(file, extra.ca);
+  const load = (name: string) => `await import(${JSON.stringify(new URL(name, import.meta.url))})`;
+  const script = `
+    const { guardOf, get, resolverOf } = ${load('./setup.js')};
+    const options = { allowAddresses: ['127.0.0.1'], ca: process.env.GIVEN };
+    const ends = [];
+    const guard = guardOf({ after: (end) => ends.push(end) }, options, { lookup: resolverOf({ 'api.test': ['127.0.0.1'] }) });
+    const answers = await Promise.all(${JSON.stringify(ports)}.map((port) => get(guard, 'https://api.test:' + port + '/')));
+    for (const end of ends) await end();
+    console.log(JSON.stringify(answers));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
+    env: { PATH: process.env['PATH'], NODE_EXTRA_CA_CERTS: file, GIVEN: given.ca },
+    timeout: 30_000,
+  });
+  const expected = 'getCACertificates' in tls ? 'api.test' : 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
+  assert.deepEqual(JSON.parse(stdout), ['api.test', expected]);
 });

@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { networkInterfaces } from 'node:os';
 import { describe, test } from 'node:test';
 import { bearer, hint, startBridging } from './fake-http.ts';
-import type { PeerOptions } from './raw-peer.ts';
+import { eventually } from '../support/start-runtime.ts';
+import type { Frame, PeerOptions } from './raw-peer.ts';
 
 describe('where the functions of a session may be called', () => {
   const own = Object.values(networkInterfaces())
@@ -94,5 +95,30 @@ describe('the hint of a group', () => {
     );
     assert.deepEqual(groups(), ['shop']);
     assert.equal(runtime.functions.get('g')?.worker.ownerId, peer.workerId);
+  });
+});
+
+describe('a group that comes and goes', () => {
+  test('is told to those who listen for functions, and not to those who listen for connections', async (t) => {
+    const { connect, register } = await startBridging(t);
+    const told: Record<'functions' | 'workers', Frame[]> = { functions: [], workers: [] };
+    const listener = await connect();
+    for (const what of ['functions', 'workers'] as const) {
+      await listener.serve(what, (call) => told[what].push(call));
+      const trigger = { id: what, trigger_type: `engine::${what}-available`, function_id: what, config: {} };
+      listener.send({ type: 'registertrigger', ...trigger });
+    }
+    await listener.fence();
+    const bridge = await connect();
+    register(bridge, 'f', {}, hint('shop'));
+    const isTold = (what: keyof typeof told, text: string) => () =>
+      told[what].some(({ data }) => JSON.stringify(data).includes(text));
+    await eventually(isTold('functions', '"worker_name":"shop"'));
+    const before = told.functions.length;
+    bridge.send({ type: 'unregisterfunction', id: 'f' });
+    await eventually(() => told.functions.length > before);
+    const last = await connect();
+    await eventually(isTold('workers', last.workerId));
+    assert.ok(isTold('workers', bridge.workerId)() && !isTold('workers', 'shop')());
   });
 });

@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { buildConnector } from 'undici';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import type { GreenroomError } from '../../lib/errors.ts';
 import { codeOf, eventually } from '../support/start-runtime.ts';
@@ -123,6 +124,14 @@ test('a body without content is empty, whatever its encoding is said to be', asy
   assert.equal((await client.exchange(line(), get(url), WAIT)).body.length, 0);
 });
 
+test('a HEAD has an answer without a body, however large that of a GET would be', async (t) => {
+  const head = { 'content-length': 10 * LIMIT_BYTES, 'content-encoding': 'br' };
+  const { url } = await serveHttp(t, (_seen, response) => response.writeHead(200, head).end());
+  const { client } = startClient(t, { maxMessageBytes: LIMIT_BYTES });
+  const { headers, body } = await client.exchange(line(), get(url, { method: 'HEAD' }), WAIT);
+  assert.deepEqual([headers['content-length'], body.length], [String(10 * LIMIT_BYTES), 0]);
+});
+
 test('an encoding that is not known, or several, cannot be decoded', async (t) => {
   const { url } = await serveHttp(t, ({ headers }, response) =>
     response.writeHead(200, { 'content-encoding': String(headers['x-encoding']) }).end('x'),
@@ -228,6 +237,28 @@ test("the time of the caller, and that of the request, end it each in their own 
   assert.equal(await aborted, 'cancelled');
   assert.equal(one.inFlight, 0);
   assert.equal(await codeOf(client.exchange(one, get(url), { ...WAIT, signal: AbortSignal.abort() })), 'cancelled');
+});
+
+test('a call that nobody waits for any more counts until its connection is made, or is not, and is not sent', async (t) => {
+  const { url, seen } = await serveHttp(t, (_seen, response) => response.end());
+  const connect = buildConnector({});
+  let proceed = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (proceed = resolve));
+  const { client } = startClient(
+    t,
+    { maxHttpCallsPerFunction: 1 },
+    {
+      connect: (options, callback) => void gate.then(() => connect(options, callback)),
+    },
+  );
+  const one = line();
+  assert.equal(await codeOf(client.exchange(one, get(url), { timeoutMs: 20 })), 'timeout');
+  assert.equal(one.inFlight, 1);
+  assert.equal(await codeOf(client.exchange(one, get(url), WAIT)), 'worker_busy');
+  proceed();
+  await eventually(() => one.inFlight === 0);
+  assert.equal((await client.exchange(one, get(url), WAIT)).status, 200);
+  assert.equal(seen.length, 1);
 });
 
 test('an answer that stalls in its middle ends with the time', async (t) => {

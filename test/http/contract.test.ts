@@ -1,7 +1,7 @@
 // Functions over HTTP keep the contract of every owner of functions.
 
 import { functionsContract } from '../contract/functions.ts';
-import { sendJson, serveHttp, startFunctions } from './setup.ts';
+import { fakeEgress, sendJson, serveHttp, startFunctions } from './setup.ts';
 
 const LIMIT_BYTES = 1024 * 1024;
 const CAPACITY = 4;
@@ -20,7 +20,10 @@ functionsContract('functions over HTTP', async (t) => {
     else held.add(echo);
   });
   // One line for all of them: the capacity of an owner is what its functions share.
-  const { register, functions } = startFunctions(t, { maxMessageBytes: LIMIT_BYTES, maxHttpCallsPerOrigin: CAPACITY });
+  const { register, functions } = startFunctions(fakeEgress(t), {
+    maxMessageBytes: LIMIT_BYTES,
+    maxHttpCallsPerOrigin: CAPACITY,
+  });
   for (const name of NAMES) await register(`c::${name}`, { url: `${url}/${name}` });
   return {
     functions,

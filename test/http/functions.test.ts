@@ -5,14 +5,14 @@ import { inspect } from 'node:util';
 import { GreenroomError } from '../../lib/errors.ts';
 import { functionView } from '../../lib/functions/registry.ts';
 import { codeOf, eventually } from '../support/start-runtime.ts';
-import { sendJson, serveHttp, startFunctions, testOwner } from './setup.ts';
+import { fakeEgress, sendJson, serveHttp, startFunctions, testOwner } from './setup.ts';
 
 const echo = (seen: { body: string }, response: Parameters<typeof sendJson>[0]) =>
   sendJson(response, JSON.parse(seen.body));
 
 test('a call is a request with the payload as its body and the headers of the runtime', async (t) => {
   const { url, seen } = await serveHttp(t, echo);
-  const { register, call } = startFunctions(t);
+  const { register, call } = startFunctions(fakeEgress(t));
   await register('math::add', { url: `${url}/add?a=1` });
   const before = Math.floor(Date.now() / 1_000);
   assert.deepEqual(await call('math::add', { b: 2 }), { b: 2 });
@@ -38,7 +38,7 @@ test('a call is a request with the payload as its body and the headers of the ru
 
 test('every method has the payload as its body, a GET too', async (t) => {
   const { url, seen } = await serveHttp(t, echo);
-  const { register, call } = startFunctions(t);
+  const { register, call } = startFunctions(fakeEgress(t));
   for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']) {
     await register('a::b', { url, method });
     assert.deepEqual(await call('a::b', [method]), [method]);
@@ -51,7 +51,7 @@ test('every method has the payload as its body, a GET too', async (t) => {
 
 test('headers of a definition take the place of ours, whatever their case, and none is there twice', async (t) => {
   const { url, seen } = await serveHttp(t, echo);
-  const { register, call } = startFunctions(t);
+  const { register, call } = startFunctions(fakeEgress(t));
   const headers = {
     'Content-Type': 'application/vnd.own+json',
     'X-III-Timestamp': '7',
@@ -71,7 +71,7 @@ test('headers of a definition take the place of ours, whatever their case, and n
 
 test('the id of a function is a header, whatever characters it has', async (t) => {
   const { url, seen } = await serveHttp(t, echo);
-  const { register, call } = startFunctions(t);
+  const { register, call } = startFunctions(fakeEgress(t));
   for (const id of ['a b::c', '50%::c', 'größe::ß', 'a::😀']) {
     await register(id, { url });
     await call(id, 1);
@@ -84,7 +84,7 @@ test('the id of a function is a header, whatever characters it has', async (t) =
 
 test('the trace goes along, but only one that is valid', async (t) => {
   const { url, seen } = await serveHttp(t, echo);
-  const { register, call } = startFunctions(t);
+  const { register, call } = startFunctions(fakeEgress(t));
   await register('a::b', { url });
   const valid = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
   const given = [
@@ -105,7 +105,7 @@ test('the trace goes along, but only one that is valid', async (t) => {
 
 test('who calls is not told, in short payloads and in long ones, however the member is spelt', async (t) => {
   const { url, seen } = await serveHttp(t, (_seen, response) => response.end());
-  const { register, functions } = startFunctions(t);
+  const { register, functions } = startFunctions(fakeEgress(t));
   await register('a::b', { url });
   const long = 'x'.repeat(100_000);
   const payloads = [
@@ -124,7 +124,7 @@ test('who calls is not told, in short payloads and in long ones, however the mem
 
 test('bearer, API key and HMAC prove who asks, with what the variables hold at each call', async (t) => {
   const { url, seen } = await serveHttp(t, echo);
-  const { register, call, egress } = startFunctions(t);
+  const { register, call, egress } = startFunctions(fakeEgress(t));
   egress.variables.set('TOKEN', 'first').set('KEY', 'k-1').set('SECRET', 's-1');
   await register('a::bearer', { url, auth: { type: 'bearer', token_key: 'TOKEN' }, headers: { Authorization: 'own' } });
   await register('a::key', { url, auth: { type: 'api_key', header: 'X-Api-Key', value_key: 'KEY' } });
@@ -142,7 +142,7 @@ test('bearer, API key and HMAC prove who asks, with what the variables hold at e
 
 test('a variable that is missing refuses the registration; one that goes missing, or cannot be sent, fails the call', async (t) => {
   const { url, seen } = await serveHttp(t, echo);
-  const { register, call, egress, functions } = startFunctions(t);
+  const { register, call, egress, functions } = startFunctions(fakeEgress(t));
   const auths = [
     [{ type: 'bearer', token_key: 'V' }, 'token_not_found'],
     [{ type: 'api_key', header: 'x-key', value_key: 'V' }, 'api_key_not_found'],
@@ -166,7 +166,7 @@ test('a variable that is missing refuses the registration; one that goes missing
 });
 
 test('headers that frame a message or say whom it is for are refused by name, and so are others that are none', async (t) => {
-  const { register, functions } = startFunctions(t);
+  const { register, functions } = startFunctions(fakeEgress(t));
   const refused = [
     'Host',
     'Content-Length',
@@ -196,7 +196,7 @@ test('headers that frame a message or say whom it is for are refused by name, an
 });
 
 test('headers are bounded in number and bytes', async (t) => {
-  const { register } = startFunctions(t);
+  const { register } = startFunctions(fakeEgress(t));
   const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`x-${n}`, '']));
   const long = (bytes: number) => ({ x: 'v'.repeat(bytes - 1) });
   for (const [headers, outcome] of [
@@ -211,7 +211,7 @@ test('headers are bounded in number and bytes', async (t) => {
 });
 
 test('a definition is refused by key, and never shown', async (t) => {
-  const { register } = startFunctions(t);
+  const { register } = startFunctions(fakeEgress(t));
   const url = 'http://secret-host/';
   const wrong: [unknown, string][] = [
     [null, ''],
@@ -242,7 +242,7 @@ test('a definition is refused by key, and never shown', async (t) => {
 
 test('what is left out, or null, has its default', async (t) => {
   const { url, seen } = await serveHttp(t, echo);
-  const { register, call } = startFunctions(t);
+  const { register, call } = startFunctions(fakeEgress(t));
   await register('a::b', { url, method: null, timeout_ms: null, headers: null, auth: null });
   await call('a::b', 1);
   assert.equal(seen[0]?.method, 'POST');
@@ -250,7 +250,7 @@ test('what is left out, or null, has its default', async (t) => {
 
 test("the definition's own time ends a call in its words, its caller's in others", async (t) => {
   const { url } = await serveHttp(t, () => undefined);
-  const { register, call } = startFunctions(t);
+  const { register, call } = startFunctions(fakeEgress(t));
   await register('a::b', { url, timeout_ms: 20 });
   assert.equal(await codeOf(call('a::b', 1)), 'http_request_failed');
   await register('a::b', { url });
@@ -258,7 +258,7 @@ test("the definition's own time ends a call in its words, its caller's in others
 });
 
 test('nothing of a definition can be seen in the registry', async (t) => {
-  const { register, egress, functions } = startFunctions(t);
+  const { register, egress, functions } = startFunctions(fakeEgress(t));
   egress.variables.set('VARIABLE_NAME', 'the-token');
   const auth = { type: 'bearer', token_key: 'VARIABLE_NAME' };
   await register('a::b', { url: 'http://private-host/private-path', headers: { 'x-private': 'private-value' }, auth });
@@ -290,7 +290,7 @@ for (const [what, failure] of Object.entries(FAILURES)) {
 
   test(`${what} leaves nothing of a new function, and its id is free`, async (t) => {
     const { url } = await serveHttp(t, echo);
-    const { register, functions, egress } = startFunctions(t);
+    const { register, functions, egress } = startFunctions(fakeEgress(t));
     egress.onCheck = refuseMarked;
     assert.equal(await codeOf(register('a::b', invocation(url), group)), code);
     assert.deepEqual([functions.size, functions.list().functions], [0, []]);
@@ -301,7 +301,7 @@ for (const [what, failure] of Object.entries(FAILURES)) {
     let release = (): void => undefined;
     const gate = new Promise<void>((resolve) => (release = resolve));
     const { url, seen } = await serveHttp(t, (one, response) => void gate.then(() => echo(one, response)));
-    const { register, functions, call, egress, owner } = startFunctions(t);
+    const { register, functions, call, egress, owner } = startFunctions(fakeEgress(t));
     const entry = await register('a::b', { url }, 'grouped');
     const flying = call('a::b', 'in flight');
     await eventually(() => seen.length === 1);
@@ -321,7 +321,7 @@ async function refuseMarked(url: string): Promise<void> {
 }
 
 test("an id that is another owner's is refused before anything is looked at", async (t) => {
-  const { register, functions, egress } = startFunctions(t);
+  const { register, functions, egress } = startFunctions(fakeEgress(t));
   let checks = 0;
   egress.onCheck = async () => void checks++;
   functions.register(testOwner('other'), { functionId: 'a::b', description: null });
@@ -331,7 +331,7 @@ test("an id that is another owner's is refused before anything is looked at", as
 });
 
 test('nobody else can take an id that is being registered, and its owner can give it up meanwhile', async (t) => {
-  const { register, functions, egress, owner } = startFunctions(t);
+  const { register, functions, egress, owner } = startFunctions(fakeEgress(t));
   let proceed = (): void => undefined;
   egress.onCheck = () => new Promise((resolve) => (proceed = resolve));
   const registering = register('a::b', { url: 'http://x' });
@@ -344,7 +344,7 @@ test('nobody else can take an id that is being registered, and its owner can giv
 });
 
 test('a registration that is aborted leaves nothing', async (t) => {
-  const { http, owner, functions, egress } = startFunctions(t);
+  const { http, owner, functions, egress } = startFunctions(fakeEgress(t));
   egress.onCheck = (_url, signal) =>
     new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(GreenroomError.of('cancelled'))));
   const aborting = new AbortController();
@@ -360,7 +360,7 @@ test('calls that are under way end on the definition they began with, and the ne
   const gate = new Promise<void>((resolve) => (release = resolve));
   const old = await serveHttp(t, (_seen, response) => void gate.then(() => sendJson(response, 'old')));
   const next = await serveHttp(t, (_seen, response) => sendJson(response, 'new'));
-  const { register, call } = startFunctions(t);
+  const { register, call } = startFunctions(fakeEgress(t));
   await register('a::b', { url: old.url });
   const flying = call('a::b', 1);
   await eventually(() => old.seen.length === 1);
@@ -371,7 +371,7 @@ test('calls that are under way end on the definition they began with, and the ne
 });
 
 test('a function without a group is its owner’s; moving it moves it at once', async (t) => {
-  const { register, functions } = startFunctions(t);
+  const { register, functions } = startFunctions(fakeEgress(t));
   const workerOf = () => functions.list().functions.map(({ workerId, origin }) => `${origin} ${workerId}`);
   await register('a::b', { url: 'http://x' });
   assert.deepEqual(workerOf(), ['remote owner']);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { GreenroomError } from '../../lib/errors.ts';
 import { payloadText } from '../../lib/protocol/payload.ts';
 import { codeOf } from '../support/start-runtime.ts';
-import { LONG_MS, serveHttp, startFunctions } from './setup.ts';
+import { fakeEgress, LONG_MS, serveHttp, startFunctions } from './setup.ts';
 import type { TestContext } from 'node:test';
 
 /** A function whose server answers as the payload of the call says: status, status text, body. */
@@ -13,7 +13,7 @@ async function startAnswering(t: TestContext) {
     response.writeHead(status, text, { 'content-type': 'text/html' });
     response.end(content ?? undefined);
   });
-  const { register, functions } = startFunctions(t);
+  const { register, functions } = startFunctions(fakeEgress(t));
   await register('a::b', { url });
   const answered = async (status: number, content: string | null, text = 'Text'): Promise<unknown> => {
     const payload = JSON.stringify([status, text, content]);
@@ -63,7 +63,10 @@ test('3xx is a success, with its JSON if it has any', async (t) => {
 test('4xx and 5xx have the code and the message that the server gives under `error`', async (t) => {
   const { refused } = await startAnswering(t);
   for (const status of [400, 404, 429, 500, 503, 599]) {
-    const body = JSON.stringify({ error: { code: 'no_such_thing', message: 'There is none.', stack: 'at /x' }, more: 1 });
+    const body = JSON.stringify({
+      error: { code: 'no_such_thing', message: 'There is none.', stack: 'at /x' },
+      more: 1,
+    });
     const error = await refused(status, body);
     assert.deepEqual(error.toWire(), {
       code: 'no_such_thing',

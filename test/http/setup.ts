@@ -87,11 +87,11 @@ export function fakeEgress(t: TestContext, options: Agent.Options = {}): FakeEgr
   return {
     variables,
     onCheck: async () => undefined,
-    async check(url, _reach, signal) {
+    async check(url, reach, signal) {
       await this.onCheck(url, signal);
-      return this.parse(url, _reach);
+      return this.parse(url, reach);
     },
-    parse(url, _reach) {
+    parse(url) {
       if (URL.canParse(url)) return new URL(url);
       throw GreenroomError.of('url_validation_failed', { details: { rule: 'url' } });
     },
@@ -116,9 +116,9 @@ export function testOwner(ownerId: string): FunctionOwner {
 }
 
 /** A registry with groups, and functions over HTTP in it. */
-export function startFunctions(t: TestContext, given: Partial<Limits> = {}, options: Agent.Options = {}) {
+export function startFunctions<E extends Egress>(egress: E, given: Partial<Limits> = {}) {
   const limits = resolveLimits(given);
-  const { egress, client } = startClient(t, given, options);
+  const client = new UndiciClient({ egress, limits });
   const functions: Functions = new Functions(
     new Groups({
       peers: new Peers(),

@@ -1,0 +1,272 @@
+// The connection to one MCP server, made again whenever it ends: after a pause that grows, and, for a process, as often as the restart policy
+// allows. Whoever asks for it meanwhile is told what became of the next attempt.
+
+import { performance } from 'node:perf_hooks';
+import { Client } from '@modelcontextprotocol/client';
+import type { Transport } from '@modelcontextprotocol/client';
+import { GreenroomError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import { describeError } from '../observe/log.ts';
+import type { Logger } from '../observe/log.ts';
+import type { SourceHealth } from '../sources/source.ts';
+import { CHANGES_MS, CHECK_TIMEOUT_MS, FIRST_PAUSE_MS, MAX_PAUSE_MS, PROBE_TIMEOUT_MS } from './bounds.ts';
+import { givenUp, toFailure } from './failures.ts';
+import { keepSubscribed } from './subscription.ts';
+
+export interface ConnectionParts {
+  /** Of the source, for the log. */
+  readonly name: string;
+  readonly limits: Limits;
+  readonly log: Logger;
+  /** Of the runtime. */
+  readonly version: string;
+  /** Whether ends are counted against `limits.maxRestarts`. */
+  readonly isSupervised: boolean;
+  openTransport(signal: AbortSignal): Promise<Transport>;
+  /** Says goodbye, before the transport is closed. */
+  leave?(transport: Transport): Promise<void>;
+  /** There is a connection that nobody has asked for just now. */
+  onReconnected(): void;
+  onToolsChanged(): void;
+  onHealth(health: SourceHealth): void;
+}
+
+interface Waiter {
+  resolve(client: Client): void;
+  reject(error: GreenroomError): void;
+}
+
+interface Live {
+  readonly client: Client;
+  readonly transport: Transport;
+  /** Resolves when it has ended. */
+  readonly ended: Promise<void>;
+}
+
+export class Connection {
+  readonly #parts: ConnectionParts;
+  /** Aborts when it is closed for good. */
+  readonly #closing = new AbortController();
+  readonly #waiters = new Set<Waiter>();
+  #health: SourceHealth = { status: 'connecting', error: null };
+  #live: Live | null = null;
+  /** Ends a pause. */
+  #wake: (() => void) | null = null;
+  #running: Promise<void> | null = null;
+  /** When connections, or attempts, have ended; those within the window. */
+  #endsMs: number[] = [];
+  /** A process that ended over the newer protocol is next asked in the older one. */
+  #isLegacy = false;
+  #isChecking = false;
+  #telling: NodeJS.Timeout | null = null;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+  }
+
+  /** Null while there is none. */
+  get client(): Client | null {
+    return this.#live?.client ?? null;
+  }
+
+  get health(): SourceHealth {
+    return this.#health;
+  }
+
+  /** The connection; if there is none, what becomes of the next attempt, which then begins at once. Settles within `startTimeoutMs`. */
+  ready(signal: AbortSignal): Promise<Client> {
+    const { client } = this;
+    if (client !== null) return Promise.resolve(client);
+    if (signal.aborted || this.#closing.signal.aborted) return Promise.reject(GreenroomError.of('cancelled'));
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        this.#waiters.delete(waiter);
+        signal.removeEventListener('abort', onAbort);
+      };
+      const waiter: Waiter = {
+        resolve: (found) => (settle(), resolve(found)),
+        reject: (error) => (settle(), reject(error)),
+      };
+      const onAbort = (): void => waiter.reject(GreenroomError.of('cancelled'));
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#waiters.add(waiter);
+      this.#running ??= this.#run();
+      this.#wake?.();
+    });
+  }
+
+  /** A request found nobody: asks whether the server is there, and ends the connection if it is not. */
+  check(): void {
+    const { client } = this;
+    if (client === null || this.#isChecking) return;
+    this.#isChecking = true;
+    const options = { timeout: CHECK_TIMEOUT_MS };
+    const answer = client.getProtocolEra() === 'modern' ? client.discover(options) : client.ping(options);
+    void answer.then(
+      () => (this.#isChecking = false),
+      () => {
+        this.#isChecking = false;
+        if (this.client === client) this.lose();
+      },
+    );
+  }
+
+  /** Ends the connection as if it had ended by itself: another is made. */
+  lose(): void {
+    void this.#live?.client.close();
+  }
+
+  /** For good. */
+  async close(): Promise<void> {
+    const live = this.#live;
+    this.#closing.abort();
+    clearTimeout(this.#telling ?? undefined);
+    if (live !== null) await this.#parts.leave?.(live.transport);
+    this.#wake?.();
+    await live?.client.close();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      const failure = await this.#attempt();
+      if (this.#closing.signal.aborted) break;
+      const pauseMs = this.#pauseMs();
+      this.#settleWaiters((waiter) => waiter.reject(failure));
+      const error = pauseMs === null ? givenUp() : failure;
+      this.#setHealth({ status: pauseMs === null ? 'failed' : 'connecting', error: error.code });
+      this.#parts.log.warn(
+        { source: this.#parts.name, code: failure.code, pause_ms: pauseMs, ...describeError(failure.cause ?? failure) },
+        'an MCP server is not connected',
+      );
+      await this.#pause(pauseMs);
+      // Somebody has asked for it to be tried again.
+      if (pauseMs === null) this.#endsMs = [];
+    }
+    this.#settleWaiters((waiter) => waiter.reject(GreenroomError.of('cancelled')));
+  }
+
+  /** Resolves, with the reason, when there is no connection any more. */
+  async #attempt(): Promise<GreenroomError> {
+    try {
+      const live = await this.#connect();
+      this.#live = live;
+      this.#setHealth({ status: 'available', error: null });
+      const isAskedFor = this.#waiters.size > 0;
+      this.#settleWaiters((waiter) => waiter.resolve(live.client));
+      if (!isAskedFor) this.#parts.onReconnected();
+      await this.#whileOpen(live);
+      return GreenroomError.of('invocation_stopped', { message: 'The connection to the MCP server has ended.' });
+    } catch (thrown) {
+      return toFailure(thrown, this.#parts.limits.maxMessageBytes);
+    } finally {
+      this.#live = null;
+    }
+  }
+
+  async #whileOpen({ client, ended }: Live): Promise<void> {
+    const over = new AbortController();
+    const events = { reopened: () => this.#tellChange(), failed: () => this.check() };
+    const subscribed = keepSubscribed(client, over.signal, events);
+    await ended;
+    over.abort();
+    await subscribed;
+  }
+
+  async #connect(): Promise<Live> {
+    const { limits, version, openTransport, isSupervised } = this.#parts;
+    const deadline = new AbortController();
+    const abort = (): void => deadline.abort(GreenroomError.of('cancelled'));
+    this.#closing.signal.addEventListener('abort', abort, { once: true });
+    const timer = setTimeout(
+      () => deadline.abort(GreenroomError.of('timeout', { message: 'The MCP server was not ready in time.' })),
+      limits.startTimeoutMs,
+    );
+    const client = this.#createClient(version);
+    const ended = new Promise<void>((resolve) => (client.onclose = resolve));
+    let transport: Transport | null = null;
+    try {
+      transport = await orAborted(openTransport(deadline.signal), deadline.signal);
+      const options = { timeout: limits.startTimeoutMs, ...(this.#isLegacy && { prior: { kind: 'legacy' as const } }) };
+      await orAborted(client.connect(transport, options), deadline.signal);
+      return { client, transport, ended };
+    } catch (thrown) {
+      this.#isLegacy = isSupervised && !this.#isLegacy;
+      // In this order: what failed halfway may not know its transport yet.
+      await Promise.allSettled([client.close(), transport?.close()]);
+      throw thrown;
+    } finally {
+      clearTimeout(timer);
+      this.#closing.signal.removeEventListener('abort', abort);
+    }
+  }
+
+  #createClient(version: string): Client {
+    const { name, log } = this.#parts;
+    const client = new Client(
+      { name: 'greenroom', version },
+      {
+        // Nothing is offered: nobody here could answer for a user, or for a model.
+        capabilities: {},
+        inputRequired: { autoFulfill: false },
+        versionNegotiation: { mode: 'auto', probe: { timeoutMs: PROBE_TIMEOUT_MS } },
+        // Its own pause begins anew with every change: a server that changes all the time would never be heard.
+        listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: () => this.#tellChange() } },
+      },
+    );
+    client.onerror = (error) => log.debug({ source: name, ...describeError(error) }, 'the connection to an MCP server');
+    return client;
+  }
+
+  /** Once for all changes within a while. */
+  #tellChange(): void {
+    if (this.#telling !== null || this.#closing.signal.aborted) return;
+    this.#telling = setTimeout(() => {
+      this.#telling = null;
+      this.#parts.onToolsChanged();
+    }, CHANGES_MS);
+  }
+
+  /** From now to the next attempt; null for none. */
+  #pauseMs(): number | null {
+    const { limits, isSupervised } = this.#parts;
+    const nowMs = performance.now();
+    this.#endsMs = [...this.#endsMs.filter((atMs) => nowMs - atMs < limits.restartWindowMs), nowMs];
+    const ends = this.#endsMs.length;
+    if (isSupervised && ends > limits.maxRestarts) return null;
+    return Math.min(FIRST_PAUSE_MS * 2 ** (ends - 1), MAX_PAUSE_MS) * (1 - Math.random() / 2);
+  }
+
+  #pause(ms: number | null): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === null ? undefined : setTimeout(() => this.#wake?.(), ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        this.#wake = null;
+        resolve();
+      };
+      if (this.#waiters.size > 0 || this.#closing.signal.aborted) this.#wake();
+    });
+  }
+
+  #settleWaiters(settle: (waiter: Waiter) => void): void {
+    for (const waiter of [...this.#waiters]) settle(waiter);
+  }
+
+  #setHealth(health: SourceHealth): void {
+    const { status, error } = this.#health;
+    if (status === health.status && error === health.error) return;
+    this.#health = health;
+    this.#parts.onHealth(health);
+  }
+}
+
+/** What the promise gives, unless the signal aborts first: then its reason, and what comes later is nobody's. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

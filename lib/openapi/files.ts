@@ -1,0 +1,55 @@
+// What a caller gives for a file or a binary body: the reading end of a channel, or the bytes in base64. Channels are opened last, when
+// nothing else can be refused any more, and are closed with the body whatever becomes of it.
+
+import type { Readable } from 'node:stream';
+import * as v from 'valibot';
+import { requireChannelRef } from '../protocol/channel-ref.ts';
+import type { ChannelRef } from '../protocol/channel-ref.ts';
+import { isObject } from '../protocol/payload.ts';
+import { invalidAt } from './styles.ts';
+
+/** Takes the reading end of a channel. Throws `channel_not_found` or `channel_taken`. */
+export type OpenReader = (ref: ChannelRef<'read'>) => Readable;
+
+export interface GivenFile {
+  readonly content: Buffer | ChannelRef<'read'>;
+  readonly filename: string | null;
+  readonly contentType: string | null;
+}
+
+const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[\w !#$&^.+:/-]*"))*$/;
+
+const Described = {
+  filename: v.optional(v.string()),
+  content_type: v.optional(v.pipe(v.string(), v.regex(MEDIA_TYPE))),
+};
+const InBase64 = v.strictObject({ base64: v.pipe(v.string(), v.base64()), ...Described });
+
+/** Throws `invalid_input`, naming the path. */
+export function requireFile(value: unknown, path: string): GivenFile {
+  if (isObject(value) && Object.hasOwn(value, 'channel_id')) return channelFile(value, path);
+  const given = v.safeParse(InBase64, value);
+  if (!given.success)
+    throw invalidAt(path, 'expected the reading end of a channel, or {base64, filename?, content_type?}');
+  const { base64, filename, content_type: contentType } = given.output;
+  return { content: Buffer.from(base64, 'base64'), filename: filename ?? null, contentType: contentType ?? null };
+}
+
+function channelFile(value: Record<string, unknown>, path: string): GivenFile {
+  const described = v.safeParse(v.object(Described), value);
+  if (!described.success) throw invalidAt(path, 'filename or content_type is not one');
+  const { filename, content_type: contentType } = described.output;
+  return { content: readerRef(value, path), filename: filename ?? null, contentType: contentType ?? null };
+}
+
+function readerRef(value: unknown, path: string): ChannelRef<'read'> {
+  let ref: ChannelRef;
+  try {
+    ref = requireChannelRef(value);
+  } catch {
+    // Its own message does not say where in the payload it stands.
+    throw invalidAt(path, 'is no reference to a channel');
+  }
+  if (ref.direction !== 'read') throw invalidAt(path, 'expected the reading end of the channel');
+  return ref as ChannelRef<'read'>;
+}

@@ -1,0 +1,255 @@
+// A document becomes operations. What is wrong with one of them costs that one; only what is wrong with all is an error.
+
+import { createHash } from 'node:crypto';
+import type { DocumentReading, DocumentSettings, EncodedOperation, Operation, SecurityScheme } from './operation.ts';
+import { requestSchema, withDefinitions } from './formats.ts';
+import { nameAll } from './names.ts';
+import { readBody } from './read-body.ts';
+import { allParameters, readParameters } from './read-parameters.ts';
+import { readResponse } from './read-response.ts';
+import { readSchemes, readSecurity, readServer } from './read-servers.ts';
+import {
+  MAX_ALTERNATIVES,
+  MAX_DESCRIPTION_CHARS,
+  MAX_NOTES,
+  MAX_NOTE_CHARS,
+  MAX_PATH_CHARS,
+} from './reading-bounds.ts';
+import { invalidSource, isObject, listOf, memberOf, membersOf, textOf } from './document.ts';
+import type { SourceDocument } from './document.ts';
+import { Unmappable } from './references.ts';
+import type { Located, References } from './references.ts';
+import { Schemas, encode, shortened } from './read-schema.ts';
+import type { Direction, SchemaScope } from './read-schema.ts';
+import { isSwagger, modernResponse, modernServers, modernize } from './swagger.ts';
+
+const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'];
+/** HTTP gives a body of these no meaning, and servers refuse it. */
+const BODILESS = new Set(['GET', 'HEAD']);
+
+interface Found {
+  readonly method: string;
+  readonly path: string;
+  readonly operationId: string | null;
+  readonly item: Located;
+  readonly operation: Located;
+}
+
+interface Unmapped {
+  readonly operation: string;
+  readonly reason: string;
+  readonly isServed: boolean;
+}
+
+export function readOperations(
+  main: SourceDocument,
+  references: References,
+  settings: DocumentSettings,
+  maxOperations: number,
+): DocumentReading {
+  return new OperationReader(main, references, settings).read(maxOperations);
+}
+
+class OperationReader {
+  readonly #main: SourceDocument;
+  readonly #references: References;
+  readonly #settings: DocumentSettings;
+  readonly #isSwagger: boolean;
+  readonly #schemas: Schemas;
+  readonly #schemes: Map<string, SecurityScheme>;
+  readonly #unmapped: Unmapped[] = [];
+
+  constructor(main: SourceDocument, references: References, settings: DocumentSettings) {
+    requireVersion(main.root);
+    this.#main = main;
+    this.#references = references;
+    this.#settings = settings;
+    this.#isSwagger = isSwagger(main.root);
+    this.#schemas = new Schemas(references, this.#isSwagger || /^3\.0/.test(String(memberOf(main.root, 'openapi'))));
+    const described = this.#isSwagger
+      ? memberOf(main.root, 'securityDefinitions')
+      : memberOf(memberOf(main.root, 'components'), 'securitySchemes');
+    this.#schemes = readSchemes({ value: described, document: main }, references);
+  }
+
+  read(maxOperations: number): DocumentReading {
+    const found = this.#find(maxOperations);
+    const names = nameAll(found);
+    const operations: EncodedOperation[] = [];
+    for (const [index, each] of found.entries()) {
+      const label = labelOf(each);
+      const notes = new Set<string>();
+      try {
+        const name = names[index] ?? null;
+        if (name === null) throw new Unmappable('Another operation has the same name.');
+        operations.push(this.#read(each, name, label, notes));
+        const listed = [...notes].slice(0, MAX_NOTES).map((note) => note.slice(0, MAX_NOTE_CHARS));
+        for (const reason of listed) this.#unmapped.push({ operation: label, reason, isServed: true });
+      } catch (error) {
+        if (!(error instanceof Unmappable)) throw error;
+        this.#unmapped.push({ operation: label, reason: error.message.slice(0, MAX_NOTE_CHARS), isServed: false });
+      }
+    }
+    const title = textOf(memberOf(memberOf(this.#main.root, 'info'), 'title'));
+    return {
+      title: title === null ? null : shortened(title),
+      operations,
+      securitySchemes: Object.fromEntries(this.#schemes),
+      unmapped: this.#unmapped,
+    };
+  }
+
+  #find(maxOperations: number): Found[] {
+    const found: Found[] = [];
+    for (const [path, entry] of Object.entries(membersOf(memberOf(this.#main.root, 'paths')))) {
+      if (path.startsWith('x-')) continue;
+      const item = this.#item(path, entry);
+      if (item === null) continue;
+      for (const method of METHODS) {
+        const operation = memberOf(item.value, method);
+        if (operation === undefined) continue;
+        if (found.length === maxOperations) {
+          throw invalidSource(`The document has more than ${maxOperations} operations.`);
+        }
+        found.push({
+          method: method.toUpperCase(),
+          path,
+          operationId: textOf(memberOf(operation, 'operationId')),
+          item,
+          operation: { value: operation, document: item.document },
+        });
+      }
+    }
+    return found;
+  }
+
+  #item(path: string, entry: unknown): Located | null {
+    try {
+      const item = this.#references.follow(entry, this.#main);
+      if (!isObject(item.value)) throw new Unmappable('It is not an object.');
+      // Beside a reference there may be methods too.
+      return { value: isObject(entry) ? { ...item.value, ...entry } : item.value, document: item.document };
+    } catch (error) {
+      if (!(error instanceof Unmappable)) throw error;
+      this.#unmapped.push({ operation: path.slice(0, MAX_NOTE_CHARS), reason: error.message, isServed: false });
+      return null;
+    }
+  }
+
+  #read(found: Found, name: string, label: string, notes: Set<string>): EncodedOperation {
+    const { method, operation, item } = found;
+    requireUsable(found);
+    // Some documents tell operations of one path apart like this.
+    const path = found.path.split('#', 1)[0] as string;
+    if (path !== found.path) notes.add('The fragment of its path is not sent.');
+    const scope = (direction: Direction): SchemaScope => {
+      return { direction, document: operation.document, uses: new Set(), notes, self: null };
+    };
+    const { parameters: given, body: givenBody } = this.#given(found, notes);
+    const parameters = readParameters(given, path, this.#references, notes);
+    const asked = scope('request');
+    const hasBody = givenBody !== null && !BODILESS.has(method);
+    if (givenBody !== null && !hasBody) notes.add(`Its body is left out: ${method} has none.`);
+    const body = hasBody ? readBody(givenBody, this.#schemas, asked) : null;
+    const requestFormat = withDefinitions(requestSchema(parameters, body, this.#schemas, asked), this.#schemas, asked);
+    const answered = scope('response');
+    const response = readResponse(
+      memberOf(operation.value, 'responses'),
+      operation,
+      (one) => (this.#isSwagger ? modernResponse(one, operation.value, this.#main.root) : one),
+      this.#schemas,
+      answered,
+    );
+    if (memberOf(operation.value, 'callbacks') !== undefined) notes.add('Its callbacks are not received.');
+    const operationText = encode({
+      name,
+      label,
+      description: descriptionOf(found),
+      method,
+      baseUrl: readServer(this.#servers(operation, item), this.#settings),
+      path,
+      parameters: parameters.map(
+        ({ schema: _, document: _document, description: _description, ...parameter }) => parameter,
+      ),
+      body: body === null ? null : body.body,
+      accepts: response.accepts,
+      security: this.#security(operation, notes),
+      isDeprecated: memberOf(operation.value, 'deprecated') === true,
+      tags: tagsOf(operation),
+    } satisfies Operation);
+    const responseFormat =
+      response.schema === undefined ? null : withDefinitions(response.schema, this.#schemas, answered);
+    return this.#encoded(found, name, operationText, requestFormat, responseFormat);
+  }
+
+  #given({ operation, item }: Found, notes: Set<string>): { parameters: readonly Located[]; body: Located | null } {
+    const parameters = allParameters(item, operation);
+    if (this.#isSwagger) return modernize(parameters, operation.value, this.#main.root, this.#references, notes);
+    const body = memberOf(operation.value, 'requestBody');
+    return { parameters, body: isObject(body) ? { value: body, document: operation.document } : null };
+  }
+
+  #servers(operation: Located, item: Located): Located[] {
+    if (!this.#isSwagger) return [operation, item, { value: this.#main.root, document: this.#main }];
+    const servers = modernServers(this.#main.root, operation.value, this.#settings.documentUrl);
+    return [{ value: servers, document: this.#main }];
+  }
+
+  #security({ value }: Located, notes: Set<string>): string[][] {
+    const own = memberOf(value, 'security');
+    return readSecurity(own ?? memberOf(this.#main.root, 'security'), this.#schemes, notes);
+  }
+
+  #encoded(found: Found, name: string, operation: string, request: string, response: string | null): EncodedOperation {
+    const { security } = JSON.parse(operation) as Operation;
+    // What a scheme says is not in the operation, and matters to whoever calls it.
+    const schemes = security.flat().map((scheme) => this.#schemes.get(scheme));
+    const hash = createHash('sha256').update(JSON.stringify([operation, request, response, schemes]));
+    return {
+      name,
+      description: descriptionOf(found),
+      operation,
+      requestFormat: request,
+      responseFormat: response,
+      fingerprint: hash.digest('base64url').slice(0, 22),
+    };
+  }
+}
+
+function requireVersion(root: unknown): void {
+  const [swagger, openapi] = [memberOf(root, 'swagger'), memberOf(root, 'openapi')];
+  // Without quotes, YAML has a number here.
+  const isKnown = swagger === undefined ? /^3\.[01](\.|$)/.test(String(openapi)) : /^2(\.0)?$/.test(String(swagger));
+  if (isKnown) return;
+  const isOther = swagger !== undefined || openapi !== undefined;
+  throw invalidSource(
+    isOther
+      ? 'The document is of a version that is not supported: those are 2.0, 3.0 and 3.1.'
+      : 'This is no OpenAPI document: it says neither `openapi` nor `swagger`.',
+  );
+}
+
+/** Throws Unmappable. */
+function requireUsable({ method, path, operation }: Found): void {
+  if (!isObject(operation.value)) throw new Unmappable('It is not an object.');
+  if (method === 'TRACE') throw new Unmappable('TRACE is not sent.');
+  if (!path.startsWith('/')) throw new Unmappable('Its path does not begin with a slash.');
+  if (path.includes('?')) throw new Unmappable('Its path has a query in it.');
+  if (path.length > MAX_PATH_CHARS) throw new Unmappable('Its path is too long.');
+}
+
+function labelOf({ method, path }: Found): string {
+  return `${method} ${path}`.slice(0, MAX_NOTE_CHARS);
+}
+
+function descriptionOf({ operation }: Found): string | null {
+  const texts = [textOf(memberOf(operation.value, 'summary')), textOf(memberOf(operation.value, 'description'))];
+  const told = [...new Set(texts)].filter((text) => text !== null && text !== '');
+  return told.length === 0 ? null : shortened(told.join('\n\n'), MAX_DESCRIPTION_CHARS);
+}
+
+function tagsOf({ value }: Located): string[] {
+  return listOf(memberOf(value, 'tags'))
+    .filter((tag) => typeof tag === 'string')
+    .slice(0, MAX_ALTERNATIVES);
+}

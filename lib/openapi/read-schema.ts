@@ -1,0 +1,337 @@
+// A schema of the document becomes one of JSON Schema 2020-12: what OpenAPI adds is translated or taken out, what is not of the kind that
+// its keyword needs is taken out, and references lead to `$defs`. Each schema that is referred to is translated once, whoever needs it.
+
+import { createHash } from 'node:crypto';
+import { invalidPattern, patternSchema } from './patterns.ts';
+import { MAX_CYCLE_SEARCH, MAX_DEFAULT_CHARS, MAX_SCHEMA_TEXT_CHARS } from './reading-bounds.ts';
+import { isObject, listOf, memberOf, membersOf } from './document.ts';
+import type { Members, SourceDocument } from './document.ts';
+import { Unmappable, referenceOf } from './references.ts';
+import type { Located, References, Target } from './references.ts';
+
+/** A request leaves out what is read-only, a response what is write-only. */
+export type Direction = 'request' | 'response';
+
+export interface Definition {
+  readonly name: string;
+  readonly text: string;
+  /** What it refers to. */
+  readonly uses: ReadonlySet<Target>;
+  /** What was left open in it. */
+  readonly notes: ReadonlySet<string>;
+}
+
+/** Where a translation takes place, and what it finds. */
+export interface SchemaScope {
+  readonly direction: Direction;
+  readonly document: SourceDocument;
+  readonly uses: Set<Target>;
+  readonly notes: Set<string>;
+  /** The definition that is being translated; null in what an operation holds itself. */
+  readonly self: Target | null;
+}
+
+type Kind =
+  'number' | 'count' | 'text' | 'texts' | 'flag' | 'list' | 'any' | 'schema' | 'schemas' | 'named' | 'namedTexts';
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  ...kinds('text', 'title description format contentEncoding contentMediaType'),
+  ...kinds('number', 'multipleOf maximum minimum exclusiveMaximum exclusiveMinimum'),
+  ...kinds('count', 'maxLength minLength maxItems minItems maxContains minContains maxProperties minProperties'),
+  ...kinds('flag', 'uniqueItems deprecated readOnly writeOnly'),
+  ...kinds('texts', 'required'),
+  ...kinds('list', 'enum'),
+  ...kinds('any', 'const'),
+  ...kinds('schema', 'items contains additionalProperties propertyNames unevaluatedItems unevaluatedProperties'),
+  ...kinds('schema', 'not if then else'),
+  ...kinds('schemas', 'allOf anyOf oneOf prefixItems'),
+  ...kinds('named', 'properties patternProperties dependentSchemas'),
+  ...kinds('namedTexts', 'dependentRequired'),
+};
+/** Keywords whose schemas apply to the same value: a way through them alone that leads back never ends. */
+const IN_PLACE = new Set(['allOf', 'anyOf', 'oneOf', 'not', 'if', 'then', 'else', 'dependentSchemas']);
+const TYPES = new Set(['null', 'boolean', 'object', 'array', 'number', 'string', 'integer']);
+
+function kinds(kind: Kind, keywords: string): Record<string, Kind> {
+  return Object.fromEntries(keywords.split(' ').map((keyword) => [keyword, kind]));
+}
+
+export class Schemas {
+  readonly #references: References;
+  /** Up to 3.0, what stands beside a `$ref` means nothing. */
+  readonly #isLegacy: boolean;
+  readonly #definitions = new Map<string, Definition>();
+  readonly #targets = new Map<string, Target>();
+  readonly #inPlace = new Map<string, readonly Target[]>();
+
+  constructor(references: References, isLegacy: boolean) {
+    this.#references = references;
+    this.#isLegacy = isLegacy;
+  }
+
+  definition(target: Target, direction: Direction): Definition {
+    const key = `${direction} ${target.key}`;
+    const known = this.#definitions.get(key);
+    if (known !== undefined) return known;
+    const scope = {
+      direction,
+      document: target.document,
+      uses: new Set<Target>(),
+      notes: new Set<string>(),
+      self: target,
+    };
+    const text = encode(this.translate(target.value, scope));
+    const definition = { name: definitionName(target), text, uses: scope.uses, notes: scope.notes };
+    this.#definitions.set(key, definition);
+    return definition;
+  }
+
+  /** @param isInPlace whether it applies to the same value as the definition that is being translated */
+  translate(schema: unknown, scope: SchemaScope, isInPlace = true): unknown {
+    if (typeof schema === 'boolean') return schema;
+    if (!isObject(schema)) return {};
+    const reference = referenceOf(schema);
+    if (reference === null) return this.#keywords(schema, scope, isInPlace);
+    const found = this.#reference(reference, scope, isInPlace);
+    if (this.#isLegacy) return typeof schema['description'] === 'string' ? { ...found, ...describe(schema) } : found;
+    return { ...this.#keywords(schema, scope, isInPlace), ...found };
+  }
+
+  /** A schema with its references followed: for whoever has to look into it. */
+  resolve(schema: unknown, document: SourceDocument): Located {
+    return this.#references.follow(schema, document);
+  }
+
+  #reference(reference: string, scope: SchemaScope, isInPlace: boolean): Members {
+    try {
+      const found = this.#references.locate(reference, scope.document);
+      if (typeof found.value !== 'boolean' && !isObject(found.value))
+        throw new Unmappable('A reference leads to no schema.');
+      // The same object for the same place: sets of targets hold each once.
+      const target = this.#targets.get(found.key) ?? found;
+      this.#targets.set(target.key, target);
+      if (isInPlace && scope.self !== null && this.#leadsTo(target, scope.self)) {
+        throw new Unmappable('A schema applies itself to the same value without end.');
+      }
+      scope.uses.add(target);
+      return { $ref: `#/$defs/${definitionName(target)}` };
+    } catch (error) {
+      if (!(error instanceof Unmappable)) throw error;
+      scope.notes.add(`A part of a schema is left open. ${error.message}`);
+      return {};
+    }
+  }
+
+  #keywords(schema: Members, scope: SchemaScope, isInPlace: boolean): Members {
+    const result: Record<string, unknown> = {};
+    for (const [keyword, value] of Object.entries(schema)) {
+      const kind = Object.hasOwn(KINDS, keyword) ? KINDS[keyword] : undefined;
+      if (kind === undefined) continue;
+      const translated = this.#value(kind, value, scope, isInPlace && IN_PLACE.has(keyword));
+      if (translated !== undefined) result[keyword] = translated;
+    }
+    if (Array.isArray(schema['items'])) this.#tuple(schema, result, scope);
+    this.#required(schema, result, scope);
+    addType(schema, result);
+    addBounds(schema, result);
+    addDefault(schema, result);
+    dropPatterns(result, scope);
+    const whole = schema['nullable'] === true ? nullable(result) : result;
+    return typeof schema['pattern'] === 'string' ? withPattern(whole, schema['pattern'], scope) : whole;
+  }
+
+  #value(kind: Kind, value: unknown, scope: SchemaScope, isInPlace: boolean): unknown {
+    switch (kind) {
+      case 'number':
+        return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+      case 'count':
+        return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+      case 'text':
+        return typeof value === 'string' ? shortened(value) : undefined;
+      case 'flag':
+        return value === true ? true : undefined;
+      case 'texts':
+        return isTexts(value) ? [...new Set(value)] : undefined;
+      case 'list':
+        return Array.isArray(value) && value.length > 0 ? value : undefined;
+      case 'any':
+        return value;
+      case 'schema':
+        return typeof value === 'boolean' || isObject(value) ? this.translate(value, scope, isInPlace) : undefined;
+      case 'schemas':
+        if (!Array.isArray(value) || value.length === 0) return undefined;
+        return value.map((item) => this.translate(item, scope, isInPlace));
+      case 'named':
+        if (!isObject(value)) return undefined;
+        return Object.fromEntries(
+          Object.entries(value).map(([name, item]) => [name, this.translate(item, scope, isInPlace)]),
+        );
+      case 'namedTexts':
+        if (!isObject(value)) return undefined;
+        return Object.fromEntries(Object.entries(value).filter(([, names]) => isTexts(names)));
+    }
+  }
+
+  /** A list of schemas for `items`, as it was until 2019. */
+  #tuple(schema: Members, result: Record<string, unknown>, scope: SchemaScope): void {
+    result['prefixItems'] = listOf(schema['items']).map((item) => this.translate(item, scope, false));
+    const rest = schema['additionalItems'];
+    if (typeof rest === 'boolean' || isObject(rest)) result['items'] = this.translate(rest, scope, false);
+  }
+
+  #required(schema: Members, result: Record<string, unknown>, scope: SchemaScope): void {
+    const required = result['required'] as readonly string[] | undefined;
+    if (required === undefined) return;
+    const mark = scope.direction === 'request' ? 'readOnly' : 'writeOnly';
+    const left = required.filter((name) => !this.#isMarked(memberOf(schema['properties'], name), mark, scope));
+    if (left.length === 0) delete result['required'];
+    else result['required'] = left;
+  }
+
+  #isMarked(property: unknown, mark: string, { document }: SchemaScope): boolean {
+    if (memberOf(property, mark) === true) return true;
+    if (referenceOf(property) === null) return false;
+    try {
+      return memberOf(this.resolve(property, document).value, mark) === true;
+    } catch (error) {
+      // What leads nowhere is noted where it is translated.
+      if (error instanceof Unmappable) return false;
+      throw error;
+    }
+  }
+
+  /** Whether schemas that apply in the same place lead from one to the other; what takes too long to find out does. */
+  #leadsTo(from: Target, goal: Target): boolean {
+    const seen = new Set([from]);
+    for (const target of seen) {
+      if (target.key === goal.key || seen.size > MAX_CYCLE_SEARCH) return true;
+      for (const next of this.#appliedBy(target)) seen.add(next);
+    }
+    return false;
+  }
+
+  #appliedBy(target: Target): readonly Target[] {
+    const known = this.#inPlace.get(target.key);
+    if (known !== undefined) return known;
+    const found: Target[] = [];
+    this.#collectApplied(target.value, target.document, found);
+    this.#inPlace.set(target.key, found);
+    return found;
+  }
+
+  #collectApplied(schema: unknown, document: SourceDocument, found: Target[]): void {
+    const reference = referenceOf(schema);
+    if (reference !== null) {
+      try {
+        const target = this.#references.locate(reference, document);
+        const one = this.#targets.get(target.key) ?? target;
+        this.#targets.set(one.key, one);
+        found.push(one);
+      } catch (error) {
+        // What leads nowhere leads to no cycle; it is noted where it is translated.
+        if (!(error instanceof Unmappable)) throw error;
+      }
+    }
+    for (const keyword of IN_PLACE) {
+      const value = memberOf(schema, keyword);
+      const inner =
+        keyword === 'dependentSchemas' ? Object.values(membersOf(value)) : Array.isArray(value) ? value : [value];
+      for (const item of inner as unknown[]) if (isObject(item)) this.#collectApplied(item, document, found);
+    }
+  }
+}
+
+/** JSON in characters of one byte each: a single one beyond Latin-1 would double what the text takes in memory. */
+export function encode(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[^\u0000-\u00ff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** The name in `components`; for any other place, and for a name that is not plain, one that is made of its address. */
+function definitionName({ document, key, segments }: Target): string {
+  const last = segments.at(-1) ?? 'document';
+  const plain = last.replace(/[^A-Za-z0-9_.-]+/g, '_').slice(0, 64);
+  const isComponent =
+    (segments.length === 3 && segments[0] === 'components' && segments[1] === 'schemas') ||
+    (segments.length === 2 && segments[0] === 'definitions');
+  if (isComponent && plain === last && document.isMain) return plain;
+  return `${plain}_${createHash('sha256').update(key).digest('hex').slice(0, 8)}`;
+}
+
+function withPattern(schema: Members, pattern: string, { notes }: SchemaScope): Members {
+  const problem = invalidPattern(pattern);
+  if (problem === null) return { ...schema, ...patternSchema(pattern, schema) };
+  notes.add(`A pattern is not checked. ${problem}`);
+  return schema;
+}
+
+function dropPatterns(schema: Record<string, unknown>, { notes }: SchemaScope): void {
+  const named = schema['patternProperties'];
+  if (!isObject(named)) return;
+  const kept = Object.entries(named).filter(([pattern]) => {
+    const problem = invalidPattern(pattern);
+    if (problem !== null) notes.add(`A pattern of property names is not checked. ${problem}`);
+    return problem === null;
+  });
+  schema['patternProperties'] = Object.fromEntries(kept);
+  // What the dropped pattern let through would now be one property too many.
+  if (kept.length < Object.keys(named).length) delete schema['additionalProperties'];
+}
+
+function describe(schema: Members): Members {
+  return { description: shortened(String(schema['description'])) };
+}
+
+export function shortened(text: string, maxChars = MAX_SCHEMA_TEXT_CHARS): string {
+  return text.length <= maxChars ? text : `${text.slice(0, maxChars - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string');
+}
+
+function addType(schema: Members, result: Record<string, unknown>): void {
+  const types = [schema['type']].flat().filter((type) => typeof type === 'string' && TYPES.has(type));
+  if (types.length > 0) result['type'] = types.length === 1 ? types[0] : [...new Set(types)];
+  // How 2.0 says that the value is a file.
+  if (schema['type'] === 'file')
+    Object.assign(result, { type: 'string', contentMediaType: 'application/octet-stream' });
+}
+
+/** `exclusiveMinimum: true`, as it was until 3.0. */
+function addBounds(schema: Members, result: Record<string, unknown>): void {
+  for (const [exclusive, inclusive] of [
+    ['exclusiveMinimum', 'minimum'],
+    ['exclusiveMaximum', 'maximum'],
+  ] as const) {
+    if (schema[exclusive] !== true || result[inclusive] === undefined) continue;
+    result[exclusive] = result[inclusive];
+    delete result[inclusive];
+  }
+  if (typeof result['multipleOf'] === 'number' && result['multipleOf'] <= 0) delete result['multipleOf'];
+}
+
+function addDefault(schema: Members, result: Record<string, unknown>): void {
+  const value = schema['default'];
+  if (value !== undefined && JSON.stringify(value).length <= MAX_DEFAULT_CHARS) result['default'] = value;
+}
+
+/** `nullable: true`, as it was until 3.0; documents of 3.1 have it too, and mean it. */
+function nullable(schema: Record<string, unknown>): Members {
+  const isPlain = !['$ref', 'allOf', 'anyOf', 'oneOf', 'not', 'if', 'const'].some((keyword) => keyword in schema);
+  if (!isPlain) {
+    const { description, ...rest } = schema;
+    return { ...(description !== undefined && { description }), anyOf: [rest, { type: 'null' }] };
+  }
+  if (schema['type'] === undefined) return schema['enum'] === undefined ? schema : withNullInEnum(schema);
+  const types = [schema['type']].flat();
+  const nulled: Record<string, unknown> = { ...schema, type: types.includes('null') ? types : [...types, 'null'] };
+  return nulled['enum'] === undefined ? nulled : withNullInEnum(nulled);
+}
+
+function withNullInEnum(schema: Record<string, unknown>): Members {
+  const values = listOf(schema['enum']);
+  return values.includes(null) ? schema : { ...schema, enum: [...values, null] };
+}

@@ -1,0 +1,62 @@
+// Bounds of reading a document: what the operator's limits (bytes, operations) do not say. A document may come from anybody.
+
+/** From when the thread begins a document, with all that it refers to; then the thread is killed. GitHub's 13 MB take about two seconds. */
+export const READING_DEADLINE_MS = 60_000;
+/** How long a document may wait for the thread. */
+export const READING_WAIT_MS = 5 * 60_000;
+/** Characters of documents that wait for the thread, all together; one more is refused with `worker_busy`. */
+export const MAX_WAITING_CHARS = 256 * 1_024 * 1_024;
+/** How long the thread stays when it has nothing to read. */
+export const THREAD_IDLE_MS = 5_000;
+/** What the thread may keep, in MiB: a document of 32 MiB as objects, and what becomes of it. */
+export const THREAD_MEMORY_MIB = 1_024;
+/** Levels of objects and lists. The deepest real documents have about 40. */
+export const MAX_DEPTH = 128;
+/** Values of all documents together, those behind YAML's aliases counted each time. GitHub's has 260,000. */
+export const MAX_NODES = 4_000_000;
+/** How often one anchor of YAML may be used, with the anchors in it multiplied. */
+export const MAX_ALIASES = 1_000;
+/** Documents that one document may refer to, directly and indirectly. */
+export const MAX_REFERENCED_DOCUMENTS = 64;
+/** References that lead to references. */
+export const MAX_HOPS = 32;
+/** Schemas that one form may be put together from. */
+export const MAX_FORM_SCHEMAS = 1_000;
+/** References within the path of a pointer, within one another. */
+export const MAX_DETOURS = 3;
+/** Schemas that are looked at to see whether one that applies in the same place leads back to where it started. */
+export const MAX_CYCLE_SEARCH = 500;
+/** Characters of one operation's request schema; what is further from its root is left open. */
+export const MAX_REQUEST_FORMAT_CHARS = 64 * 1_024;
+/** The same of its response schema, which nobody is checked against. */
+export const MAX_RESPONSE_FORMAT_CHARS = 64 * 1_024;
+/** How often the bytes of the largest document its operations may come to. */
+export const MAX_GROWTH_FACTOR = 4;
+/** Characters that cross from the thread in one go: about a millisecond of the main loop. */
+export const BATCH_CHARS = 256 * 1_024;
+/** Of the name of an operation. */
+export const MAX_NAME_CHARS = 64;
+/** Of the name of a parameter, a property of a form, a scheme. */
+export const MAX_KEY_CHARS = 256;
+/** Of a path's template. */
+export const MAX_PATH_CHARS = 2_048;
+/** Parameters of one operation. */
+export const MAX_PARAMETERS = 256;
+/** Of the text about an operation. */
+export const MAX_DESCRIPTION_CHARS = 1_024;
+/** Of the text about one schema. */
+export const MAX_SCHEMA_TEXT_CHARS = 512;
+/** Of a `default`; a longer one says more than it helps. */
+export const MAX_DEFAULT_CHARS = 1_024;
+/** Of a regular expression; a longer one is dropped. */
+export const MAX_PATTERN_CHARS = 1_024;
+/** The longest text that a pattern of more than linear time is tried on. */
+export const MAX_MATCHED_CHARS = 2_048;
+/** Things that are listed as unmapped for one operation. */
+export const MAX_NOTES = 20;
+/** Characters of each. */
+export const MAX_NOTE_CHARS = 200;
+/** Issues of one refused document. */
+export const MAX_ISSUES = 20;
+/** Alternatives of media types, security, tags that are kept of one operation. */
+export const MAX_ALTERNATIVES = 16;

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { Channels } from './channels/channels.ts';
 import { openChannel } from './channels/open.ts';
 import { Guard } from './egress/guard.ts';
-import type { Egress, EgressOptions } from './egress/egress.ts';
+import type { Egress, EgressOptions, Reach } from './egress/egress.ts';
 import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions } from './functions/registry.ts';
@@ -53,9 +53,13 @@ export class Outside {
   readonly #configured: readonly unknown[];
 
   /** Throws `invalid_option`. */
-  constructor({ http = {}, functions = {}, sources = [] }: OutsideOptions, parts: OutsideParts) {
+  constructor(
+    { http = {}, functions = {}, sources = [] }: OutsideOptions,
+    parts: OutsideParts,
+    egress: Egress = new Guard(http, parts.limits),
+  ) {
     const { limits } = parts;
-    this.egress = new Guard(http, limits);
+    this.egress = egress;
     const client = new UndiciClient({ egress: this.egress, limits });
     this.http = new HttpFunctions({ ...parts, egress: this.egress, client });
     this.backend = new BackendFunctions({ ...parts, http: this.http });
@@ -92,7 +96,17 @@ function sourceTypes(parts: OutsideParts, egress: Egress, client: HttpClient): S
   };
 }
 
-/** Says what a source would make, without a runtime. Rejects as `Runtime.createSource` does. */
+/** Does not ask where names lead, since nothing is sent there; what is connected to is looked at all the same. */
+class InspectionGuard extends Guard {
+  override check(url: string, reach: Reach): Promise<URL> {
+    return Promise.resolve().then(() => this.parse(url, reach));
+  }
+}
+
+/**
+ * Says what a source would make, without a runtime, and without the network unless its document refers to something there. Rejects as
+ * `Runtime.createSource` does.
+ */
 export async function inspectSource(request: SourceRequest): Promise<SourcePreview> {
   const groups = new Groups({ peers: new Peers(), version: '', isWorker: () => false, countOf: () => 0 });
   const store = { sources: () => [], putSource: () => undefined, deleteSource: () => undefined };
@@ -105,7 +119,7 @@ export async function inspectSource(request: SourceRequest): Promise<SourcePrevi
     log: silentLog,
     store,
   };
-  const outside = new Outside({}, { ...parts, checkPayload: () => undefined });
+  const outside = new Outside({}, { ...parts, checkPayload: () => undefined }, new InspectionGuard({}, limits));
   try {
     return await outside.sources.preview(request, { isFromOperator: true });
   } finally {

@@ -1,6 +1,6 @@
 // The OpenAPI document of this API, made from the rows of openapi-table.ts. Schemas that have a name here are in its components, once.
 
-import { toJsonSchema, toJsonSchemaDefs } from '@valibot/to-json-schema';
+import { toJsonSchemaDefs } from '@valibot/to-json-schema';
 import type { ConversionConfig } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import { ERRORS } from '../errors.ts';
@@ -21,19 +21,25 @@ const NUMBERS = {
 } as const;
 const COMPONENTS = { ...views, Failure, PageLimit: pageLimit, Position: sequence };
 
+const refOf = (name: string): string => `#/components/schemas/${name}`;
+const FAILURE = { $ref: refOf('Failure') };
 const CONVERSION: ConversionConfig = {
   typeMode: 'input',
   errorMode: 'ignore',
   target: 'draft-2020-12',
-  overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,
+  overrideRef: ({ referenceId }) => refOf(referenceId),
 };
+
+/** A schema as it stands in the document. */
+type SchemaOf = (schema: v.GenericSchema) => object;
 
 /** @param prefix of the paths, where an app has the routes under one; without a slash at the end */
 export function describeApi(version: string, prefix = ''): Json {
+  const { schemaOf, components } = convert();
   const paths: Record<string, Json> = {};
   for (const row of ROUTES) {
     const [method, path] = row.route.split(' ') as [string, string];
-    paths[path] = { ...paths[path], [method.toLowerCase()]: operationOf(row, path) };
+    paths[path] = { ...paths[path], [method.toLowerCase()]: operationOf(row, path, schemaOf) };
   }
   return {
     openapi: '3.1.0',
@@ -43,16 +49,16 @@ export function describeApi(version: string, prefix = ''): Json {
     paths,
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
-      schemas: { ...toJsonSchemaDefs(COMPONENTS, CONVERSION), ...NUMBERS },
+      schemas: components,
     },
   };
 }
 
-function operationOf(row: RouteRow, path: string): Json {
+function operationOf(row: RouteRow, path: string, schemaOf: SchemaOf): Json {
   const { id, summary, query, headers = [], body, answers, isOpen } = row;
   const parameters = [
     ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => parameter('path', String(name), { required: true })),
-    ...(query === undefined ? [] : queryParameters(query)),
+    ...(query === undefined ? [] : queryParameters(query, schemaOf)),
     ...headers.map((name) => parameter('header', name.replace('-async', ''), { description: HEADERS[name] })),
   ];
   return {
@@ -60,8 +66,8 @@ function operationOf(row: RouteRow, path: string): Json {
     summary,
     ...(isOpen && { security: [] }),
     ...(parameters.length > 0 && { parameters }),
-    ...(body !== undefined && { requestBody: requestBody(body) }),
-    responses: { ...successes(answers, summary), ...failures(errorsOf(row)) },
+    ...(body !== undefined && { requestBody: requestBody(body, schemaOf) }),
+    responses: { ...successes(answers, summary, schemaOf), ...failures(errorsOf(row)) },
   };
 }
 
@@ -72,7 +78,7 @@ const parameter = (place: string, name: string, rest: Json): Json => ({
   ...rest,
 });
 
-function queryParameters(query: v.GenericSchema): Json[] {
+function queryParameters(query: v.GenericSchema, schemaOf: SchemaOf): Json[] {
   const { properties = {}, required = [] } = schemaOf(query) as {
     properties?: Record<string, Json>;
     required?: string[];
@@ -86,18 +92,18 @@ function queryParameters(query: v.GenericSchema): Json[] {
   );
 }
 
-function requestBody(body: NonNullable<RouteRow['body']>): Json {
-  if (typeof body === 'string') return { required: true, content: contentOf(body) };
-  return { required: body.isRequired, content: contentOf(body.schema) };
+function requestBody(body: NonNullable<RouteRow['body']>, schemaOf: SchemaOf): Json {
+  if (typeof body === 'string') return { required: true, content: contentOf(body, schemaOf) };
+  return { required: body.isRequired, content: contentOf(body.schema, schemaOf) };
 }
 
-function successes(answers: RouteRow['answers'], description: string): Json {
+function successes(answers: RouteRow['answers'], description: string, schemaOf: SchemaOf): Json {
   return Object.fromEntries(
-    Object.entries(answers).map(([status, answer]) => [status, { description, content: contentOf(answer) }]),
+    Object.entries(answers).map(([status, answer]) => [status, { description, content: contentOf(answer, schemaOf) }]),
   );
 }
 
-function contentOf(of: v.GenericSchema | MediaType): Json {
+function contentOf(of: v.GenericSchema | MediaType, schemaOf: SchemaOf): Json {
   if (typeof of !== 'string') return { 'application/json': { schema: schemaOf(of) } };
   return { [of]: { schema: of === 'application/octet-stream' ? {} : { type: 'string' } } };
 }
@@ -126,16 +132,29 @@ function failures(codes: readonly ErrorCode[]): Json {
       status,
       {
         description: those.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n'),
-        content: contentOf(Failure),
+        content: { 'application/json': { schema: FAILURE } },
       },
     ]),
   );
 }
 
-function schemaOf(schema: v.GenericSchema): Json {
-  const converted = toJsonSchema(schema, { ...CONVERSION, definitions: COMPONENTS });
-  // Both are said of the document as a whole.
-  delete converted.$schema;
-  delete converted.$defs;
-  return converted as Json;
+/** All schemas in one go: each by itself would convert all that have a name again. */
+function convert(): { readonly schemaOf: SchemaOf; readonly components: Json } {
+  const names = new Map<v.GenericSchema, string>(Object.entries(COMPONENTS).map(([name, schema]) => [schema, name]));
+  const unnamed = ROUTES.flatMap(({ query, body, answers }) => [
+    ...(query === undefined ? [] : [query]),
+    ...(typeof body === 'object' ? [body.schema] : []),
+    ...Object.values(answers).filter((answer) => typeof answer !== 'string'),
+  ]);
+  const keys = new Map(unnamed.filter((schema) => !names.has(schema)).map((schema, at) => [schema, `#${at}`]));
+  const inline = Object.fromEntries([...keys].map(([schema, key]) => [key, schema]));
+  const converted: Readonly<Record<string, object>> = toJsonSchemaDefs({ ...COMPONENTS, ...inline }, CONVERSION);
+  const components = Object.fromEntries([...names.values()].map((name) => [name, converted[name]]));
+  return {
+    components: { ...components, ...NUMBERS },
+    schemaOf: (schema) => {
+      const name = names.get(schema);
+      return name === undefined ? (converted[keys.get(schema) ?? ''] as object) : { $ref: refOf(name) };
+    },
+  };
 }

@@ -99,7 +99,10 @@ function requestBody(body: NonNullable<RouteRow['body']>, schemaOf: SchemaOf): J
 
 function successes(answers: RouteRow['answers'], description: string, schemaOf: SchemaOf): Json {
   return Object.fromEntries(
-    Object.entries(answers).map(([status, answer]) => [status, { description, content: contentOf(answer, schemaOf) }]),
+    Object.entries(answers).map(([status, answer]) => [
+      status,
+      answer === null ? { description } : { description, content: contentOf(answer, schemaOf) },
+    ]),
   );
 }
 
@@ -144,7 +147,7 @@ function convert(): { readonly schemaOf: SchemaOf; readonly components: Json } {
   const unnamed = ROUTES.flatMap(({ query, body, answers }) => [
     ...(query === undefined ? [] : [query]),
     ...(typeof body === 'object' ? [body.schema] : []),
-    ...Object.values(answers).filter((answer) => typeof answer !== 'string'),
+    ...Object.values(answers).filter((answer) => typeof answer === 'object' && answer !== null),
   ]);
   const keys = new Map(unnamed.filter((schema) => !names.has(schema)).map((schema, at) => [schema, `#${at}`]));
   const inline = Object.fromEntries([...keys].map(([schema, key]) => [key, schema]));

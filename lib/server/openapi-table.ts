@@ -22,8 +22,8 @@ export interface RouteRow {
   readonly query?: v.GenericSchema;
   readonly headers?: readonly (keyof typeof HEADERS)[];
   readonly body?: { readonly schema: v.GenericSchema; readonly isRequired: boolean } | MediaType;
-  /** By status; JSON, or what it is instead. */
-  readonly answers: Readonly<Record<number, v.GenericSchema | MediaType>>;
+  /** By status; JSON, or what it is instead; null: nothing. */
+  readonly answers: Readonly<Record<number, v.GenericSchema | MediaType | null>>;
   /** Beside those that every route has; see `errorsOf`. */
   readonly errors?: readonly ErrorCode[];
   /** No credential is needed. */
@@ -281,7 +281,7 @@ const TOOLS: readonly RouteRow[] = [
     id: 'exchangeMcpMessage',
     summary: 'The functions as tools of an MCP server: one message of its streamable HTTP transport',
     body: { schema: v.unknown(), isRequired: true },
-    answers: { 200: 'text/event-stream', 202: v.null() },
+    answers: { 200: 'text/event-stream', 202: null },
     errors: ['forbidden'],
   },
 ];

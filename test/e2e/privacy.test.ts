@@ -30,10 +30,10 @@ const PRIVATE = [
   ...['x-private-name', 'private-header-value', 'x-private-key'],
   ...['PRIVATE_TOKEN', 'PRIVATE_KEY', 'PRIVATE_SECRET', 'PRIVATE_MISSING'],
   ...['token-in-variable', 'key-in-variable', 'secret-in-variable'],
-  ...['private-answer', 'token_key', 'value_key', 'secret_key', 'invocation"'],
+  ...['private-answer', 'invocation"'],
 ];
-/** Keys of a definition, which a refusal of it names to the session that wrote it, and to nobody else. */
-const PLACES = ['x-private-name', 'token_key'];
+/** A key of a bad definition, which its refusal names to the session that wrote it, and to nobody else. */
+const PLACE = 'x-private-name';
 const ENVIRONMENT = {
   PRIVATE_TOKEN: 'token-in-variable',
   PRIVATE_KEY: 'key-in-variable',
@@ -220,7 +220,7 @@ test('nobody is shown what is private of a function over HTTP, in no answer, fra
   assert.deepEqual(found(PRIVATE, said), []);
   assert.deepEqual(
     found(
-      PRIVATE.filter((secret) => !PLACES.includes(secret)),
+      PRIVATE.filter((secret) => secret !== PLACE),
       refusals,
     ),
     [],

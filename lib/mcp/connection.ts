@@ -2,45 +2,29 @@
 // allows. Whoever asks for it meanwhile is told what became of the next attempt.
 
 import { performance } from 'node:perf_hooks';
-import { Client } from '@modelcontextprotocol/client';
-import type { Transport } from '@modelcontextprotocol/client';
+import type { Client, Transport } from '@modelcontextprotocol/client';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
-import type { Logger } from '../observe/log.ts';
 import type { SourceHealth } from '../sources/source.ts';
-import { CHANGES_MS, CHECK_TIMEOUT_MS, FIRST_PAUSE_MS, MAX_PAUSE_MS, PROBE_TIMEOUT_MS } from './bounds.ts';
+import { CHANGES_MS, CHECK_TIMEOUT_MS, FIRST_PAUSE_MS, MAX_PAUSE_MS } from './bounds.ts';
+import { connect } from './connect.ts';
+import type { ConnectParts, Live } from './connect.ts';
 import { givenUp, toFailure } from './failures.ts';
 import { keepSubscribed } from './subscription.ts';
 
-export interface ConnectionParts {
-  /** Of the source, for the log. */
-  readonly name: string;
+export interface ConnectionParts extends ConnectParts {
   readonly limits: Limits;
-  readonly log: Logger;
-  /** Of the runtime. */
-  readonly version: string;
-  /** Whether ends are counted against `limits.maxRestarts`. */
-  readonly isSupervised: boolean;
-  readonly openTransport: (signal: AbortSignal) => Promise<Transport>;
   /** Says goodbye, before the transport is closed. */
   leave?(transport: Transport): Promise<void>;
   /** There is a connection that nobody has asked for just now. */
   onReconnected(): void;
-  onToolsChanged(): void;
   onHealth(health: SourceHealth): void;
 }
 
 interface Waiter {
   resolve(client: Client): void;
   reject(error: GreenroomError): void;
-}
-
-interface Live {
-  readonly client: Client;
-  readonly transport: Transport;
-  /** Resolves when it has ended. */
-  readonly ended: Promise<void>;
 }
 
 export class Connection {
@@ -55,8 +39,7 @@ export class Connection {
   #running: Promise<void> | null = null;
   /** When connections, or attempts, have ended; those within the window. */
   #endsMs: number[] = [];
-  /** A process that ended over the newer protocol is next asked in the older one. */
-  #isLegacy = false;
+  readonly #memory = { isOlder: false };
   #isChecking = false;
   #telling: NodeJS.Timeout | null = null;
 
@@ -73,7 +56,7 @@ export class Connection {
     return this.#health;
   }
 
-  /** The connection; if there is none, what becomes of the next attempt, which then begins at once. Settles within `startTimeoutMs`. */
+  /** The connection; if there is none, what becomes of the next attempt, which then begins at once. Settles within `startTimeoutMs`, and the grace of a process that has to go first. */
   ready(signal: AbortSignal): Promise<Client> {
     const { client } = this;
     if (client !== null) return Promise.resolve(client);
@@ -174,7 +157,7 @@ export class Connection {
   }
 
   async #connect(): Promise<Live> {
-    const { limits, version, openTransport, isSupervised } = this.#parts;
+    const { limits } = this.#parts;
     const deadline = new AbortController();
     const abort = (): void => deadline.abort(GreenroomError.of('cancelled'));
     this.#closing.signal.addEventListener('abort', abort, { once: true });
@@ -182,43 +165,13 @@ export class Connection {
       () => deadline.abort(GreenroomError.of('timeout', { message: 'The MCP server was not ready in time.' })),
       limits.startTimeoutMs,
     );
-    const client = this.#createClient(version);
-    const ended = new Promise<void>((resolve) => (client.onclose = resolve));
-    let transport: Transport | null = null;
     try {
-      transport = await orAborted(openTransport(deadline.signal), deadline.signal);
-      const options = { timeout: limits.startTimeoutMs, ...(this.#isLegacy && { prior: { kind: 'legacy' as const } }) };
-      await orAborted(client.connect(transport, options), deadline.signal);
-      return { client, transport, ended };
-    } catch (thrown) {
-      this.#isLegacy = isSupervised && !this.#isLegacy;
-      // In this order: what failed halfway may not know its transport yet.
-      await Promise.allSettled([client.close(), transport?.close()]);
-      throw thrown;
+      const parts = { ...this.#parts, onToolsChanged: () => this.#tellChange() };
+      return await connect(parts, this.#memory, deadline.signal);
     } finally {
       clearTimeout(timer);
       this.#closing.signal.removeEventListener('abort', abort);
     }
-  }
-
-  #createClient(version: string): Client {
-    const { name, log } = this.#parts;
-    const client = new Client(
-      { name: 'greenroom', version },
-      {
-        // Nothing is offered: nobody here could answer for a user, or for a model.
-        capabilities: {},
-        inputRequired: { autoFulfill: false },
-        versionNegotiation: { mode: 'auto', probe: { timeoutMs: PROBE_TIMEOUT_MS } },
-        // Its own pause begins anew with every change: a server that changes all the time would never be heard.
-        listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: () => this.#tellChange() } },
-      },
-    );
-    client.onerror = (error) => {
-      // Not the message: the library puts into it what the server has sent.
-      log.debug({ source: name, error_name: describeError(error).error_name }, 'the connection to an MCP server');
-    };
-    return client;
   }
 
   /** Once for all changes within a while. */
@@ -232,11 +185,11 @@ export class Connection {
 
   /** From now to the next attempt; null for none. */
   #pauseMs(): number | null {
-    const { limits, isSupervised } = this.#parts;
+    const { limits, isProcess } = this.#parts;
     const nowMs = performance.now();
     this.#endsMs = [...this.#endsMs.filter((atMs) => nowMs - atMs < limits.restartWindowMs), nowMs];
     const ends = this.#endsMs.length;
-    if (isSupervised && ends > limits.maxRestarts) return null;
+    if (isProcess && ends > limits.maxRestarts) return null;
     return Math.min(FIRST_PAUSE_MS * 2 ** (ends - 1), MAX_PAUSE_MS) * (1 - Math.random() / 2);
   }
 
@@ -262,14 +215,4 @@ export class Connection {
     this.#health = health;
     this.#parts.onHealth(health);
   }
-}
-
-/** What the promise gives, unless the signal aborts first: then its reason, and what comes later is nobody's. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

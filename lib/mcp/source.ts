@@ -87,7 +87,7 @@ class McpSource implements OpenSource {
       limits,
       log,
       version,
-      isSupervised: !this.#isHttp,
+      isProcess: !this.#isHttp,
       openTransport: (signal) =>
         settings.transport === 'http' ? this.#openHttp(settings.http, signal) : this.#openStdio(settings.stdio, name),
       leave,

@@ -155,10 +155,12 @@ test('a server that says no, nothing, or something else is told apart', async (t
 async function listenRaw(
   t: Parameters<typeof listen>[0],
   answerCall: (response: ServerResponse, id: number) => unknown,
+  answerResumed?: (response: ServerResponse) => unknown,
 ) {
   const ordinary = toolHandler(SESSIONS, { say: () => undefined });
   const cut = new EventEmitter();
   const server = await listen(t, async (request, response) => {
+    if (request.headers['last-event-id'] !== undefined) return answerResumed?.(response);
     if (request.method !== 'POST' || request.headers['x-raw'] === undefined) return ordinary(request, response);
     const chunks = await request.toArray();
     const message = JSON.parse(Buffer.concat(chunks).toString()) as { id: number; method: string; params: unknown };
@@ -221,6 +223,25 @@ test('an answer that ends without a message ends the call at once, and not at it
   const source = openSource(t, { url, headers: { 'x-raw': '1' } });
   await source.read();
   assert.equal(await codeOf(source.call('raw', {}, { timeoutMs: 2 ** 31 })), 'http_response_failed');
+});
+
+test('an answer that breaks off with an event id is asked for again', async (t) => {
+  let id = 0;
+  const { url, headers } = await listenRaw(
+    t,
+    (response, callId) => {
+      id = callId;
+      response.writeHead(200, STREAM_HEADERS).end('id: 7\nretry: 1\ndata:\n\n');
+    },
+    (response) => {
+      const answer = { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'at last' }] } };
+      response.writeHead(200, STREAM_HEADERS).end(`data: ${JSON.stringify(answer)}\n\n`);
+    },
+  );
+  const source = openSource(t, { url, headers: { 'x-raw': '1' } });
+  await source.read();
+  assert.equal(await source.call('raw'), 'at last');
+  assert.equal(headers.at(-1)?.['last-event-id'], '7');
 });
 
 test('an answer that nobody waits for any more is cut off', async (t) => {

@@ -77,7 +77,10 @@ export function openSource(t: TestContext, settings: Record<string, unknown>, op
   };
 }
 
-export function stdio(mode: 'both' | 'older' = 'both', more: Record<string, unknown> = {}): Record<string, unknown> {
+export function stdio(
+  mode: 'both' | 'older' | 'fussy' | 'silent' = 'both',
+  more: Record<string, unknown> = {},
+): Record<string, unknown> {
   return { command: process.execPath, args: [STDIO_SERVER, mode], ...more };
 }
 

@@ -1,7 +1,9 @@
-// The tools for tests as a process: `node stdio-server.js MODE`, where MODE is `both` protocols or `older`. What happens within is said on
+// The tools for tests as a process: `node stdio-server.js MODE`, where MODE is `both` protocols, `older`, `fussy` (older, and ends when
+// it is asked about the newer) or `silent` (older, and does not answer that). What happens within is said on
 // stderr, one word per line.
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import { createToolServer } from './tool-server.ts';
@@ -45,5 +47,15 @@ const extra: Record<string, Tool> = {
 const say = (word: string): void => void process.stderr.write(`${word}\n`);
 const added: string[] = [];
 say('born');
-if (process.argv[2] === 'older') await createToolServer({ say, extra, added }).connect(new StdioServerTransport());
-else serveStdio(() => createToolServer({ say, extra, added }));
+const mode = process.argv[2];
+if (mode === 'fussy' || mode === 'silent') {
+  const [first] = (await once(process.stdin, 'data')) as [Buffer];
+  process.stdin.pause();
+  const isQuestion = String(first).includes('server/discover');
+  if (isQuestion && mode === 'fussy') process.exit(3);
+  if (!isQuestion) process.stdin.unshift(first);
+}
+if (mode === 'both') serveStdio(() => createToolServer({ say, extra, added }));
+else await createToolServer({ say, extra, added }).connect(new StdioServerTransport());
+// A stream that was paused by hand does not flow again for a reader alone.
+process.stdin.resume();

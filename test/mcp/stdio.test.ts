@@ -7,6 +7,7 @@ import { codeOf, eventually } from '../support/start-runtime.ts';
 import { keepProgress, openSource, stdio, STDIO_SERVER } from './open-source.ts';
 import { openEgress } from './open-egress.ts';
 
+const SLOW = { limits: { startTimeoutMs: 300 } };
 const isGone = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
@@ -81,6 +82,20 @@ for (const mode of ['both', 'older'] as const) {
     assert.equal(await source.call('later'), 'new');
   });
 }
+
+for (const mode of ['fussy', 'silent'] as const) {
+  test(`a process that is ${mode} about the newer protocol is asked in the older one, at the first reading`, async (t) => {
+    const source = openSource(t, stdio(mode));
+    await source.read();
+    assert.equal(await source.call('text'), 'hello');
+  });
+}
+
+test('a process that is slow to begin is given up at the deadline, and tried again', async (t) => {
+  const source = openSource(t, { command: process.execPath, args: ['-e', 'process.stdin.resume()'] }, SLOW);
+  await assert.rejects(source.read(), { code: 'timeout' });
+  assert.deepEqual(source.health, { status: 'connecting', error: 'timeout' });
+});
 
 test('a tool that fails is tool_failed, with its text as the message and its other parts as details', async (t) => {
   const source = openSource(t, stdio());

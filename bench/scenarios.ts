@@ -5,8 +5,11 @@ import { ask } from './scenarios/ask.ts';
 import { channel } from './scenarios/channel.ts';
 import { control } from './scenarios/control.ts';
 import { density } from './scenarios/density.ts';
+import { httpFunctions } from './scenarios/http-function.ts';
+import { invoke } from './scenarios/invoke.ts';
 import { latency } from './scenarios/latency.ts';
 import { mailbox } from './scenarios/mailbox.ts';
+import { openapi } from './scenarios/openapi.ts';
 import { overload } from './scenarios/overload.ts';
 import { payload } from './scenarios/payload.ts';
 import { remote } from './scenarios/remote.ts';
@@ -35,9 +38,12 @@ export const SCENARIOS: readonly Scenario[] = [
   startup,
   rest,
   restBatch,
+  invoke,
+  httpFunctions,
   remote,
   remotesIdle,
   remotesReconnect,
   remoteOversize,
   channel,
+  openapi,
 ];

@@ -41,6 +41,7 @@ const NO_SERVICES: RuntimeServices = {
   create: refuse,
   stop: refuse,
   invoke: refuse,
+  functions: refuse,
   after: refuse,
   createChannel: refuse,
   takeChannel: refuse,

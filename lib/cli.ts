@@ -21,7 +21,7 @@ type Run = () => Promise<number>;
 const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-const NO_COMMAND = 'a command is needed: start, check-actor or source; see --help';
+const NO_COMMAND = 'a command is needed: start, check-actor, source or openapi; see --help';
 
 async function main(argv: readonly string[]): Promise<number> {
   let run: Run;
@@ -73,12 +73,17 @@ function parse(argv: readonly string[]): Run {
   });
 
   addSourceCommands(program, (chosen) => (run = chosen));
+  const openapi = program.command('openapi').description('print the REST API as an OpenAPI document');
+  openapi.action(() => {
+    run = async () => (await import('./cli/openapi.ts')).printApi(version);
+  });
 
   program.parse([...argv], { from: 'user' });
   return run ?? program.error(NO_COMMAND);
 }
 
 function addOption(command: Command, { key, kind, argument, help }: OptionSpec): void {
+  if (kind === 'flag') return void command.option(toFlag(key), help);
   const flags = `${toFlag(key)} <${argument}>`;
   if (kind === 'list') command.option(flags, help, (value: string, before: string[] = []) => [...before, value]);
   else command.option(flags, help);

@@ -17,6 +17,7 @@ import {
 import type { Limits } from './limits.ts';
 import { LOG_LEVELS } from './observe/log.ts';
 import { isObject } from './protocol/payload.ts';
+import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import type { SourceRequest } from './protocol/source-request.ts';
 import { isWorkerId } from './protocol/worker-ids.ts';
 
@@ -30,7 +31,8 @@ const BIND = 'HOST:PORT with a port from 0 to 65535 and IPv6 in brackets';
 export interface OptionSpec {
   /** camelCase: the key in the file; the flag and the variable follow from it. */
   readonly key: string;
-  readonly kind: 'text' | 'list' | 'number';
+  /** A flag is given without a value, and is `true` or `false` elsewhere. */
+  readonly kind: 'text' | 'list' | 'number' | 'flag';
   /** Stands for the value in `--help`. */
   readonly argument: string;
   readonly help: string;
@@ -71,6 +73,12 @@ export const OPTIONS: readonly OptionSpec[] = [
   option('logLevel', 'text', 'LEVEL', `${LOG_LEVELS.join(', ')} (default info)`),
   option('drainMs', 'number', 'N', `how long a drain may take after SIGTERM or SIGINT (default ${DEFAULTS.drainMs})`),
   option('gateway', 'text', 'on|off', 'whether remote workers may connect; the file may say more of it (default on)'),
+  option(
+    'allowStdioSources',
+    'flag',
+    '',
+    'whether sources that are made over REST may start processes (default false)',
+  ),
   ...Object.entries<number>({ ...DEFAULT_LIMITS }).map(([key, value]) =>
     option(key, 'number', 'N', `limit (default ${DERIVED[key] ?? value})`),
   ),
@@ -167,7 +175,11 @@ export const configSchema = v.strictObject({
   http: v.optional(egressConfigSchema, {}),
   // What each must be, its type knows, and the runtime asks it.
   sources: v.optional(v.array(v.custom<SourceRequest>(isObject, 'must be an object'), must('a list of objects')), []),
-  functions: v.optional(v.custom<Record<string, unknown>>(isObject, 'must be an object of functions by their ids'), {}),
+  functions: v.optional(
+    v.custom<Record<string, HttpFunctionDocument>>(isObject, 'must be an object of functions by their ids'),
+    {},
+  ),
+  allowStdioSources: v.optional(v.boolean(must('true or false')), false),
   ...limitEntries(),
 });
 

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { configSchema, OPTIONS, toFlag, toVariable } from './config-options.ts';
+import type { OptionSpec } from './config-options.ts';
 import { asGreenroomError, GreenroomError } from './errors.ts';
 import { placeOf, problemOf, requireNarrower } from './access/options-schema.ts';
 import type { CredentialRights, GatewayOptions } from './access/options.ts';
@@ -15,6 +16,7 @@ import { DEFAULT_LIMITS, resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { describeError } from './observe/log.ts';
 import type { LogLevel } from './observe/log.ts';
+import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import type { SourceRequest } from './protocol/source-request.ts';
 
 export interface Config {
@@ -38,12 +40,14 @@ export interface Config {
   readonly limits: Limits;
   /** Null: off. Holds no tokens, only where they are kept. */
   readonly gateway: GatewayConfig | null;
+  /** Whether sources that are made over REST may start processes. */
+  readonly allowStdioSources: boolean;
   /** Where requests may go, and with which secrets. */
   readonly http: HttpConfig;
   /** Made at every start; see docs/sources.md. */
   readonly sources: readonly SourceRequest[];
   /** Functions over HTTP by their ids. What each says is checked when it is registered. */
-  readonly functions: Readonly<Record<string, unknown>>;
+  readonly functions: Readonly<Record<string, HttpFunctionDocument>>;
 }
 
 export interface HttpConfig extends Omit<EgressOptions, 'ca' | 'environment'> {
@@ -99,6 +103,7 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
     http,
     sources,
     functions,
+    allowStdioSources,
     ...rest
   } = result.output;
   const limits = requireLimits(rest, given);
@@ -115,6 +120,7 @@ export function readConfig({ flags, environment, cwd }: ConfigSources): Config {
     drainMs,
     limits,
     sources: Object.freeze(sources),
+    allowStdioSources,
     gateway: gateway === null ? null : requireGatewayConfig(gateway, { limits, given, cwd }),
     http: Object.freeze({ ...http, ...(http.caFile !== undefined && { caFile: resolve(cwd, http.caFile) }) }),
     functions: Object.freeze(functions),
@@ -152,8 +158,7 @@ function fromEnvironment(environment: ConfigSources['environment']): [string, Gi
     const label = toVariable(key);
     const text = environment[label];
     if (text === undefined || text === '') return [];
-    const value = kind === 'number' ? toNumber(text) : kind === 'list' ? text.split(',') : text;
-    return [[key, { value, label }]];
+    return [[key, { value: readText(text, kind), label }]];
   });
 }
 
@@ -180,6 +185,20 @@ function fromFile(
     throw GreenroomError.of('invalid_option', { message: `${label}: ${path} must hold a JSON object` });
   }
   return Object.entries<unknown>({ ...values }).map(([key, value]) => [key, { value, label: `${key} in ${path}` }]);
+}
+
+function readText(text: string, kind: OptionSpec['kind']): unknown {
+  switch (kind) {
+    case 'number':
+      return toNumber(text);
+    case 'list':
+      return text.split(',');
+    case 'flag':
+      // Anything else stays as it is, for the schema to show and refuse.
+      return text === 'true' ? true : text === 'false' ? false : text;
+    case 'text':
+      return text;
+  }
 }
 
 /** Decimal digits become a number; anything else stays as it is, for the schema to show and refuse. */

@@ -20,6 +20,7 @@ export { DEFAULT_LIMITS } from './limits.ts';
 export type { Limits, MailboxLimits } from './limits.ts';
 export type { FunctionQuery } from './functions/registry.ts';
 export type { Logger } from './observe/log.ts';
+export type { HttpAuth, HttpFunctionDocument } from './protocol/http-function.ts';
 export type { ActorConfig, ActorInput, ActorOutput, ActorShape } from './protocol/shapes.ts';
 export type {
   ActorView,

@@ -16,7 +16,6 @@ import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions, functionView } from './functions/registry.ts';
 import type { FunctionQuery } from './functions/registry.ts';
-import type { HttpFunctionDocument } from './http/backend.ts';
 import { InlineHosts } from './host/inline.ts';
 import { HostPool } from './host/pool.ts';
 import { resolveLimits } from './limits.ts';
@@ -26,6 +25,7 @@ import type { OutsideOptions } from './outside.ts';
 import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
 import { ENGINE_NAME } from './protocol/function-ids.ts';
+import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
 import type { SourceOptions, SourceRequest } from './protocol/source-request.ts';
 import type {
@@ -86,11 +86,12 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const actorChannels = new ActorChannels(channels);
   const peers = new Peers();
   const store = new MemoryStore({ maxEntries, maxBytes });
+  const version = readVersion();
   const supervisor = new Supervisor({
     identity: {
       runtimeId: options.runtimeId ?? uuidv7(),
       displayName: options.displayName ?? null,
-      version: readVersion(),
+      version,
     },
     limits,
     catalog: await Catalog.load(options.actors, limits),
@@ -103,13 +104,13 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const functions: Functions = new Functions(
     new Groups({
       peers,
-      version: supervisor.identity.version,
+      version,
       isWorker: (name) => name === ENGINE_NAME || supervisor.hasName(name) || peers.isRemote(name),
       countOf: (group) => functions.countListed(group),
     }),
   );
   const checkPayload = (bytes: Uint8Array) => supervisor.checkPayload(bytes);
-  const outside = new Outside(options, { functions, limits, log, store, checkPayload });
+  const outside = new Outside(options, { functions, channels, version, limits, log, store, checkPayload });
   registerActorFunctions(supervisor, functions);
   const services = actorCalls(supervisor, functions, actorChannels, log);
   const factory =

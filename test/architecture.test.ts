@@ -41,7 +41,7 @@ const LAYERS = [
   ],
   [
     'server/',
-    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts type:store/ ${BASE}`,
+    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts http/backend.ts type:store/ ${BASE}`,
   ],
   [
     'supervisor/',
@@ -53,7 +53,7 @@ const LAYERS = [
   ],
   ['engine/', `engine/ type:access/policy.ts ${FUNCTIONS} ${BASE}`],
   ['access/', `access/ type:functions/registry.ts ${BASE}`],
-  ['outside.ts', `egress/ http/ sources/ openapi/ mcp/ type:channels/ type:store/ ${FUNCTIONS} ${BASE}`],
+  ['outside.ts', `egress/ http/ sources/ openapi/ mcp/ channels/ type:store/ ${FUNCTIONS} ${BASE}`],
   ['egress/', `egress/ access/patterns.ts access/options-schema.ts ${BASE}`],
   ['http/', `http/ type:egress/ ${FUNCTIONS} ${BASE}`],
   ['sources/', `sources/ access/patterns.ts type:store/ ${FUNCTIONS} ${BASE}`],
@@ -76,12 +76,13 @@ const LAYERS = [
   ],
   ['limits.ts', 'errors.ts'],
   ['errors.ts', ''],
-  ['../actors/', 'actor.ts'],
+  // Modules below a folder of actors are parts of them, and no actors.
+  ['../actors/', 'actor.ts ../actors/agent/'],
 ] as const;
 
 /** Who may import a package; one that has no row is not imported at all. */
 const PACKAGES: Record<string, string> = {
-  '@valibot/to-json-schema': 'supervisor/catalog.ts',
+  '@valibot/to-json-schema': 'supervisor/catalog.ts server/openapi-document.ts',
   comlink: 'host/',
   commander: 'cli.ts cli/',
   fastify: 'server/',
@@ -94,7 +95,7 @@ const PACKAGES: Record<string, string> = {
   '@modelcontextprotocol/server': 'mcp/',
   '@readme/openapi-parser': 'openapi/',
   '@scalar/openapi-upgrader': 'openapi/',
-  'eventsource-parser': '../actors/agent.ts',
+  'eventsource-parser': '../actors/agent/endpoint.ts',
   'ipaddr.js': 'egress/',
   piscina: 'host/pool.ts openapi/',
   'safe-regex2': 'openapi/',

@@ -180,7 +180,7 @@ describe('a signal', options, () => {
 
 describe('usage', options, () => {
   const mistakes: [args: string[], line: string][] = [
-    [[], 'a command is needed: start, check-actor or source; see --help'],
+    [[], 'a command is needed: start, check-actor, source or openapi; see --help'],
     [['stop'], "unknown command 'stop'"],
     [['start', '--hots', '1'], "unknown option '--hots' (Did you mean --hosts?)"],
     [['start', '--hosts'], "option '--hosts <N>' argument missing"],
@@ -264,4 +264,14 @@ test('an error that nobody caught ends the process with one line and exit code 1
     });
     assert.deepEqual({ status, stderr }, { status: 1, stderr: 'greenroom: Error: lost <path>\n' });
   }
+});
+
+describe('openapi', options, () => {
+  test('prints the document of the REST API', async (t) => {
+    const { code, stdout, stderr } = await run(t, ['openapi']);
+    assert.deepEqual([code, stderr], [0, []]);
+    const { openapi, paths } = JSON.parse(stdout.join('\n')) as { openapi: string; paths: object };
+    assert.equal(openapi, '3.1.0');
+    assert.ok('/v1/workers' in paths);
+  });
 });

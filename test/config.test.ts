@@ -58,6 +58,7 @@ describe('readConfig', () => {
       http: {},
       sources: [],
       functions: {},
+      allowStdioSources: false,
     });
     for (const part of [config, config.bind, config.actors, config.sources, config.limits])
       assert.ok(Object.isFrozen(part));
@@ -80,6 +81,17 @@ describe('readConfig', () => {
     assert.deepEqual(read({ file: { actors: ['a', '/b'] } }).actors, expected);
     const { dataDir, tokenFile } = read({ flags: { dataDir: 'd', tokenFile: 't' } });
     assert.deepEqual({ dataDir, tokenFile }, { dataDir: join(cwd, 'd'), tokenFile: join(cwd, 't') });
+  });
+
+  test('takes a flag without a value, and true or false elsewhere', () => {
+    assert.equal(read({ flags: { allowStdioSources: true } }).allowStdioSources, true);
+    assert.equal(read({ environment: { GREENROOM_ALLOW_STDIO_SOURCES: 'true' } }).allowStdioSources, true);
+    const file = { allowStdioSources: true };
+    assert.equal(read({ file }).allowStdioSources, true);
+    assert.equal(read({ file, environment: { GREENROOM_ALLOW_STDIO_SOURCES: 'false' } }).allowStdioSources, false);
+    assert.throws(() => read({ environment: { GREENROOM_ALLOW_STDIO_SOURCES: 'yes' } }), {
+      message: 'GREENROOM_ALLOW_STDIO_SOURCES must be true or false, not "yes" (string)',
+    });
   });
 
   test('takes an empty variable as not set', () => {

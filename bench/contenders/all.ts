@@ -3,6 +3,7 @@
 import type { Contender } from './contender.ts';
 import { greenroom, linkAlone } from './greenroom.ts';
 import type { GreenroomOptions } from './greenroom.ts';
+import { bareUndici, httpFunction } from './http.ts';
 import { piscinaDefault, pools } from './pools.ts';
 import { bareLoops, comlink, postMessage } from './ports.ts';
 import { bareSocket, rawRemote, sdkRemote } from './remotes.ts';
@@ -17,6 +18,8 @@ export const ALL: readonly Contender[] = [
   bareSocket,
   rawRemote,
   sdkRemote,
+  bareUndici,
+  httpFunction,
 ];
 
 /** By name, or by the options of ours as JSON. Throws for a name that nobody has. */

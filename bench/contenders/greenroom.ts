@@ -108,6 +108,7 @@ const noServices: RuntimeServices = {
   create: refuse,
   stop: refuse,
   invoke: refuse,
+  functions: refuse,
   after: refuse,
   createChannel: refuse,
   takeChannel: refuse,

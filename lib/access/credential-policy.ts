@@ -88,8 +88,12 @@ export class CredentialPolicy implements Policy {
     }
   }
 
-  forget(): void {
+  remember(): void {
     // Ids differ by the prefix alone: nothing is kept for one of them.
+  }
+
+  forget(): void {
+    // Likewise.
   }
 
   #unexposed(id: string): GreenroomError {

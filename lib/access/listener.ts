@@ -133,6 +133,14 @@ class ListenerPolicy implements Policy {
     return hook === undefined ? this.#admitted(registration, registration) : this.#ask(hook, registration);
   }
 
+  remember(functionId: string, registeredId: string): void {
+    const renamed = this.#credential.toPeer(registeredId);
+    this.forget(functionId);
+    if (renamed === functionId) return;
+    this.#renamed.set(functionId, renamed);
+    this.#originals.set(renamed, functionId);
+  }
+
   forget(functionId: string): void {
     const renamed = this.#renamed.get(functionId);
     if (renamed === undefined) return;
@@ -188,18 +196,15 @@ class ListenerPolicy implements Policy {
       return this.#credential.admit({ ...changed, functionId: target });
     }
     const admitted = this.#credential.admit(changed);
-    this.#remember(functionId, changed.functionId);
+    this.#requireRoomFor(functionId, changed.functionId);
     return admitted;
   }
 
-  #remember(functionId: string, renamed: string): void {
+  #requireRoomFor(functionId: string, renamed: string): void {
     const other = this.#originals.get(renamed) ?? functionId;
     if (other !== functionId) throw forbidden(renamed, `the hook has given this id to another function`);
-    this.forget(functionId);
-    if (renamed === functionId) return;
+    if (renamed === functionId || this.#renamed.has(functionId)) return;
     if (this.#renamed.size >= this.maxFunctions) throw forbidden(renamed, `the hook has renamed too many functions`);
-    this.#renamed.set(functionId, renamed);
-    this.#originals.set(renamed, functionId);
   }
 }
 

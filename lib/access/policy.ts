@@ -48,6 +48,11 @@ export interface Policy {
    * function itself.
    */
   admit<R extends Registration>(registration: R): R | Promise<R>;
+  /**
+   * The function that the peer calls `functionId` is registered under the id that `admit` made of it. Until then the policy knows it as before:
+   * a registration may still fail after it was admitted.
+   */
+  remember(functionId: string, registeredId: string): void;
   /** The peer has given up the function that it calls `functionId`: what a hook made of that id is forgotten. */
   forget(functionId: string): void;
   /** Called instead of a function that is not the runtime's own; null: the function itself is called. */

@@ -95,17 +95,11 @@ async function inspect(flags: Flags): Promise<void> {
 /** Throws `CannotStart` for a file that cannot be read. */
 function requestOf(flags: Flags): SourceRequest {
   const { name, type, url, baseUrl, include, exclude, file, settings } = flags;
-  const given = {
-    url,
-    base_url: baseUrl,
-    include,
-    exclude,
-    document: file === undefined ? undefined : read(String(file)),
-  };
-  const parsed: unknown = settings === undefined ? {} : parse(String(settings));
-  if (!isObject(parsed)) throw new CannotStart(`${String(settings)}: must hold a JSON object`);
-  const set = Object.entries(given).filter(([, value]) => value !== undefined);
-  return { ...parsed, ...Object.fromEntries(set), name: String(name), type: String(type) };
+  const document = typeof file === 'string' ? read(file) : undefined;
+  const given = Object.entries({ url, base_url: baseUrl, include, exclude, document });
+  const set = Object.fromEntries(given.filter(([, value]) => value !== undefined));
+  const others = typeof settings === 'string' ? readObject(settings) : {};
+  return { ...others, ...set, name: String(name), type: String(type) };
 }
 
 function gather(value: string, before: readonly string[] = []): string[] {
@@ -172,13 +166,16 @@ function read(file: string): string {
   }
 }
 
-function parse(file: string): unknown {
+function readObject(file: string): Record<string, unknown> {
+  const text = read(file);
+  let value: unknown;
   try {
-    return JSON.parse(read(file));
-  } catch (thrown) {
-    if (thrown instanceof CannotStart) throw thrown;
-    throw new CannotStart(`${file}: is not valid JSON`, { cause: thrown });
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new CannotStart(`${file}: is not valid JSON`, { cause });
   }
+  if (!isObject(value)) throw new CannotStart(`${file}: must hold a JSON object`);
+  return value;
 }
 
 // --- what is printed ---

@@ -36,20 +36,8 @@ export async function start(
   const gateway = config.gateway === null ? undefined : resolveGateway(config.gateway, environment);
   const http = resolveHttp(config.http, environment);
 
-  const { bind, runtimeId, displayName } = config;
-  const creating = createRuntime({
-    actors: [...config.actors],
-    store: config.store,
-    hosts: config.hosts,
-    limits: config.limits,
-    http,
-    sources: config.sources,
-    // What each says, the runtime checks when it registers them.
-    functions: config.functions as RuntimeOptions['functions'],
-    log,
-    ...(runtimeId !== undefined && { runtimeId }),
-    ...(displayName !== undefined && { displayName }),
-  });
+  const { bind } = config;
+  const creating = createRuntime({ ...runtimeOptions(config), http, log });
   const [runtime, { startServer }] = await Promise.all([creating, import('../server/index.ts')]);
   const served = { runtime, token: token.value, host: bind.host, port: bind.port, log };
   const server = await startServer({ ...served, ...(gateway && { gateway }) }).catch(async (thrown: unknown) => {
@@ -80,6 +68,11 @@ export async function start(
   await server.close();
   logReport(log, report);
   return 0;
+}
+
+function runtimeOptions(config: Config): RuntimeOptions {
+  const { actors, store, hosts, limits, sources, functions, allowStdioSources, runtimeId, displayName } = config;
+  return { actors, store, hosts, limits, sources, functions, allowStdioSources, runtimeId, displayName };
 }
 
 /** The first SIGTERM or SIGINT. The second ends the process at once: somebody is tired of waiting. */

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { GreenroomError } from '../errors.ts';
 import { MAX_PAGE_ITEMS } from '../limits.ts';
 import type { ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
+import type { HttpFunctionDocument } from '../protocol/http-function.ts';
 import type { ActorConfig, ActorShape } from '../protocol/shapes.ts';
 import type { SourceRequest } from '../protocol/source-request.ts';
 import type {
@@ -59,6 +60,7 @@ export type {
   WorkerSummary,
   WorkerView,
 } from '../protocol/views.ts';
+export type { HttpAuth, HttpFunctionDocument } from '../protocol/http-function.ts';
 export type { ActorConfig, ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
 export type { ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 export type { SourceRequest } from '../protocol/source-request.ts';
@@ -210,6 +212,26 @@ class Client {
   /** Rejects with `not_found`. Repeats nothing. */
   deleteSource(name: string, options: CallOptions = {}): Promise<SourceView> {
     return deleteSource(this.#transport, name, options);
+  }
+
+  /**
+   * Registers a function that the runtime calls over HTTP, or replaces the one that was registered like this under the id. Rejects with
+   * what is wrong, and then nothing has changed; see docs/functions.md.
+   */
+  async registerFunction(
+    functionId: string,
+    document: HttpFunctionDocument,
+    options: CallOptions = {},
+  ): Promise<FunctionView> {
+    const path = `/v1/functions/${encodeURIComponent(functionId)}`;
+    const body = this.#transport.encodeBody(document);
+    return noun(await this.#transport.request({ method: 'PUT', path, body }, options, true), 'function');
+  }
+
+  /** Rejects with `function_not_found`, and `unsupported_operation` for a function that was not registered like that. */
+  async unregisterFunction(functionId: string, options: CallOptions = {}): Promise<FunctionView> {
+    const path = `/v1/functions/${encodeURIComponent(functionId)}`;
+    return noun(await this.#transport.request({ method: 'DELETE', path }, options), 'function');
   }
 
   /**

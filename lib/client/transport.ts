@@ -16,7 +16,7 @@ import { readTokenFile, requireMs } from './options.ts';
 import type { CallOptions, ResolvedOptions } from './options.ts';
 
 export interface Exchange {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Begins with `/v1/`; ids in it are valid or percent-encoded. */
   readonly path: string;
   readonly body?: Uint8Array;

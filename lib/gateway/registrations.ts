@@ -73,7 +73,9 @@ export class Registrations {
         'a registration was refused',
       );
     }
-    const owner = this.#services.functions.get(this.#remote.policy.toRegistered(functionId))?.owner.ownerId;
+    // By the id that is taken: a hook may have made another of what the peer calls it.
+    const taken = error.details?.['function_id'];
+    const owner = typeof taken === 'string' ? this.#services.functions.get(taken)?.owner.ownerId : undefined;
     this.#remote.send({
       type: 'registrationrejected',
       // As clients of the next version of the protocol know it.
@@ -110,7 +112,7 @@ export class Registrations {
       const spec = { ...admitted, requestFormat, responseFormat };
       if (frame.invocation !== undefined) return this.#registerHttp(spec, frame);
       functions.register(this.#remote, spec);
-      this.#count(frame.id, frame.bytes);
+      this.#registered(frame, spec);
     };
     try {
       const { description } = frame;
@@ -128,7 +130,8 @@ export class Registrations {
   }
 
   /** The peer's frames wait meanwhile, no longer than a registration may take and than the session lives. */
-  async #registerHttp(spec: FunctionSpec, { id, bytes, invocation, metadata }: RegisterFrame): Promise<void> {
+  async #registerHttp(spec: FunctionSpec, frame: RegisterFrame): Promise<void> {
+    const { invocation, metadata } = frame;
     const owner = this.#remote;
     const reach = this.#reach;
     // What the hint says is followed only for sessions that may bridge.
@@ -137,13 +140,18 @@ export class Registrations {
     this.#ending = ending;
     try {
       await this.#services.http.register({ owner, spec, invocation, reach, group }, ending.signal);
-      this.#count(id, bytes);
+      this.#registered(frame, spec);
     } catch (thrown) {
       // Whoever has gone is told nothing, and nothing is left of it that could be refused.
       if (this.#services.isConnected(owner)) throw thrown;
     } finally {
       this.#ending = null;
     }
+  }
+
+  #registered({ id, bytes }: RegisterFrame, { functionId }: FunctionSpec): void {
+    this.#remote.policy.remember(id, functionId);
+    this.#count(id, bytes);
   }
 
   #count(id: string, bytes: number): void {

@@ -50,6 +50,8 @@ export interface RuntimeServices {
     metadata: Payload | null,
     timeoutMs: number | null,
   ): Promise<Payload>;
+  /** A page of functions; the query and the page are encoded. */
+  functions(workerId: string, query: Payload): Payload;
   after(workerId: string, delayMs: number, input: Payload): Promise<void>;
   createChannel(workerId: string, options: ChannelOptions): ChannelRefs;
   /** Takes the end; the worker calls it by the number from then on. */
@@ -139,6 +141,7 @@ export const SERVICE_CALLS = [
   'create',
   'stop',
   'invoke',
+  'functions',
   'after',
   'createChannel',
   'takeChannel',

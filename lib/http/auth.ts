@@ -5,8 +5,8 @@ import { createHmac } from 'node:crypto';
 import type { Egress } from '../egress/egress.ts';
 import { GreenroomError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { HttpAuth } from '../protocol/http-function.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { HttpAuth } from './definition.ts';
 import { isHeaderValue } from './headers.ts';
 import type { Headers } from './headers.ts';
 
@@ -54,8 +54,8 @@ export function timestampNow(): string {
 }
 
 function sign(secret: string, timestamp: string, body: Payload): string {
-  const encoded = (typeof body === 'string' ? Buffer.from(body) : asBuffer(body)).toString('base64');
-  return createHmac('sha256', secret).update(`${timestamp}:${encoded}`).digest('hex');
+  const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body);
+  return createHmac('sha256', secret).update(`${timestamp}:`).update(bytes.toString('base64')).digest('hex');
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -14,7 +14,8 @@ import type { HttpFunctions } from './functions.ts';
 
 const NAME = 'http';
 
-const Registration = v.strictObject({
+/** A HttpFunctionDocument: the body of `PUT /v1/functions/{id}`. */
+export const HttpFunctionBody = v.strictObject({
   ...definitionEntries,
   description: v.nullish(v.string()),
   /** JSON Schema. */
@@ -24,9 +25,6 @@ const Registration = v.strictObject({
   /** Default `http`. */
   group: v.nullish(v.string()),
 });
-
-/** A function over HTTP as it is written, for REST, `createRuntime` and the file. */
-export type HttpFunctionDocument = v.InferInput<typeof Registration>;
 
 interface BackendParts {
   readonly functions: Functions;
@@ -124,7 +122,7 @@ function readRegistration(functionId: string, document: unknown) {
     metadata,
     group,
     ...invocation
-  } = requireValid(Registration, decode(text), 'invalid_request');
+  } = requireValid(HttpFunctionBody, decode(text), 'invalid_request');
   const formats = { requestFormat: requestFormat ?? undefined, responseFormat: responseFormat ?? undefined };
   const spec = { functionId, description: description ?? null, ...formats, metadata: metadata ?? undefined };
   return { spec, group: group ?? NAME, invocation };

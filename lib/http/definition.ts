@@ -3,6 +3,7 @@
 import * as v from 'valibot';
 import { GreenroomError } from '../errors.ts';
 import { MAX_WAIT_MS } from '../limits.ts';
+import type { HttpAuth } from '../protocol/http-function.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { isObject } from '../protocol/payload.ts';
 import { DEFAULT_TIMEOUT_MS, MAX_URL_CHARS } from './bounds.ts';
@@ -49,11 +50,6 @@ export const definitionEntries = {
   auth: optional(Auth),
 };
 const Definition = v.strictObject(definitionEntries);
-
-/** Names of variables, never values. */
-export type HttpAuth = v.InferOutput<typeof Auth>;
-/** As it is written. */
-export type HttpDefinitionDocument = v.InferInput<typeof Definition>;
 
 export interface HttpDefinition {
   /** As it was given; where it leads has not been looked at. */

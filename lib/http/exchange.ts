@@ -41,7 +41,8 @@ export interface HttpClient {
   /**
    * Rejects with `worker_busy` (the function, or the origin, has as many requests under way as it may), `timeout` (the caller's time),
    * `cancelled`, `url_validation_failed`, `http_request_failed` (connection, TLS, the request's own time), `http_response_failed` (cut
-   * short), `invocation_failed_payload_too_large`.
+   * short, no HTTP), `invocation_failed_payload_too_large`, `runtime_overloaded` (what is held for all requests and answers), and
+   * `invocation_stopped` or `runtime_unavailable` when the runtime ends.
    */
   exchange(line: HttpLine, request: HttpRequest, wait: HttpWait): Promise<HttpAnswer>;
   /** Gets a document with a bound of its own. Rejects as `exchange` does, and with `http_error` for every status but 2xx. */

@@ -71,21 +71,23 @@ export class Sending implements Dispatcher.DispatchHandler {
     this.#isOnWire = true;
     this.#controller = null;
     const { url, method, headers, body } = this.#parts.request;
-    this.#dispatcher.dispatch(
-      {
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: method as Dispatcher.HttpMethod,
-        headers,
-        body,
-        // The timer of the exchange bounds both.
-        headersTimeout: 0,
-        bodyTimeout: 0,
-        // A body with a GET or a DELETE would otherwise cost the connection; after a HEAD some servers send a body nevertheless.
-        reset: method === 'HEAD',
-      },
-      this,
-    );
+    const options: Dispatcher.DispatchOptions = {
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method,
+      headers,
+      body,
+      // The timer of the exchange bounds both.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      // A body with a GET or a DELETE would otherwise cost the connection; after a HEAD some servers send a body nevertheless.
+      reset: method === 'HEAD',
+    };
+    try {
+      this.#dispatcher.dispatch(options, this);
+    } catch (thrown) {
+      this.onResponseError(null, thrown);
+    }
   }
 
   // --- what undici calls ---
@@ -102,10 +104,9 @@ export class Sending implements Dispatcher.DispatchHandler {
     this.#head = { status, statusText, headers };
     const { maxBytes, held } = this.#parts;
     try {
-      // The length of what a HEAD would have got says nothing of this answer.
-      const { 'content-length': _length, ...others } = headers;
+      // What a HEAD says of a body is not that of this answer, which has none.
       const isBodiless = this.#parts.request.method === 'HEAD';
-      this.#body = new AnswerBody(isBodiless ? others : headers, maxBytes, held, {
+      this.#body = new AnswerBody(isBodiless ? {} : headers, maxBytes, held, {
         failed: (error) => this.#fail(error),
         whole: (body) => this.#succeed(body),
         drained: () => this.#controller?.resume(),
@@ -125,7 +126,8 @@ export class Sending implements Dispatcher.DispatchHandler {
     else this.#body?.end();
   }
 
-  onResponseError(_controller: unknown, thrown: Error): void {
+  onResponseError(_controller: unknown, thrown: unknown): void {
+    if (!this.#isOnWire) return;
     this.#isOnWire = false;
     if (this.#isOver) return this.#letGo();
     const error = failureOf(thrown, this.#head !== null);

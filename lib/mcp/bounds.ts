@@ -48,3 +48,5 @@ export const LINE_EDGE_BYTES = 256;
 /** Tools of one page, and their bytes: the page ends with the tool that passes them. */
 export const MAX_TOOL_PAGE_ITEMS = 100;
 export const MAX_TOOL_PAGE_BYTES = 1024 * 1024;
+/** Between two notifications of progress to the client of one call; what comes in between is left out. */
+export const PROGRESS_MS = 100;

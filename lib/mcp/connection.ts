@@ -22,7 +22,7 @@ export interface ConnectionParts {
   readonly version: string;
   /** Whether ends are counted against `limits.maxRestarts`. */
   readonly isSupervised: boolean;
-  openTransport(signal: AbortSignal): Promise<Transport>;
+  readonly openTransport: (signal: AbortSignal) => Promise<Transport>;
   /** Says goodbye, before the transport is closed. */
   leave?(transport: Transport): Promise<void>;
   /** There is a connection that nobody has asked for just now. */
@@ -136,7 +136,7 @@ export class Connection {
       const error = pauseMs === null ? givenUp() : failure;
       this.#setHealth({ status: pauseMs === null ? 'failed' : 'connecting', error: error.code });
       this.#parts.log.warn(
-        { source: this.#parts.name, code: failure.code, pause_ms: pauseMs, ...describeError(failure.cause ?? failure) },
+        { source: this.#parts.name, code: failure.code, pause_ms: pauseMs, ...describeError(failure) },
         'an MCP server is not connected',
       );
       await this.#pause(pauseMs);
@@ -214,7 +214,10 @@ export class Connection {
         listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: () => this.#tellChange() } },
       },
     );
-    client.onerror = (error) => log.debug({ source: name, ...describeError(error) }, 'the connection to an MCP server');
+    client.onerror = (error) => {
+      // Not the message: the library puts into it what the server has sent.
+      log.debug({ source: name, error_name: describeError(error).error_name }, 'the connection to an MCP server');
+    };
     return client;
   }
 
@@ -264,7 +267,7 @@ export class Connection {
 /** What the promise gives, unless the signal aborts first: then its reason, and what comes later is nobody's. */
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
+    const onAbort = (): void => reject(signal.reason as Error);
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));

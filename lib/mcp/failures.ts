@@ -9,6 +9,12 @@ import { invocationTooLarge } from '../protocol/payload.ts';
 /** The code of the answer that stands in for one that is too large; no server has a reason to use it. */
 export const TOO_LARGE = -32_198;
 const INVALID_PARAMS = -32_602;
+const ENDED: ReadonlySet<SdkErrorCode> = new Set([SdkErrorCode.ConnectionClosed, SdkErrorCode.NotConnected]);
+const NEEDS_A_USER: ReadonlySet<SdkErrorCode> = new Set([
+  SdkErrorCode.UnsupportedResultType,
+  SdkErrorCode.InputRequiredRoundsExceeded,
+  SdkErrorCode.CapabilityNotSupported,
+]);
 const BUSY_RETRY_MS = 1_000;
 
 /** Why a request had no result. `limitBytes` is that of one message. */
@@ -36,30 +42,23 @@ function httpFailure(thrown: SdkHttpError): GreenroomError {
 function sdkFailure(thrown: SdkError): GreenroomError {
   const cause = (thrown as { cause?: unknown }).cause;
   if (cause instanceof GreenroomError) return cause;
-  switch (thrown.code) {
-    case SdkErrorCode.RequestTimeout:
-      return GreenroomError.of('timeout', { message: 'The MCP server did not answer in time.', cause: thrown });
-    case SdkErrorCode.ConnectionClosed:
-    case SdkErrorCode.NotConnected:
-      return GreenroomError.of('invocation_stopped', { cause: thrown });
-    case SdkErrorCode.UnsupportedResultType:
-    case SdkErrorCode.InputRequiredRoundsExceeded:
-    case SdkErrorCode.CapabilityNotSupported:
-      return GreenroomError.of('unsupported_operation', {
-        message: 'The MCP server asks for something that only a client with a user can give.',
-        cause: thrown,
-      });
-    default:
-      return invalidResponse(thrown);
+  if (thrown.code === SdkErrorCode.RequestTimeout) {
+    return GreenroomError.of('timeout', { message: 'The MCP server did not answer in time.', cause: thrown });
   }
+  if (ENDED.has(thrown.code)) return GreenroomError.of('invocation_stopped', { cause: thrown });
+  if (!NEEDS_A_USER.has(thrown.code)) return invalidResponse(thrown);
+  return GreenroomError.of('unsupported_operation', {
+    message: 'The MCP server asks for something that only a client with a user can give.',
+    cause: thrown,
+  });
 }
 
 function protocolFailure(thrown: ProtocolError, limitBytes: number): GreenroomError {
-  if ((thrown.code as number) === TOO_LARGE) {
+  if (thrown.code === TOO_LARGE) {
     const { payload_bytes: bytes } = (thrown.data ?? {}) as { payload_bytes?: unknown };
     return invocationTooLarge(Number(bytes), limitBytes);
   }
-  const isRefused = (thrown.code as number) === INVALID_PARAMS;
+  const isRefused = thrown.code === INVALID_PARAMS;
   return GreenroomError.of(isRefused ? 'deserialization_error' : 'invocation_failed', {
     message: thrown.message.slice(0, MAX_ERROR_CHARS),
     details: { rpc_code: thrown.code },

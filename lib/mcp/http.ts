@@ -39,13 +39,16 @@ export interface HttpParts {
 }
 
 /** Rejects with `url_validation_failed` or `token_not_found`, before anything is sent. */
-export async function createHttpTransport(parts: HttpParts, signal: AbortSignal): Promise<StreamableHTTPClientTransport> {
+export async function createHttpTransport(
+  parts: HttpParts,
+  signal: AbortSignal,
+): Promise<StreamableHTTPClientTransport> {
   const { settings, egress } = parts;
   const url = await egress.check(settings.url, 'public', signal);
   requireToken(parts);
-  const wire: Wire = { ...parts, dispatcher: withoutTimeouts(await egress.dispatcher('public')), resumed: 0 };
+  const wire: Wire = { ...parts, dispatcher: withoutTimeouts(await egress.dispatcher(url, 'public')), resumed: 0 };
   return new StreamableHTTPClientTransport(url, {
-    fetch: ((target: string | URL, init?: RequestInit) => send(wire, target, init)) as typeof fetch,
+    fetch: (target: string | URL, init?: RequestInit) => send(wire, target, init),
     requestInit: { headers: { ...settings.headers } },
     reconnectionOptions: {
       initialReconnectionDelay: FIRST_STREAM_PAUSE_MS,
@@ -87,7 +90,7 @@ async function send(wire: Wire, target: string | URL, init: RequestInit = {}): P
   let response: Response;
   try {
     // The types of Node's own fetch and of the package's are the same in all but name.
-    response = (await undiciFetch(target, request as unknown as Parameters<typeof undiciFetch>[1])) as unknown as Response;
+    response = await undiciFetch(target, request as unknown as Parameters<typeof undiciFetch>[1]);
   } catch (thrown) {
     release();
     if (signal.aborted) throw thrown;
@@ -112,7 +115,7 @@ async function send(wire: Wire, target: string | URL, init: RequestInit = {}): P
 function bounded(
   response: Response,
   { limits }: HttpParts,
-  { call, release }: { readonly call: OpenCall | undefined; release(): void },
+  { call, release }: { readonly call: OpenCall | undefined; readonly release: () => void },
 ): Response {
   if (response.body === null) {
     release();
@@ -139,7 +142,8 @@ function bounded(
 }
 
 function unreachable(thrown: unknown, parts: HttpParts): GreenroomError {
-  for (let error = thrown; error instanceof Error; error = error.cause) if (error instanceof GreenroomError) return error;
+  for (let error = thrown; error instanceof Error; error = error.cause)
+    if (error instanceof GreenroomError) return error;
   parts.onUnreachable();
   return GreenroomError.of('http_request_failed', { cause: thrown });
 }
@@ -159,7 +163,7 @@ function withoutTimeouts(dispatcher: Dispatcher): Dispatcher {
 }
 
 /** A signal that aborts with any of them. Not AbortSignal.any, which keeps what it has made for as long as the oldest of them lives. */
-function joined(signals: readonly (AbortSignal | null | undefined)[]): { signal: AbortSignal; release(): void } {
+function joined(signals: readonly (AbortSignal | null | undefined)[]): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   const abort = (event: Event): void => controller.abort((event.target as AbortSignal).reason);
   for (const signal of signals) {

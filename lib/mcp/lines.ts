@@ -19,6 +19,7 @@ export class Lines {
   #head: Buffer | null = null;
   #tail: Buffer = Buffer.alloc(0);
 
+  /** @param maxBytes at least LINE_EDGE_BYTES, for the edges to be whole */
   constructor(maxBytes: number, reader: LineReader) {
     this.#maxBytes = maxBytes;
     this.#reader = reader;

@@ -17,8 +17,9 @@ export function argumentsOf(payload: Payload): Record<string, unknown> {
     const issues = [{ path: '', message: 'expected an object: the arguments of the tool' }];
     throw GreenroomError.of('invalid_input', { message: 'The tool does not accept this input.', details: { issues } });
   }
-  const { [CALLER_KEY]: _, ...given } = value;
-  return given;
+  // Just parsed, and nobody else's.
+  delete value[CALLER_KEY];
+  return value;
 }
 
 /** The value of the function, encoded. Throws `tool_failed`. */

@@ -1,6 +1,7 @@
 // The other direction: the functions of the registry as tools of an MCP server. Nothing is kept between requests: each is answered by a server
 // object of its own, which knows who asks. Who may ask, and how the call is made, is the business of the routes.
 
+import { performance } from 'node:perf_hooks';
 import { createMcpHandler, Server } from '@modelcontextprotocol/server';
 import type { CallToolResult, ListToolsResult, ServerContext, Tool } from '@modelcontextprotocol/server';
 import type { Policy } from '../access/policy.ts';
@@ -12,14 +13,18 @@ import type { Functions } from '../functions/registry.ts';
 import type { Limits } from '../limits.ts';
 import { invocationTooLarge, isObject, payloadBytes, payloadText } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import { MAX_TOOL_PAGE_BYTES, MAX_TOOL_PAGE_ITEMS } from './bounds.ts';
+import { MAX_TOOL_PAGE_BYTES, MAX_TOOL_PAGE_ITEMS, PROGRESS_MS } from './bounds.ts';
 import { toToolName, ToolNames } from './tool-names.ts';
 
 /** One request, and who asks. */
 export interface ToolExchange {
   readonly policy: Pick<Policy, 'listRefusal' | 'callRefusal'>;
   /** Rejects as calls of functions do. */
-  invoke(functionId: string, payload: string, onProgress?: (progress: CallProgress) => void): Promise<Payload>;
+  readonly invoke: (
+    functionId: string,
+    payload: string,
+    onProgress?: (progress: CallProgress) => void,
+  ) => Promise<Payload>;
 }
 
 export class ServedTools {
@@ -144,7 +149,11 @@ function toFailedResult(error: GreenroomError): CallToolResult {
 function progressOf({ mcpReq }: ServerContext): ((progress: CallProgress) => void) | undefined {
   const progressToken = mcpReq._meta?.progressToken;
   if (progressToken === undefined) return undefined;
+  let toldAtMs = -Infinity;
   return (progress) => {
+    // What a client does not read waits in memory: it is not told more often than it needs to know.
+    if (performance.now() - toldAtMs < PROGRESS_MS) return;
+    toldAtMs = performance.now();
     // A client that has gone is noticed by its connection.
     mcpReq.notify({ method: 'notifications/progress', params: { progressToken, ...progress } }).catch(() => undefined);
   };

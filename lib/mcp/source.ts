@@ -5,7 +5,8 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import type { CallToolResult, Client, Tool, Transport } from '@modelcontextprotocol/client';
 import type { Egress } from '../egress/egress.ts';
 import { GreenroomError } from '../errors.ts';
-import type { FunctionCall } from '../functions/function.ts';
+import type { CallProgress, FunctionCall } from '../functions/function.ts';
+import { MAX_REASON_CHARS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
 import { invocationTooLarge, payloadBytes } from '../protocol/payload.ts';
@@ -174,7 +175,7 @@ class McpSource implements OpenSource {
         timeout: MAX_TIMER_MS,
         headers: { [CALL_HEADER]: id },
         toolDefinition: tool,
-        ...(onProgress && { onprogress: ({ progress, total, message }) => onProgress({ progress, total, message }) }),
+        ...(onProgress && { onprogress: (said) => onProgress(boundedProgress(said)) }),
       });
       // What is left of the answer is its end, and a connection that is cut there could not be used again.
       setTimeout(() => settled.abort(), this.#isHttp ? ANSWER_SLACK_MS : 0).unref();
@@ -218,6 +219,10 @@ class McpSource implements OpenSource {
 
 const INHERITED_VARIABLES = ['PATH', 'HOME', 'LANG'];
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+function boundedProgress({ progress, total, message }: CallProgress): CallProgress {
+  return { progress, total, message: message?.slice(0, MAX_REASON_CHARS) };
+}
 
 /** What has to be known of a tool to call it: of its schema only what tells which arguments are also sent as headers. */
 function definitionOf({ name, inputSchema }: Tool): Tool {

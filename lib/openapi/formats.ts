@@ -6,7 +6,7 @@ import type { ReadParameter } from './read-parameters.ts';
 import { MAX_REQUEST_FORMAT_CHARS, MAX_RESPONSE_FORMAT_CHARS } from './reading-bounds.ts';
 import { isObject } from './document.ts';
 import type { ParameterPlace } from './operation.ts';
-import { encode, shortened } from './read-schema.ts';
+import { encode, shortened } from './encoding.ts';
 import type { Definition, Schemas, SchemaScope } from './read-schema.ts';
 
 const PLACES: readonly ParameterPlace[] = ['path', 'query', 'header', 'cookie'];

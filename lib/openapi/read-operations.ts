@@ -1,45 +1,35 @@
 // A document becomes operations. What is wrong with one of them costs that one; only what is wrong with all is an error.
 
 import { createHash } from 'node:crypto';
-import type { DocumentReading, DocumentSettings, EncodedOperation, Operation, SecurityScheme } from './operation.ts';
+import type {
+  DocumentReading,
+  DocumentSettings,
+  EncodedOperation,
+  Operation,
+  Parameter,
+  SecurityScheme,
+} from './operation.ts';
+import { descriptionOf, findOperations, labelOf, requireUsable, tagsOf } from './find-operations.ts';
+import type { Found, Unmapped } from './find-operations.ts';
 import { requestSchema, withDefinitions } from './formats.ts';
 import { nameAll } from './names.ts';
 import { readBody } from './read-body.ts';
 import { allParameters, readParameters } from './read-parameters.ts';
+import type { ReadParameter } from './read-parameters.ts';
 import { readResponse } from './read-response.ts';
 import { readSchemes, readSecurity, readServer } from './read-servers.ts';
-import {
-  MAX_ALTERNATIVES,
-  MAX_DESCRIPTION_CHARS,
-  MAX_NOTES,
-  MAX_NOTE_CHARS,
-  MAX_PATH_CHARS,
-} from './reading-bounds.ts';
-import { invalidSource, isObject, listOf, memberOf, membersOf, textOf } from './document.ts';
+import { MAX_NOTES, MAX_NOTE_CHARS } from './reading-bounds.ts';
+import { invalidSource, isObject, memberOf, textOf } from './document.ts';
 import type { SourceDocument } from './document.ts';
 import { Unmappable } from './references.ts';
 import type { Located, References } from './references.ts';
-import { Schemas, encode, shortened } from './read-schema.ts';
+import { encode, shortened } from './encoding.ts';
+import { Schemas } from './read-schema.ts';
 import type { Direction, SchemaScope } from './read-schema.ts';
 import { isSwagger, modernResponse, modernServers, modernize } from './swagger.ts';
 
-const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'];
 /** HTTP gives a body of these no meaning, and servers refuse it. */
 const BODILESS = new Set(['GET', 'HEAD']);
-
-interface Found {
-  readonly method: string;
-  readonly path: string;
-  readonly operationId: string | null;
-  readonly item: Located;
-  readonly operation: Located;
-}
-
-interface Unmapped {
-  readonly operation: string;
-  readonly reason: string;
-  readonly isServed: boolean;
-}
 
 export function readOperations(
   main: SourceDocument,
@@ -65,7 +55,10 @@ class OperationReader {
     this.#references = references;
     this.#settings = settings;
     this.#isSwagger = isSwagger(main.root);
-    this.#schemas = new Schemas(references, this.#isSwagger || /^3\.0/.test(String(memberOf(main.root, 'openapi'))));
+    this.#schemas = new Schemas(
+      references,
+      this.#isSwagger || /^3\.0/.test(versionText(memberOf(main.root, 'openapi'))),
+    );
     const described = this.#isSwagger
       ? memberOf(main.root, 'securityDefinitions')
       : memberOf(memberOf(main.root, 'components'), 'securitySchemes');
@@ -73,7 +66,7 @@ class OperationReader {
   }
 
   read(maxOperations: number): DocumentReading {
-    const found = this.#find(maxOperations);
+    const found = findOperations(this.#main, this.#references, maxOperations, this.#unmapped);
     const names = nameAll(found);
     const operations: EncodedOperation[] = [];
     for (const [index, each] of found.entries()) {
@@ -97,43 +90,6 @@ class OperationReader {
       securitySchemes: Object.fromEntries(this.#schemes),
       unmapped: this.#unmapped,
     };
-  }
-
-  #find(maxOperations: number): Found[] {
-    const found: Found[] = [];
-    for (const [path, entry] of Object.entries(membersOf(memberOf(this.#main.root, 'paths')))) {
-      if (path.startsWith('x-')) continue;
-      const item = this.#item(path, entry);
-      if (item === null) continue;
-      for (const method of METHODS) {
-        const operation = memberOf(item.value, method);
-        if (operation === undefined) continue;
-        if (found.length === maxOperations) {
-          throw invalidSource(`The document has more than ${maxOperations} operations.`);
-        }
-        found.push({
-          method: method.toUpperCase(),
-          path,
-          operationId: textOf(memberOf(operation, 'operationId')),
-          item,
-          operation: { value: operation, document: item.document },
-        });
-      }
-    }
-    return found;
-  }
-
-  #item(path: string, entry: unknown): Located | null {
-    try {
-      const item = this.#references.follow(entry, this.#main);
-      if (!isObject(item.value)) throw new Unmappable('It is not an object.');
-      // Beside a reference there may be methods too.
-      return { value: isObject(entry) ? { ...item.value, ...entry } : item.value, document: item.document };
-    } catch (error) {
-      if (!(error instanceof Unmappable)) throw error;
-      this.#unmapped.push({ operation: path.slice(0, MAX_NOTE_CHARS), reason: error.message, isServed: false });
-      return null;
-    }
   }
 
   #read(found: Found, name: string, label: string, notes: Set<string>): EncodedOperation {
@@ -168,9 +124,7 @@ class OperationReader {
       method,
       baseUrl: readServer(this.#servers(operation, item), this.#settings),
       path,
-      parameters: parameters.map(
-        ({ schema: _, document: _document, description: _description, ...parameter }) => parameter,
-      ),
+      parameters: parameters.map(sentParameter),
       body: body === null ? null : body.body,
       accepts: response.accepts,
       security: this.#security(operation, notes),
@@ -218,8 +172,8 @@ class OperationReader {
 
 function requireVersion(root: unknown): void {
   const [swagger, openapi] = [memberOf(root, 'swagger'), memberOf(root, 'openapi')];
-  // Without quotes, YAML has a number here.
-  const isKnown = swagger === undefined ? /^3\.[01](\.|$)/.test(String(openapi)) : /^2(\.0)?$/.test(String(swagger));
+  const isKnown =
+    swagger === undefined ? /^3\.[01](\.|$)/.test(versionText(openapi)) : /^2(\.0)?$/.test(versionText(swagger));
   if (isKnown) return;
   const isOther = swagger !== undefined || openapi !== undefined;
   throw invalidSource(
@@ -229,27 +183,20 @@ function requireVersion(root: unknown): void {
   );
 }
 
-/** Throws Unmappable. */
-function requireUsable({ method, path, operation }: Found): void {
-  if (!isObject(operation.value)) throw new Unmappable('It is not an object.');
-  if (method === 'TRACE') throw new Unmappable('TRACE is not sent.');
-  if (!path.startsWith('/')) throw new Unmappable('Its path does not begin with a slash.');
-  if (path.includes('?')) throw new Unmappable('Its path has a query in it.');
-  if (path.length > MAX_PATH_CHARS) throw new Unmappable('Its path is too long.');
+/** Without quotes, YAML has a number here. */
+function versionText(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
-function labelOf({ method, path }: Found): string {
-  return `${method} ${path}`.slice(0, MAX_NOTE_CHARS);
-}
-
-function descriptionOf({ operation }: Found): string | null {
-  const texts = [textOf(memberOf(operation.value, 'summary')), textOf(memberOf(operation.value, 'description'))];
-  const told = [...new Set(texts)].filter((text) => text !== null && text !== '');
-  return told.length === 0 ? null : shortened(told.join('\n\n'), MAX_DESCRIPTION_CHARS);
-}
-
-function tagsOf({ value }: Located): string[] {
-  return listOf(memberOf(value, 'tags'))
-    .filter((tag) => typeof tag === 'string')
-    .slice(0, MAX_ALTERNATIVES);
+/** Without what only the request's schema needs. */
+function sentParameter({
+  name,
+  in: place,
+  required,
+  style,
+  explode,
+  allowReserved,
+  contentType,
+}: ReadParameter): Parameter {
+  return { name, in: place, required, style, explode, allowReserved, contentType };
 }

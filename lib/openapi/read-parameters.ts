@@ -15,7 +15,7 @@ export interface ReadParameter extends Parameter {
 }
 
 /** The first is the default. */
-const STYLES: Readonly<Record<ParameterPlace, readonly ParameterStyle[]>> = {
+const STYLES: Readonly<Record<ParameterPlace, readonly [ParameterStyle, ...ParameterStyle[]]>> = {
   path: ['simple', 'label', 'matrix'],
   query: ['form', 'spaceDelimited', 'pipeDelimited', 'deepObject'],
   header: ['simple'],
@@ -112,7 +112,7 @@ function readStyle(parameter: Members, place: ParameterPlace, notes: Set<string>
   const given = parameter['style'];
   const known = STYLES[place].find((style) => style === given);
   if (given !== undefined && known === undefined) notes.add('A parameter has a style that its place does not have.');
-  const style = known ?? (STYLES[place][0] as ParameterStyle);
+  const style = known ?? STYLES[place][0];
   const explode = parameter['explode'];
   return {
     style,

@@ -2,12 +2,13 @@
 // its keyword needs is taken out, and references lead to `$defs`. Each schema that is referred to is translated once, whoever needs it.
 
 import { createHash } from 'node:crypto';
-import { invalidPattern, patternSchema } from './patterns.ts';
-import { MAX_CYCLE_SEARCH, MAX_DEFAULT_CHARS, MAX_SCHEMA_TEXT_CHARS } from './reading-bounds.ts';
-import { isObject, listOf, memberOf, membersOf } from './document.ts';
+import { isObject, listOf, memberOf } from './document.ts';
 import type { Members, SourceDocument } from './document.ts';
 import { Unmappable, referenceOf } from './references.ts';
 import type { Located, References, Target } from './references.ts';
+import { Cycles, IN_PLACE } from './schema-cycles.ts';
+import { addBounds, addDefault, addType, dropPatterns, nullable, withPattern } from './schema-dialect.ts';
+import { encode, shortened } from './encoding.ts';
 
 /** A request leaves out what is read-only, a response what is write-only. */
 export type Direction = 'request' | 'response';
@@ -48,9 +49,6 @@ const KINDS: Readonly<Record<string, Kind>> = {
   ...kinds('named', 'properties patternProperties dependentSchemas'),
   ...kinds('namedTexts', 'dependentRequired'),
 };
-/** Keywords whose schemas apply to the same value: a way through them alone that leads back never ends. */
-const IN_PLACE = new Set(['allOf', 'anyOf', 'oneOf', 'not', 'if', 'then', 'else', 'dependentSchemas']);
-const TYPES = new Set(['null', 'boolean', 'object', 'array', 'number', 'string', 'integer']);
 
 function kinds(kind: Kind, keywords: string): Record<string, Kind> {
   return Object.fromEntries(keywords.split(' ').map((keyword) => [keyword, kind]));
@@ -62,10 +60,11 @@ export class Schemas {
   readonly #isLegacy: boolean;
   readonly #definitions = new Map<string, Definition>();
   readonly #targets = new Map<string, Target>();
-  readonly #inPlace = new Map<string, readonly Target[]>();
+  readonly #cycles: Cycles;
 
   constructor(references: References, isLegacy: boolean) {
     this.#references = references;
+    this.#cycles = new Cycles(references);
     this.#isLegacy = isLegacy;
   }
 
@@ -110,7 +109,7 @@ export class Schemas {
       // The same object for the same place: sets of targets hold each once.
       const target = this.#targets.get(found.key) ?? found;
       this.#targets.set(target.key, target);
-      if (isInPlace && scope.self !== null && this.#leadsTo(target, scope.self)) {
+      if (isInPlace && scope.self !== null && this.#cycles.leadsTo(target, scope.self)) {
         throw new Unmappable('A schema applies itself to the same value without end.');
       }
       scope.uses.add(target);
@@ -135,9 +134,9 @@ export class Schemas {
     addType(schema, result);
     addBounds(schema, result);
     addDefault(schema, result);
-    dropPatterns(result, scope);
+    dropPatterns(result, scope.notes);
     const whole = schema['nullable'] === true ? nullable(result) : result;
-    return typeof schema['pattern'] === 'string' ? withPattern(whole, schema['pattern'], scope) : whole;
+    return typeof schema['pattern'] === 'string' ? withPattern(whole, schema['pattern'], scope.notes) : whole;
   }
 
   #value(kind: Kind, value: unknown, scope: SchemaScope, isInPlace: boolean): unknown {
@@ -199,54 +198,6 @@ export class Schemas {
       throw error;
     }
   }
-
-  /** Whether schemas that apply in the same place lead from one to the other; what takes too long to find out does. */
-  #leadsTo(from: Target, goal: Target): boolean {
-    const seen = new Set([from]);
-    for (const target of seen) {
-      if (target.key === goal.key || seen.size > MAX_CYCLE_SEARCH) return true;
-      for (const next of this.#appliedBy(target)) seen.add(next);
-    }
-    return false;
-  }
-
-  #appliedBy(target: Target): readonly Target[] {
-    const known = this.#inPlace.get(target.key);
-    if (known !== undefined) return known;
-    const found: Target[] = [];
-    this.#collectApplied(target.value, target.document, found);
-    this.#inPlace.set(target.key, found);
-    return found;
-  }
-
-  #collectApplied(schema: unknown, document: SourceDocument, found: Target[]): void {
-    const reference = referenceOf(schema);
-    if (reference !== null) {
-      try {
-        const target = this.#references.locate(reference, document);
-        const one = this.#targets.get(target.key) ?? target;
-        this.#targets.set(one.key, one);
-        found.push(one);
-      } catch (error) {
-        // What leads nowhere leads to no cycle; it is noted where it is translated.
-        if (!(error instanceof Unmappable)) throw error;
-      }
-    }
-    for (const keyword of IN_PLACE) {
-      const value = memberOf(schema, keyword);
-      const inner =
-        keyword === 'dependentSchemas' ? Object.values(membersOf(value)) : Array.isArray(value) ? value : [value];
-      for (const item of inner as unknown[]) if (isObject(item)) this.#collectApplied(item, document, found);
-    }
-  }
-}
-
-/** JSON in characters of one byte each: a single one beyond Latin-1 would double what the text takes in memory. */
-export function encode(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[^\u0000-\u00ff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
 
 /** The name in `components`; for any other place, and for a name that is not plain, one that is made of its address. */
@@ -260,78 +211,10 @@ function definitionName({ document, key, segments }: Target): string {
   return `${plain}_${createHash('sha256').update(key).digest('hex').slice(0, 8)}`;
 }
 
-function withPattern(schema: Members, pattern: string, { notes }: SchemaScope): Members {
-  const problem = invalidPattern(pattern);
-  if (problem === null) return { ...schema, ...patternSchema(pattern, schema) };
-  notes.add(`A pattern is not checked. ${problem}`);
-  return schema;
-}
-
-function dropPatterns(schema: Record<string, unknown>, { notes }: SchemaScope): void {
-  const named = schema['patternProperties'];
-  if (!isObject(named)) return;
-  const kept = Object.entries(named).filter(([pattern]) => {
-    const problem = invalidPattern(pattern);
-    if (problem !== null) notes.add(`A pattern of property names is not checked. ${problem}`);
-    return problem === null;
-  });
-  schema['patternProperties'] = Object.fromEntries(kept);
-  // What the dropped pattern let through would now be one property too many.
-  if (kept.length < Object.keys(named).length) delete schema['additionalProperties'];
-}
-
 function describe(schema: Members): Members {
   return { description: shortened(String(schema['description'])) };
 }
 
-export function shortened(text: string, maxChars = MAX_SCHEMA_TEXT_CHARS): string {
-  return text.length <= maxChars ? text : `${text.slice(0, maxChars - 1).replace(/[\ud800-\udbff]$/, '')}…`;
-}
-
 function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string');
-}
-
-function addType(schema: Members, result: Record<string, unknown>): void {
-  const types = [schema['type']].flat().filter((type) => typeof type === 'string' && TYPES.has(type));
-  if (types.length > 0) result['type'] = types.length === 1 ? types[0] : [...new Set(types)];
-  // How 2.0 says that the value is a file.
-  if (schema['type'] === 'file')
-    Object.assign(result, { type: 'string', contentMediaType: 'application/octet-stream' });
-}
-
-/** `exclusiveMinimum: true`, as it was until 3.0. */
-function addBounds(schema: Members, result: Record<string, unknown>): void {
-  for (const [exclusive, inclusive] of [
-    ['exclusiveMinimum', 'minimum'],
-    ['exclusiveMaximum', 'maximum'],
-  ] as const) {
-    if (schema[exclusive] !== true || result[inclusive] === undefined) continue;
-    result[exclusive] = result[inclusive];
-    delete result[inclusive];
-  }
-  if (typeof result['multipleOf'] === 'number' && result['multipleOf'] <= 0) delete result['multipleOf'];
-}
-
-function addDefault(schema: Members, result: Record<string, unknown>): void {
-  const value = schema['default'];
-  if (value !== undefined && JSON.stringify(value).length <= MAX_DEFAULT_CHARS) result['default'] = value;
-}
-
-/** `nullable: true`, as it was until 3.0; documents of 3.1 have it too, and mean it. */
-function nullable(schema: Record<string, unknown>): Members {
-  const isPlain = !['$ref', 'allOf', 'anyOf', 'oneOf', 'not', 'if', 'const'].some((keyword) => keyword in schema);
-  if (!isPlain) {
-    const { description, ...rest } = schema;
-    return { ...(description !== undefined && { description }), anyOf: [rest, { type: 'null' }] };
-  }
-  if (schema['type'] === undefined) return schema['enum'] === undefined ? schema : withNullInEnum(schema);
-  const types = [schema['type']].flat();
-  const nulled: Record<string, unknown> = { ...schema, type: types.includes('null') ? types : [...types, 'null'] };
-  return nulled['enum'] === undefined ? nulled : withNullInEnum(nulled);
-}
-
-function withNullInEnum(schema: Record<string, unknown>): Members {
-  const values = listOf(schema['enum']);
-  return values.includes(null) ? schema : { ...schema, enum: [...values, null] };
 }

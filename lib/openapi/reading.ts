@@ -15,7 +15,7 @@ import {
   THREAD_IDLE_MS,
   THREAD_MEMORY_MIB,
 } from './reading-bounds.ts';
-import { absoluteUrl } from './references.ts';
+import { absoluteUrl } from './addresses.ts';
 import type { ReadingTask, RuntimeMessage, ThreadMessage, ThreadOutcome } from './thread.ts';
 
 type Parts = Parameters<ReadDocument>[2];
@@ -23,6 +23,8 @@ type Parts = Parameters<ReadDocument>[2];
 let pool: Piscina | null = null;
 /** Of documents that wait, and of the one that is read. */
 let waitingChars = 0;
+/** Resolves when nobody is before whoever comes next. Piscina's own line would stand still when an aborted task takes the only thread along. */
+let line: Promise<void> = Promise.resolve();
 
 /** Rejects also with `worker_busy`, when too much waits to be read. */
 export const readDocument: ReadDocument = async (text, settings, parts) => {
@@ -62,7 +64,11 @@ class Reading {
     const cancel = () => this.#end(cancelled());
     this.#port.on('message', (message: ThreadMessage) => this.#on(message));
     signal.addEventListener('abort', cancel, { once: true });
+    const before = line;
+    const own = turn();
+    line = before.then(() => own.left);
     try {
+      await Promise.race([before, this.#whenEnded()]);
       const options = { transferList: [this.#far], signal: this.#abort.signal };
       const outcome = (await threads().run(task, options)) as ThreadOutcome;
       if ('error' in outcome) throw GreenroomError.fromWire(outcome.error);
@@ -73,7 +79,16 @@ class Reading {
       signal.removeEventListener('abort', cancel);
       clearTimeout(this.#timer);
       this.#port.close();
+      own.leave();
     }
+  }
+
+  /** Rejects when the reading is ended; never resolves. */
+  #whenEnded(): Promise<never> {
+    const { signal } = this.#abort;
+    return new Promise((_, reject) =>
+      signal.addEventListener('abort', () => reject(new Error('ended')), { once: true }),
+    );
   }
 
   #on(message: ThreadMessage): void {
@@ -121,6 +136,12 @@ class Reading {
   }
 }
 
+function turn(): { readonly left: Promise<void>; leave(): void } {
+  let leave = (): void => undefined;
+  const left = new Promise<void>((resolve) => (leave = resolve));
+  return { left, leave: () => leave() };
+}
+
 function threads(): Piscina {
   if (pool !== null) return pool;
   pool = new Piscina({
@@ -139,7 +160,7 @@ function threads(): Piscina {
   return pool;
 }
 
-/** The address as it is compared with those of references; a base that is no server is refused before anything is read. */
+/** With the address as it is compared with those of references; of what is no server, relative ones are unknown. */
 function checkedSettings(settings: DocumentSettings): DocumentSettings {
   const documentUrl = settings.documentUrl === null ? null : absoluteUrl(settings.documentUrl, null);
   return { ...settings, documentUrl };

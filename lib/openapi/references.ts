@@ -1,6 +1,7 @@
 // Where `$ref` leads: into the document, or into one of those that were fetched for it before the reading began. Nothing is fetched here,
 // and a file is never read. What cannot be followed is a reason for people, not an error.
 
+import { absoluteUrl } from './addresses.ts';
 import { MAX_DEPTH, MAX_DETOURS, MAX_HOPS } from './reading-bounds.ts';
 import { isObject, memberOf } from './document.ts';
 import type { SourceDocument } from './document.ts';
@@ -82,18 +83,6 @@ export class References {
     let at: Located = { value: document.root, document };
     for (const segment of segmentsOf(hash < 0 ? '' : reference.slice(hash + 1))) at = this.#step(at, segment, hops - 1);
     return at;
-  }
-}
-
-/** An http or https URL without its fragment; null for anything else, a path without a base included. */
-export function absoluteUrl(reference: string, base: string | null): string | null {
-  try {
-    const url = base === null ? new URL(reference) : new URL(reference, base);
-    url.hash = '';
-    return /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' ? url.href : null;
-  } catch {
-    // No URL at all, which is what the caller asked.
-    return null;
   }
 }
 

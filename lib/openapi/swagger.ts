@@ -103,8 +103,7 @@ function formOf(parameters: readonly Members[], consumed: readonly string[]): Me
 
 /** A parameter of 2.0 is its own schema; `required: true` in it is no keyword of one. */
 function schemaOf(parameter: Members): Members {
-  const { required: _required, ...schema } = parameter;
-  return schema;
+  return { ...parameter, required: undefined };
 }
 
 /** `collectionFormat`, in the styles of 3.x; null for what has none. */

@@ -6,6 +6,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { validate } from '@readme/openapi-parser';
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
+import { absoluteUrl } from './addresses.ts';
 import { Budget, invalidSource, parseText } from './document.ts';
 import type { SourceDocument } from './document.ts';
 import type { DocumentReading, DocumentSettings, EncodedOperation } from './operation.ts';
@@ -17,7 +18,7 @@ import {
   MAX_NOTE_CHARS,
   MAX_REFERENCED_DOCUMENTS,
 } from './reading-bounds.ts';
-import { References, absoluteUrl } from './references.ts';
+import { References } from './references.ts';
 
 export interface ReadingTask {
   readonly text: string;

@@ -13,14 +13,14 @@ import { allowLongUpload } from './long-uploads.ts';
 import { sendView } from './reply.ts';
 import { queryOf, requireNoQuery } from './request.ts';
 
-const CreateBody = v.strictObject({ buffer_messages: v.exactOptional(v.number()) });
-const KeyQuery = v.strictObject({ key: v.string() });
+export const CreateChannelBody = v.strictObject({ buffer_messages: v.exactOptional(v.number()) });
+export const KeyQuery = v.strictObject({ key: v.string() });
 
 export const registerChannelRoutes: RegisterRoutes = (app, edge) => {
   const { channels } = edge;
   app.post('/v1/channels', (request, reply) => {
     requireNoQuery(request);
-    const { buffer_messages: bufferMessages } = bodyOf(request, CreateBody);
+    const { buffer_messages: bufferMessages } = bodyOf(request, CreateChannelBody);
     // Nobody's: the client may be gone with this request. The idle limit bounds its life.
     const { reader, writer } = channels.create(null, { bufferMessages });
     return sendView(reply, 201, { channel: { channelId: reader.channel_id, reader, writer } });

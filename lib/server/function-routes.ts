@@ -17,7 +17,7 @@ import { prefersAsync, requireDeadlineMs } from './input-headers.ts';
 import { sendParts, sendView } from './reply.ts';
 import { pageLimit, queryOf, requireNoQuery } from './request.ts';
 
-const FunctionsQuery = v.strictObject({
+export const FunctionsQuery = v.strictObject({
   search: v.exactOptional(v.string()),
   worker: v.exactOptional(v.string()),
   limit: v.exactOptional(pageLimit),

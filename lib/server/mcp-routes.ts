@@ -4,7 +4,6 @@
 import { isIP } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CredentialPolicy } from '../access/credential-policy.ts';
 import { createAuthenticateSocket } from '../access/credentials.ts';
@@ -32,7 +31,11 @@ interface McpAccess {
 export function registerMcpRoutes(app: FastifyInstance, edge: Edge, { token, isBackend, gateway }: McpAccess): void {
   const { limits } = edge.supervisor;
   const { credentials = [] } = gateway === undefined ? {} : requireGateway(gateway, limits);
-  const authenticate = createAuthenticateSocket<FastifyRequest>({ token, authenticate: isBackend }, credentials, limits);
+  const authenticate = createAuthenticateSocket<FastifyRequest>(
+    { token, authenticate: isBackend },
+    credentials,
+    limits,
+  );
   const policies = new WeakMap<FastifyRequest, CredentialPolicy>();
   const onRequest = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     const policy = authenticate(request);
@@ -62,7 +65,7 @@ export function registerMcpRoutes(app: FastifyInstance, edge: Edge, { token, isB
       invoke: invokerOf(edge, { request, reply, startedAt }),
     });
     reply.code(answer.status).headers(Object.fromEntries(answer.headers)).header('cache-control', 'no-store');
-    return reply.send(answer.body === null ? '' : Readable.fromWeb(answer.body as ReadableStream));
+    return reply.send(answer.body === null ? '' : Readable.fromWeb(answer.body));
   });
   app.route({
     method: OTHER_METHODS,
@@ -117,7 +120,11 @@ function toWebRequest({ headers }: FastifyRequest, signal: AbortSignal): Request
 /** A call ends with its client, with the server, or with its deadline. Throws `invalid_request` for a deadline that is none. */
 function invokerOf(
   { functions, calls, supervisor }: Edge,
-  { request, reply, startedAt }: { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly startedAt: number },
+  {
+    request,
+    reply,
+    startedAt,
+  }: { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly startedAt: number },
 ): ToolExchange['invoke'] {
   const { 'greenroom-deadline-ms': deadline, traceparent, baggage } = request.headers;
   const timeoutMs =

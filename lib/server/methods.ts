@@ -29,7 +29,7 @@ export class RouteTable {
     if (allow.size === 0) return GreenroomError.of('route_not_found');
     // Everything fits, and yet the router let it fall through: see `catchLongIds`.
     if (allow.has(request.method))
-      return GreenroomError.of(path.includes('/v1/functions/') ? 'invalid_request' : 'invalid_worker_id', {
+      return GreenroomError.of(/\/v1\/(?:functions|sources)\//.test(path) ? 'invalid_request' : 'invalid_worker_id', {
         message: 'The id is longer than this app lets its routes match.',
       });
     return GreenroomError.of('method_not_allowed', { details: { allow: [...allow].sort() } });

@@ -27,6 +27,7 @@ import { registerInputRoutes } from './input-routes.ts';
 import { registerMcpRoutes } from './mcp-routes.ts';
 import { RouteTable } from './methods.ts';
 import { OpenCalls } from './open-calls.ts';
+import { registerOpenApiRoutes } from './openapi-routes.ts';
 import { registerRuntimeRoutes } from './runtime-routes.ts';
 import { registerSourceRoutes } from './source-routes.ts';
 import { registerTranscriptRoutes } from './transcript-routes.ts';
@@ -63,6 +64,7 @@ const GUARDED_ROUTES = [
   registerSourceRoutes,
   registerTranscriptRoutes,
   registerChannelRoutes,
+  registerOpenApiRoutes,
 ];
 
 /** Rejects the registration with `invalid_option` when there is no credential. */

@@ -8,14 +8,22 @@ import type { RegisterRoutes } from './edge.ts';
 import { sendView } from './reply.ts';
 import { pageLimit, pathOf, queryOf, requireNoQuery } from './request.ts';
 
-const ListQuery = v.strictObject({ limit: v.exactOptional(pageLimit), after: v.exactOptional(v.string()) });
-const CreateQuery = v.strictObject({ dry_run: v.exactOptional(v.picklist(['true', 'false'])) });
+export const SourcesQuery = v.strictObject({ limit: v.exactOptional(pageLimit), after: v.exactOptional(v.string()) });
+export const CreateSourceQuery = v.strictObject({ dry_run: v.exactOptional(v.picklist(['true', 'false'])) });
+
+/** What all types share; the rest of the object is for the type. */
+export const CreateSourceBody = v.looseObject({
+  name: v.string(),
+  type: v.picklist(['openapi', 'mcp']),
+  include: v.exactOptional(v.array(v.string())),
+  exclude: v.exactOptional(v.array(v.string())),
+});
 
 export const registerSourceRoutes: RegisterRoutes = (app, { outside: { sources }, calls }) => {
-  app.get('/v1/sources', (request, reply) => sendView(reply, 200, sources.list(queryOf(request, ListQuery))));
+  app.get('/v1/sources', (request, reply) => sendView(reply, 200, sources.list(queryOf(request, SourcesQuery))));
 
   app.post('/v1/sources', async (request, reply) => {
-    const { dry_run: dryRun } = queryOf(request, CreateQuery);
+    const { dry_run: dryRun } = queryOf(request, CreateSourceQuery);
     const document = request.body instanceof Uint8Array ? request.body : EMPTY;
     const by = { isFromOperator: false };
     if (dryRun === 'true') {

@@ -10,7 +10,7 @@ import { pageLimit, queryOf, sequence, workerIdOf } from './request.ts';
 
 const DEFAULT_ITEMS = Math.min(256, MAX_PAGE_ITEMS);
 
-const TranscriptQuery = v.strictObject({
+export const TranscriptQuery = v.strictObject({
   after: v.optional(sequence, '0'),
   limit: v.optional(pageLimit, String(DEFAULT_ITEMS)),
 });

@@ -8,7 +8,7 @@ import type { RegisterRoutes } from './edge.ts';
 import { sendView } from './reply.ts';
 import { pageLimit, pathOf, queryOf, requireNoQuery, workerIdOf } from './request.ts';
 
-const ListQuery = v.strictObject({
+export const WorkersQuery = v.strictObject({
   status: v.exactOptional(v.picklist([...WORKER_STATUSES, ...PEER_STATUSES])),
   origin: v.exactOptional(v.picklist(['actor', 'remote', 'group'])),
   kind: v.exactOptional(v.string()),
@@ -16,25 +16,25 @@ const ListQuery = v.strictObject({
   after: v.exactOptional(v.string()),
 });
 
-const CreateBody = v.strictObject({
+export const CreateWorkerBody = v.strictObject({
   kind: v.string(),
   worker_id: v.exactOptional(v.string()),
   config: v.exactOptional(v.unknown()),
   display_name: v.exactOptional(v.pipe(v.string(), v.maxLength(MAX_DISPLAY_NAME_CHARS))),
 });
 
-const DeleteQuery = v.strictObject({ force: v.exactOptional(v.picklist(['true', 'false'])) });
+export const DeleteWorkerQuery = v.strictObject({ force: v.exactOptional(v.picklist(['true', 'false'])) });
 
 const reason = v.exactOptional(v.pipe(v.string(), v.maxLength(MAX_REASON_CHARS)));
-const CancelBody = v.strictObject({ input_id: v.exactOptional(v.string()), reason });
-const StopBody = v.strictObject({ drain: v.exactOptional(v.boolean()), reason });
+export const CancelBody = v.strictObject({ input_id: v.exactOptional(v.string()), reason });
+export const StopBody = v.strictObject({ drain: v.exactOptional(v.boolean()), reason });
 
 export const registerWorkerRoutes: RegisterRoutes = (app, { supervisor }) => {
-  app.get('/v1/workers', (request, reply) => sendView(reply, 200, supervisor.list(queryOf(request, ListQuery))));
+  app.get('/v1/workers', (request, reply) => sendView(reply, 200, supervisor.list(queryOf(request, WorkersQuery))));
 
   app.post('/v1/workers', async (request, reply) => {
     requireNoQuery(request);
-    const { kind, worker_id, display_name, ...rest } = bodyOf(request, CreateBody);
+    const { kind, worker_id, display_name, ...rest } = bodyOf(request, CreateWorkerBody);
     const { workerId, created } = await supervisor.create({
       kind,
       ...(worker_id !== undefined && { workerId: worker_id }),
@@ -54,7 +54,7 @@ export const registerWorkerRoutes: RegisterRoutes = (app, { supervisor }) => {
 
   app.delete('/v1/workers/:workerId', async (request, reply) => {
     const workerId = workerIdOf(request);
-    const { force } = queryOf(request, DeleteQuery);
+    const { force } = queryOf(request, DeleteWorkerQuery);
     requireNoBody(request);
     return sendView(reply, 200, { worker: await supervisor.delete(workerId, { force: force === 'true' }) });
   });

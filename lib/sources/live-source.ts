@@ -2,7 +2,8 @@
 // way comes after it, and all that is asked for meanwhile is that one. Its end aborts what is under way. A reading takes effect in one
 // step or not at all: what goes wrong leaves the functions of the reading before, and shows in its health.
 
-import { asGreenroomError, GreenroomError } from '../errors.ts';
+import { asGreenroomError } from '../errors.ts';
+import type { GreenroomError } from '../errors.ts';
 import type { FunctionOwner } from '../functions/function.ts';
 import { functionNotFound } from '../functions/registry.ts';
 import type { Functions } from '../functions/registry.ts';
@@ -41,6 +42,7 @@ export class LiveSource {
   #ended: Promise<void> | null = null;
   /** Whether it stays although a reading fails; then it is read again by itself. */
   #isKept = false;
+  #isReading = false;
   #failures = 0;
   #error: string | null = null;
   /** Fingerprints of the functions that are registered, by id. */
@@ -146,6 +148,7 @@ export class LiveSource {
 
   async #refresh(): Promise<void> {
     this.#again.began();
+    this.#isReading = true;
     try {
       const selection = await this.#read();
       // It may have ended in this very moment: its functions would be nobody's.
@@ -157,6 +160,8 @@ export class LiveSource {
     } catch (thrown) {
       this.#failed(asGreenroomError(thrown));
       throw thrown;
+    } finally {
+      this.#isReading = false;
     }
   }
 
@@ -213,7 +218,8 @@ export class LiveSource {
   }
 
   #healthChanged({ status, error }: SourceHealth): void {
-    if (this.#ending.signal.aborted || !this.#isKept) return;
+    // What a reading makes of it is told with the reading.
+    if (this.#ending.signal.aborted || !this.#isKept || this.#isReading) return;
     const level = status === 'failed' ? 'warn' : 'info';
     this.#parts.log[level]({ ...this.#label, status, code: error }, 'the health of a source has changed');
   }
@@ -223,7 +229,7 @@ export class LiveSource {
     this.#again.began();
     this.#parts.functions.releaseAll(this.#owner);
     this.#fingerprints = new Map();
-    await this.#line;
+    // Whatever is being read has been told so and is not waited for; nothing can be opened any more.
     const opened = this.#opened;
     if (opened === null) return;
     try {

@@ -60,14 +60,12 @@ export interface SourceDefinition {
   /** Of the group; the first segment of its functions' ids. */
   readonly name: string;
   readonly type: string;
-  /** Whether it comes from the file of the operator or from the Backend that embeds the runtime, and not from a request. */
+  /** Whether it comes from the file of the operator or from the Backend that embeds the runtime, and not from a request: only then may it start a process. */
   readonly isFromOperator: boolean;
   /** Patterns of the names of functions, as in SourceFunction. Default all. */
   readonly include?: readonly string[] | undefined;
   /** Default none. */
   readonly exclude?: readonly string[] | undefined;
-  /** Whether the operator or an embedding Backend made it, and not somebody over REST: only then may it start a process. */
-  readonly isFromOperator: boolean;
   /** What the type alone knows; checked by it. */
   readonly settings: Readonly<Record<string, unknown>>;
 }

@@ -1,16 +1,28 @@
 // What actors may ask of the runtime (`ctx.ask`, `ctx.create`, `ctx.after`, …), served to every host. The host names the
 // worker that asks; everything else in a call is treated like a call from outside.
 
+import * as v from 'valibot';
 import { GreenroomError } from '../errors.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { RuntimeServices } from '../host/services.ts';
-import { MAX_WAIT_MS } from '../limits.ts';
+import { MAX_PAGE_ITEMS, MAX_WAIT_MS } from '../limits.ts';
+import type { Limits } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
-import { decode } from '../protocol/payload.ts';
+import { requireValid } from '../protocol/issues.ts';
+import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
+import type { Payload } from '../protocol/payload.ts';
 import { channelCalls } from './actor-channels.ts';
 import type { ActorChannels } from './actor-channels.ts';
 import { awaitOutput, requireTimeout } from './asking.ts';
 import type { Supervisor } from './supervisor.ts';
+
+const FunctionsQuery = v.strictObject({
+  search: v.optional(v.string()),
+  worker: v.optional(v.string()),
+  includeInternal: v.optional(v.boolean()),
+  limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_PAGE_ITEMS))),
+  after: v.optional(v.string()),
+});
 
 export function actorCalls(
   supervisor: Supervisor,
@@ -62,13 +74,25 @@ export function actorCalls(
       });
     },
 
+    functions: (_workerId, query) => pageOf(functions, query, supervisor.limits),
+
     async after(workerId, delayMs, input) {
-      if (!(delayMs >= 0) || delayMs > MAX_WAIT_MS) {
-        throw GreenroomError.of('invalid_request', { message: `delayMs must be between 0 and ${MAX_WAIT_MS}.` });
-      }
-      supervisor.deliverLater(workerId, decode(input), delayMs);
+      supervisor.deliverLater(workerId, decode(input), requireDelay(delayMs));
     },
 
     ...channelCalls(supervisor, channels),
   };
+}
+
+/** Throws `invalid_request` and `payload_too_large`. */
+function pageOf(functions: Functions, query: Payload, { maxMessageBytes }: Limits): Payload {
+  const page = encode(functions.list(requireValid(FunctionsQuery, decode(query), 'invalid_request')));
+  requireSize(payloadBytes(page), maxMessageBytes, 'result');
+  return page;
+}
+
+/** Throws `invalid_request`. */
+function requireDelay(delayMs: number): number {
+  if (delayMs >= 0 && delayMs <= MAX_WAIT_MS) return delayMs;
+  throw GreenroomError.of('invalid_request', { message: `delayMs must be between 0 and ${MAX_WAIT_MS}.` });
 }

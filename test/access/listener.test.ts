@@ -2,15 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { FunctionCall } from '../../lib/functions/function.ts';
 import { GreenroomError } from '../../lib/errors.ts';
-import { createCallFunction } from '../../lib/access/hooks.ts';
 import type { CallFunction, PeerRequest } from '../../lib/access/hooks.ts';
 import { compileListeners, openPolicy } from '../../lib/access/listener.ts';
 import type { ListenerOptions } from '../../lib/access/options.ts';
 import { CredentialPolicy } from '../../lib/access/credential-policy.ts';
 import type { Policy, Registration } from '../../lib/access/policy.ts';
-import { DEFAULT_LIMITS, MAX_REGISTRATION_BYTES, resolveLimits } from '../../lib/limits.ts';
+import { DEFAULT_LIMITS, resolveLimits } from '../../lib/limits.ts';
 import { codeOf } from '../support/start-runtime.ts';
 
 const PEER: PeerRequest = { headers: { 'x-key': 'k' }, url: '/v1/gateway/rbac', ip: '127.0.0.1' };
@@ -50,7 +48,8 @@ function open({ options, functions = {}, credential = null, peer = PEER, maxFunc
 const granted = (answer: unknown, options: ListenerOptions = {}, functions: Record<string, Fake> = {}) =>
   open({ options: { ...AUTH, ...options }, functions: { auth: () => answer, ...functions } }).opening;
 
-const ofFunction = (functionId: string, more: object = {}): Registration => ({
+type FunctionRegistration = Extract<Registration, { kind: 'function' }>;
+const ofFunction = (functionId: string, more: object = {}): FunctionRegistration => ({
   kind: 'function',
   functionId,
   description: null,
@@ -69,6 +68,12 @@ const ofTrigger = (functionId: string, more: object = {}): Registration => ({
 const TYPE: Registration = { kind: 'trigger_type', triggerType: 'cron', description: 'd' };
 
 const admit = async (policy: Policy, registration: Registration) => policy.admit(registration);
+/** What a session does with what was admitted, once it is registered. */
+const register = async (policy: Policy, registration: FunctionRegistration) => {
+  const admitted = await policy.admit(registration);
+  policy.remember(registration.functionId, admitted.functionId);
+  return admitted;
+};
 const mayCall = (policy: Policy, id: string, metadata?: unknown) => policy.callRefusal(id, metadata) === null;
 
 describe('the auth function', () => {
@@ -336,7 +341,7 @@ describe('a hook', () => {
       onFunction: ({ function_id: id }) => ({ function_id: `v1::${String(id)}` }),
       onTrigger: () => ({}),
     });
-    assert.deepEqual(await admit(policy, ofFunction('f')), ofFunction('p::v1::f'));
+    assert.deepEqual(await register(policy, ofFunction('f')), ofFunction('p::v1::f'));
     assert.equal(policy.toRegistered('f'), 'p::v1::f');
     assert.equal(policy.toPeer('p::v1::f'), 'f');
     assert.deepEqual(await admit(policy, ofTrigger('f')), ofTrigger('p::v1::f'));
@@ -345,12 +350,24 @@ describe('a hook', () => {
     assert.equal(policy.toPeer('p::v1::f'), 'v1::f');
   });
 
+  test('that renames a function changes nothing for one that is then not registered', async () => {
+    let version = 0;
+    const policy = await granted({}, hooks, {
+      onFunction: ({ function_id: id }) => ({ function_id: `v${++version}::${String(id)}` }),
+    });
+    assert.deepEqual(await admit(policy, ofFunction('f')), ofFunction('v1::f'));
+    assert.deepEqual([policy.toRegistered('f'), policy.toPeer('v1::f')], ['f', 'v1::f']);
+    await register(policy, ofFunction('f'));
+    assert.deepEqual(await admit(policy, ofFunction('f')), ofFunction('v3::f'));
+    assert.deepEqual([policy.toRegistered('f'), policy.toPeer('v2::f')], ['v2::f', 'f']);
+  });
+
   test('cannot give two functions one id, and the first keeps it', async () => {
     const policy = await granted({}, hooks, { onFunction: () => ({ function_id: 'same' }) });
-    assert.deepEqual(await admit(policy, ofFunction('a')), ofFunction('same'));
+    assert.deepEqual(await register(policy, ofFunction('a')), ofFunction('same'));
     assert.equal(await codeOf(admit(policy, ofFunction('b'))), 'forbidden');
     assert.equal(policy.toPeer('same'), 'a');
-    assert.deepEqual(await admit(policy, ofFunction('a')), ofFunction('same'));
+    assert.deepEqual(await register(policy, ofFunction('a')), ofFunction('same'));
   });
 
   test('can rename as many functions as a peer may have, and again when one is given up', async () => {
@@ -360,37 +377,10 @@ describe('a hook', () => {
       maxFunctionsPerRemote: 2,
     });
     const policy = await opening;
-    await admit(policy, ofFunction('a'));
-    await admit(policy, ofFunction('b'));
+    await register(policy, ofFunction('a'));
+    await register(policy, ofFunction('b'));
     assert.equal(await codeOf(admit(policy, ofFunction('c'))), 'forbidden');
     policy.forget('a');
-    assert.deepEqual(await admit(policy, ofFunction('c')), ofFunction('x::c'));
-  });
-});
-
-describe('a function that the gateway asks', () => {
-  test('is called in the name of nobody, with the deadline, and its answer is parsed', async () => {
-    const seen: [string, FunctionCall][] = [];
-    const functions = {
-      call: (id: string, call: FunctionCall) => {
-        seen.push([id, call]);
-        return Promise.resolve('{"a":1}');
-      },
-    };
-    const { signal } = new AbortController();
-    assert.deepEqual(await createCallFunction(functions, { timeoutMs: 7, signal })('f', { x: undefined }), { a: 1 });
-    const call = { payload: '{}', metadata: null, caller: { workerId: null }, timeoutMs: 7, signal };
-    assert.deepEqual(seen, [['f', call]]);
-  });
-
-  test('cannot answer more than a registration may hold, nor poison what reads it', async () => {
-    const answering = (answer: string) =>
-      codeOf(createCallFunction({ call: () => Promise.resolve(answer) }, { timeoutMs: 1 })('f', null));
-    assert.equal(
-      await answering(`"${'x'.repeat(MAX_REGISTRATION_BYTES - 2)}"`),
-      'x'.repeat(MAX_REGISTRATION_BYTES - 2),
-    );
-    assert.equal(await answering(`"${'x'.repeat(MAX_REGISTRATION_BYTES - 1)}"`), 'invalid_output');
-    assert.equal(await answering('{"__proto__":{}}'), 'invalid_json');
+    assert.deepEqual(await register(policy, ofFunction('c')), ofFunction('x::c'));
   });
 });

@@ -108,6 +108,31 @@ describe('greenroom source', options, () => {
     }
   });
 
+  test('inspects a document without a runtime and without a network', async (t) => {
+    const { source, dir } = await start(t);
+    const document = {
+      openapi: '3.1.0',
+      info: { title: 'Pets', version: '1' },
+      servers: [{ url: 'https://pets.invalid/v1' }],
+      paths: {
+        '/pets': {
+          get: { operationId: 'listPets', summary: 'Lists them.', responses: {} },
+          post: { operationId: 'addPet', responses: {} },
+        },
+      },
+    };
+    writeFileSync(join(dir, 'pets.json'), JSON.stringify(document));
+    const [code, ...lines] = await source('inspect', 'pets.json', '--name=pets', '--include', 'list*');
+    assert.deepEqual([code, lines], [0, ['pets::listPets\tLists them.']]);
+    const [, json] = await source('inspect', 'pets.json', '--json', '--exclude', 'list*');
+    const { functions, title } = JSON.parse(String(json)) as { functions: { function_id: string }[]; title: string };
+    assert.deepEqual([title, functions.map(({ function_id }) => function_id)], ['Pets', ['source::addPet']]);
+    writeFileSync(join(dir, 'broken.yaml'), 'openapi: [');
+    const [failed, line] = await source('inspect', 'broken.yaml');
+    assert.equal(failed, 1);
+    assert.match(String(line), /^greenroom: .*\(invalid_source\)/);
+  });
+
   test('is used wrongly with exit code 2', async (t) => {
     const cases: [args: string[], message: RegExp][] = [
       [['source'], /a command is needed/],

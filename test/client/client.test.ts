@@ -175,7 +175,7 @@ test('the runtime describes itself and its actors in camelCase, schemas untouche
   assert.equal(runtime.status, 'running');
   assert.equal(runtime.limits.maxMessageBytes, 16_777_216);
   const actors = await client.actors();
-  assert.deepEqual(actors.map(({ kind }) => kind).toSorted(), ['counter', 'digest', 'echo', 'ledger']);
+  assert.deepEqual(actors.map(({ kind }) => kind).toSorted(), ['agent', 'counter', 'digest', 'echo', 'ledger']);
   const { inputSchema } = actors.find(({ kind }) => kind === 'counter') ?? assert.fail();
   assert.deepEqual((inputSchema as { required: string[] }).required, ['add']);
 });

@@ -9,13 +9,14 @@ import { createRuntime } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';
 import { peerOf } from '../support/peers.ts';
 import { codeOf, emitted, eventually, hasStatus } from '../support/start-runtime.ts';
+import { sendJson, serveHttp } from '../http/setup.ts';
 import { startFake } from './fake.ts';
 
 const TOKEN = 'client-test-token';
 
 async function start(t: TestContext) {
   const actors = [new URL('../fixtures/actors/serving.js', import.meta.url)];
-  const runtime = await createRuntime({ actors, hosts: 1 });
+  const runtime = await createRuntime({ actors, hosts: 1, http: { allowAddresses: ['127.0.0.0/8'] } });
   const server = await startServer({ runtime, token: TOKEN });
   const client = createClient({ url: server.url, token: TOKEN, maxMessageBytes: 1_000_000 });
   t.after(async () => {
@@ -121,4 +122,20 @@ test('remotes are listed beside workers and have a view of their own', async (t)
   assert.equal(await codeOf(client.peer('c')), 'worker_not_found');
   assert.equal(await codeOf(client.worker('a').view()), 'unsupported_operation');
   assert.equal(await codeOf(client.worker('a').ask(1)), 'unsupported_operation');
+});
+
+test('a function over HTTP is registered, replaced and unregistered, whatever its id', async (t) => {
+  const { url } = await serveHttp(t, ({ path }, response) => sendJson(response, path));
+  const { client } = await start(t);
+  const id = 'größe::a/b 50%';
+  const document = { url: `${url}/one`, description: 'Says where it is.', group: 'far' } as const;
+  const view = await client.registerFunction(id, document);
+  assert.deepEqual([view.functionId, view.workerId, view.description], [id, 'far', 'Says where it is.']);
+  assert.equal(await client.invoke(id), '/one');
+  await client.registerFunction(id, { url: `${url}/two` });
+  assert.equal(await client.invoke(id), '/two');
+  assert.equal((await client.unregisterFunction(id)).functionId, id);
+  assert.equal(await codeOf(client.unregisterFunction(id)), 'function_not_found');
+  assert.equal(await codeOf(client.unregisterFunction('serving::add')), 'unsupported_operation');
+  assert.equal(await codeOf(client.registerFunction(id, { url: 'http://10.0.0.1/' })), 'url_validation_failed');
 });

@@ -33,6 +33,7 @@ const services: RuntimeServices = {
   create: unused,
   stop: unused,
   invoke: unused,
+  functions: unused,
   after: unused,
   createChannel: unused,
   takeChannel: unused,

@@ -27,6 +27,7 @@ export function policyOf(given: Partial<Policy> = {}): Policy {
     callRefusal: () => null,
     listRefusal: () => null,
     admit: (registration) => registration,
+    remember: () => undefined,
     forget: () => undefined,
     middlewareFunctionId: null,
     context: null,

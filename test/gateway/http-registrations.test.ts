@@ -197,6 +197,24 @@ describe('a registration over HTTP that fails', () => {
     assert.deepEqual(said, [{ worker_id: peer.workerId, worker_name: null, function_id: 'other', code: 'forbidden' }]);
   });
 
+  test('leaves the peer its names, although a hook had made other ids of them', async (t) => {
+    const { connect, register, runtime } = await startBridging(t);
+    const [guard, peer] = [await connect(), await connect({ path: '/v1/gateway/hooked' })];
+    await guard.serve('hook');
+    const rename = async (functionId: string): Promise<void> =>
+      guard.answer(await guard.nextCall(), { function_id: functionId });
+    register(peer, 'f', { tag: 'old' });
+    await rename('v1::f');
+    await peer.fence();
+    register(peer, 'f', { fail: 'token_not_found' });
+    await rename('v2::f');
+    assert.equal((await peer.next(isRejected))['code'], 'token_not_found');
+    assert.equal((await guard.call('v1::f')).result, 'old');
+    peer.send({ type: 'unregisterfunction', id: 'f' });
+    await peer.fence();
+    assert.equal(runtime.functions.get('v1::f'), undefined);
+  });
+
   test('is in the detail of the session, like any that is refused', async (t) => {
     const { connect, register, runtime } = await startBridging(t);
     const peer = await connect();

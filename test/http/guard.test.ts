@@ -12,13 +12,12 @@ import type { TestContext } from 'node:test';
 import type { EgressOptions } from '../../lib/egress/egress.ts';
 import type { Guard } from '../../lib/egress/guard.ts';
 import type { Lookup } from '../../lib/egress/lookups.ts';
-import type { GreenroomError } from '../../lib/errors.ts';
 import type { HttpAnswer } from '../../lib/http/exchange.ts';
 import { UndiciClient } from '../../lib/http/client.ts';
 import { resolveLimits } from '../../lib/limits.ts';
 import { guardOf } from '../egress/setup.ts';
 import { temporaryFolder } from '../support/start-runtime.ts';
-import { get, LONG_MS, sendJson, serveHttp, startFunctions } from './setup.ts';
+import { get, LONG_MS, rejection, sendJson, serveHttp, startFunctions } from './setup.ts';
 
 const limits = resolveLimits();
 const WAIT = { timeoutMs: LONG_MS };
@@ -26,12 +25,6 @@ const LOOPBACK: EgressOptions = { allowAddresses: ['127.0.0.0/8'] };
 
 const start = (t: TestContext, options: EgressOptions, tools?: Parameters<typeof guardOf>[2]) =>
   startFunctions(guardOf(t, options, tools));
-
-const rejection = (promise: Promise<unknown>): Promise<GreenroomError> =>
-  promise.then(
-    () => assert.fail('it resolved'),
-    (error: unknown) => error as GreenroomError,
-  );
 
 test('a name that leads elsewhere when it is called is refused then, without another attempt', async (t) => {
   const { url, seen } = await serveHttp(t, (_seen, response) => sendJson(response, 1));

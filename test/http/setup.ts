@@ -1,9 +1,11 @@
 // Real servers on loopback, an egress that lets everything through, and functions over HTTP between them.
 
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { Agent } from 'undici';
 import type { Egress } from '../../lib/egress/egress.ts';
@@ -87,11 +89,11 @@ export function fakeEgress(t: TestContext, options: Agent.Options = {}): FakeEgr
   return {
     variables,
     onCheck: async () => undefined,
-    async check(url, _reach, signal) {
+    async check(url, reach, signal) {
       await this.onCheck(url, signal);
-      return this.parse(url, _reach);
+      return this.parse(url, reach);
     },
-    parse(url, _reach) {
+    parse(url) {
       if (URL.canParse(url)) return new URL(url);
       throw GreenroomError.of('url_validation_failed', { details: { rule: 'url' } });
     },
@@ -137,4 +139,27 @@ export function startFunctions<E extends Egress>(egress: E, given: Partial<Limit
     return JSON.parse(payloadText(await functions.call(functionId, { payload: JSON.stringify(payload), ...rest })));
   };
   return { egress, client, functions, http, owner, register, call, limits };
+}
+
+export const rejection = (promise: Promise<unknown>): Promise<GreenroomError> =>
+  promise.then(
+    () => assert.fail('it resolved'),
+    (error: unknown) => error as GreenroomError,
+  );
+
+/** A server that answers each connection in its own way, by number. */
+export async function serveTcp(t: TestContext, onSocket: (socket: Socket, count: number) => void) {
+  let count = 0;
+  const sockets = new Set<Socket>();
+  const server = createTcpServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    onSocket(socket, ++count);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, connections: () => count, server };
 }

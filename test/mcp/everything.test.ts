@@ -13,10 +13,7 @@ import { codeOf } from '../support/start-runtime.ts';
 import { keepProgress, openSource } from './open-source.ts';
 import type { TestSource } from './open-source.ts';
 
-const PATH = new URL(
-  '../../../node_modules/@modelcontextprotocol/server-everything/dist/index.js',
-  import.meta.url,
-);
+const PATH = new URL('../../../node_modules/@modelcontextprotocol/server-everything/dist/index.js', import.meta.url);
 const EVERYTHING = fileURLToPath(PATH);
 
 async function freePort(): Promise<number> {

@@ -91,12 +91,17 @@ async function toRequest(request: IncomingMessage, signal: AbortSignal): Promise
   for await (const chunk of request) chunks.push(chunk as Buffer);
   const headers = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
   const body = chunks.length === 0 ? null : Buffer.concat(chunks);
-  return new Request(`http://${request.headers.host}${request.url}`, { method: request.method!, headers, body, signal });
+  return new Request(`http://${request.headers.host}${request.url}`, {
+    method: request.method!,
+    headers,
+    body,
+    signal,
+  });
 }
 
 async function reply(response: ServerResponse, answer: Response): Promise<void> {
   response.writeHead(answer.status, Object.fromEntries(answer.headers));
   response.flushHeaders();
   if (answer.body === null) response.end();
-  else await pipeline(Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]), response);
+  else await pipeline(Readable.fromWeb(answer.body), response);
 }

@@ -101,9 +101,16 @@ test('a session that the server has forgotten is made again', async (t) => {
 test('a bearer token is read by the name of its variable, for every request, and shown to nobody', async (t) => {
   const secrets: Record<string, string> = { MCP_TOKEN: 'first-token-value' };
   const { url, headers } = await listen(t, toolHandler(SESSIONS, { say: () => undefined }));
-  const source = openSource(t, { url, auth: { type: 'bearer', token_key: 'MCP_TOKEN' } }, { egress: openEgress(t, secrets) });
+  const source = openSource(
+    t,
+    { url, auth: { type: 'bearer', token_key: 'MCP_TOKEN' } },
+    { egress: openEgress(t, secrets) },
+  );
   await source.read();
-  assert.equal(headers.every(({ authorization }) => authorization === 'Bearer first-token-value'), true);
+  assert.equal(
+    headers.every(({ authorization }) => authorization === 'Bearer first-token-value'),
+    true,
+  );
   secrets['MCP_TOKEN'] = 'second-token-value';
   await source.call('text');
   assert.equal(headers.at(-1)?.authorization, 'Bearer second-token-value');
@@ -118,7 +125,10 @@ test('a redirect is not followed, wherever it leads', async (t) => {
     const { url, seen } = await listen(t, (_request, response) => response.writeHead(307, { location }).end());
     const source = openSource(t, { url });
     assert.equal(await codeOf(source.read()), 'http_error');
-    assert.equal(seen.every((method) => method === 'POST'), true);
+    assert.equal(
+      seen.every((method) => method === 'POST'),
+      true,
+    );
     await source.close();
   }
   assert.deepEqual(target.seen, []);
@@ -142,7 +152,10 @@ test('a server that says no, nothing, or something else is told apart', async (t
 });
 
 /** A server that answers everything but calls as it should, and a call as it is told. */
-async function listenRaw(t: Parameters<typeof listen>[0], answerCall: (response: ServerResponse, id: number) => unknown) {
+async function listenRaw(
+  t: Parameters<typeof listen>[0],
+  answerCall: (response: ServerResponse, id: number) => unknown,
+) {
   const ordinary = toolHandler(SESSIONS, { say: () => undefined });
   const cut = new EventEmitter();
   const server = await listen(t, async (request, response) => {
@@ -246,7 +259,10 @@ test('settings that do not hold together are refused by their keys', (t) => {
     [{ url: 'http://a', headers: { 'mcp-session-id': 'b' } }, 'headers.mcp-session-id'],
     [{ url: 'http://a', headers: { a: 'b\r\nc: d' } }, 'headers.a'],
     [{ url: 'http://a', auth: { type: 'basic', token_key: 'A' } }, 'auth.type'],
-    [{ url: 'http://a', auth: { type: 'bearer', token_key: 'A' }, headers: { Authorization: 'b' } }, 'headers.authorization'],
+    [
+      { url: 'http://a', auth: { type: 'bearer', token_key: 'A' }, headers: { Authorization: 'b' } },
+      'headers.authorization',
+    ],
     [{ url: 'http://a', cwd: '/' }, 'cwd'],
     [{ command: 'a', env: { 'NOT A NAME': 'b' } }, 'env.NOT A NAME'],
     [{ command: 'a', args: [1] }, 'args.0'],

@@ -5,7 +5,7 @@ import { Agent } from 'undici';
 import type { Egress } from '../../lib/egress/egress.ts';
 import { GreenroomError } from '../../lib/errors.ts';
 
-export function openEgress(t: TestContext, secrets: Record<string, string> = {}): Egress {
+export function openEgress(t: Pick<TestContext, 'after'>, secrets: Record<string, string> = {}): Egress {
   const agent = new Agent();
   t.after(() => agent.destroy());
   const parse = (url: string): URL => {

@@ -18,15 +18,15 @@ export interface TestSource {
   readonly health: SourceHealth;
   readonly changes: number;
   readonly lines: ReturnType<typeof recordLog>['lines'];
-  read(signal?: AbortSignal): Promise<SourceReading>;
-  function(name: string): SourceFunction;
+  readonly read: (signal?: AbortSignal) => Promise<SourceReading>;
+  readonly function: (name: string) => SourceFunction;
   /** By the names of the last reading. */
-  call(name: string, payload?: unknown, options?: Partial<FunctionCall>): Promise<unknown>;
+  readonly call: (name: string, payload?: unknown, options?: Partial<FunctionCall>) => Promise<unknown>;
   /** Lines of stderr with this word. */
-  said(word: string): number;
-  hasSaid(word: string, times?: number): Promise<unknown>;
-  has(status: SourceHealth['status']): Promise<unknown>;
-  close(): Promise<void>;
+  readonly said: (word: string) => number;
+  readonly hasSaid: (word: string, times?: number) => Promise<unknown>;
+  readonly has: (status: SourceHealth['status']) => Promise<unknown>;
+  readonly close: () => Promise<void>;
 }
 
 interface Options {
@@ -81,7 +81,7 @@ export function stdio(mode: 'both' | 'older' = 'both', more: Record<string, unkn
   return { command: process.execPath, args: [STDIO_SERVER, mode], ...more };
 }
 
-export function keepProgress(): { all: CallProgress[]; onProgress(progress: CallProgress): void } {
+export function keepProgress(): { all: CallProgress[]; onProgress: (progress: CallProgress) => void } {
   const all: CallProgress[] = [];
   return { all, onProgress: (progress) => void all.push(progress) };
 }

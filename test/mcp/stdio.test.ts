@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { codeOf, eventually } from '../support/start-runtime.ts';
-import { keepProgress, openSource, stdio } from './open-source.ts';
+import { keepProgress, openSource, stdio, STDIO_SERVER } from './open-source.ts';
 import { openEgress } from './open-egress.ts';
 
 const isGone = (pid: number): boolean => {
@@ -173,7 +176,7 @@ test('a flood on stderr is cut in lines and in number, and disturbs no call', as
   const dropped = written.reduce((sum, { fields }) => sum + Number(fields['dropped'] ?? 0), 0);
   assert.ok(written.length < 1_000, `${written.length} lines`);
   assert.ok(dropped > 0);
-  for (const { fields } of written) assert.ok(String(fields['line'] ?? '').length <= 1_024);
+  for (const { fields } of written) assert.ok(((fields['line'] ?? '') as string).length <= 1_024);
 });
 
 test('lines on stdout that are no messages are passed over, until there are too many', async (t) => {
@@ -225,4 +228,11 @@ test('a request cannot start a process, unless the operator lets it', (t) => {
   const open = (allowStdioSources: boolean) => openSource(t, stdio(), { isFromOperator: false, allowStdioSources });
   assert.throws(() => open(false), { code: 'forbidden' });
   assert.equal(open(true).health.status, 'connecting');
+});
+
+test('nothing that was started outlives a runtime that exits', async () => {
+  const program = fileURLToPath(new URL('exiting.js', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [program, STDIO_SERVER], { timeout: 30_000 });
+  const [grandchild, , pid] = (JSON.parse(stdout.replace('"stays"', '0')) as string[]).map(Number);
+  await eventually(() => isGone(Number(grandchild)) && isGone(Number(pid)));
 });

@@ -4,6 +4,7 @@
 import { Server } from '@modelcontextprotocol/server';
 import type { CallToolResult, ServerContext } from '@modelcontextprotocol/server';
 
+const NO_SCHEMA: { type: 'object' } = { type: 'object' };
 const PIXEL = 'aGVsbG8=';
 
 export interface ToolServerOptions {
@@ -22,7 +23,7 @@ export interface Tool {
   readonly inputSchema?: { type: 'object'; [key: string]: unknown };
   readonly outputSchema?: { type: 'object'; [key: string]: unknown };
   readonly annotations?: Record<string, unknown>;
-  run(args: Record<string, unknown>, context: ServerContext): CallToolResult | Promise<CallToolResult>;
+  readonly run: (args: Record<string, unknown>, context: ServerContext) => CallToolResult | Promise<CallToolResult>;
 }
 
 const text = (value: string): CallToolResult => ({ content: [{ type: 'text', text: value }] });
@@ -99,10 +100,12 @@ export function createToolServer(options: ToolServerOptions): Server {
   server.setRequestHandler('tools/list', ({ params }) => {
     const start = Number(params?.cursor ?? 0);
     const page = Object.entries(all()).slice(start, start + pageSize);
-    const tools = page.map(([name, { run: _, inputSchema = { type: 'object' as const }, ...tool }]) => ({
+    const tools = page.map(([name, { description, inputSchema = NO_SCHEMA, outputSchema, annotations }]) => ({
       name,
       inputSchema,
-      ...tool,
+      ...(description !== undefined && { description }),
+      ...(outputSchema && { outputSchema }),
+      ...(annotations && { annotations }),
     }));
     const next = start + pageSize;
     return { tools, ...(next < Object.keys(all()).length && { nextCursor: String(next) }) };

@@ -1,5 +1,6 @@
 // Reads documents of the tests in the real thread, and shows what became of them decoded.
 
+import { GreenroomError } from '../../lib/errors.ts';
 import { DEFAULT_LIMITS } from '../../lib/limits.ts';
 import type { DocumentReading, DocumentSettings, Operation } from '../../lib/openapi/operation.ts';
 import { readDocument } from '../../lib/openapi/reading.ts';
@@ -10,7 +11,7 @@ export interface ReadOptions extends Partial<DocumentSettings> {
   readonly signal?: AbortSignal;
   /** Documents by URL, as somebody else serves them. */
   readonly served?: Readonly<Record<string, unknown>>;
-  fetchDocument?(url: string, maxBytes: number): Promise<string>;
+  readonly fetchDocument?: (url: string, maxBytes: number) => Promise<string>;
 }
 
 export interface Schema {
@@ -35,7 +36,12 @@ export function readText(text: string, options: ReadOptions = {}): Promise<Docum
       maxBytes: maxBytes ?? DEFAULT_LIMITS.maxSourceBytes,
       maxOperations: maxOperations ?? DEFAULT_LIMITS.maxFunctionsPerSource,
       signal: signal ?? new AbortController().signal,
-      fetchDocument: fetchDocument ?? (async (url) => JSON.stringify(served[url])),
+      fetchDocument:
+        fetchDocument ??
+        (async (url) => {
+          if (!Object.hasOwn(served, url)) throw GreenroomError.of('http_error');
+          return JSON.stringify(served[url]);
+        }),
     },
   );
 }
@@ -64,3 +70,5 @@ export async function readOne(operation: object, rest: object = {}, options: Rea
 }
 
 export const json = (schema: unknown) => ({ content: { 'application/json': { schema } } });
+
+export const reasons = ({ unmapped }: Pick<DocumentReading, 'unmapped'>) => unmapped.map(({ reason }) => reason);

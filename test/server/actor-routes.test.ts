@@ -9,7 +9,7 @@ test('the actors are listed with their schemas, and the list stays the same', as
   const { status, json, text } = await send('GET', '/v1/actors');
   assert.equal(status, 200);
   assert.deepEqual(Object.keys(json), ['actors']);
-  assert.deepEqual(json.actors.map((actor) => actor.kind).sort(), ['counter', 'digest', 'echo', 'ledger']);
+  assert.deepEqual(json.actors.map((actor) => actor.kind).sort(), ['agent', 'counter', 'digest', 'echo', 'ledger']);
   const counter = json.actors.find((actor) => actor.kind === 'counter');
   assert.deepEqual(Object.keys(counter ?? {}).sort(), [
     'config_schema',

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import type { HttpFunctionDocument } from '../../lib/http/backend.ts';
+import type { HttpFunctionDocument } from '../../lib/protocol/http-function.ts';
 import { createRuntime } from '../../lib/runtime.ts';
 import type { RuntimeOptions } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';

@@ -90,7 +90,7 @@ test('a function is shown by its id, which may hold any character and is decoded
   assert.equal((await send('GET', '/v1/functions/api::a/b(c)')).json.error.code, 'route_not_found');
   assert.equal((await send('GET', '/v1/functions/nobody')).json.error.code, 'function_not_found');
   assert.equal((await send('POST', '/v1/functions/nobody/invoke')).json.error.code, 'function_not_found');
-  assert.equal((await send('PUT', '/v1/functions/nobody')).json.error.code, 'method_not_allowed');
+  assert.equal((await send('PATCH', '/v1/functions/nobody')).json.error.code, 'method_not_allowed');
 });
 
 test('a call is answered with the output, of any size, as it was encoded', async (t) => {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import type { CallToolResult } from '@modelcontextprotocol/client';
-import { request } from 'undici';
+import { Agent, fetch as undiciFetch, request } from 'undici';
 import { GreenroomError } from '../../lib/errors.ts';
 import type { FunctionCall, FunctionOwner, FunctionSpec } from '../../lib/functions/function.ts';
 import type { Limits } from '../../lib/limits.ts';
@@ -23,11 +23,14 @@ const CREDENTIALS = [
 
 interface Served extends Edge {
   readonly calls: FunctionCall[];
-  offer(functionId: string, serve: (call: FunctionCall) => unknown, spec?: Partial<FunctionSpec>): void;
-  connect(options?: { token?: string; mode?: 'legacy' | 'auto' }): Promise<Client>;
+  readonly offer: (functionId: string, serve: (call: FunctionCall) => unknown, spec?: Partial<FunctionSpec>) => void;
+  readonly connect: (options?: { token?: string; mode?: 'legacy' | 'auto' }) => Promise<Client>;
 }
 
 async function startTools(t: TestContext, limits: Partial<Limits> = {}): Promise<Served> {
+  const agent = new Agent();
+  // Before the server, which would wait for connections that a client has in reserve.
+  t.after(() => agent.destroy());
   const runtime: Runtime = await startRuntime(t, limits);
   const server = await startServer({ runtime, token: TOKEN, gateway: { credentials: CREDENTIALS } });
   t.after(() => server.close());
@@ -47,7 +50,9 @@ async function startTools(t: TestContext, limits: Partial<Limits> = {}): Promise
   const connect: Served['connect'] = async ({ token = TOKEN, mode = 'auto' } = {}) => {
     const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode } });
     const requestInit = { headers: { authorization: `Bearer ${token}` } };
-    await client.connect(new StreamableHTTPClientTransport(new URL(`${server.url}/v1/mcp`), { requestInit }));
+    const fetch = ((url: string, init: object) =>
+      undiciFetch(url, { ...init, dispatcher: agent })) as unknown as typeof globalThis.fetch;
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${server.url}/v1/mcp`), { requestInit, fetch }));
     t.after(() => client.close());
     return client;
   };
@@ -91,7 +96,9 @@ for (const mode of ['legacy', 'auto'] as const) {
         },
       ],
     );
-    assert.deepEqual((await client.callTool({ name: 'math__double', arguments: { a: 2 } })).structuredContent, { sum: 4 });
+    assert.deepEqual((await client.callTool({ name: 'math__double', arguments: { a: 2 } })).structuredContent, {
+      sum: 4,
+    });
     const { content } = await client.callTool({ name: 'text__shout', arguments: { input: 'hello' } });
     assert.deepEqual(content, [{ type: 'text', text: 'HELLO' }]);
     assert.deepEqual((await client.callTool({ name: 'text__any' })).content, [{ type: 'text', text: 'null' }]);
@@ -216,7 +223,13 @@ test('a page of another origin, or of a name that could lead anywhere, may not u
   assert.equal(await status(`http://127.0.0.1:${port}`), 200);
   assert.equal(await status(`http://localhost:${port}`, `localhost:${port}`), 200);
   assert.equal(await status(`http://[::1]:${port}`, `[::1]:${port}`), 200);
-  for (const origin of ['http://evil.example', `http://localhost:${port}`, `http://127.0.0.1:${port + 1}`, 'null', 'x']) {
+  for (const origin of [
+    'http://evil.example',
+    `http://localhost:${port}`,
+    `http://127.0.0.1:${port + 1}`,
+    'null',
+    'x',
+  ]) {
     assert.equal(await status(origin), 403, origin);
   }
   assert.equal(await status(`http://evil.example:${port}`, `evil.example:${port}`), 403);

@@ -53,6 +53,12 @@ test('the routes work under a prefix, and a Location says where', async (t) => {
   assert.equal((await send('GET', '/greenroom/v1/actors')).headers['x-app'], 'yes');
 });
 
+test('the document of the API says where its paths begin', async (t) => {
+  const { send } = await startApp(t, { token: TOKEN });
+  const { json } = await send('GET', '/greenroom/v1/openapi.json');
+  assert.deepEqual((json as unknown as { servers: unknown }).servers, [{ url: '/greenroom' }]);
+});
+
 test('failures under the prefix have the envelope', async (t) => {
   const { send, worker } = await startApp(t, { token: TOKEN });
   assert.equal((await send('GET', '/greenroom/nowhere', { token: null })).status, 401);

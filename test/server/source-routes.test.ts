@@ -59,7 +59,8 @@ test('a source is made, listed, called, read again and deleted', async (t) => {
   };
   assert.deepEqual(made.json, { source });
   assert.deepEqual((await ask('GET', '/v1/sources/pets')).json, { source });
-  const { unmapped: _, ...summary } = source;
+  const { unmapped, ...summary } = source;
+  assert.equal(unmapped.length, 1);
   assert.deepEqual((await ask('GET', '/v1/sources')).json, { sources: [summary], next_after: null });
   const group = (await ask('GET', '/v1/workers?origin=group')).json.workers;
   assert.deepEqual(

@@ -45,6 +45,14 @@ describe('a wish', () => {
     assert.equal(passes(MAX_PAUSE_MS), 1);
   });
 
+  test('keeps no process alive', (t) => {
+    const timers = t.mock.method(globalThis, 'setTimeout');
+    const again = new Again(() => undefined);
+    again.wish();
+    assert.equal(timers.mock.calls[0]?.result?.hasRef(), false);
+    again.began();
+  });
+
   test('is fulfilled by a run that begins for another reason', (t) => {
     const { again, passes } = start(t);
     again.wish();

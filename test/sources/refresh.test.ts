@@ -241,10 +241,12 @@ describe('a source that changes by itself', () => {
   test('says nothing more once it is deleted', async (t) => {
     const { sources, place, lines } = startSources(t);
     await sources.create(definition('a'), REST);
+    place('a').events?.changed();
     await sources.delete('a');
+    const timers = t.mock.method(globalThis, 'setTimeout');
     place('a').events?.changed();
     place('a').events?.healthChanged({ status: 'failed', error: 'internal' });
-    assert.deepEqual([lines, place('a').reads], [[], 1]);
+    assert.deepEqual([lines, place('a').reads, timers.mock.callCount()], [[], 1, 0]);
   });
 });
 

@@ -2,9 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { GreenroomError } from '../../lib/errors.ts';
-import { codeOf, startRuntime } from '../support/start-runtime.ts';
+import type { GreenroomError } from '../../lib/errors.ts';
+import { codeOf, eventually, startRuntime } from '../support/start-runtime.ts';
 
 test('a runtime says which sources it has', async (t) => {
   const runtime = await startRuntime(t, { hosts: 0 });
@@ -13,6 +16,40 @@ test('a runtime says which sources it has', async (t) => {
   assert.throws(() => runtime.source('a'), { code: 'not_found' });
   assert.equal(await codeOf(runtime.refreshSource('a')), 'not_found');
   assert.equal(await codeOf(runtime.deleteSource('a')), 'not_found');
+});
+
+test('a document on a server becomes functions when the runtime starts, and others when it is read again', async (t) => {
+  const paths: Record<string, object> = {};
+  const operation = (operationId: string) => ({ get: { operationId, responses: { 200: { description: 'It.' } } } });
+  let isDown = true;
+  const server = createServer((request, response) => {
+    response.statusCode = isDown ? 503 : 200;
+    response.setHeader('content-type', 'application/json');
+    if (request.url !== '/openapi.json') return response.end(JSON.stringify({ at: request.url }));
+    return response.end(JSON.stringify({ openapi: '3.1.0', info: { title: 'Pets', version: '1' }, paths }));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/openapi.json`;
+  paths['/pets'] = operation('list');
+  const sources = [{ name: 'pets', type: 'openapi', url }];
+  const runtime = await startRuntime(t, { hosts: 0, http: { allowAddresses: ['127.0.0.1'] }, sources });
+  assert.deepEqual([runtime.source('pets').status, runtime.source('pets').error], ['failed', 'http_error']);
+  isDown = false;
+  await eventually(() => runtime.source('pets').status === 'available');
+  assert.deepEqual(await runtime.invoke('pets::list', {}), { at: '/pets' });
+  paths['/pets/all'] = operation('all');
+  const { lastChange } = await runtime.refreshSource('pets');
+  assert.deepEqual(lastChange, { added: 1, changed: 0, removed: 0, unchanged: 1 });
+  assert.deepEqual(await runtime.invoke('pets::all', {}), { at: '/pets/all' });
+  const preview = await runtime.createSource({ name: 'more', type: 'openapi', url }, { dryRun: true });
+  assert.deepEqual(
+    preview.functions.map(({ functionId }) => functionId),
+    ['more::list', 'more::all'],
+  );
+  assert.doesNotMatch(JSON.stringify([runtime.listSources(), runtime.listFunctions(), runtime.peer('pets')]), /127\.0/);
+  await runtime.deleteSource('pets');
+  assert.equal(await codeOf(runtime.invoke('pets::list', {})), 'function_not_found');
 });
 
 test('a source of a type that is not known is refused, dry or not', async (t) => {

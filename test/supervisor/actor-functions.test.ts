@@ -196,3 +196,32 @@ describe('a call', () => {
     assert.equal(await codeOf(invoke({ name: 'serving::hold', timeoutMs: 20 })), 'timeout');
   });
 });
+
+describe('an actor that asks which functions there are', () => {
+  test('gets what a Backend gets, page by page', async (t) => {
+    const runtime = await startRuntime(t);
+    const asker = await runtime.create({ kind: 'context' });
+    const ask = (query?: object) => asker.ask({ do: 'functions', ...(query && { query }) });
+    assert.deepEqual(await ask(), runtime.listFunctions());
+    const query = { search: 'SERVING::', limit: 2 };
+    const first = (await ask(query)) as ReturnType<typeof runtime.listFunctions>;
+    assert.deepEqual(first, runtime.listFunctions(query));
+    assert.deepEqual(
+      first.functions.map(({ functionId }) => functionId),
+      ['serving::add', 'serving::echo'],
+    );
+    assert.equal(first.nextAfter, 'serving::echo');
+    const next = { ...query, after: first.nextAfter };
+    assert.deepEqual(await ask(next), runtime.listFunctions(next));
+  });
+
+  test('is refused a query that is none, and a page that is larger than a message', async (t) => {
+    const runtime = await startRuntime(t, { limits: { maxMessageBytes: 1_000 } });
+    const asker = await runtime.create({ kind: 'context' });
+    const ask = (query: unknown) => codeOf(asker.ask({ do: 'functions', query }));
+    for (const query of [{ limit: 0 }, { limit: 1_001 }, { limit: 'all' }, { find: 'x' }, 'serving', null])
+      assert.equal(await ask(query), 'invalid_request', JSON.stringify(query));
+    assert.equal(await ask({}), 'payload_too_large');
+    assert.equal(typeof (await ask({ limit: 1 })), 'object');
+  });
+});

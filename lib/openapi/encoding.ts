@@ -1,0 +1,15 @@
+// Texts as they are kept.
+
+import { MAX_SCHEMA_TEXT_CHARS } from './reading-bounds.ts';
+
+/** JSON in characters of one byte each: a single one beyond Latin-1 would double what the text takes in memory. */
+export function encode(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u0100-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+export function shortened(text: string, maxChars = MAX_SCHEMA_TEXT_CHARS): string {
+  return text.length <= maxChars ? text : `${text.slice(0, maxChars - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+}

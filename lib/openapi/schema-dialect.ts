@@ -1,0 +1,72 @@
+// What 2.0 and 3.0 say in their own words, in those of 2020-12: keywords whose meaning depends on others beside them.
+
+import { invalidPattern, patternSchema } from './patterns.ts';
+import { MAX_DEFAULT_CHARS } from './reading-bounds.ts';
+import { isObject, listOf } from './document.ts';
+import type { Members } from './document.ts';
+
+const TYPES = new Set(['null', 'boolean', 'object', 'array', 'number', 'string', 'integer']);
+
+export function addType(schema: Members, result: Record<string, unknown>): void {
+  const types = [schema['type']].flat().filter((type) => typeof type === 'string' && TYPES.has(type));
+  if (types.length > 0) result['type'] = types.length === 1 ? types[0] : [...new Set(types)];
+  // How 2.0 says that the value is a file.
+  if (schema['type'] === 'file')
+    Object.assign(result, { type: 'string', contentMediaType: 'application/octet-stream' });
+}
+
+/** `exclusiveMinimum: true`, as it was until 3.0. */
+export function addBounds(schema: Members, result: Record<string, unknown>): void {
+  for (const [exclusive, inclusive] of [
+    ['exclusiveMinimum', 'minimum'],
+    ['exclusiveMaximum', 'maximum'],
+  ] as const) {
+    if (schema[exclusive] !== true || result[inclusive] === undefined) continue;
+    result[exclusive] = result[inclusive];
+    delete result[inclusive];
+  }
+  if (typeof result['multipleOf'] === 'number' && result['multipleOf'] <= 0) delete result['multipleOf'];
+}
+
+export function addDefault(schema: Members, result: Record<string, unknown>): void {
+  const value = schema['default'];
+  if (value !== undefined && JSON.stringify(value).length <= MAX_DEFAULT_CHARS) result['default'] = value;
+}
+
+/** `nullable: true`, as it was until 3.0; documents of 3.1 have it too, and mean it. */
+export function nullable(schema: Record<string, unknown>): Members {
+  const isPlain = !['$ref', 'allOf', 'anyOf', 'oneOf', 'not', 'if', 'const'].some((keyword) => keyword in schema);
+  if (!isPlain) {
+    const { description, ...rest } = schema;
+    return { ...(description !== undefined && { description }), anyOf: [rest, { type: 'null' }] };
+  }
+  if (schema['type'] === undefined) return schema['enum'] === undefined ? schema : withNullInEnum(schema);
+  const types = [schema['type']].flat();
+  const nulled: Record<string, unknown> = { ...schema, type: types.includes('null') ? types : [...types, 'null'] };
+  return nulled['enum'] === undefined ? nulled : withNullInEnum(nulled);
+}
+
+function withNullInEnum(schema: Record<string, unknown>): Members {
+  const values = listOf(schema['enum']);
+  return values.includes(null) ? schema : { ...schema, enum: [...values, null] };
+}
+
+export function withPattern(schema: Members, pattern: string, notes: Set<string>): Members {
+  const problem = invalidPattern(pattern);
+  if (problem === null) return { ...schema, ...patternSchema(pattern, schema) };
+  notes.add(`A pattern is not checked. ${problem}`);
+  return schema;
+}
+
+export function dropPatterns(schema: Record<string, unknown>, notes: Set<string>): void {
+  const named = schema['patternProperties'];
+  if (!isObject(named)) return;
+  const kept = Object.entries(named).filter(([pattern]) => {
+    const problem = invalidPattern(pattern);
+    if (problem !== null) notes.add(`A pattern of property names is not checked. ${problem}`);
+    return problem === null;
+  });
+  schema['patternProperties'] = Object.fromEntries(kept);
+  // What the dropped pattern let through would now be one property too many.
+  if (kept.length < Object.keys(named).length) delete schema['additionalProperties'];
+}

@@ -25,7 +25,9 @@ export class Refusals {
     const { function_id: functionId, code, message, details } = parsed;
     if (typeof functionId !== 'string') return;
     const error =
-      code === CONFLICT ? RemoteError.of('function_exists', { functionId }) : fromWire({ code, message, details }, functionId);
+      code === CONFLICT
+        ? RemoteError.of('function_exists', { functionId })
+        : fromWire({ code, message, details }, functionId);
     this.#errors.set(functionId, error);
   }
 

@@ -136,7 +136,10 @@ function flatten(
   schemas: Schemas,
   scope: SchemaScope,
 ): void {
-  if (hops === 0 || flat.steps-- <= 0) return;
+  if (hops === 0 || flat.steps-- <= 0) {
+    scope.notes.add('Its form is put together from too many schemas; some are left out.');
+    return;
+  }
   const { value, document } = tryResolve(located.value, schemas, { ...scope, document: located.document });
   for (const [name, property] of Object.entries(membersOf(memberOf(value, 'properties')))) {
     if (name.length <= MAX_KEY_CHARS && !flat.properties.has(name))
@@ -145,11 +148,17 @@ function flatten(
   if (isCertain) {
     for (const name of listOf(memberOf(value, 'required'))) if (typeof name === 'string') flat.required.add(name);
   }
-  const parts = (keyword: string) => listOf(memberOf(value, keyword)).map((part) => ({ value: part, document }));
-  const alternatives = [...parts('anyOf'), ...parts('oneOf')];
-  for (const part of parts('allOf')) flatten(part, flat, isCertain, hops >> 1, schemas, scope);
-  for (const part of alternatives) flatten(part, flat, false, hops >> 1, schemas, scope);
-  if (hops === MAX_HOPS && memberOf(value, 'additionalProperties') === false && alternatives.length === 0) {
+  const parts = (keyword: string, isCertainToo: boolean): number => {
+    const list = listOf(memberOf(value, keyword));
+    for (const part of list) {
+      if (flat.steps < 0) break;
+      flatten({ value: part, document }, flat, isCertainToo, hops >> 1, schemas, scope);
+    }
+    return list.length;
+  };
+  parts('allOf', isCertain);
+  const alternatives = parts('anyOf', false) + parts('oneOf', false);
+  if (hops === MAX_HOPS && memberOf(value, 'additionalProperties') === false && alternatives === 0) {
     flat.isClosed = true;
   }
 }

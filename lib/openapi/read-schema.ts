@@ -134,6 +134,8 @@ export class Schemas {
     addType(schema, result);
     addBounds(schema, result);
     addDefault(schema, result);
+    if (typeof schema['$dynamicRef'] === 'string')
+      scope.notes.add('A part of a schema is left open: its reference is dynamic.');
     dropPatterns(result, scope.notes);
     const whole = schema['nullable'] === true ? nullable(result) : result;
     return typeof schema['pattern'] === 'string' ? withPattern(whole, schema['pattern'], scope.notes) : whole;

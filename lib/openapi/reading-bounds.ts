@@ -21,7 +21,7 @@ export const MAX_REFERENCED_DOCUMENTS = 64;
 /** References that lead to references. */
 export const MAX_HOPS = 32;
 /** Schemas that one form may be put together from. */
-export const MAX_FORM_SCHEMAS = 1_000;
+export const MAX_FORM_SCHEMAS = 128;
 /** References within the path of a pointer, within one another. */
 export const MAX_DETOURS = 3;
 /** Schemas that are looked at to see whether one that applies in the same place leads back to where it started. */
@@ -56,6 +56,8 @@ export const MAX_MATCHED_CHARS = 2_048;
 export const MAX_NOTES = 20;
 /** Characters of each. */
 export const MAX_NOTE_CHARS = 200;
+/** Characters of a document that is searched for what is wrong with it; the validator takes long for large ones. */
+export const MAX_VALIDATED_CHARS = 1_024 * 1_024;
 /** Issues of one refused document. */
 export const MAX_ISSUES = 20;
 /** Alternatives of media types, security, tags that are kept of one operation. */

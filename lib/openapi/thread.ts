@@ -17,6 +17,7 @@ import {
   MAX_ISSUES,
   MAX_NOTE_CHARS,
   MAX_REFERENCED_DOCUMENTS,
+  MAX_VALIDATED_CHARS,
 } from './reading-bounds.ts';
 import { References } from './references.ts';
 
@@ -69,16 +70,17 @@ async function readTask(task: ReadingTask): Promise<DocumentReading> {
     chars += operation.length + requestFormat.length + (responseFormat?.length ?? 0);
   }
   if (chars > task.maxBytes * MAX_GROWTH_FACTOR) throw invalidSource('What the document describes is too large.');
-  if (reading.operations.length === 0) await requireReason(root, reading);
+  if (reading.operations.length === 0) await requireReason(root, task.text, reading);
   return reading;
 }
 
 /** A document of which nothing can be served is refused with what is wrong with it; one that describes nothing is valid. */
-async function requireReason(root: unknown, { unmapped }: DocumentReading): Promise<void> {
+async function requireReason(root: unknown, text: string, { unmapped }: DocumentReading): Promise<void> {
   if (unmapped.length > 0) {
     const issues = unmapped.slice(0, MAX_ISSUES).map(({ operation, reason }) => ({ path: operation, message: reason }));
     throw invalidSource('None of the operations of the document can be served.', issues);
   }
+  if (text.length > MAX_VALIDATED_CHARS) throw invalidSource('The document has no operations.');
   const checked = await validate(root as Parameters<typeof validate>[0], { resolve: { external: false, file: false } });
   if (checked.valid) return;
   const issues = checked.errors.slice(0, MAX_ISSUES).map(({ message }) => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { MAX_ALIASES, MAX_DEPTH } from '../../lib/openapi/reading-bounds.ts';
+import { MAX_ALIASES, MAX_DEPTH, MAX_VALIDATED_CHARS } from '../../lib/openapi/reading-bounds.ts';
 import { codeOf } from '../support/start-runtime.ts';
 import { json, read, readOne, readText } from './read.ts';
 
@@ -139,6 +139,20 @@ describe('a hostile text', () => {
     const { operations } = await read({ openapi: '3.1.0', paths: paths(3) }, { maxOperations: 3 });
     assert.deepEqual(Object.keys(operations), ['get_p0', 'get_p1', 'get_p2']);
     assert.equal(await codeOf(read({ openapi: '3.1.0', paths: paths(4) }, { maxOperations: 3 })), 'invalid_source');
+  });
+
+  test('without operations is not searched for what is wrong when it is large', async () => {
+    const text = `{"openapi":"3.1.0","x":"${'x'.repeat(MAX_VALIDATED_CHARS)}"}`;
+    assert.equal(await messageOf(text), 'invalid_source: The document has no operations.');
+  });
+
+  test('whose form is put together from itself a thousand times is read up to the bound', async () => {
+    const Form = { properties: { a: {} }, allOf: Array(1_000).fill({ $ref: '#/components/schemas/Form' }) };
+    const content = { 'multipart/form-data': { schema: { $ref: '#/components/schemas/Form' } } };
+    const { request, unmapped } = await readOne({ requestBody: { content } }, { components: { schemas: { Form } } });
+    assert.deepEqual(request.properties?.['body'], { type: 'object', properties: { a: {} } });
+    const reason = 'Its form is put together from too many schemas; some are left out.';
+    assert.deepEqual(unmapped, [{ operation: 'POST /things', reason, isServed: true }]);
   });
 
   test('with more bytes than allowed is refused before it is read', async () => {

@@ -89,7 +89,7 @@ test('a document with anything in the place of anything is read or refused, and 
               (inner, key) => inner[key] as Record<string, unknown>,
               document as Record<string, unknown>,
             );
-          owner[place.at(-1) as string] = value;
+          owner[place.at(-1) as string] = structuredClone(value); // a later change may be made within it
         }
         const outcome = await readText(JSON.stringify(document)).catch((error: unknown) => error);
         const isRefusal = (outcome as { code?: unknown }).code === 'invalid_source';

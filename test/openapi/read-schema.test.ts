@@ -140,14 +140,22 @@ describe('a schema', () => {
   test('with references that lead nowhere is left open there', async () => {
     const schemas = { Text: 'no schema' };
     const { body, notes } = await bodyOf(
-      { properties: { a: { $ref: '#/nowhere' }, b: { $ref: '#anchor' }, c: { $ref: '#/components/schemas/Text' } } },
+      {
+        properties: {
+          a: { $ref: '#/nowhere' },
+          b: { $ref: '#anchor' },
+          c: { $ref: '#/components/schemas/Text' },
+          d: { $dynamicRef: '#x' },
+        },
+      },
       { components: { schemas } },
     );
-    assert.deepEqual(body, { properties: { a: {}, b: {}, c: {} } });
+    assert.deepEqual(body, { properties: { a: {}, b: {}, c: {}, d: {} } });
     assert.deepEqual(notes, [
       'A part of a schema is left open. A reference leads nowhere.',
       'A part of a schema is left open. A reference is no JSON pointer.',
       'A part of a schema is left open. A reference leads to no schema.',
+      'A part of a schema is left open: its reference is dynamic.',
     ]);
   });
 

@@ -1,15 +1,18 @@
 // A JSON Schema that is kept encoded: sources register schemas by the thousand, and as objects they would take several times the memory.
 
+import { unpackText } from '../protocol/packed.ts';
+import type { PackedText } from '../protocol/packed.ts';
+
 export class EncodedFormat {
-  readonly #text: string;
+  readonly #text: PackedText;
 
   /** @param text one JSON value */
-  constructor(text: string) {
+  constructor(text: PackedText) {
     this.#text = text;
   }
 
   decode(): unknown {
-    return JSON.parse(this.#text);
+    return JSON.parse(unpackText(this.#text));
   }
 
   /** Whoever encodes a listing gets the schema. */

@@ -9,6 +9,8 @@ import { EncodedFormat } from '../functions/format.ts';
 import type { HttpClient } from '../http/exchange.ts';
 import { SOURCE_READ_TIMEOUT_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
+import { packLater, unpackLater } from '../protocol/packed.ts';
+import type { PackedText } from '../protocol/packed.ts';
 import type {
   OpenSource,
   SourceDefinition,
@@ -58,7 +60,8 @@ export class OpenApiType implements SourceType {
 }
 
 class OpenApiSource implements OpenSource {
-  readonly #settings: OpenApiSettings;
+  readonly #settings: Omit<OpenApiSettings, 'document'>;
+  #document: PackedText;
   readonly #parts: OpenApiParts;
   readonly #prepared: PreparedOperations;
   readonly #events: SourceEvents;
@@ -67,8 +70,14 @@ class OpenApiSource implements OpenSource {
   #isClosed = false;
   #health: SourceHealth = { status: 'connecting', error: null };
 
-  constructor(settings: OpenApiSettings, parts: OpenApiParts, prepared: PreparedOperations, events: SourceEvents) {
+  constructor(
+    { document = '', ...settings }: OpenApiSettings,
+    parts: OpenApiParts,
+    prepared: PreparedOperations,
+    events: SourceEvents,
+  ) {
     this.#settings = settings;
+    this.#document = typeof document === 'string' ? document : JSON.stringify(document);
     this.#parts = parts;
     this.#prepared = prepared;
     this.#events = events;
@@ -107,15 +116,10 @@ class OpenApiSource implements OpenSource {
   }
 
   async #read(signal: AbortSignal): Promise<SourceReading> {
-    const { base_url: baseUrl, server_variables: serverVariables = {}, auth = {}, url, document } = this.#settings;
+    const { base_url: baseUrl, server_variables: serverVariables = {}, auth = {}, url } = this.#settings;
     const { limits, readDocument } = this.#parts;
     const fetchDocument = (from: string, maxBytes: number): Promise<string> => this.#fetch(from, maxBytes, signal);
-    const text =
-      url === undefined
-        ? typeof document === 'string'
-          ? document
-          : JSON.stringify(document)
-        : await fetchDocument(url, limits.maxSourceBytes);
+    const text = url === undefined ? await this.#given() : await fetchDocument(url, limits.maxSourceBytes);
     const reading = await readDocument(
       text,
       { documentUrl: url ?? null, baseUrl: baseUrl?.replace(/\/+$/, '') ?? null, serverVariables },
@@ -123,6 +127,13 @@ class OpenApiSource implements OpenSource {
     );
     requireSchemes(auth, reading.securitySchemes);
     return this.#functionsOf(reading, auth, signal);
+  }
+
+  /** The document that came with the definition. It is wanted again only by a refresh, and kept packed until then. */
+  async #given(): Promise<string> {
+    const text = (await unpackLater(this.#document)).toString();
+    if (typeof this.#document === 'string') this.#document = await packLater(text);
+    return text;
   }
 
   async #fetch(url: string, maxBytes: number, signal: AbortSignal): Promise<string> {

@@ -1,6 +1,8 @@
 // One operation of a document, in the form in which it crosses from the thread that reads documents to the runtime: the contract between
 // what reads (document → operations) and what calls (operation and payload → request). Plain JSON, so that it can be kept encoded.
 
+import type { PackedText } from '../protocol/packed.ts';
+
 export type ParameterPlace = 'path' | 'query' | 'header' | 'cookie';
 export type ParameterStyle = 'simple' | 'label' | 'matrix' | 'form' | 'spaceDelimited' | 'pipeDelimited' | 'deepObject';
 
@@ -62,7 +64,7 @@ export interface Operation {
   readonly tags: readonly string[];
 }
 
-/** What a document becomes. Operations and schemas are JSON texts: the thread has encoded them, and they are kept like that. */
+/** What a document becomes. Operations and schemas are JSON texts: the thread has encoded and packed them, and they are kept like that. */
 export interface DocumentReading {
   readonly title: string | null;
   readonly operations: readonly EncodedOperation[];
@@ -77,9 +79,9 @@ export interface EncodedOperation {
   /** An Operation. */
   readonly operation: string;
   /** JSON Schema 2020-12 of `{path?, query?, header?, cookie?, body?}`. */
-  readonly requestFormat: string;
+  readonly requestFormat: PackedText;
   /** Null when the document says nothing of the answer. */
-  readonly responseFormat: string | null;
+  readonly responseFormat: PackedText | null;
   /** Changes with any of the above. */
   readonly fingerprint: string;
 }

@@ -1,6 +1,8 @@
 // Operations that are in use, parsed. A source may have thousands, of which few are called: they are kept as texts, and what was called
 // last as objects.
 
+import { unpackText } from '../protocol/packed.ts';
+import type { PackedText } from '../protocol/packed.ts';
 import type { Operation } from './operation.ts';
 import { PayloadSchema } from './validation.ts';
 
@@ -14,7 +16,7 @@ export interface OperationTexts {
   /** An Operation. */
   readonly operation: string;
   /** A JSON Schema. */
-  readonly requestFormat: string;
+  readonly requestFormat: PackedText;
 }
 
 const MAX_OPERATIONS = 256;
@@ -35,8 +37,9 @@ export class PreparedOperations {
       return known.prepared;
     }
     const operation = JSON.parse(texts.operation) as Operation;
-    const prepared = { operation, schema: new PayloadSchema(texts.requestFormat) };
-    const chars = texts.operation.length + texts.requestFormat.length;
+    const requestFormat = unpackText(texts.requestFormat);
+    const prepared = { operation, schema: new PayloadSchema(requestFormat) };
+    const chars = texts.operation.length + requestFormat.length;
     this.#kept.set(texts, { prepared, chars });
     this.#chars += chars;
     this.#makeRoom();

@@ -6,6 +6,8 @@ import type { MessagePort } from 'node:worker_threads';
 import { validate } from '@readme/openapi-parser';
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
+import { packText } from '../protocol/packed.ts';
+import type { PackedText } from '../protocol/packed.ts';
 import { absoluteUrl } from './addresses.ts';
 import { Budget, invalidSource, parseText } from './document.ts';
 import type { SourceDocument } from './document.ts';
@@ -130,13 +132,23 @@ function addressesOf(references: Iterable<string>, document: SourceDocument): st
 async function send(operations: readonly EncodedOperation[], port: MessagePort): Promise<void> {
   let batch: EncodedOperation[] = [];
   let chars = 0;
-  for (const [index, operation] of operations.entries()) {
+  for (const [index, unpacked] of operations.entries()) {
+    const operation = packed(unpacked);
     batch.push(operation);
     chars += operation.operation.length + operation.requestFormat.length + (operation.responseFormat?.length ?? 0);
     if (chars < BATCH_CHARS && index < operations.length - 1) continue;
     await ask({ type: 'operations', operations: batch }, port);
     [batch, chars] = [[], 0];
   }
+}
+
+function packed({ requestFormat, responseFormat, ...rest }: EncodedOperation): EncodedOperation {
+  const pack = (text: PackedText): PackedText => (typeof text === 'string' ? packText(text) : text);
+  return {
+    ...rest,
+    requestFormat: pack(requestFormat),
+    responseFormat: responseFormat === null ? null : pack(responseFormat),
+  };
 }
 
 async function ask(message: ThreadMessage, port: MessagePort): Promise<RuntimeMessage> {

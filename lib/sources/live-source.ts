@@ -28,7 +28,8 @@ export interface LiveSourceParts {
 }
 
 export class LiveSource {
-  readonly definition: SourceDefinition;
+  /** Without its settings once it is open: they are the type's, and may be as large as a document. */
+  definition: SourceDefinition;
   readonly #parts: LiveSourceParts;
   readonly #owner: FunctionOwner;
   readonly #createdAt = new Date().toISOString();
@@ -185,6 +186,7 @@ export class LiveSource {
       },
       healthChanged: (health) => this.#healthChanged(health),
     });
+    this.definition = { ...this.definition, settings: {} };
     return this.#opened;
   }
 

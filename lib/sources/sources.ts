@@ -3,6 +3,7 @@
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { MAX_PAGE_ITEMS, SOURCE_READ_TIMEOUT_MS } from '../limits.ts';
+import { packLater, unpackLater } from '../protocol/packed.ts';
 import { encode, isObject } from '../protocol/payload.ts';
 import type { Issue } from '../protocol/issues.ts';
 import type { SourcePreview, SourceSummary, SourceView } from '../protocol/views.ts';
@@ -88,9 +89,10 @@ export class Sources {
     try {
       source.requireName();
       await untilAborted(source.refresh(), signal);
+      const packed = await packLater(encoded);
       // Deleted, or closed, while it was on its way here.
       if (source.hasEnded) throw GreenroomError.of('cancelled');
-      this.#parts.store.putSource({ name: definition.name, document: encoded, isFromOperator });
+      this.#parts.store.putSource({ name: definition.name, document: packed, isFromOperator });
       source.keep();
       return source.view();
     } catch (thrown) {
@@ -196,8 +198,7 @@ export class Sources {
 
   async #restore({ name, document, isFromOperator }: SourceRecord): Promise<LiveSource | null> {
     try {
-      const bytes = typeof document === 'string' ? Buffer.from(document) : document;
-      return this.#add(await this.#parse(bytes, isFromOperator));
+      return this.#add(await this.#parse(await unpackLater(document), isFromOperator));
     } catch (thrown) {
       const { code } = asGreenroomError(thrown);
       this.#parts.log.warn({ source: name, code }, 'a source of the store cannot be restored');

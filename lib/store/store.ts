@@ -2,6 +2,7 @@
 // that the hot path looks nothing up. Transcript entries are numbered by the store, without gaps, from 1.
 
 import type { EntryType } from '../protocol/views.ts';
+import type { PackedText } from '../protocol/packed.ts';
 import type { Payload } from '../protocol/payload.ts';
 
 /** What is known of a worker apart from its inputs. Only its state ever changes. */
@@ -48,8 +49,8 @@ export interface WorkerStore extends WorkerRecord {
 /** A source that somebody made while the runtime ran. */
 export interface SourceRecord {
   readonly name: string;
-  /** What it was made from, encoded. */
-  readonly document: Payload;
+  /** What it was made from: encoded, and packed. */
+  readonly document: PackedText;
   readonly isFromOperator: boolean;
 }
 

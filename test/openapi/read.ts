@@ -3,6 +3,7 @@
 import { GreenroomError } from '../../lib/errors.ts';
 import { DEFAULT_LIMITS } from '../../lib/limits.ts';
 import type { DocumentReading, DocumentSettings, Operation } from '../../lib/openapi/operation.ts';
+import { unpackText } from '../../lib/protocol/packed.ts';
 import { readDocument } from '../../lib/openapi/reading.ts';
 
 export interface ReadOptions extends Partial<DocumentSettings> {
@@ -53,8 +54,8 @@ export async function read(document: unknown, options: ReadOptions = {}) {
       name,
       {
         ...(JSON.parse(operation) as Operation),
-        request: JSON.parse(requestFormat) as Schema,
-        response: responseFormat === null ? null : (JSON.parse(responseFormat) as Schema),
+        request: JSON.parse(unpackText(requestFormat)) as Schema,
+        response: responseFormat === null ? null : (JSON.parse(unpackText(responseFormat)) as Schema),
         fingerprint,
       },
     ]),

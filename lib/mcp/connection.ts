@@ -2,6 +2,7 @@
 // allows. Whoever asks for it meanwhile is told what became of the next attempt.
 
 import { performance } from 'node:perf_hooks';
+import { ProtocolError } from '@modelcontextprotocol/client';
 import type { Client, Transport } from '@modelcontextprotocol/client';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
@@ -87,9 +88,10 @@ export class Connection {
     const answer = client.getProtocolEra() === 'modern' ? client.discover(options) : client.ping(options);
     void answer.then(
       () => (this.#isChecking = false),
-      () => {
+      (thrown: unknown) => {
         this.#isChecking = false;
-        if (this.client === client) this.lose();
+        // A refusal is an answer too.
+        if (this.client === client && !(thrown instanceof ProtocolError)) this.lose();
       },
     );
   }

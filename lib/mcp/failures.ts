@@ -1,13 +1,20 @@
 // What goes wrong between the runtime and an MCP server, as errors of the table. What a server says is passed on, cut to a bound; what the
 // library or the system says is not, since it may name addresses and paths.
 
-import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from '@modelcontextprotocol/client';
+import {
+  InsufficientScopeError,
+  ProtocolError,
+  SdkError,
+  SdkErrorCode,
+  SdkHttpError,
+} from '@modelcontextprotocol/client';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { MAX_ERROR_CHARS } from '../limits.ts';
 import { invocationTooLarge } from '../protocol/payload.ts';
 
 /** The code of the answer that stands in for one that is too large; no server has a reason to use it. */
 export const TOO_LARGE = -32_198;
+const FORBIDDEN = 403;
 const INVALID_PARAMS = -32_602;
 const ENDED: ReadonlySet<SdkErrorCode> = new Set([SdkErrorCode.ConnectionClosed, SdkErrorCode.NotConnected]);
 const NEEDS_A_USER: ReadonlySet<SdkErrorCode> = new Set([
@@ -20,7 +27,8 @@ const BUSY_RETRY_MS = 1_000;
 /** Why a request had no result. `limitBytes` is that of one message. */
 export function toFailure(thrown: unknown, limitBytes: number): GreenroomError {
   if (thrown instanceof GreenroomError) return thrown;
-  if (thrown instanceof SdkHttpError) return httpFailure(thrown);
+  if (thrown instanceof SdkHttpError) return httpFailure(thrown.status, thrown);
+  if (thrown instanceof InsufficientScopeError) return httpFailure(FORBIDDEN, thrown);
   if (thrown instanceof SdkError) return sdkFailure(thrown);
   if (thrown instanceof ProtocolError) return protocolFailure(thrown, limitBytes);
   // The library wraps what the network and its own parsers throw in plain errors.
@@ -30,12 +38,11 @@ export function toFailure(thrown: unknown, limitBytes: number): GreenroomError {
   return asGreenroomError(thrown);
 }
 
-function httpFailure(thrown: SdkHttpError): GreenroomError {
-  const { status } = thrown;
+function httpFailure(status: number | undefined, cause: Error): GreenroomError {
   return GreenroomError.of('http_error', {
     message: `The MCP server answered with status ${status}.`,
     details: { status },
-    cause: thrown,
+    cause,
   });
 }
 

@@ -141,7 +141,10 @@ class McpSource implements OpenSource {
       if (outputBytes > maxMessageBytes) throw invocationTooLarge(outputBytes, maxMessageBytes);
       return output;
     } catch (thrown) {
-      throw toFailure(thrown, maxMessageBytes);
+      const failure = toFailure(thrown, maxMessageBytes);
+      // The library has no error of its own for a client that was closed just now.
+      const isEnded = failure.code === 'internal' && this.#connection.client !== client;
+      throw isEnded ? GreenroomError.of('invocation_stopped', { cause: thrown }) : failure;
     } finally {
       this.#inFlight--;
       this.#inFlightBytes -= bytes;

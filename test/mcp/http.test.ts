@@ -134,10 +134,13 @@ test('a redirect is not followed, wherever it leads', async (t) => {
   assert.deepEqual(target.seen, []);
 });
 
+const INSUFFICIENT = 'Bearer error="insufficient_scope", scope="more"';
+
 test('a server that says no, nothing, or something else is told apart', async (t) => {
   const answers: [string, (response: ServerResponse) => unknown][] = [
     ['http_error', (response) => response.writeHead(401).end()],
     ['http_error', (response) => response.writeHead(500).end('<html>')],
+    ['http_error', (response) => response.writeHead(403, { 'www-authenticate': INSUFFICIENT }).end()],
     ['invalid_response', (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')],
     ['timeout', () => undefined],
     ['http_request_failed', (response) => response.destroy()],

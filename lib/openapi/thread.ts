@@ -83,7 +83,10 @@ async function requireReason(root: unknown, text: string, { unmapped }: Document
     throw invalidSource('None of the operations of the document can be served.', issues);
   }
   if (text.length > MAX_VALIDATED_CHARS) throw invalidSource('The document has no operations.');
-  const checked = await validate(root as Parameters<typeof validate>[0], { resolve: { external: false, file: false } });
+  // It throws for some of what it should find wrong.
+  const checked = await validate(root as Parameters<typeof validate>[0], {
+    resolve: { external: false, file: false },
+  }).catch(() => ({ valid: false as const, errors: [] }));
   if (checked.valid) return;
   const issues = checked.errors.slice(0, MAX_ISSUES).map(({ message }) => {
     // The lines after the first quote the document.

@@ -74,6 +74,8 @@ paths:
       return true;
     });
     assert.deepEqual((await read({ openapi: '3.0.0', info, paths: {} })).operations, {});
+    const breaking = { openapi: '3.0.0', info, paths: null, components: { securitySchemes: { broken: null } } };
+    assert.equal(await messageOf(JSON.stringify(breaking)), 'invalid_source: The document is not valid.');
   });
 
   test('of which nothing can be served is refused with the reasons', async () => {

@@ -48,10 +48,6 @@ export const MAX_DESCRIPTION_CHARS = 1_024;
 export const MAX_SCHEMA_TEXT_CHARS = 512;
 /** Of a `default`; a longer one says more than it helps. */
 export const MAX_DEFAULT_CHARS = 1_024;
-/** Of a regular expression; a longer one is dropped. */
-export const MAX_PATTERN_CHARS = 1_024;
-/** The longest text that a pattern of more than linear time is tried on. */
-export const MAX_MATCHED_CHARS = 2_048;
 /** Things that are listed as unmapped for one operation. */
 export const MAX_NOTES = 20;
 /** Characters of each. */

@@ -1,10 +1,11 @@
 // What 2.0 and 3.0 say in their own words, in those of 2020-12: keywords whose meaning depends on others beside them.
 
-import { invalidPattern, patternSchema } from './patterns.ts';
+import { patternMaxChars } from './pattern-cost.ts';
 import { MAX_DEFAULT_CHARS } from './reading-bounds.ts';
 import { isObject, listOf } from './document.ts';
 import type { Members } from './document.ts';
 
+const PATTERN_PROBLEM = 'it may take too long, or is no regular expression of JavaScript.';
 const TYPES = new Set(['null', 'boolean', 'object', 'array', 'number', 'string', 'integer']);
 
 export function addType(schema: Members, result: Record<string, unknown>): void {
@@ -52,9 +53,8 @@ function withNullInEnum(schema: Record<string, unknown>): Members {
 }
 
 export function withPattern(schema: Members, pattern: string, notes: Set<string>): Members {
-  const problem = invalidPattern(pattern);
-  if (problem === null) return { ...schema, ...patternSchema(pattern, schema) };
-  notes.add(`A pattern is not checked. ${problem}`);
+  if (patternMaxChars(pattern) > 0) return { ...schema, pattern };
+  notes.add(`A pattern is not checked: ${PATTERN_PROBLEM}`);
   return schema;
 }
 
@@ -62,9 +62,9 @@ export function dropPatterns(schema: Record<string, unknown>, notes: Set<string>
   const named = schema['patternProperties'];
   if (!isObject(named)) return;
   const kept = Object.entries(named).filter(([pattern]) => {
-    const problem = invalidPattern(pattern);
-    if (problem !== null) notes.add(`A pattern of property names is not checked. ${problem}`);
-    return problem === null;
+    const isChecked = patternMaxChars(pattern) > 0;
+    if (!isChecked) notes.add(`A pattern of property names is not checked: ${PATTERN_PROBLEM}`);
+    return isChecked;
   });
   schema['patternProperties'] = Object.fromEntries(kept);
   // What the dropped pattern let through would now be one property too many.

@@ -183,17 +183,8 @@ describe('a pattern', () => {
     const { body, notes } = await bodyOf({ properties });
     assert.deepEqual(body, { properties: { evil: {}, none: {}, good: { pattern: '^a+$' } } });
     assert.deepEqual(notes, [
-      'A pattern is not checked. It may take exponential time.',
-      'A pattern is not checked. It is no regular expression of Unicode mode.',
+      'A pattern is not checked: it may take too long, or is no regular expression of JavaScript.',
     ]);
-  });
-
-  test('that may take quadratic time is not tried on long texts', async () => {
-    const { request } = await readOne({ requestBody: json({ type: 'string', pattern: 'a*b' }) });
-    const validator = new Validator(request as object, '2020-12');
-    assert.equal(validator.validate({ body: 'aab' }).valid, true);
-    assert.equal(validator.validate({ body: 'aac' }).valid, false);
-    assert.equal(validator.validate({ body: 'a'.repeat(1_000_000) }).valid, true);
   });
 
   test('of property names that is dropped leaves other properties allowed', async () => {
@@ -202,7 +193,9 @@ describe('a pattern', () => {
       additionalProperties: false,
     });
     assert.deepEqual(body, { patternProperties: { '^x-': {} } });
-    assert.deepEqual(notes, ['A pattern of property names is not checked. It may take exponential time.']);
+    assert.deepEqual(notes, [
+      'A pattern of property names is not checked: it may take too long, or is no regular expression of JavaScript.',
+    ]);
   });
 });
 

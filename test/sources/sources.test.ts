@@ -243,13 +243,13 @@ describe('a dry run', () => {
 describe('the store', () => {
   test('has the sources that were made, byte by byte, and not those that are deleted', async (t) => {
     const { sources, store } = startSources(t);
-    const bytes = Buffer.from('{"type":"fake", "name":"a","more":[1]}');
-    await sources.create(bytes, REST);
+    const text = '{"type":"fake", "name":"a","more":[1]}';
+    await sources.create(Buffer.from(text), REST);
     await sources.create(definition('b'), OPERATOR);
     assert.deepEqual(
       [...store.sources()],
       [
-        { name: 'a', document: bytes, isFromOperator: false },
+        { name: 'a', document: text, isFromOperator: false },
         { name: 'b', document: '{"name":"b","type":"fake"}', isFromOperator: true },
       ],
     );

@@ -142,7 +142,7 @@ describe('the standalone process stays healthy', { timeout: 110_000 }, () => {
     }
   });
 
-  test('after a chunked body of 64 MiB: it is answered with 413 and is not held in memory', async (t) => {
+  test('after a chunked body of 256 MiB: it is answered with 413 and is not held in memory', async (t) => {
     const process = await standalone(t);
     await requireHealthy(process);
     const { pid } = process.ready;
@@ -151,15 +151,16 @@ describe('the standalone process stays healthy', { timeout: 110_000 }, () => {
     const answer = readAll(socket);
     socket.write(head(process.ready, ECHO, 'transfer-encoding: chunked'));
     const part = chunk('1'.repeat(64 * 1024));
-    for (let sent = 0; sent < 64 * MiB; sent += 64 * 1024) await send(socket, part);
+    for (let sent = 0; sent < 256 * MiB; sent += 64 * 1024) await send(socket, part);
     socket.end('0\r\n\r\n');
     const text = await answer;
     assert.match(text, /^HTTP\/1\.1 413 /);
     assert.match(text, /"code":"payload_too_large"/);
     const grown = memoryOf(pid, 'VmHWM') - before;
     t.diagnostic(`memory grew by at most ${(grown / MiB).toFixed(1)} MiB`);
-    // Up to the limit, 16 MiB, is kept until the byte that is one too many; the rest is what the collector has not seen.
-    assert.ok(grown < (32 + 16) * MiB, `grew by ${(grown / MiB).toFixed(1)} MiB`);
+    // Up to the limit, 16 MiB, is kept until the byte that is one too many. The rest is what the collector has not seen yet: some tens of
+    // MiB, more beside other tests, and however long the body is.
+    assert.ok(grown < 128 * MiB, `grew by ${(grown / MiB).toFixed(1)} MiB`);
     await requireHealthy(process);
   });
 

@@ -3,22 +3,18 @@
 import type { CallToolResult, ContentBlock } from '@modelcontextprotocol/client';
 import { GreenroomError } from '../errors.ts';
 import { MAX_ERROR_CHARS } from '../limits.ts';
+import { withoutCaller } from '../protocol/caller.ts';
 import { decode, encode, isObject, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 
-/** What a caller may have been given to tell who asks; it is nobody's business outside. */
-const CALLER_KEY = '_caller_worker_id';
-
-/** The arguments of a tool. Throws `invalid_input` for what is neither an object nor null. */
-export function argumentsOf(payload: Payload): Record<string, unknown> {
-  const value = decode(payload);
+/** The arguments of a tool, without who calls. Rejects with `invalid_input` for what is neither an object nor null, or with what `withoutCaller` does. */
+export async function argumentsOf(payload: Payload): Promise<Record<string, unknown>> {
+  const value = decode(await withoutCaller(payload));
   if (value === null) return {};
   if (!isObject(value)) {
     const issues = [{ path: '', message: 'expected an object: the arguments of the tool' }];
     throw GreenroomError.of('invalid_input', { message: 'The tool does not accept this input.', details: { issues } });
   }
-  // Just parsed, and nobody else's.
-  delete value[CALLER_KEY];
   return value;
 }
 

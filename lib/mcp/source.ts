@@ -154,8 +154,8 @@ class McpSource implements OpenSource {
   /** Whatever ends the wait, the server is told that nobody waits any more. */
   async #ask(client: Client, tool: Tool, call: FunctionCall): Promise<CallToolResult> {
     const { signal, onProgress, timeoutMs } = call;
+    const request = { name: tool.name, arguments: await argumentsOf(call.payload) };
     if (signal?.aborted === true) throw GreenroomError.of('cancelled');
-    const request = { name: tool.name, arguments: argumentsOf(call.payload) };
     const id = String(++this.#lastCall);
     const ending = new AbortController();
     const settled = new AbortController();

@@ -19,6 +19,7 @@ import { LOG_LEVELS } from './observe/log.ts';
 import { isObject } from './protocol/payload.ts';
 import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import type { SourceRequest } from './protocol/source-request.ts';
+import { VARIABLE_NAME } from './protocol/variable-name.ts';
 import { isWorkerId } from './protocol/worker-ids.ts';
 
 const DEFAULTS = Object.freeze({ bind: '127.0.0.1:38800', dataDir: '.greenroom', drainMs: 10_000 });
@@ -131,14 +132,13 @@ const store = v.picklist(['memory'], (issue) =>
 );
 
 const GATEWAY = 'on or off, or an object in the file';
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 /** Does not show what was given: it may be a token, put where only its place belongs. */
 const place = (expected: string, isValid: (value: string) => boolean) =>
   v.optional(v.pipe(v.string(`must be ${expected}`), v.check(isValid, `must be ${expected}`)));
 const credential = v.pipe(
   credentialSchema({
     tokenFile: place('the path of a file', (value) => value !== ''),
-    tokenVariable: place('the name of an environment variable', (value) => VARIABLE.test(value)),
+    tokenVariable: place('the name of an environment variable', (value) => VARIABLE_NAME.test(value)),
   }),
   v.check(
     ({ tokenFile, tokenVariable }) => (tokenFile === undefined) !== (tokenVariable === undefined),

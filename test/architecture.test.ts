@@ -58,7 +58,10 @@ const LAYERS = [
   ['http/', `http/ type:egress/ ${FUNCTIONS} ${BASE}`],
   ['sources/', `sources/ access/patterns.ts type:store/ ${FUNCTIONS} ${BASE}`],
   ['openapi/', `openapi/ type:sources/source.ts type:egress/ http/ channels/ ${FUNCTIONS} ${BASE}`],
-  ['mcp/', `mcp/ type:sources/source.ts type:egress/ type:access/policy.ts ${FUNCTIONS} ${BASE}`],
+  [
+    'mcp/',
+    `mcp/ http/auth.ts http/headers.ts type:sources/source.ts type:egress/ type:access/policy.ts ${FUNCTIONS} ${BASE}`,
+  ],
   ['functions/', `functions/ ${BASE}`],
   ['channels/', `channels/ ${BASE}`],
   ['host/host.ts host/boot.ts host/pool.ts host/link.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],

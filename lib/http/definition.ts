@@ -6,28 +6,27 @@ import { MAX_WAIT_MS } from '../limits.ts';
 import type { HttpAuth } from '../protocol/http-function.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { isObject } from '../protocol/payload.ts';
+import { variableName } from '../protocol/variable-name.ts';
 import { DEFAULT_TIMEOUT_MS, MAX_URL_CHARS } from './bounds.ts';
 import { nameProblem, requireHeaders } from './headers.ts';
 import type { Headers } from './headers.ts';
 
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
-const variable = v.pipe(v.string(), v.regex(VARIABLE, 'expected the name of an environment variable'));
 /** Other clients write null for what they leave out. */
 const optional = <S extends v.GenericSchema>(schema: S) => v.nullish(schema);
 
 const Auth = v.variant('type', [
-  v.strictObject({ type: v.literal('bearer'), token_key: variable }),
+  v.strictObject({ type: v.literal('bearer'), token_key: variableName }),
   v.strictObject({
     type: v.literal('api_key'),
     header: v.pipe(
       v.string(),
       v.check((name) => nameProblem(name) === null, 'expected the name of a header that may be set'),
     ),
-    value_key: variable,
+    value_key: variableName,
   }),
-  v.strictObject({ type: v.literal('hmac'), secret_key: variable }),
+  v.strictObject({ type: v.literal('hmac'), secret_key: variableName }),
 ]);
 
 const timeoutMessage = `expected a whole number from 1 to ${MAX_WAIT_MS}`;

@@ -6,10 +6,12 @@ import { performance } from 'node:perf_hooks';
 import type { Egress, Reach } from '../egress/egress.ts';
 import { GreenroomError } from '../errors.ts';
 import type { FunctionCall, FunctionServer, RegisteredFunction } from '../functions/function.ts';
+import { INLINE_PARSE_BYTES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { withoutCaller } from '../protocol/caller.ts';
 import { invocationTooLarge, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { within } from '../protocol/waits.ts';
 import { authorize, timestampNow } from './auth.ts';
 import type { HttpDefinition } from './definition.ts';
 import type { HttpClient, HttpLine } from './exchange.ts';
@@ -60,8 +62,9 @@ export class Endpoint implements FunctionServer {
     const headers = this.#headersOf(call, body);
     const request = { ...this.#destination, method, headers, body, timeoutMs };
     const answer = await client.exchange(this.#line, request, { timeoutMs: left(), signal });
-    const output = toPayload(answer, checkPayload);
-    return output instanceof Promise ? within(output, left(), signal) : output;
+    if (answer.body.length <= INLINE_PARSE_BYTES) return toPayload(answer, checkPayload);
+    // A large answer is checked on a thread, which may be busy.
+    return within(left(), signal, async () => toPayload(answer, checkPayload));
   }
 
   #headersOf({ traceparent }: FunctionCall, body: Payload): Headers {
@@ -76,18 +79,4 @@ export class Endpoint implements FunctionServer {
     if (auth !== null) authorize(headers, body, auth, this.#parts.egress);
     return headers;
   }
-}
-
-/** Waits for the check of a large answer, on a thread that may be busy. Rejects with `timeout` or `cancelled` when the caller's wait ends first. */
-function within<T>(checked: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(GreenroomError.of('cancelled', { cause: signal?.reason }));
-    const timer = setTimeout(() => reject(GreenroomError.of('timeout')), timeoutMs);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const finish = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    };
-    checked.then(resolve, reject).finally(finish);
-  });
 }

@@ -4,6 +4,7 @@
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
+import { jittered } from '../protocol/waits.ts';
 import { AnswerBody } from './body.ts';
 import type { HeldBytes } from './body.ts';
 import { MAX_ATTEMPTS, RETRY_BACKOFF_MS } from './bounds.ts';
@@ -144,7 +145,7 @@ export class Sending implements Dispatcher.DispatchHandler {
 
   #repeat(): void {
     const backoffMs = RETRY_BACKOFF_MS * 2 ** (this.#attempts - 1);
-    this.#pause = setTimeout(() => this.#attempt(), backoffMs * (1 - Math.random() / 2));
+    this.#pause = setTimeout(() => this.#attempt(), jittered(backoffMs));
   }
 
   // --- how it ends ---

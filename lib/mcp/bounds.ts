@@ -4,6 +4,15 @@
 export const MAX_PAGES = 64;
 /** Characters of the name of a tool within the id of its function. */
 export const MAX_TOOL_NAME_CHARS = 96;
+/** Characters of the suffix of a name that had to be changed. */
+export const TOOL_HASH_CHARS = 8;
+/** Entries of the arguments, and of the variables, of a process; characters of each text in the settings. */
+export const MAX_ENTRIES = 256;
+export const MAX_TEXT_CHARS = 8_192;
+/** What a caller is told to wait while there is no connection. */
+export const BUSY_RETRY_MS = 1_000;
+/** The longest wait that a timer of Node has. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 /** How long a server may think about whether it speaks the newer protocol before it is taken for one that does not. */
 export const PROBE_TIMEOUT_MS = 3_000;
 /** Changes of the tools within this time are told as one. */
@@ -45,6 +54,9 @@ export const LINE_EDGE_BYTES = 256;
 
 // --- the registry as tools ---
 
+/** Characters of the name of a tool, of which some models take no more, and of the suffix of one that had to be changed. */
+export const MAX_SERVED_NAME_CHARS = 64;
+export const SERVED_HASH_CHARS = 10;
 /** Tools of one page, and their bytes: the page ends with the tool that passes them. */
 export const MAX_TOOL_PAGE_ITEMS = 100;
 export const MAX_TOOL_PAGE_BYTES = 1024 * 1024;

@@ -5,6 +5,7 @@ import type { Transport } from '@modelcontextprotocol/client';
 import { GreenroomError } from '../errors.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
+import { orAborted } from '../protocol/waits.ts';
 import { PROBE_TIMEOUT_MS } from './bounds.ts';
 
 export interface ConnectParts {
@@ -79,14 +80,4 @@ function createClient({ name, log, version, onToolsChanged }: ConnectParts): Cli
     log.debug({ source: name, error_name: describeError(error).error_name }, 'the connection to an MCP server');
   };
   return client;
-}
-
-/** What the promise gives, unless the signal aborts first: then its reason, and what comes later is nobody's. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -7,6 +7,7 @@ import type { Client, Transport } from '@modelcontextprotocol/client';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
+import { jittered, joined } from '../protocol/waits.ts';
 import type { SourceHealth } from '../sources/source.ts';
 import { CHANGES_MS, CHECK_TIMEOUT_MS, FIRST_PAUSE_MS, MAX_PAUSE_MS } from './bounds.ts';
 import { connect } from './connect.ts';
@@ -104,7 +105,7 @@ export class Connection {
   /** For good. */
   async close(): Promise<void> {
     const live = this.#live;
-    this.#closing.abort();
+    this.#closing.abort(GreenroomError.of('cancelled'));
     clearTimeout(this.#telling ?? undefined);
     if (live !== null) await this.#parts.leave?.(live.transport);
     this.#wake?.();
@@ -159,20 +160,13 @@ export class Connection {
   }
 
   async #connect(): Promise<Live> {
-    const { limits } = this.#parts;
-    const deadline = new AbortController();
-    const abort = (): void => deadline.abort(GreenroomError.of('cancelled'));
-    this.#closing.signal.addEventListener('abort', abort, { once: true });
-    const timer = setTimeout(
-      () => deadline.abort(GreenroomError.of('timeout', { message: 'The MCP server was not ready in time.' })),
-      limits.startTimeoutMs,
-    );
+    const deadline = { ms: this.#parts.limits.startTimeoutMs, message: 'The MCP server was not ready in time.' };
+    const { signal, release } = joined([this.#closing.signal], deadline);
     try {
       const parts = { ...this.#parts, onToolsChanged: () => this.#tellChange() };
-      return await connect(parts, this.#memory, deadline.signal);
+      return await connect(parts, this.#memory, signal);
     } finally {
-      clearTimeout(timer);
-      this.#closing.signal.removeEventListener('abort', abort);
+      release();
     }
   }
 
@@ -192,7 +186,7 @@ export class Connection {
     this.#endsMs = [...this.#endsMs.filter((atMs) => nowMs - atMs < limits.restartWindowMs), nowMs];
     const ends = this.#endsMs.length;
     if (isProcess && ends > limits.maxRestarts) return null;
-    return Math.min(FIRST_PAUSE_MS * 2 ** (ends - 1), MAX_PAUSE_MS) * (1 - Math.random() / 2);
+    return jittered(Math.min(FIRST_PAUSE_MS * 2 ** (ends - 1), MAX_PAUSE_MS));
   }
 
   #pause(ms: number | null): Promise<void> {

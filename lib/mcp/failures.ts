@@ -11,6 +11,7 @@ import {
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { MAX_ERROR_CHARS } from '../limits.ts';
 import { invocationTooLarge } from '../protocol/payload.ts';
+import { BUSY_RETRY_MS } from './bounds.ts';
 
 /** The code of the answer that stands in for one that is too large; no server has a reason to use it. */
 export const TOO_LARGE = -32_198;
@@ -22,7 +23,6 @@ const NEEDS_A_USER: ReadonlySet<SdkErrorCode> = new Set([
   SdkErrorCode.InputRequiredRoundsExceeded,
   SdkErrorCode.CapabilityNotSupported,
 ]);
-const BUSY_RETRY_MS = 1_000;
 
 /** Why a request had no result. `limitBytes` is that of one message. */
 export function toFailure(thrown: unknown, limitBytes: number): GreenroomError {

@@ -6,9 +6,11 @@ import { fetch as undiciFetch } from 'undici';
 import type { Dispatcher } from 'undici';
 import type { Egress } from '../egress/egress.ts';
 import { GreenroomError } from '../errors.ts';
+import { requireSecret } from '../http/auth.ts';
 import { FRAME_MARGIN_BYTES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { invocationTooLarge } from '../protocol/payload.ts';
+import { jittered, joined } from '../protocol/waits.ts';
 import { FIRST_STREAM_PAUSE_MS, MAX_ERROR_BODY_BYTES, MAX_RESUMED_STREAMS, MAX_STREAM_PAUSE_MS } from './bounds.ts';
 import { notConnected } from './failures.ts';
 import { watchBody } from './http-body.ts';
@@ -60,7 +62,7 @@ export async function createHttpTransport(
     // The server may ask for any delay, and for none.
     reconnectionScheduler: (reconnect, delayMs) => {
       const pauseMs = Math.min(Math.max(delayMs, FIRST_STREAM_PAUSE_MS), MAX_STREAM_PAUSE_MS);
-      const timer = setTimeout(reconnect, pauseMs * (1 - Math.random() / 2));
+      const timer = setTimeout(reconnect, jittered(pauseMs));
       return () => clearTimeout(timer);
     },
   });
@@ -149,10 +151,7 @@ function unreachable(thrown: unknown, parts: HttpParts): GreenroomError {
 }
 
 function requireToken({ settings: { tokenVariable }, egress }: HttpParts): string | null {
-  if (tokenVariable === null) return null;
-  const token = egress.secret(tokenVariable);
-  if (token === undefined) throw GreenroomError.of('token_not_found', { details: { variable: tokenVariable } });
-  return token;
+  return tokenVariable === null ? null : requireSecret({ type: 'bearer', token_key: tokenVariable }, egress);
 }
 
 /** Streams are silent for as long as nothing happens; calls have a deadline of their own. */
@@ -160,20 +159,4 @@ function withoutTimeouts(dispatcher: Dispatcher): Dispatcher {
   return dispatcher.compose(
     (dispatch) => (options, handler) => dispatch({ ...options, bodyTimeout: 0, headersTimeout: 0 }, handler),
   );
-}
-
-/** A signal that aborts with any of them. Not AbortSignal.any, which keeps what it has made for as long as the oldest of them lives. */
-function joined(signals: readonly (AbortSignal | null | undefined)[]): { signal: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  const abort = (event: Event): void => controller.abort((event.target as AbortSignal).reason);
-  for (const signal of signals) {
-    if (signal?.aborted === true) controller.abort(signal.reason);
-    signal?.addEventListener('abort', abort, { once: true });
-  }
-  return {
-    signal: controller.signal,
-    release: () => {
-      for (const signal of signals) signal?.removeEventListener('abort', abort);
-    },
-  };
 }

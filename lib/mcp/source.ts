@@ -19,7 +19,7 @@ import type {
   SourceReading,
   SourceType,
 } from '../sources/source.ts';
-import { ANSWER_SLACK_MS, GOODBYE_MS, IN_FLIGHT_MESSAGES } from './bounds.ts';
+import { ANSWER_SLACK_MS, GOODBYE_MS, IN_FLIGHT_MESSAGES, MAX_TIMER_MS } from './bounds.ts';
 import { Connection } from './connection.ts';
 import { givenUp, notConnected, toFailure } from './failures.ts';
 import { CALL_HEADER, createHttpTransport } from './http.ts';
@@ -221,7 +221,6 @@ class McpSource implements OpenSource {
 }
 
 const INHERITED_VARIABLES = ['PATH', 'HOME', 'LANG'];
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 function boundedProgress({ progress, total, message }: CallProgress): CallProgress {
   return { progress, total, message: message?.slice(0, MAX_REASON_CHARS) };

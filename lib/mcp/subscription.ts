@@ -4,6 +4,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@modelcontextprotocol/client';
+import { jittered } from '../protocol/waits.ts';
 import { CHECK_TIMEOUT_MS, FIRST_STREAM_PAUSE_MS, MAX_STREAM_PAUSE_MS } from './bounds.ts';
 
 export interface SubscriptionEvents {
@@ -24,7 +25,7 @@ export async function keepSubscribed(client: Client, signal: AbortSignal, events
     subscription = undefined;
     while (subscription === undefined) {
       try {
-        await pause(pauseMs * (1 - Math.random() / 2), undefined, { signal });
+        await pause(jittered(pauseMs), undefined, { signal });
       } catch {
         return;
       }

@@ -3,9 +3,8 @@
 
 import { createHash } from 'node:crypto';
 import type { Functions } from '../functions/registry.ts';
+import { MAX_SERVED_NAME_CHARS, SERVED_HASH_CHARS } from './bounds.ts';
 
-const MAX_CHARS = 64;
-const HASH_CHARS = 10;
 /** Ids that can be told from their names: segments of the characters of names, and no `_` where `__` could be misread. */
 const PLAIN = /^[A-Za-z0-9_.-]+(?:::[A-Za-z0-9_.-]+)*$/;
 const AMBIGUOUS = /__|_::|::_/;
@@ -13,9 +12,9 @@ const AMBIGUOUS = /__|_::|::_/;
 /** 1 to 64 of A-Z a-z 0-9 _ . - */
 export function toToolName(functionId: string): string {
   const name = functionId.replaceAll('::', '__').replace(/[^A-Za-z0-9_.-]/g, '_');
-  if (PLAIN.test(functionId) && !AMBIGUOUS.test(functionId) && name.length <= MAX_CHARS) return name;
-  const hash = createHash('sha256').update(functionId).digest('hex').slice(0, HASH_CHARS);
-  return `${name.slice(0, MAX_CHARS - HASH_CHARS - 1)}_${hash}`;
+  if (PLAIN.test(functionId) && !AMBIGUOUS.test(functionId) && name.length <= MAX_SERVED_NAME_CHARS) return name;
+  const hash = createHash('sha256').update(functionId).digest('hex').slice(0, SERVED_HASH_CHARS);
+  return `${name.slice(0, MAX_SERVED_NAME_CHARS - SERVED_HASH_CHARS - 1)}_${hash}`;
 }
 
 /** The way back, for the functions that there are. */

@@ -8,9 +8,7 @@ import type { FunctionServer } from '../functions/function.ts';
 import { MAX_REGISTRATION_BYTES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import type { SourceFunction, Unmapped } from '../sources/source.ts';
-import { MAX_PAGES, MAX_TOOL_NAME_CHARS } from './bounds.ts';
-
-const HASH_CHARS = 8;
+import { MAX_PAGES, MAX_TOOL_NAME_CHARS, TOOL_HASH_CHARS } from './bounds.ts';
 
 /** Rejects with `invalid_source` when there are more than the bounds allow, or with what the library rejects with. */
 export async function listTools(
@@ -83,7 +81,7 @@ function toFunction(tool: Tool, serverOf: (tool: Tool) => FunctionServer): Sourc
  */
 export function toFunctionName(tool: string): string {
   const clean = tool.replace(/[^A-Za-z0-9_.-]/g, '_').slice(0, MAX_TOOL_NAME_CHARS);
-  return clean === tool && tool !== '' ? tool : `${clean}-${hashOf(tool).slice(0, HASH_CHARS)}`;
+  return clean === tool && tool !== '' ? tool : `${clean}-${hashOf(tool).slice(0, TOOL_HASH_CHARS)}`;
 }
 
 function hashOf(text: string): string {

@@ -2,6 +2,7 @@
 // server that is down nor one that never stops changing is asked all the time.
 
 import { performance } from 'node:perf_hooks';
+import { jittered } from '../protocol/waits.ts';
 import { FIRST_PAUSE_MS, MAX_PAUSE_MS } from './bounds.ts';
 
 export class Again {
@@ -17,18 +18,15 @@ export class Again {
     this.#now = now;
   }
 
-  /** It is to be run; does nothing when it will be anyway. Up to half of the pause is left out, so that many do not come at once. */
+  /** It is to be run; does nothing when it will be anyway. */
   wish(): void {
     if (this.#timer !== null) return;
     const isCalm = this.#now() - this.#endedAtMs > 2 * this.#pauseMs;
     this.#pauseMs = isCalm ? FIRST_PAUSE_MS : Math.min(Math.max(2 * this.#pauseMs, FIRST_PAUSE_MS), MAX_PAUSE_MS);
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = null;
-        this.#run();
-      },
-      this.#pauseMs * (1 - Math.random() / 2),
-    );
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#run();
+    }, jittered(this.#pauseMs));
     // A process that has nothing else to do need not stay for it.
     this.#timer.unref();
   }

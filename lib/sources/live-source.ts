@@ -18,7 +18,7 @@ import { previewOf } from './preview.ts';
 import { changeOf, offersOf, select } from './reading.ts';
 import type { Selection } from './reading.ts';
 import type { OpenSource, SourceDefinition, SourceHealth, SourceType } from './source.ts';
-import { within } from './waits.ts';
+import { within } from '../protocol/waits.ts';
 
 export interface LiveSourceParts {
   readonly functions: Functions;

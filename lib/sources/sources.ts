@@ -13,7 +13,7 @@ import { decodeDefinition, parseDefinition } from './definition.ts';
 import { ignoreLogged, LiveSource } from './live-source.ts';
 import type { LiveSourceParts } from './live-source.ts';
 import type { SourceDefinition, SourceType } from './source.ts';
-import { within } from './waits.ts';
+import { within } from '../protocol/waits.ts';
 
 /** What loads the code that reads sources of a type, by type. */
 export type SourceTypes = Readonly<Record<string, () => Promise<SourceType>>>;

@@ -114,8 +114,11 @@ test('a bearer token is read by the name of its variable, for every request, and
   secrets['MCP_TOKEN'] = 'second-token-value';
   await source.call('text');
   assert.equal(headers.at(-1)?.authorization, 'Bearer second-token-value');
-  delete secrets['MCP_TOKEN'];
-  assert.equal(await codeOf(source.call('text')), 'token_not_found');
+  for (const unusable of [undefined, 'third-token-value\nx-other: 1']) {
+    if (unusable === undefined) delete secrets['MCP_TOKEN'];
+    else secrets['MCP_TOKEN'] = unusable;
+    assert.equal(await codeOf(source.call('text')), 'token_not_found');
+  }
   assert.equal(JSON.stringify(source.lines).includes('token-value'), false);
 });
 
@@ -282,6 +285,7 @@ test('settings that do not hold together are refused by their keys', (t) => {
     [{ url: 'http://a', headers: { host: 'b' } }, 'headers.host'],
     [{ url: 'http://a', headers: { 'mcp-session-id': 'b' } }, 'headers.mcp-session-id'],
     [{ url: 'http://a', headers: { a: 'b\r\nc: d' } }, 'headers.a'],
+    [{ url: 'http://a', headers: { 'X-Team': 'a', 'x-team': 'b' } }, 'headers.x-team'],
     [{ url: 'http://a', auth: { type: 'basic', token_key: 'A' } }, 'auth.type'],
     [
       { url: 'http://a', auth: { type: 'bearer', token_key: 'A' }, headers: { Authorization: 'b' } },

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, test } from 'node:test';
 import { GreenroomError } from '../../lib/errors.ts';
-import { within } from '../../lib/sources/waits.ts';
+import { within } from '../../lib/protocol/waits.ts';
 import { codeOf } from '../support/start-runtime.ts';
 
 const never = () => new Promise<never>(() => undefined);

@@ -22,9 +22,14 @@ const REFUSED = new Set([
   'content-length',
 ]);
 
+/** Whether a text can be the name of a header, or of a cookie. */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text);
+}
+
 /** Why a header of this name may not be sent; null when it may. */
 export function nameProblem(name: string): string | null {
-  if (!TOKEN.test(name)) return 'expected the name of a header';
+  if (!isToken(name)) return 'expected the name of a header';
   const lower = name.toLowerCase();
   return REFUSED.has(lower) || lower.startsWith('proxy-') ? 'this header may not be set' : null;
 }

@@ -5,8 +5,6 @@ import { LineCounter, parseDocument as parseYaml } from 'yaml';
 import { GreenroomError } from '../errors.ts';
 import { MAX_ALIASES, MAX_DEPTH, MAX_NODES } from './reading-bounds.ts';
 
-export type Members = Readonly<Record<string, unknown>>;
-
 export interface SourceDocument {
   /** Without a fragment; null when nobody knows where it came from. */
   readonly url: string | null;
@@ -29,28 +27,6 @@ const NAMED = new Set(
 /** Keys of values that are data, in which `$ref` means nothing. */
 const DATA = new Set(['example', 'examples', 'default', 'enum', 'const']);
 type Kind = 'keywords' | 'names' | 'data';
-
-/** Members of an object; of anything else, none. */
-export function membersOf(value: unknown): Members {
-  return isObject(value) ? value : {};
-}
-
-export function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
-}
-
-export function textOf(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
-}
-
-/** A member that the object itself has; `constructor` is nobody's. */
-export function memberOf(value: unknown, name: string): unknown {
-  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
-}
 
 export function invalidSource(message: string, issues?: readonly { path: string; message: string }[]): GreenroomError {
   return GreenroomError.of('invalid_source', { message, ...(issues && { details: { issues } }) });

@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { requireChannelRef } from '../protocol/channel-ref.ts';
 import type { ChannelRef } from '../protocol/channel-ref.ts';
 import { isObject } from '../protocol/payload.ts';
+import { isConcrete } from './media-types.ts';
 import { invalidAt } from './styles.ts';
 
 /** Takes the reading end of a channel. Throws `channel_not_found` or `channel_taken`. */
@@ -14,14 +15,13 @@ export type OpenReader = (ref: ChannelRef<'read'>) => Readable;
 export interface GivenFile {
   readonly content: Buffer | ChannelRef<'read'>;
   readonly filename: string | null;
+  /** Can stand in a header. */
   readonly contentType: string | null;
 }
 
-const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[\w !#$&^.+:/-]*"))*$/;
-
 const Described = {
   filename: v.optional(v.string()),
-  content_type: v.optional(v.pipe(v.string(), v.regex(MEDIA_TYPE))),
+  content_type: v.optional(v.pipe(v.string(), v.check(isConcrete))),
 };
 const InBase64 = v.strictObject({ base64: v.pipe(v.string(), v.base64()), ...Described });
 
@@ -31,15 +31,20 @@ export function requireFile(value: unknown, path: string): GivenFile {
   const given = v.safeParse(InBase64, value);
   if (!given.success)
     throw invalidAt(path, 'expected the reading end of a channel, or {base64, filename?, content_type?}');
-  const { base64, filename, content_type: contentType } = given.output;
-  return { content: Buffer.from(base64, 'base64'), filename: filename ?? null, contentType: contentType ?? null };
+  return fileOf(Buffer.from(given.output.base64, 'base64'), given.output);
 }
 
 function channelFile(value: Record<string, unknown>, path: string): GivenFile {
   const described = v.safeParse(v.object(Described), value);
   if (!described.success) throw invalidAt(path, 'filename or content_type is not one');
-  const { filename, content_type: contentType } = described.output;
-  return { content: readerRef(value, path), filename: filename ?? null, contentType: contentType ?? null };
+  return fileOf(readerRef(value, path), described.output);
+}
+
+function fileOf(
+  content: GivenFile['content'],
+  described: { readonly filename?: string | undefined; readonly content_type?: string | undefined },
+): GivenFile {
+  return { content, filename: described.filename ?? null, contentType: described.content_type ?? null };
 }
 
 function readerRef(value: unknown, path: string): ChannelRef<'read'> {

@@ -1,12 +1,14 @@
 // The operations of a document, before anything of them is read: where they are, and what they say of themselves.
 
-import type { DocumentReading } from './operation.ts';
+import { isObject } from '../protocol/payload.ts';
+import type { Unmapped } from '../sources/source.ts';
 import { MAX_ALTERNATIVES, MAX_DESCRIPTION_CHARS, MAX_NOTE_CHARS, MAX_PATH_CHARS } from './reading-bounds.ts';
-import { invalidSource, isObject, listOf, memberOf, membersOf, textOf } from './document.ts';
+import { invalidSource } from './document.ts';
 import type { SourceDocument } from './document.ts';
 import { shortened } from './encoding.ts';
 import { Unmappable } from './references.ts';
 import type { Located, References } from './references.ts';
+import { memberOf, membersOf, stringOf, stringsOf } from './values.ts';
 
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'];
 
@@ -17,8 +19,6 @@ export interface Found {
   readonly item: Located;
   readonly operation: Located;
 }
-
-export type Unmapped = DocumentReading['unmapped'][number];
 
 /** Those of all paths, in the order of the document; paths that lead nowhere are listed. Throws `invalid_source`. */
 export function findOperations(
@@ -41,7 +41,7 @@ export function findOperations(
       found.push({
         method: method.toUpperCase(),
         path,
-        operationId: textOf(memberOf(operation, 'operationId')),
+        operationId: stringOf(memberOf(operation, 'operationId')),
         item,
         operation: { value: operation, document: item.document },
       });
@@ -83,13 +83,11 @@ export function labelOf({ method, path }: Found): string {
 }
 
 export function descriptionOf({ operation }: Found): string | null {
-  const texts = [textOf(memberOf(operation.value, 'summary')), textOf(memberOf(operation.value, 'description'))];
+  const texts = [stringOf(memberOf(operation.value, 'summary')), stringOf(memberOf(operation.value, 'description'))];
   const told = [...new Set(texts)].filter((text) => text !== null && text !== '');
   return told.length === 0 ? null : shortened(told.join('\n\n'), MAX_DESCRIPTION_CHARS);
 }
 
 export function tagsOf({ value }: Located): string[] {
-  return listOf(memberOf(value, 'tags'))
-    .filter((tag) => typeof tag === 'string')
-    .slice(0, MAX_ALTERNATIVES);
+  return stringsOf(memberOf(value, 'tags')).slice(0, MAX_ALTERNATIVES);
 }

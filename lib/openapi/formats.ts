@@ -1,15 +1,13 @@
 // The schemas of one operation as texts, with the definitions that they reach. Definitions are texts already, made once for all operations
 // and joined here; those nearest to the root come first, and what no longer fits is left open.
 
+import { isObject } from '../protocol/payload.ts';
 import type { ReadBody } from './read-body.ts';
 import type { ReadParameter } from './read-parameters.ts';
 import { MAX_REQUEST_FORMAT_CHARS, MAX_RESPONSE_FORMAT_CHARS } from './reading-bounds.ts';
-import { isObject } from './document.ts';
-import type { ParameterPlace } from './operation.ts';
+import { PLACES } from './operation.ts';
 import { encode, shortened } from './encoding.ts';
 import type { Definition, Schemas, SchemaScope } from './read-schema.ts';
-
-const PLACES: readonly ParameterPlace[] = ['path', 'query', 'header', 'cookie'];
 
 /** `{path?, query?, header?, cookie?, body?}`, each required where any of it is. */
 export function requestSchema(
@@ -21,14 +19,12 @@ export function requestSchema(
   const properties: Record<string, unknown> = {};
   const required: string[] = [];
   for (const place of PLACES) {
-    const group = parameters.filter((parameter) => parameter.in === place);
+    const group = parameters.filter(({ sent }) => sent.in === place);
     if (group.length === 0) continue;
-    const needed = group.filter((parameter) => parameter.required).map(({ name }) => name);
+    const needed = group.flatMap(({ sent }) => (sent.required ? [sent.name] : []));
     properties[place] = {
       type: 'object',
-      properties: Object.fromEntries(
-        group.map((parameter) => [parameter.name, parameterSchema(parameter, schemas, scope)]),
-      ),
+      properties: Object.fromEntries(group.map((each) => [each.sent.name, parameterSchema(each, schemas, scope)])),
       ...(needed.length > 0 && { required: needed }),
       additionalProperties: false,
     };
@@ -40,11 +36,11 @@ export function requestSchema(
 }
 
 function parameterSchema(
-  { schema, document, description }: ReadParameter,
+  { schema: { value, document }, description }: ReadParameter,
   schemas: Schemas,
   scope: SchemaScope,
 ): unknown {
-  const translated = schemas.translate(schema, { ...scope, document }, false);
+  const translated = schemas.translate(value, { ...scope, document }, false);
   if (description === null || !isObject(translated) || translated['description'] !== undefined) return translated;
   return { ...translated, description: shortened(description) };
 }

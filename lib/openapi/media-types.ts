@@ -1,4 +1,4 @@
-// Which of a document's media types is used, and how a body of it is given.
+// Media types: which of a document's is used, how a body of it is given, and what may stand in a header.
 
 import type { OperationBody } from './operation.ts';
 import { MAX_KEY_CHARS } from './reading-bounds.ts';
@@ -11,7 +11,7 @@ export interface MediaChoice {
 }
 
 const ORDER: readonly OperationBody['kind'][] = ['json', 'multipart', 'form', 'text', 'binary'];
-const VALID = /^[!#$&^_.+*a-z0-9-]{1,127}\/[!#$&^_.+*a-z0-9-]{1,127}(\s*;[\x20-\x7e]*)?$/i;
+const VALID = /^[!#$&^_.+*a-z0-9-]{1,127}\/[!#$&^_.+*a-z0-9-]{1,127}( *;[\x20-\x7e]*)?$/i;
 
 /** The best of them, in the document's order where two are as good; null when there is none. */
 export function bestMedia(content: Readonly<Record<string, unknown>>): MediaChoice | null {
@@ -25,12 +25,29 @@ export function bestMedia(content: Readonly<Record<string, unknown>>): MediaChoi
   return null;
 }
 
+/** On one line, ranges like `image/*` among them. */
 export function isMediaType(type: string): boolean {
   return type.length <= MAX_KEY_CHARS && VALID.test(type);
 }
 
+/** Whether it says what something is, and not what it may be. */
+export function isConcrete(type: string): boolean {
+  return isMediaType(type) && !essence(type).includes('*');
+}
+
 export function isJson(type: string): boolean {
-  return kindOf(essence(type)) === 'json';
+  return kindOf(type) === 'json';
+}
+
+export function kindOf(type: string): OperationBody['kind'] {
+  const name = essence(type);
+  if (/[/+]json$/.test(name)) return 'json';
+  if (name === 'multipart/form-data') return 'multipart';
+  if (name === 'application/x-www-form-urlencoded') return 'form';
+  const isText =
+    /^text\/|\+(xml|yaml)$/.test(name) ||
+    /^application\/(xml|yaml|x-yaml|graphql|sql|javascript|x-ndjson|ndjson|jsonl|json-seq)$/.test(name);
+  return isText ? 'text' : 'binary';
 }
 
 function essence(type: string): string {
@@ -44,15 +61,5 @@ function sentAs(type: string): { contentType: string; kind: OperationBody['kind'
   if (name === 'text/*') return { contentType: 'text/plain', kind: 'text' };
   if (name === 'multipart/*') return { contentType: 'multipart/form-data', kind: 'multipart' };
   if (name.includes('*')) return { contentType: 'application/octet-stream', kind: 'binary' };
-  return { contentType: type, kind: kindOf(name) };
-}
-
-function kindOf(name: string): OperationBody['kind'] {
-  if (/[/+]json$/.test(name)) return 'json';
-  if (name === 'multipart/form-data') return 'multipart';
-  if (name === 'application/x-www-form-urlencoded') return 'form';
-  const isText =
-    /^text\/|\+(xml|yaml)$/.test(name) ||
-    /^application\/(xml|yaml|x-yaml|graphql|sql|javascript|x-ndjson|ndjson|jsonl|json-seq)$/.test(name);
-  return isText ? 'text' : 'binary';
+  return { contentType: type, kind: kindOf(type) };
 }

@@ -11,6 +11,7 @@ import { SOURCE_READ_TIMEOUT_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { packLater, unpackLater } from '../protocol/packed.ts';
 import type { PackedText } from '../protocol/packed.ts';
+import { joined, reasonOf } from '../protocol/waits.ts';
 import type {
   OpenSource,
   SourceDefinition,
@@ -65,9 +66,7 @@ class OpenApiSource implements OpenSource {
   readonly #parts: OpenApiParts;
   readonly #prepared: PreparedOperations;
   readonly #events: SourceEvents;
-  /** Under way. */
-  readonly #readings = new Set<AbortController>();
-  #isClosed = false;
+  readonly #closing = new AbortController();
   #health: SourceHealth = { status: 'connecting', error: null };
 
   constructor(
@@ -88,31 +87,24 @@ class OpenApiSource implements OpenSource {
   }
 
   /** Rejects with `invalid_source`, `url_validation_failed`, `cancelled`, the reason of the signal, or what fetching the document rejects with. */
-  async read(signal: AbortSignal): Promise<SourceReading> {
-    const reading = new AbortController();
-    const stop = (): void => reading.abort(signal.reason);
-    signal.addEventListener('abort', stop);
-    this.#readings.add(reading);
-    if (signal.aborted) stop();
-    if (this.#isClosed) reading.abort();
+  async read(whileWanted: AbortSignal): Promise<SourceReading> {
+    const { signal, release } = joined([whileWanted, this.#closing.signal]);
     try {
-      const made = await this.#read(reading.signal);
+      const made = await this.#read(signal);
       this.#setHealth({ status: 'available', error: null });
       return made;
     } catch (thrown) {
-      const error = reading.signal.aborted ? reasonOf(reading.signal) : asGreenroomError(thrown);
+      const error = signal.aborted ? reasonOf(signal) : asGreenroomError(thrown);
       this.#setHealth({ status: 'failed', error: error.code });
       throw error;
     } finally {
-      this.#readings.delete(reading);
-      signal.removeEventListener('abort', stop);
+      release();
     }
   }
 
   /** Calls under way are not the source's: they end by their own time. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    for (const reading of this.#readings) reading.abort();
+    this.#closing.abort();
   }
 
   async #read(signal: AbortSignal): Promise<SourceReading> {
@@ -122,7 +114,7 @@ class OpenApiSource implements OpenSource {
     const text = url === undefined ? await this.#given() : await fetchDocument(url, limits.maxSourceBytes);
     const reading = await readDocument(
       text,
-      { documentUrl: url ?? null, baseUrl: baseUrl?.replace(/\/+$/, '') ?? null, serverVariables },
+      { documentUrl: url ?? null, baseUrl: baseUrl ?? null, serverVariables },
       { maxBytes: limits.maxSourceBytes, maxOperations: limits.maxFunctionsPerSource, signal, fetchDocument },
     );
     requireSchemes(auth, reading.securitySchemes);
@@ -197,10 +189,6 @@ class OpenApiSource implements OpenSource {
     this.#health = health;
     this.#events.healthChanged(health);
   }
-}
-
-function reasonOf({ reason }: AbortSignal): GreenroomError {
-  return reason instanceof GreenroomError ? reason : GreenroomError.of('cancelled', { cause: reason });
 }
 
 function functionOf(

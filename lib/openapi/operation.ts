@@ -2,8 +2,11 @@
 // what reads (document → operations) and what calls (operation and payload → request). Plain JSON, so that it can be kept encoded.
 
 import type { PackedText } from '../protocol/packed.ts';
+import type { Unmapped } from '../sources/source.ts';
 
-export type ParameterPlace = 'path' | 'query' | 'header' | 'cookie';
+/** Where parameters are, in the order in which they are listed. */
+export const PLACES = ['path', 'query', 'header', 'cookie'] as const;
+export type ParameterPlace = (typeof PLACES)[number];
 export type ParameterStyle = 'simple' | 'label' | 'matrix' | 'form' | 'spaceDelimited' | 'pipeDelimited' | 'deepObject';
 
 export interface Parameter {
@@ -19,6 +22,7 @@ export interface Parameter {
 
 /** How one property of a form is sent, where the document says it. */
 export interface PartEncoding {
+  /** Never a range. */
   readonly contentType?: string;
   readonly style?: ParameterStyle;
   readonly explode?: boolean;
@@ -27,7 +31,7 @@ export interface PartEncoding {
 
 export interface OperationBody {
   readonly required: boolean;
-  /** The media type that is sent, the best of those that the document has: JSON, multipart, form, text, then others. */
+  /** The media type that is sent, the best of those that the document has: JSON, multipart, form, text, then others. Never a range. */
   readonly contentType: string;
   readonly kind: 'json' | 'form' | 'multipart' | 'text' | 'binary';
   /** Of a form, by property. */
@@ -43,16 +47,13 @@ export type SecurityScheme =
   | { readonly type: 'bearer' };
 
 export interface Operation {
-  /** Behind `SOURCE::`. */
-  readonly name: string;
   /** `GET /pets/{id}`, for people and for what is listed as unmapped. */
   readonly label: string;
-  readonly description: string | null;
   /** Upper case. */
   readonly method: string;
   /** Absolute, without a slash at its end: the server, its variables filled in. */
   readonly baseUrl: string;
-  /** The template, `/pets/{id}`. */
+  /** The template, `/pets/{id}`: it begins with a slash, and has neither a query nor a fragment. */
   readonly path: string;
   readonly parameters: readonly Parameter[];
   readonly body: OperationBody | null;
@@ -70,10 +71,11 @@ export interface DocumentReading {
   readonly operations: readonly EncodedOperation[];
   /** By name, of the whole document. */
   readonly securitySchemes: Readonly<Record<string, SecurityScheme>>;
-  readonly unmapped: readonly { readonly operation: string; readonly reason: string; readonly isServed: boolean }[];
+  readonly unmapped: readonly Unmapped[];
 }
 
 export interface EncodedOperation {
+  /** Behind `SOURCE::`. */
   readonly name: string;
   readonly description: string | null;
   /** An Operation. */

@@ -1,4 +1,4 @@
-// Where the operations of a document lead: each origin is looked at once, when the document is read, and again at each call.
+// Where the operations of a document lead: each origin is looked at once when the document is read, and again at each call.
 
 import type { Egress } from '../egress/egress.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
@@ -6,7 +6,6 @@ import { asGreenroomError, GreenroomError } from '../errors.ts';
 /** Origins of one document whose addresses are looked up. */
 const MAX_ORIGINS = 64;
 
-/** Where the operations of a document lead: each origin is looked at once. */
 export class Origins {
   readonly #egress: Pick<Egress, 'check'>;
   readonly #signal: AbortSignal;
@@ -20,10 +19,12 @@ export class Origins {
 
   /** Null: requests may go there, as it is now. */
   async refusalOf(baseUrl: string): Promise<GreenroomError | null> {
-    const origin = URL.canParse(baseUrl) ? new URL(baseUrl).origin : baseUrl;
+    const { origin } = new URL(baseUrl);
     const known = this.#verdicts.get(origin);
     if (known !== undefined) return known;
-    if (this.#verdicts.size === MAX_ORIGINS) return tooManyOrigins();
+    if (this.#verdicts.size === MAX_ORIGINS) {
+      return GreenroomError.of('invalid_source', { message: `The document has more than ${MAX_ORIGINS} servers.` });
+    }
     const refusal = await this.#egress.check(baseUrl, 'public', this.#signal).then(
       () => null,
       (error: unknown) => asGreenroomError(error),
@@ -33,8 +34,4 @@ export class Origins {
     this.firstRefusal ??= refusal;
     return refusal;
   }
-}
-
-function tooManyOrigins(): GreenroomError {
-  return GreenroomError.of('invalid_source', { message: `The document has more than ${MAX_ORIGINS} servers.` });
 }

@@ -1,18 +1,20 @@
 // The parameters of an operation in their places. What a caller gives can fill in a path, but never change its shape; and no header or
 // cookie can hold what would end it.
 
-import { isHeaderValue, nameProblem } from '../http/headers.ts';
+import { isHeaderValue } from '../http/headers.ts';
 import { isObject } from '../protocol/payload.ts';
+import { escaped } from './encoding.ts';
 import { isJson } from './media-types.ts';
 import type { Parameter, ParameterPlace } from './operation.ts';
 import { encodeReserved, encodeStrictly, expand, invalidAt, pairsOf, textOf } from './styles.ts';
 import type { Encode, Pair } from './styles.ts';
+import { memberOf } from './values.ts';
 
 /** What a payload says of each place. */
 export type GivenParameters = Readonly<Partial<Record<ParameterPlace, unknown>>>;
 
 export interface WrittenParameters {
-  /** Begins with a slash; may have a query of the document's own. */
+  /** Begins with a slash. */
   readonly path: string;
   readonly query: readonly Pair[];
   /** Lower-case names. */
@@ -21,6 +23,7 @@ export interface WrittenParameters {
 }
 
 const DOTS = /^(?:\.|%2e){1,2}$/i;
+
 /** Throws `invalid_input`, naming the path. */
 export function writeParameters(
   operation: { readonly path: string; readonly parameters: readonly Parameter[] },
@@ -69,10 +72,6 @@ function requireKnown(parameters: readonly Parameter[], given: GivenParameters):
   }
 }
 
-function memberOf(values: unknown, name: string): unknown {
-  return isObject(values) && Object.hasOwn(values, name) ? values[name] : undefined;
-}
-
 // --- path ---
 
 function writePath(parameter: Parameter, value: unknown, path: string): string {
@@ -86,8 +85,7 @@ function writePath(parameter: Parameter, value: unknown, path: string): string {
 
 /** A segment that a value makes empty, `.` or `..` would lead elsewhere: URLs have them taken out, however they are encoded. */
 function fillIn(template: string, fills: ReadonlyMap<string, string>): string {
-  const rooted = template.startsWith('/') ? template : `/${template}`;
-  return rooted
+  return template
     .split('/')
     .map((segment) => {
       let name: string | null = null;
@@ -122,16 +120,13 @@ function writeHeader(parameter: Parameter, value: unknown, path: string, headers
       ? expand(parameter, value, (text) => text, path)
       : toAscii(parameter.contentType, contentOf(parameter.contentType, value, path));
   if (written === null) return;
-  const problem =
-    nameProblem(parameter.name) ?? (isHeaderValue(written) ? null : 'expected one line of text in Latin-1');
-  if (problem !== null) throw invalidAt(path, problem);
+  if (!isHeaderValue(written)) throw invalidAt(path, 'expected one line of text in Latin-1');
   headers.set(parameter.name.toLowerCase(), written);
 }
 
 /** JSON can be spelt in ASCII. */
 function toAscii(contentType: string, text: string): string {
-  if (!isJson(contentType)) return text;
-  return text.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return isJson(contentType) ? escaped(text, /[\u007f-\uffff]/g) : text;
 }
 
 /** A parameter that has a media type is sent as that, in one piece. */

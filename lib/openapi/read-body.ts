@@ -1,13 +1,15 @@
 // The body of a request: the best of its media types, and the schema by which a caller gives it. Forms are flattened to one object, since
 // each property of theirs is sent on its own; files are given by a channel, or as base64.
 
-import type { OperationBody, ParameterStyle, PartEncoding } from './operation.ts';
-import { bestMedia, isMediaType } from './media-types.ts';
+import { isObject } from '../protocol/payload.ts';
+import type { OperationBody, PartEncoding } from './operation.ts';
+import { bestMedia, isConcrete } from './media-types.ts';
 import { MAX_FORM_SCHEMAS, MAX_HOPS, MAX_KEY_CHARS } from './reading-bounds.ts';
-import { isObject, listOf, memberOf, membersOf, textOf } from './document.ts';
+import { STYLES } from './read-parameters.ts';
 import { Unmappable } from './references.ts';
 import type { Located } from './references.ts';
 import type { Schemas, SchemaScope } from './read-schema.ts';
+import { listOf, memberOf, membersOf, stringOf } from './values.ts';
 
 export interface ReadBody {
   readonly body: OperationBody;
@@ -36,7 +38,6 @@ const BYTES_SCHEMA = {
     },
   ],
 };
-const STYLES: readonly unknown[] = ['form', 'spaceDelimited', 'pipeDelimited', 'deepObject'] satisfies ParameterStyle[];
 
 /** Null when it has none that can be sent; throws Unmappable when it must have one. */
 export function readBody(located: Located, schemas: Schemas, scope: SchemaScope): ReadBody | null {
@@ -180,18 +181,19 @@ function isFile(schema: unknown, contentType: string | undefined): boolean {
     contentType !== undefined && /^(image|audio|video)\/|^application\/(octet-stream|pdf|zip)/i.test(contentType);
   if (!types.includes('string')) return types[0] === undefined && hasBytes && memberOf(schema, '$ref') === undefined;
   if (memberOf(schema, 'format') === 'binary' || hasBytes) return true;
-  const mediaType = textOf(memberOf(schema, 'contentMediaType'));
+  const mediaType = stringOf(memberOf(schema, 'contentMediaType'));
   return mediaType !== null && memberOf(schema, 'contentEncoding') === undefined && !/json|^text\//i.test(mediaType);
 }
 
 function readEncoding(value: unknown): PartEncoding | null {
   if (!isObject(value)) return null;
-  const { style, explode, allowReserved } = value;
+  const { explode, allowReserved } = value;
+  const style = STYLES.query.find((known) => known === value['style']);
   // The first of a list, and none that is a range: a sender has to choose.
-  const contentType = textOf(value['contentType'])?.split(',', 1)[0]?.trim() ?? '';
+  const contentType = stringOf(value['contentType'])?.split(',', 1)[0]?.trim() ?? '';
   const part = {
-    ...(isMediaType(contentType) && !contentType.includes('*') && { contentType }),
-    ...(STYLES.includes(style) && { style: style as ParameterStyle }),
+    ...(isConcrete(contentType) && { contentType }),
+    ...(style !== undefined && { style }),
     ...(typeof explode === 'boolean' && { explode }),
     ...(typeof allowReserved === 'boolean' && { allowReserved }),
   };

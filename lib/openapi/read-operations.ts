@@ -1,25 +1,19 @@
 // A document becomes operations. What is wrong with one of them costs that one; only what is wrong with all is an error.
 
 import { createHash } from 'node:crypto';
-import type {
-  DocumentReading,
-  DocumentSettings,
-  EncodedOperation,
-  Operation,
-  Parameter,
-  SecurityScheme,
-} from './operation.ts';
+import { isObject } from '../protocol/payload.ts';
+import type { Unmapped } from '../sources/source.ts';
+import type { DocumentReading, DocumentSettings, EncodedOperation, Operation, SecurityScheme } from './operation.ts';
 import { descriptionOf, findOperations, labelOf, requireUsable, tagsOf } from './find-operations.ts';
-import type { Found, Unmapped } from './find-operations.ts';
+import type { Found } from './find-operations.ts';
 import { requestSchema, withDefinitions } from './formats.ts';
 import { nameAll } from './names.ts';
 import { readBody } from './read-body.ts';
 import { allParameters, readParameters } from './read-parameters.ts';
-import type { ReadParameter } from './read-parameters.ts';
 import { readResponse } from './read-response.ts';
 import { readSchemes, readSecurity, readServer } from './read-servers.ts';
 import { MAX_NOTES, MAX_NOTE_CHARS } from './reading-bounds.ts';
-import { invalidSource, isObject, memberOf, textOf } from './document.ts';
+import { invalidSource } from './document.ts';
 import type { SourceDocument } from './document.ts';
 import { Unmappable } from './references.ts';
 import type { Located, References } from './references.ts';
@@ -27,6 +21,7 @@ import { encode, shortened } from './encoding.ts';
 import { Schemas } from './read-schema.ts';
 import type { Direction, SchemaScope } from './read-schema.ts';
 import { isSwagger, modernResponse, modernServers, modernize } from './swagger.ts';
+import { memberOf, stringOf } from './values.ts';
 
 /** HTTP gives a body of these no meaning, and servers refuse it. */
 const BODILESS = new Set(['GET', 'HEAD']);
@@ -83,7 +78,7 @@ class OperationReader {
         this.#unmapped.push({ operation: label, reason: error.message.slice(0, MAX_NOTE_CHARS), isServed: false });
       }
     }
-    const title = textOf(memberOf(memberOf(this.#main.root, 'info'), 'title'));
+    const title = stringOf(memberOf(memberOf(this.#main.root, 'info'), 'title'));
     return {
       title: title === null ? null : shortened(title),
       operations,
@@ -117,23 +112,22 @@ class OperationReader {
       answered,
     );
     if (memberOf(operation.value, 'callbacks') !== undefined) notes.add('Its callbacks are not received.');
-    const operationText = encode({
-      name,
+    const responseFormat =
+      response.schema === undefined ? null : withDefinitions(response.schema, this.#schemas, answered);
+    const read: Operation = {
       label,
-      description: descriptionOf(found),
       method,
       baseUrl: readServer(this.#servers(operation, item), this.#settings),
       path,
-      parameters: parameters.map(sentParameter),
+      parameters: parameters.map(({ sent }) => sent),
       body: body === null ? null : body.body,
       accepts: response.accepts,
       security: this.#security(operation, notes),
       isDeprecated: memberOf(operation.value, 'deprecated') === true,
       tags: tagsOf(operation),
-    } satisfies Operation);
-    const responseFormat =
-      response.schema === undefined ? null : withDefinitions(response.schema, this.#schemas, answered);
-    return this.#encoded(found, name, operationText, requestFormat, responseFormat);
+    };
+    const texts = { description: descriptionOf(found), operation: encode(read), requestFormat, responseFormat };
+    return { name, ...texts, fingerprint: this.#fingerprint(read, texts) };
   }
 
   #given({ operation, item }: Found, notes: Set<string>): { parameters: readonly Located[]; body: Located | null } {
@@ -154,19 +148,13 @@ class OperationReader {
     return readSecurity(own ?? memberOf(this.#main.root, 'security'), this.#schemes, notes);
   }
 
-  #encoded(found: Found, name: string, operation: string, request: string, response: string | null): EncodedOperation {
-    const { security } = JSON.parse(operation) as Operation;
-    // What a scheme says is not in the operation, and matters to whoever calls it.
+  /** What a scheme says is not in the operation, and matters to whoever calls it. */
+  #fingerprint({ security }: Operation, texts: Omit<EncodedOperation, 'name' | 'fingerprint'>): string {
     const schemes = security.flat().map((scheme) => this.#schemes.get(scheme));
-    const hash = createHash('sha256').update(JSON.stringify([operation, request, response, schemes]));
-    return {
-      name,
-      description: descriptionOf(found),
-      operation,
-      requestFormat: request,
-      responseFormat: response,
-      fingerprint: hash.digest('base64url').slice(0, 22),
-    };
+    return createHash('sha256')
+      .update(JSON.stringify([texts, schemes]))
+      .digest('base64url')
+      .slice(0, 22);
   }
 }
 
@@ -186,17 +174,4 @@ function requireVersion(root: unknown): void {
 /** Without quotes, YAML has a number here. */
 function versionText(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-}
-
-/** Without what only the request's schema needs. */
-function sentParameter({
-  name,
-  in: place,
-  required,
-  style,
-  explode,
-  allowReserved,
-  contentType,
-}: ReadParameter): Parameter {
-  return { name, in: place, required, style, explode, allowReserved, contentType };
 }

@@ -1,35 +1,30 @@
 // Parameters of an operation: those of its path, replaced by its own of the same name and place, each with how it is written.
 
+import { isToken, nameProblem as headerProblem } from '../http/headers.ts';
+import { isObject } from '../protocol/payload.ts';
 import type { Parameter, ParameterPlace, ParameterStyle } from './operation.ts';
 import { isMediaType } from './media-types.ts';
 import { MAX_KEY_CHARS, MAX_PARAMETERS } from './reading-bounds.ts';
-import { isObject, listOf, membersOf, textOf } from './document.ts';
-import type { Members, SourceDocument } from './document.ts';
 import { Unmappable } from './references.ts';
 import type { Located, References } from './references.ts';
+import { listOf, membersOf, stringOf } from './values.ts';
+import type { Members } from './values.ts';
 
-export interface ReadParameter extends Parameter {
-  readonly schema: unknown;
-  readonly document: SourceDocument;
+export interface ReadParameter {
+  readonly sent: Parameter;
+  readonly schema: Located;
   readonly description: string | null;
 }
 
 /** The first is the default. */
-const STYLES: Readonly<Record<ParameterPlace, readonly [ParameterStyle, ...ParameterStyle[]]>> = {
+export const STYLES: Readonly<Record<ParameterPlace, readonly [ParameterStyle, ...ParameterStyle[]]>> = {
   path: ['simple', 'label', 'matrix'],
   query: ['form', 'spaceDelimited', 'pipeDelimited', 'deepObject'],
   header: ['simple'],
   cookie: ['form'],
 };
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** The specification has these ignored: they follow from the body, from what is accepted, and from security. */
 const IGNORED = new Set(['accept', 'content-type', 'authorization']);
-/** Whoever sends the request says these. */
-const TRANSPORT = new Set(
-  'connection content-length expect host keep-alive proxy-authorization proxy-connection te trailer transfer-encoding upgrade'.split(
-    ' ',
-  ),
-);
 
 /** Throws Unmappable when one that is required cannot be sent; others are noted. */
 export function readParameters(
@@ -41,35 +36,33 @@ export function readParameters(
   if (given.length > MAX_PARAMETERS) throw new Unmappable(`It has more than ${MAX_PARAMETERS} parameters.`);
   const found = new Map<string, ReadParameter>();
   for (const { value, document } of given) {
-    const located = references.follow(value, document);
-    const parameter = readParameter(located, path, notes);
+    const parameter = readParameter(references.follow(value, document), path, notes);
     if (parameter === null) continue;
-    const name = parameter.in === 'header' ? parameter.name.toLowerCase() : parameter.name;
-    found.set(`${parameter.in} ${name}`, parameter);
+    const { in: place, name } = parameter.sent;
+    found.set(`${place} ${place === 'header' ? name.toLowerCase() : name}`, parameter);
   }
   for (const name of templateNames(path)) {
     if (found.has(`path ${name}`)) continue;
     notes.add('A part of its path is not described; it is taken for a text.');
     const style = { style: 'simple', explode: false, allowReserved: false, contentType: null } as const;
-    const schema = { type: 'string' };
-    const document = { url: null, root: null, isMain: false };
-    found.set(`path ${name}`, { name, in: 'path', required: true, ...style, schema, document, description: null });
+    const schema = { value: { type: 'string' }, document: { url: null, root: null, isMain: false } };
+    found.set(`path ${name}`, { sent: { name, in: 'path', required: true, ...style }, schema, description: null });
   }
   return [...found.values()];
 }
 
-export function templateNames(path: string): string[] {
+function templateNames(path: string): string[] {
   return [...path.matchAll(/\{([^{}]+)\}/g)].map(([, name]) => name as string);
 }
 
 function readParameter({ value, document }: Located, path: string, notes: Set<string>): ReadParameter | null {
   const parameter = membersOf(value);
-  const [name, place] = [textOf(parameter['name']), textOf(parameter['in'])];
+  const [name, place] = [stringOf(parameter['name']), stringOf(parameter['in'])];
   if (name === null || place === null) return refuse(parameter, 'A parameter has no name or no place.', notes);
   if (!isPlace(place)) return refuse(parameter, 'A parameter is in a place that is not supported.', notes);
   const header = place === 'header' ? name.toLowerCase() : null;
   if (header !== null && IGNORED.has(header)) return null;
-  if (header !== null && TRANSPORT.has(header)) {
+  if (header !== null && isToken(header) && headerProblem(header) !== null) {
     notes.add('A header that belongs to the connection is left out.');
     return null;
   }
@@ -77,15 +70,13 @@ function readParameter({ value, document }: Located, path: string, notes: Set<st
   if (problem !== null)
     return refuse({ ...parameter, required: place !== 'path' && parameter['required'] }, problem, notes);
   const [media] = Object.entries(membersOf(parameter['content'])).filter(([type]) => isMediaType(type));
+  const schema = (media === undefined ? parameter : membersOf(media[1]))['schema'] ?? {};
+  const required = place === 'path' || parameter['required'] === true;
+  const contentType = media === undefined ? null : media[0];
   return {
-    name,
-    in: place,
-    required: place === 'path' || parameter['required'] === true,
-    ...readStyle(parameter, place, notes),
-    contentType: media === undefined ? null : media[0],
-    schema: media === undefined ? (parameter['schema'] ?? {}) : (membersOf(media[1])['schema'] ?? {}),
-    document,
-    description: textOf(parameter['description']),
+    sent: { name, in: place, required, ...readStyle(parameter, place, notes), contentType },
+    schema: { value: schema, document },
+    description: stringOf(parameter['description']),
   };
 }
 
@@ -98,7 +89,7 @@ function nameProblem(name: string, place: ParameterPlace, path: string): string 
   if (name === '' || name === '__proto__' || name.length > MAX_KEY_CHARS)
     return 'A parameter has a name that cannot be used.';
   if (place === 'path' && !path.includes(`{${name}}`)) return 'A parameter of the path is not in the path.';
-  if ((place === 'header' || place === 'cookie') && !TOKEN.test(name)) return 'The name of a parameter cannot be sent.';
+  if ((place === 'header' || place === 'cookie') && !isToken(name)) return 'The name of a parameter cannot be sent.';
   return null;
 }
 

@@ -2,10 +2,10 @@
 
 import { bestMedia, isJson, isMediaType } from './media-types.ts';
 import { MAX_ALTERNATIVES } from './reading-bounds.ts';
-import { memberOf, membersOf } from './document.ts';
 import { Unmappable } from './references.ts';
 import type { Located } from './references.ts';
 import type { Schemas, SchemaScope } from './read-schema.ts';
+import { memberOf, membersOf } from './values.ts';
 
 export interface ReadResponse {
   readonly accepts: readonly string[];

@@ -2,13 +2,15 @@
 // its keyword needs is taken out, and references lead to `$defs`. Each schema that is referred to is translated once, whoever needs it.
 
 import { createHash } from 'node:crypto';
-import { isObject, listOf, memberOf } from './document.ts';
-import type { Members, SourceDocument } from './document.ts';
+import { isObject } from '../protocol/payload.ts';
+import type { SourceDocument } from './document.ts';
 import { Unmappable, referenceOf } from './references.ts';
 import type { Located, References, Target } from './references.ts';
 import { Cycles, IN_PLACE } from './schema-cycles.ts';
 import { addBounds, addDefault, addType, dropPatterns, nullable, withPattern } from './schema-dialect.ts';
 import { encode, shortened } from './encoding.ts';
+import { listOf, memberOf } from './values.ts';
+import type { Members } from './values.ts';
 
 /** A request leaves out what is read-only, a response what is write-only. */
 export type Direction = 'request' | 'response';

@@ -1,10 +1,11 @@
 // Where an operation is called, and with which credentials.
 
+import { isObject } from '../protocol/payload.ts';
 import type { DocumentSettings, SecurityScheme } from './operation.ts';
 import { MAX_ALTERNATIVES } from './reading-bounds.ts';
-import { isObject, listOf, memberOf, membersOf, textOf } from './document.ts';
 import { Unmappable } from './references.ts';
 import type { Located, References } from './references.ts';
+import { listOf, memberOf, membersOf, stringOf } from './values.ts';
 
 // --- servers ---
 
@@ -30,11 +31,11 @@ export function readServer(places: readonly Located[], settings: DocumentSetting
 }
 
 function filledIn(server: unknown, given: Readonly<Record<string, string>>): string {
-  const url = textOf(memberOf(server, 'url'));
+  const url = stringOf(memberOf(server, 'url'));
   if (url === null) throw new Unmappable('A server has no URL.');
   return url.replace(/\{([^{}]+)\}/g, (_, name: string) => {
     const variable = memberOf(memberOf(server, 'variables'), name);
-    const value = textOf(memberOf(given, name)) ?? textOf(memberOf(variable, 'default'));
+    const value = stringOf(memberOf(given, name)) ?? stringOf(memberOf(variable, 'default'));
     if (value === null) throw new Unmappable('A variable of its server has no value; `server_variables` can give one.');
     const allowed = listOf(memberOf(variable, 'enum'));
     if (allowed.length > 0 && !allowed.includes(value)) {
@@ -76,7 +77,7 @@ export function readSchemes({ value, document }: Located, references: References
 }
 
 function readScheme(value: unknown): SecurityScheme | null {
-  const [place, name] = [textOf(memberOf(value, 'in')), textOf(memberOf(value, 'name'))];
+  const [place, name] = [stringOf(memberOf(value, 'in')), stringOf(memberOf(value, 'name'))];
   switch (memberOf(value, 'type')) {
     case 'apiKey':
       if (place !== 'header' && place !== 'query' && place !== 'cookie') return null;
@@ -87,7 +88,7 @@ function readScheme(value: unknown): SecurityScheme | null {
     case 'openIdConnect':
       return { type: 'bearer' };
     case 'http': {
-      const scheme = textOf(memberOf(value, 'scheme'))?.toLowerCase();
+      const scheme = stringOf(memberOf(value, 'scheme'))?.toLowerCase();
       return scheme === 'basic' || scheme === 'bearer' ? { type: scheme } : null;
     }
     default:

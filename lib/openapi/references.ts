@@ -3,8 +3,8 @@
 
 import { absoluteUrl } from './addresses.ts';
 import { MAX_DEPTH, MAX_DETOURS, MAX_HOPS } from './reading-bounds.ts';
-import { isObject, memberOf } from './document.ts';
 import type { SourceDocument } from './document.ts';
+import { memberOf, stringOf } from './values.ts';
 
 /** A value, and the document whose references it may contain. */
 export interface Located {
@@ -23,7 +23,7 @@ export class Unmappable extends Error {}
 
 export class References {
   readonly #root: SourceDocument;
-  /** By URL; with null, why it is not there. */
+  /** By URL: the document, or why it is not there. */
   readonly #fetched: ReadonlyMap<string, SourceDocument | string>;
 
   constructor(root: SourceDocument, fetched: ReadonlyMap<string, SourceDocument | string>) {
@@ -33,24 +33,28 @@ export class References {
 
   /** What a reference in a document means, without following further references. Throws Unmappable. */
   locate(reference: string, from: SourceDocument): Target {
-    const hash = reference.indexOf('#');
-    const document = this.#document(hash < 0 ? reference : reference.slice(0, hash), from);
-    const segments = segmentsOf(hash < 0 ? '' : reference.slice(hash + 1));
-    let at: Located = { value: document.root, document };
-    for (const segment of segments) at = this.#step(at, segment, MAX_DETOURS);
-    const place = segments.map((segment) => segment.replace(/~/g, '~0').replace(/\//g, '~1')).join('/');
-    return { ...at, key: `${document.url ?? ''}#/${place}`, segments };
+    return this.#walk(reference, from, MAX_DETOURS);
   }
 
   /** The value, or what it refers to in the end. Throws Unmappable. */
   follow(value: unknown, from: SourceDocument): Located {
     let at: Located = { value, document: from };
     for (let hops = 0; hops < MAX_HOPS; hops++) {
-      const reference = memberOf(at.value, '$ref');
-      if (typeof reference !== 'string') return at;
+      const reference = referenceOf(at.value);
+      if (reference === null) return at;
       at = this.locate(reference, at.document);
     }
     throw new Unmappable('A reference leads back to itself.');
+  }
+
+  #walk(reference: string, from: SourceDocument, detours: number): Target {
+    const [address = '', ...fragment] = reference.split('#');
+    const document = this.#document(address, from);
+    const segments = segmentsOf(fragment.join('#'));
+    let at: Located = { value: document.root, document };
+    for (const segment of segments) at = this.#step(at, segment, detours);
+    const place = segments.map((segment) => segment.replace(/~/g, '~0').replace(/\//g, '~1')).join('/');
+    return { ...at, key: `${document.url ?? ''}#/${place}`, segments };
   }
 
   #document(address: string, from: SourceDocument): SourceDocument {
@@ -66,23 +70,15 @@ export class References {
   }
 
   /** One segment of a pointer; on its way it may meet a reference. */
-  #step(at: Located, segment: string, hops: number): Located {
+  #step(at: Located, segment: string, detours: number): Located {
     if (Array.isArray(at.value) && /^(0|[1-9]\d{0,8})$/.test(segment) && Number(segment) < at.value.length) {
       return { value: (at.value as unknown[])[Number(segment)], document: at.document };
     }
     const value = memberOf(at.value, segment);
     if (value !== undefined) return { value, document: at.document };
-    const reference = memberOf(at.value, '$ref');
-    if (typeof reference !== 'string' || hops === 0) throw new Unmappable('A reference leads nowhere.');
-    return this.#step(this.#nearer(reference, at.document, hops), segment, hops - 1);
-  }
-
-  #nearer(reference: string, from: SourceDocument, hops: number): Located {
-    const hash = reference.indexOf('#');
-    const document = this.#document(hash < 0 ? reference : reference.slice(0, hash), from);
-    let at: Located = { value: document.root, document };
-    for (const segment of segmentsOf(hash < 0 ? '' : reference.slice(hash + 1))) at = this.#step(at, segment, hops - 1);
-    return at;
+    const reference = referenceOf(at.value);
+    if (reference === null || detours === 0) throw new Unmappable('A reference leads nowhere.');
+    return this.#step(this.#walk(reference, at.document, detours - 1), segment, detours - 1);
   }
 }
 
@@ -106,6 +102,5 @@ function decoded(segment: string): string {
 
 /** Whether a value is a reference; schemas keep theirs. */
 export function referenceOf(value: unknown): string | null {
-  const reference = isObject(value) ? memberOf(value, '$ref') : undefined;
-  return typeof reference === 'string' ? reference : null;
+  return stringOf(memberOf(value, '$ref'));
 }

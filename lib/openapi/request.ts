@@ -1,7 +1,6 @@
 // The request that an operation and a payload make together. What the operator has set stands above what a caller gives, and credentials
 // stand above both.
 
-import { GreenroomError } from '../errors.ts';
 import type { HttpRequest } from '../http/exchange.ts';
 import { isTraceparent } from '../http/headers.ts';
 import { writeBody } from './bodies.ts';
@@ -27,7 +26,7 @@ const NAME = 'greenroom';
 const ENCODINGS = 'gzip, deflate, br';
 
 /**
- * Throws `invalid_input`, `url_validation_failed`, what a missing variable throws, or what opening a channel throws. Channels are opened
+ * Throws `invalid_input`, what a missing variable throws, or what opening a channel throws. Channels are opened
  * last: who sends the request lets go of its body.
  */
 export function requestOf(
@@ -71,19 +70,7 @@ function without(given: readonly Pair[], names: readonly Pair[]): Pair[] {
 }
 
 function urlOf(baseUrl: string, path: string, query: readonly Pair[]): URL {
-  const url = parsed(baseUrl + path);
-  // Documents tell operations of one path apart by a fragment, which is not sent.
-  url.hash = '';
-  const pairs = query.map(([name, value]) => `${name}=${value}`);
-  if (pairs.length > 0) url.search = [...(url.search === '' ? [] : [url.search.slice(1)]), ...pairs].join('&');
+  const url = new URL(baseUrl + path);
+  url.search = query.map(([name, value]) => `${name}=${value}`).join('&');
   return url;
-}
-
-function parsed(text: string): URL {
-  try {
-    return new URL(text);
-  } catch {
-    // Without the cause, which quotes the URL.
-    throw GreenroomError.of('url_validation_failed', { details: { rule: 'invalid_url' } });
-  }
 }

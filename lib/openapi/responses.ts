@@ -6,7 +6,7 @@ import { toPayload } from '../http/response.ts';
 import type { CheckPayload } from '../http/response.ts';
 import { invocationTooLarge, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import { isJson } from './media-types.ts';
+import { isJson, kindOf } from './media-types.ts';
 
 export interface ResponseParts {
   readonly maxBytes: number;
@@ -34,16 +34,25 @@ function inUtf8(answer: HttpAnswer, contentType: string): HttpAnswer {
 }
 
 function otherOf(body: Buffer, contentType: string): string {
-  const decoder = /^text\//i.test(contentType) ? decoderOf(contentType) : null;
-  if (decoder !== null) return JSON.stringify(decoder.decode(body));
-  return JSON.stringify({ content_type: contentType, base64: body.toString('base64') });
+  const text = kindOf(contentType) === 'text' ? textOf(body, contentType) : null;
+  return JSON.stringify(text ?? { content_type: contentType, base64: body.toString('base64') });
 }
 
-/** UTF-8 unless it says otherwise; null for a charset that is not known. What is broken in it becomes U+FFFD. */
-function decoderOf(contentType: string): TextDecoder | null {
+/** Null when it cannot be told: XML and the like may say their charset within, and are not damaged. */
+function textOf(body: Buffer, contentType: string): string | null {
+  try {
+    return decoderOf(contentType, !/^text\//i.test(contentType))?.decode(body) ?? null;
+  } catch {
+    // Not of its charset: whoever asked gets the bytes.
+    return null;
+  }
+}
+
+/** UTF-8 unless it says otherwise; null for a charset that is not known. Unless `fatal`, what is broken becomes U+FFFD. */
+function decoderOf(contentType: string, fatal = false): TextDecoder | null {
   const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType)?.[1] ?? 'utf-8';
   try {
-    return new TextDecoder(charset);
+    return new TextDecoder(charset, { fatal });
   } catch {
     // Whoever asked gets the bytes, and the media type that says what they are.
     return null;

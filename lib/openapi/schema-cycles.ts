@@ -1,10 +1,11 @@
 // Schemas that apply themselves to the same value: whoever checked a value against one would never end.
 
+import { isObject } from '../protocol/payload.ts';
 import { MAX_CYCLE_SEARCH } from './reading-bounds.ts';
-import { isObject, memberOf, membersOf } from './document.ts';
 import type { SourceDocument } from './document.ts';
 import { Unmappable, referenceOf } from './references.ts';
 import type { References, Target } from './references.ts';
+import { memberOf, membersOf } from './values.ts';
 
 /** Keywords whose schemas apply to the same value: a way through them alone that leads back never ends. */
 export const IN_PLACE = new Set(['allOf', 'anyOf', 'oneOf', 'not', 'if', 'then', 'else', 'dependentSchemas']);

@@ -1,9 +1,10 @@
 // What 2.0 and 3.0 say in their own words, in those of 2020-12: keywords whose meaning depends on others beside them.
 
+import { isObject } from '../protocol/payload.ts';
 import { patternMaxChars } from './pattern-cost.ts';
 import { MAX_DEFAULT_CHARS } from './reading-bounds.ts';
-import { isObject, listOf } from './document.ts';
-import type { Members } from './document.ts';
+import { listOf } from './values.ts';
+import type { Members } from './values.ts';
 
 const PATTERN_PROBLEM = 'it may take too long, or is no regular expression of JavaScript.';
 const TYPES = new Set(['null', 'boolean', 'object', 'array', 'number', 'string', 'integer']);

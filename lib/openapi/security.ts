@@ -2,30 +2,29 @@
 // request, and are nowhere else.
 
 import * as v from 'valibot';
+import type { Egress } from '../egress/egress.ts';
 import { GreenroomError } from '../errors.ts';
-import type { ErrorCode } from '../errors.ts';
+import { requireSecret } from '../http/auth.ts';
 import { nameProblem } from '../http/headers.ts';
+import { variableName } from '../protocol/variable-name.ts';
 import type { Operation, SecurityScheme } from './operation.ts';
 import { encodeStrictly } from './styles.ts';
 import type { Pair } from './styles.ts';
 
-const VariableName = v.pipe(v.string(), v.minLength(1), v.maxLength(256));
-
 export const AuthSchema = v.record(
   v.string(),
   v.union([
-    v.strictObject({ variable: VariableName }),
-    v.strictObject({ username_variable: VariableName, password_variable: VariableName }),
+    v.strictObject({ variable: variableName }),
+    v.strictObject({ username_variable: variableName, password_variable: variableName }),
   ]),
 );
 
 /** By the name of the scheme. */
 export type Auth = v.InferOutput<typeof AuthSchema>;
 
-export interface SecurityParts {
+export interface SecurityParts extends Pick<Egress, 'secret'> {
   readonly schemes: Readonly<Record<string, SecurityScheme>>;
   readonly auth: Auth;
-  readonly secret: (variable: string) => string | undefined;
 }
 
 /** What is added to a request. */
@@ -35,18 +34,16 @@ export interface Credentials {
   readonly cookies: readonly Pair[];
 }
 
-/** What cannot be sent in a header would break it, or end it. */
-const PRINTABLE = /^[\x20-\x7e]+$/;
-
 /** Throws `token_not_found`, `api_key_not_found` or `secret_not_found` when a variable is not set. */
-export function credentialsOf({ security }: Operation, { schemes, auth, secret }: SecurityParts): Credentials {
+export function credentialsOf({ security }: Operation, parts: SecurityParts): Credentials {
+  const { schemes, auth } = parts;
   const headers: [string, string][] = [];
   const query: Pair[] = [];
   const cookies: Pair[] = [];
   for (const name of chosen(security, auth) ?? []) {
     const scheme = Object.hasOwn(schemes, name) ? schemes[name] : undefined;
     if (scheme === undefined) continue;
-    const value = secretOf(scheme, auth[name] as Auth[string], secret);
+    const value = secretOf(scheme, auth[name] as Auth[string], parts);
     if (scheme.type !== 'apiKey') headers.push(['authorization', value]);
     else if (scheme.in === 'header') headers.push([scheme.name.toLowerCase(), value]);
     else (scheme.in === 'query' ? query : cookies).push([encodeStrictly(scheme.name), encodeStrictly(value)]);
@@ -87,26 +84,18 @@ function chosen(security: Operation['security'], auth: Auth): readonly string[] 
   );
 }
 
-function secretOf(scheme: SecurityScheme, given: Auth[string], secret: SecurityParts['secret']): string {
-  if (!('variable' in given)) {
-    const [username, password] = [given.username_variable, given.password_variable].map(secret);
-    if (username === undefined || password === undefined || username.includes(':')) throw missing('secret_not_found');
+function secretOf(scheme: SecurityScheme, given: Auth[string], secrets: Pick<Egress, 'secret'>): string {
+  if ('variable' in given) {
+    if (scheme.type !== 'apiKey')
+      return `Bearer ${requireSecret({ type: 'bearer', token_key: given.variable }, secrets)}`;
+    return requireSecret({ type: 'api_key', header: scheme.name, value_key: given.variable }, secrets);
+  }
+  const [username, password] = [given.username_variable, given.password_variable].map((name) => secrets.secret(name));
+  // A colon in the first would move the border between the two.
+  if (username !== undefined && password !== undefined && !username.includes(':')) {
     return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
   }
-  const isKey = scheme.type === 'apiKey';
-  const value = secret(given.variable);
-  if (value === undefined || !PRINTABLE.test(value)) throw missing(isKey ? 'api_key_not_found' : 'token_not_found');
-  return isKey ? value : `Bearer ${value}`;
-}
-
-const WHAT = {
-  secret_not_found: 'user name or password',
-  api_key_not_found: 'API key',
-  token_not_found: 'token',
-} as const satisfies Partial<Record<ErrorCode, string>>;
-
-function missing(code: keyof typeof WHAT): GreenroomError {
-  return GreenroomError.of(code, {
-    message: `A variable of the ${WHAT[code]} is not set, may not be used, or holds what no header can hold.`,
+  throw GreenroomError.of('secret_not_found', {
+    message: 'A variable of the user name or password is not set, may not be used, or cannot be sent.',
   });
 }

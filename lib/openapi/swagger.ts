@@ -2,10 +2,10 @@
 // beside the operation, the server in three pieces. One operation at a time, so that a broken one breaks no other.
 
 import { MAX_ALTERNATIVES } from './reading-bounds.ts';
-import { isObject, listOf, memberOf, membersOf, textOf } from './document.ts';
-import type { Members } from './document.ts';
 import { Unmappable } from './references.ts';
 import type { Located, References } from './references.ts';
+import { listOf, memberOf, membersOf, stringOf, stringsOf } from './values.ts';
+import type { Members } from './values.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
 const MULTIPART = 'multipart/form-data';
@@ -36,7 +36,7 @@ export function modernize(
       if (parameter['required'] === true) throw new Unmappable('A list is written in a way that is not supported.');
       notes.add('A parameter that is a list is written in a way that is not supported; it is left out.');
     } else if (parameter['in'] === 'body') body = { value: bodyOf(parameter, consumed), document };
-    else if (parameter['in'] === 'formData') form.set(textOf(parameter['name']) ?? '', parameter);
+    else if (parameter['in'] === 'formData') form.set(stringOf(parameter['name']) ?? '', parameter);
     else plain.push({ value: { ...parameter, ...style, schema: schemaOf(parameter) }, document });
   }
   if (form.size === 0) return { parameters: plain, body };
@@ -59,8 +59,8 @@ export function modernResponse(response: Located, operation: unknown, root: unkn
 
 /** https where it is offered. Without a host it is the document's own. */
 export function modernServers(root: unknown, operation: unknown, documentUrl: string | null): Members {
-  const host = textOf(memberOf(root, 'host'));
-  const path = textOf(memberOf(root, 'basePath')) ?? '/';
+  const host = stringOf(memberOf(root, 'host'));
+  const path = stringOf(memberOf(root, 'basePath')) ?? '/';
   const own = listOf(memberOf(operation, 'schemes'));
   const schemes = own.length > 0 ? own : listOf(memberOf(root, 'schemes'));
   const inherited = documentUrl?.startsWith('http:') === true ? 'http' : 'https';
@@ -72,10 +72,7 @@ export function modernServers(root: unknown, operation: unknown, documentUrl: st
 }
 
 function typesOf(keyword: 'consumes' | 'produces', operation: unknown, root: unknown): string[] {
-  const types = memberOf(operation, keyword) ?? memberOf(root, keyword);
-  return listOf(types)
-    .filter((type) => typeof type === 'string')
-    .slice(0, MAX_ALTERNATIVES);
+  return stringsOf(memberOf(operation, keyword) ?? memberOf(root, keyword)).slice(0, MAX_ALTERNATIVES);
 }
 
 function bodyOf(parameter: Members, consumed: readonly string[]): Members {
@@ -87,7 +84,7 @@ function bodyOf(parameter: Members, consumed: readonly string[]): Members {
 function formOf(parameters: readonly Members[], consumed: readonly string[]): Members {
   const hasFile = parameters.some((parameter) => parameter['type'] === 'file');
   const isMultipart = hasFile || (consumed.includes(MULTIPART) && !consumed.includes(FORM));
-  const entries = parameters.map((parameter) => [textOf(parameter['name']) ?? '', parameter] as const);
+  const entries = parameters.map((parameter) => [stringOf(parameter['name']) ?? '', parameter] as const);
   const required = entries.filter(([, parameter]) => parameter['required'] === true).map(([name]) => name);
   const media = {
     schema: {
@@ -120,5 +117,5 @@ function listStyle(parameter: Members): Members | null {
 
 /** Whether a document is of 2.0. */
 export function isSwagger(root: unknown): boolean {
-  return isObject(root) && root['swagger'] !== undefined;
+  return memberOf(root, 'swagger') !== undefined;
 }

@@ -188,6 +188,8 @@ test('bodies that are not what the operation takes are refused by their path', a
     [binary, { body: 'plain' }, `body: ${file}`],
     [binary, { body: { base64: '*' } }, `body: ${file}`],
     [binary, { body: { base64: '', content_type: 'a/b\r\nX: y' } }, `body: ${file}`],
+    [binary, { body: { base64: '', content_type: 'a/b\n; x=y' } }, `body: ${file}`],
+    [binary, { body: { base64: '', content_type: 'a/*' } }, `body: ${file}`],
     [files, { body: { f: [{ base64: 'YQ==', other: 1 }] } }, `body.f.0: ${file}`],
     [files, { body: { f: { ...end, direction: 'write' } } }, 'body.f: expected the reading end of the channel'],
     [files, { body: { f: { ...end, direction: 'read', channel_id: 1 } } }, 'body.f: is no reference to a channel'],

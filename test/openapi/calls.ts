@@ -83,9 +83,7 @@ export function bodyOf(given: Partial<OperationBody> & Pick<OperationBody, 'kind
 
 export function operationOf(given: Partial<Operation> = {}): Operation {
   return {
-    name: 'op',
     label: 'GET /',
-    description: null,
     method: 'GET',
     baseUrl: 'http://127.0.0.1',
     path: '/',

@@ -25,6 +25,7 @@ describe('a body', () => {
     );
     assert.equal(await kinds('application/zip', 'application/xml'), 'text application/xml');
     assert.equal(await kinds('application/zip'), 'binary application/zip');
+    assert.equal(await kinds('text/plain\n; a=b', 'application/zip'), 'binary application/zip');
     assert.equal(await kinds('*/*'), 'json application/json');
     assert.equal(await kinds('image/*'), 'binary application/octet-stream');
   });

@@ -83,6 +83,7 @@ describe('parameters', () => {
         { name: 'gone', in: 'path' },
         { name: 'a b', in: 'header' },
         { name: 'Host', in: 'header', required: true },
+        { name: 'Proxy-Status', in: 'header' },
         { name: 'Authorization', in: 'header', required: true },
         { name: 'x', in: 'body' },
         { in: 'query' },

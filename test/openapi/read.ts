@@ -2,7 +2,7 @@
 
 import { GreenroomError } from '../../lib/errors.ts';
 import { DEFAULT_LIMITS } from '../../lib/limits.ts';
-import type { DocumentReading, DocumentSettings, Operation } from '../../lib/openapi/operation.ts';
+import type { DocumentReading, DocumentSettings, EncodedOperation, Operation } from '../../lib/openapi/operation.ts';
 import { unpackText } from '../../lib/protocol/packed.ts';
 import { readDocument } from '../../lib/openapi/reading.ts';
 
@@ -22,10 +22,9 @@ export interface Schema {
 }
 
 /** An operation with its schemas as values. */
-export interface Shown extends Operation {
+export interface Shown extends Operation, Pick<EncodedOperation, 'name' | 'description' | 'fingerprint'> {
   readonly request: Schema;
   readonly response: Schema | null;
-  readonly fingerprint: string;
 }
 
 export function readText(text: string, options: ReadOptions = {}): Promise<DocumentReading> {
@@ -50,15 +49,19 @@ export function readText(text: string, options: ReadOptions = {}): Promise<Docum
 export async function read(document: unknown, options: ReadOptions = {}) {
   const reading = await readText(JSON.stringify(document), options);
   const operations = Object.fromEntries(
-    reading.operations.map(({ name, operation, requestFormat, responseFormat, fingerprint }): [string, Shown] => [
-      name,
-      {
-        ...(JSON.parse(operation) as Operation),
-        request: JSON.parse(unpackText(requestFormat)) as Schema,
-        response: responseFormat === null ? null : (JSON.parse(unpackText(responseFormat)) as Schema),
-        fingerprint,
-      },
-    ]),
+    reading.operations.map(
+      ({ name, description, operation, requestFormat, responseFormat, fingerprint }): [string, Shown] => [
+        name,
+        {
+          ...(JSON.parse(operation) as Operation),
+          name,
+          description,
+          request: JSON.parse(unpackText(requestFormat)) as Schema,
+          response: responseFormat === null ? null : (JSON.parse(unpackText(responseFormat)) as Schema),
+          fingerprint,
+        },
+      ],
+    ),
   );
   return { ...reading, operations };
 }

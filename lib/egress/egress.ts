@@ -35,10 +35,11 @@ export interface Egress {
   /**
    * Judges where a URL leads, as `parse` does, and gives what makes connections for it. That connects only to addresses that it has looked
    * at itself: a name that leads elsewhere by now, and every other host that the rules refuse, ends the request with `url_validation_failed`.
-   * A name that cannot be looked up is a failed connection, whose error has a code and no address. Rejects with `url_validation_failed`, and
-   * with `runtime_unavailable` once it is closed. What it gives follows no redirect by itself.
+   * A name that cannot be looked up is a failed connection, whose error has a code and no address. Throws `url_validation_failed`, and
+   * `runtime_unavailable` once it is closed; a promise only until undici is loaded. The URL
+   * must not be changed afterwards. What it gives follows no redirect by itself.
    */
-  dispatcher(url: URL, reach: Reach): Promise<Dispatcher>;
+  dispatcher(url: URL, reach: Reach): Dispatcher | Promise<Dispatcher>;
   /** The value of a variable; undefined when it is not set or not allowed, which nobody can tell apart. */
   secret(variable: string): string | undefined;
   /** Ends all connections. */

@@ -29,7 +29,9 @@ export class Guard implements Egress {
   readonly #ca: string | undefined;
   readonly #mayRead: Matcher;
   readonly #environment: Readonly<Record<string, string | undefined>>;
-  readonly #agents = new Map<Reach, Promise<Agent>>();
+  /** A promise until undici is loaded. */
+  readonly #agents = new Map<Reach, Agent | Promise<Agent>>();
+  readonly #judged = new WeakMap<URL, { readonly allowed: Reach; readonly actual: Reach }>();
   #isClosed = false;
 
   /** Throws `invalid_option`. */
@@ -64,15 +66,10 @@ export class Guard implements Egress {
     return url;
   }
 
-  async dispatcher(url: URL, reach: Reach): Promise<Dispatcher> {
-    const actual = this.#rules.reachOf(url, reach);
+  dispatcher(url: URL, reach: Reach): Dispatcher | Promise<Dispatcher> {
+    const actual = this.#judge(url, reach);
     if (this.#isClosed) throw GreenroomError.of('runtime_unavailable');
-    let agent = this.#agents.get(actual);
-    if (agent === undefined) {
-      agent = this.#createAgent(actual);
-      this.#agents.set(actual, agent);
-    }
-    return agent;
+    return this.#agents.get(actual) ?? this.#createAgent(actual);
   }
 
   secret(variable: string): string | undefined {
@@ -86,9 +83,24 @@ export class Guard implements Egress {
     await Promise.all(Array.from(this.#agents.values(), async (agent) => (await agent).destroy()));
   }
 
-  async #createAgent(reach: Reach): Promise<Agent> {
-    const { createAgent } = await import('./agent.ts');
-    return createAgent(reach, { rules: this.#rules, lookups: this.#lookups, limits: this.#limits, ca: this.#ca });
+  /** A function calls one URL again and again; what the rules say of it by itself does not change. */
+  #judge(url: URL, reach: Reach): Reach {
+    const known = this.#judged.get(url);
+    if (known?.allowed === reach) return known.actual;
+    const actual = this.#rules.reachOf(url, reach);
+    this.#judged.set(url, { allowed: reach, actual });
+    return actual;
+  }
+
+  #createAgent(reach: Reach): Promise<Agent> {
+    const parts = { rules: this.#rules, lookups: this.#lookups, limits: this.#limits, ca: this.#ca };
+    const creating = import('./agent.ts').then(({ createAgent }) => {
+      const agent = createAgent(reach, parts);
+      this.#agents.set(reach, agent);
+      return agent;
+    });
+    this.#agents.set(reach, creating);
+    return creating;
   }
 
   /** The look-up itself goes on when nobody waits for it any longer: the system has no way to end it. */

@@ -48,9 +48,14 @@ export function authorize(headers: Headers, body: Payload, auth: HttpAuth, secre
   }
 }
 
+let lastSecond = 0;
+let lastText = '0';
+
 /** Unix time in seconds. */
 export function timestampNow(): string {
-  return String(Math.floor(Date.now() / 1_000));
+  const second = Math.floor(Date.now() / 1_000);
+  if (second !== lastSecond) [lastSecond, lastText] = [second, String(second)];
+  return lastText;
 }
 
 function sign(secret: string, timestamp: string, body: Payload): string {

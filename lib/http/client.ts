@@ -58,7 +58,7 @@ export class UndiciClient implements HttpClient {
     this.#count(line, origin, bytes, 1);
     const release = (): void => this.#count(line, origin, bytes, -1);
     const sending = new Sending({ request, wait, maxBytes, held: this.#held, release });
-    void sending.start(this.#egress.dispatcher(request.url, request.reach));
+    sending.start(() => this.#egress.dispatcher(request.url, request.reach));
     return sending.answer;
   }
 

@@ -54,13 +54,20 @@ export class Sending implements Dispatcher.DispatchHandler {
     wait.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** Never rejects. */
-  async start(dispatcher: Promise<Dispatcher>): Promise<void> {
-    try {
-      this.#dispatcher = await dispatcher;
+  /** Never throws; what goes wrong is the answer. */
+  start(find: () => Dispatcher | Promise<Dispatcher>): void {
+    const failed = (thrown: unknown): void => this.#fail(asGreenroomError(thrown));
+    const begin = (dispatcher: Dispatcher): void => {
+      this.#dispatcher = dispatcher;
       this.#attempt();
+    };
+    try {
+      const dispatcher = find();
+      // Not awaited where it is there: that would cost every request three turns of the microtask queue.
+      if (dispatcher instanceof Promise) dispatcher.then(begin, failed);
+      else begin(dispatcher);
     } catch (thrown) {
-      this.#fail(asGreenroomError(thrown));
+      failed(thrown);
     }
   }
 
@@ -164,7 +171,8 @@ export class Sending implements Dispatcher.DispatchHandler {
   #succeed(body: Buffer): void {
     if (this.#isOver || this.#head === null) return;
     this.#end();
-    this.#resolve({ ...this.#head, body });
+    const { status, statusText, headers } = this.#head;
+    this.#resolve({ status, statusText, headers, body });
   }
 
   #fail(error: GreenroomError): void {
@@ -195,10 +203,13 @@ export function discard(body: HttpRequest['body']): void {
   if (body instanceof Readable) body.on('error', () => undefined).destroy();
 }
 
+/** In place: the headers of an answer are nobody else's. */
 function joined(incoming: IncomingHeaders): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(incoming).map(([name, value = '']) => [name, Array.isArray(value) ? value.join(', ') : value]),
-  );
+  for (const name of Object.keys(incoming)) {
+    const value = incoming[name];
+    if (typeof value !== 'string') incoming[name] = value?.join(', ') ?? '';
+  }
+  return incoming as Record<string, string>;
 }
 
 const TIMED_OUT = { message: 'The server did not answer in time; whether the request had an effect is unknown.' };

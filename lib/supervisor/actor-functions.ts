@@ -8,6 +8,7 @@ import type { FunctionCall, FunctionOwner, RegisteredFunction } from '../functio
 import type { Functions } from '../functions/registry.ts';
 import { encodeCall } from '../host/functions.ts';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
+import type { Body } from '../protocol/frames.ts';
 import { decode, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { awaitOutput } from './asking.ts';
@@ -43,17 +44,24 @@ class ActorOwner implements FunctionOwner {
     return this.ownerId;
   }
 
-  async serve(fn: RegisteredFunction, call: FunctionCall): Promise<Payload> {
+  /** Not async where the call is accepted at once: each promise more costs it turns of the microtask queue. */
+  serve(fn: RegisteredFunction, call: FunctionCall): Promise<Payload> {
+    const { signal } = call;
+    const refuse = (thrown: unknown): Promise<never> => Promise.reject(asCallError(asGreenroomError(thrown)));
     try {
-      if (call.signal?.aborted === true) throw GreenroomError.of('cancelled', { cause: call.signal.reason });
+      if (signal?.aborted === true) throw GreenroomError.of('cancelled', { cause: signal.reason });
       const time = new CallTime(call.timeoutMs);
       const workerId = this.#supervisor.servingWorker(this.ownerId, namedWorker(call.metadata));
       const accepted = this.#deliver(workerId, fn, call.payload, time);
-      const record = accepted instanceof Promise ? await time.wait(accepted, call.signal) : accepted;
-      return await awaitOutput(this.#supervisor, record, (output) => output.payload, call.signal);
+      if (!(accepted instanceof Promise)) return this.#outputOf(accepted, signal);
+      return time.wait(accepted, signal).then((record) => this.#outputOf(record, signal), refuse);
     } catch (thrown) {
-      throw asCallError(asGreenroomError(thrown));
+      return refuse(thrown);
     }
+  }
+
+  #outputOf(record: InputRecord, signal: AbortSignal | undefined): Promise<Payload> {
+    return awaitOutput(this.#supervisor, record, payloadOf, signal, asCallError);
   }
 
   #deliver(workerId: string, fn: RegisteredFunction, payload: Payload, time: CallTime) {
@@ -99,6 +107,8 @@ class CallTime implements DeliverOptions {
     });
   }
 }
+
+const payloadOf = (output: Body): Payload => output.payload;
 
 /** The worker that a call's metadata names; null if it names none. Throws `invalid_request`. */
 function namedWorker(metadata: Payload | null): string | null {

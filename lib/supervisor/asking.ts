@@ -18,16 +18,17 @@ export function requireTimeout(timeoutMs: number): number {
 /**
  * What `read` makes of the output of an accepted input. Rejects with the error of any other outcome; with `timeout`
  * when the input's deadline passes while it is running (it runs on, and its receipt tells how it ended); with `cancelled`
- * when the signal aborts, which cancels the input.
+ * when the signal aborts, which cancels the input. `explain` may put an error in other words.
  */
 export function awaitOutput<T>(
   supervisor: Supervisor,
   record: InputRecord,
   read: (output: Body) => T,
   signal?: AbortSignal,
+  explain: (error: GreenroomError) => GreenroomError = (error) => error,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const asking = new Asking(read, resolve, reject);
+    const asking = new Asking(read, resolve, (error) => reject(explain(error)));
     if (signal !== undefined) asking.abortWith(signal, supervisor, record);
     record.addListener(asking);
   });
@@ -36,10 +37,10 @@ export function awaitOutput<T>(
 class Asking<T> implements InputListener {
   readonly #read: (output: Body) => T;
   readonly #resolve: (value: T) => void;
-  readonly #reject: (error: Error) => void;
+  readonly #reject: (error: GreenroomError) => void;
   #stopListening: (() => void) | null = null;
 
-  constructor(read: (output: Body) => T, resolve: (value: T) => void, reject: (error: Error) => void) {
+  constructor(read: (output: Body) => T, resolve: (value: T) => void, reject: (error: GreenroomError) => void) {
     this.#read = read;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -66,7 +67,7 @@ class Asking<T> implements InputListener {
     signal.addEventListener('abort', onAbort, { once: true });
   }
 
-  #leave(record: InputRecord, error: Error): void {
+  #leave(record: InputRecord, error: GreenroomError): void {
     this.#stopListening?.();
     record.removeListener(this);
     this.#reject(error);

@@ -228,7 +228,7 @@ describe('the connections to one origin', () => {
     const server = await serve(t, {});
     const guard = guardOf(t, { allowAddresses: ['127.0.0.1'] });
     const url = new URL(`http://127.0.0.1:${server.port}/`);
-    const loading = guard.dispatcher(url, 'public');
+    const loading = Promise.resolve(guard.dispatcher(url, 'public'));
     await guard.close();
     assert.equal(await codeOf(loading.then((dispatcher) => request(url, { dispatcher }))), 'UND_ERR_DESTROYED');
     assert.equal(server.connections, 0);

@@ -8,7 +8,7 @@ import type { Functions } from '../functions/registry.ts';
 import type { Limits } from '../limits.ts';
 import { MAX_REGISTRATION_BYTES } from '../limits.ts';
 import { decode, encode, isObject, payloadBytes, requireSize } from '../protocol/payload.ts';
-import { requireValid } from '../protocol/issues.ts';
+import { invalidRequest, requireValid } from '../protocol/issues.ts';
 import { definitionEntries } from './definition.ts';
 import type { HttpFunctions } from './functions.ts';
 
@@ -109,10 +109,7 @@ export class BackendFunctions {
 
 /** A copy of the document, so that whoever gave it cannot change it afterwards. Throws `invalid_request` or `payload_too_large`. */
 function readRegistration(functionId: string, document: unknown) {
-  if (!isObject(document)) {
-    const issues = [{ path: '', message: 'expected an object' }];
-    throw GreenroomError.of('invalid_request', { details: { issues } });
-  }
+  if (!isObject(document)) throw invalidRequest('', 'expected an object');
   const text = encode(document);
   requireSize(payloadBytes(text), MAX_REGISTRATION_BYTES, 'config');
   const {

@@ -1,10 +1,9 @@
 // How a function over HTTP is called: the same document for sessions, REST, the file and `createRuntime`.
 
 import * as v from 'valibot';
-import { GreenroomError } from '../errors.ts';
 import { MAX_WAIT_MS } from '../limits.ts';
 import type { HttpAuth } from '../protocol/http-function.ts';
-import { requireValid } from '../protocol/issues.ts';
+import { invalidRequest, requireValid } from '../protocol/issues.ts';
 import { isObject } from '../protocol/payload.ts';
 import { variableName } from '../protocol/variable-name.ts';
 import { DEFAULT_TIMEOUT_MS, MAX_URL_CHARS } from './bounds.ts';
@@ -61,10 +60,7 @@ export interface HttpDefinition {
 
 /** Throws `invalid_request`, naming the key and what is wrong there, never the value. */
 export function readDefinition(document: unknown): HttpDefinition {
-  if (!isObject(document)) {
-    const issues = [{ path: '', message: 'expected an object' }];
-    throw GreenroomError.of('invalid_request', { details: { issues } });
-  }
+  if (!isObject(document)) throw invalidRequest('', 'expected an object');
   const { url, method, timeout_ms: timeoutMs, headers, auth } = requireValid(Definition, document, 'invalid_request');
   return {
     url,

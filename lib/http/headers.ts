@@ -1,7 +1,7 @@
 // The headers of a request: ours, those of the definition in their place or beside them, and last those that prove who asks. Whatever
 // would change how the message is framed, or where it goes, is refused when the function is registered.
 
-import { GreenroomError } from '../errors.ts';
+import { invalidRequest } from '../protocol/issues.ts';
 import { MAX_HEADERS, MAX_HEADERS_BYTES } from './bounds.ts';
 
 export type Headers = Record<string, string>;
@@ -54,12 +54,12 @@ export function requireHeaders(given: Readonly<Record<string, string>>): Headers
       nameProblem(name) ??
       (headers.has(lower) ? 'this header is there twice' : null) ??
       (isHeaderValue(value) ? null : 'expected one line of text in Latin-1');
-    if (problem !== null) throw invalid(`headers.${name.slice(0, MAX_SHOWN_CHARS)}`, problem);
+    if (problem !== null) throw invalidRequest(`headers.${name.slice(0, MAX_SHOWN_CHARS)}`, problem);
     headers.set(lower, value);
     bytes += name.length + value.length;
   }
-  if (headers.size > MAX_HEADERS) throw invalid('headers', `expected at most ${MAX_HEADERS} headers`);
-  if (bytes > MAX_HEADERS_BYTES) throw invalid('headers', `expected at most ${MAX_HEADERS_BYTES} bytes`);
+  if (headers.size > MAX_HEADERS) throw invalidRequest('headers', `expected at most ${MAX_HEADERS} headers`);
+  if (bytes > MAX_HEADERS_BYTES) throw invalidRequest('headers', `expected at most ${MAX_HEADERS_BYTES} bytes`);
   return Object.fromEntries(headers);
 }
 
@@ -73,7 +73,3 @@ export function asHeaderValue(text: string): string {
 
 /** Characters of a name that an error repeats. */
 const MAX_SHOWN_CHARS = 64;
-
-function invalid(path: string, message: string): GreenroomError {
-  return GreenroomError.of('invalid_request', { details: { issues: [{ path, message }] } });
-}

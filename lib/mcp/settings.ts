@@ -1,9 +1,8 @@
 // What a definition says of an MCP server, checked: where it listens, or how it is started. Nothing is looked up here.
 
 import * as v from 'valibot';
-import { GreenroomError } from '../errors.ts';
 import { requireHeaders } from '../http/headers.ts';
-import { requireValid } from '../protocol/issues.ts';
+import { invalidRequest, requireValid } from '../protocol/issues.ts';
 import { variableName } from '../protocol/variable-name.ts';
 import { MAX_ENTRIES, MAX_TEXT_CHARS } from './bounds.ts';
 
@@ -61,7 +60,10 @@ export function readSettings(
   | { readonly transport: 'http'; readonly http: HttpSettings }
   | { readonly transport: 'stdio'; readonly stdio: StdioSettings } {
   if ((settings['url'] === undefined) === (settings['command'] === undefined)) {
-    throw invalid('url', 'expected either `url`, of a server that listens, or `command`, of one that is started');
+    throw invalidRequest(
+      'url',
+      'expected either `url`, of a server that listens, or `command`, of one that is started',
+    );
   }
   if (settings['command'] !== undefined) {
     const { cwd, ...stdio } = requireValid(Stdio, settings, 'invalid_request');
@@ -70,13 +72,9 @@ export function readSettings(
   const { url, headers: given, auth } = requireValid(Http, settings, 'invalid_request');
   const headers = requireHeaders(given);
   const reserved = Object.keys(headers).find((name) => RESERVED_HEADERS.test(name));
-  if (reserved !== undefined) throw invalid(`headers.${reserved}`, 'this header may not be set');
+  if (reserved !== undefined) throw invalidRequest(`headers.${reserved}`, 'this header may not be set');
   if (auth !== undefined && headers['authorization'] !== undefined) {
-    throw invalid('headers.authorization', 'expected either `auth` or this header');
+    throw invalidRequest('headers.authorization', 'expected either `auth` or this header');
   }
   return { transport: 'http', http: { url, headers, tokenVariable: auth?.token_key ?? null } };
-}
-
-function invalid(path: string, message: string): GreenroomError {
-  return GreenroomError.of('invalid_request', { details: { issues: [{ path, message }] } });
 }

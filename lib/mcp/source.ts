@@ -2,14 +2,12 @@
 // the runtime starts, which takes an operator's word. Loaded when the first of them is made.
 
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import type { CallToolResult, Client, Tool, Transport } from '@modelcontextprotocol/client';
+import type { Tool, Transport } from '@modelcontextprotocol/client';
 import type { Egress } from '../egress/egress.ts';
 import { GreenroomError } from '../errors.ts';
-import type { CallProgress, FunctionCall } from '../functions/function.ts';
-import { MAX_REASON_CHARS } from '../limits.ts';
+import type { FunctionCall } from '../functions/function.ts';
 import type { Limits } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
-import { invocationTooLarge, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type {
   OpenSource,
@@ -19,12 +17,11 @@ import type {
   SourceReading,
   SourceType,
 } from '../sources/source.ts';
-import { ANSWER_SLACK_MS, GOODBYE_MS, IN_FLIGHT_MESSAGES, MAX_TIMER_MS } from './bounds.ts';
+import { GOODBYE_MS } from './bounds.ts';
+import { Calls } from './calls.ts';
 import { Connection } from './connection.ts';
 import { givenUp, notConnected, toFailure } from './failures.ts';
-import { CALL_HEADER, createHttpTransport } from './http.ts';
-import type { OpenCall } from './http.ts';
-import { argumentsOf, outputOf } from './results.ts';
+import { createHttpTransport } from './http.ts';
 import { readSettings } from './settings.ts';
 import type { HttpSettings, StdioSettings } from './settings.ts';
 import { StdioTransport } from './stdio.ts';
@@ -67,12 +64,7 @@ export class McpType implements SourceType {
 class McpSource implements OpenSource {
   readonly #parts: McpParts & { readonly events: SourceEvents };
   readonly #connection: Connection;
-  readonly #isHttp: boolean;
-  /** By the number of the call. */
-  readonly #calls = new Map<string, OpenCall>();
-  #lastCall = 0;
-  #inFlight = 0;
-  #inFlightBytes = 0;
+  readonly #calls: Calls;
 
   constructor(
     name: string,
@@ -81,13 +73,14 @@ class McpSource implements OpenSource {
   ) {
     const { limits, log, version, events } = parts;
     this.#parts = parts;
-    this.#isHttp = settings.transport === 'http';
+    const isHttp = settings.transport === 'http';
+    this.#calls = new Calls(limits, isHttp);
     this.#connection = new Connection({
       name,
       limits,
       log,
       version,
-      isProcess: !this.#isHttp,
+      isProcess: !isHttp,
       openTransport: (signal) =>
         settings.transport === 'http' ? this.#openHttp(settings.http, signal) : this.#openStdio(settings.stdio, name),
       leave,
@@ -125,71 +118,15 @@ class McpSource implements OpenSource {
   }
 
   async #serve(tool: Tool, call: FunctionCall): Promise<Payload> {
-    const { maxMessageBytes, maxCallsInFlight } = this.#parts.limits;
     const { client, health } = this.#connection;
     if (client === null) throw health.status === 'failed' ? givenUp() : notConnected();
-    const bytes = payloadBytes(call.payload);
-    if (bytes > maxMessageBytes) throw invocationTooLarge(bytes, maxMessageBytes);
-    if (this.#inFlight >= maxCallsInFlight || this.#inFlightBytes + bytes > IN_FLIGHT_MESSAGES * maxMessageBytes) {
-      throw GreenroomError.of('worker_busy', { message: 'The MCP server has as many calls under way as it may.' });
-    }
-    this.#inFlight++;
-    this.#inFlightBytes += bytes;
     try {
-      const output = outputOf(await this.#ask(client, tool, call));
-      const outputBytes = payloadBytes(output);
-      if (outputBytes > maxMessageBytes) throw invocationTooLarge(outputBytes, maxMessageBytes);
-      return output;
+      return await this.#calls.make(client, tool, call);
     } catch (thrown) {
-      const failure = toFailure(thrown, maxMessageBytes);
+      const failure = toFailure(thrown, this.#parts.limits.maxMessageBytes);
       // The library has no error of its own for a client that was closed just now.
       const isEnded = failure.code === 'internal' && this.#connection.client !== client;
       throw isEnded ? GreenroomError.of('invocation_stopped', { cause: thrown }) : failure;
-    } finally {
-      this.#inFlight--;
-      this.#inFlightBytes -= bytes;
-    }
-  }
-
-  /** Whatever ends the wait, the server is told that nobody waits any more. */
-  async #ask(client: Client, tool: Tool, call: FunctionCall): Promise<CallToolResult> {
-    const { signal, onProgress, timeoutMs } = call;
-    const request = { name: tool.name, arguments: await argumentsOf(call.payload) };
-    if (signal?.aborted === true) throw GreenroomError.of('cancelled');
-    const id = String(++this.#lastCall);
-    const ending = new AbortController();
-    const settled = new AbortController();
-    const timers: NodeJS.Timeout[] = [];
-    let reason: GreenroomError | null = null;
-    const end = (error: GreenroomError): void => {
-      reason ??= error;
-      ending.abort();
-    };
-    const onAbort = (): void => end(GreenroomError.of('cancelled'));
-    signal?.addEventListener('abort', onAbort, { once: true });
-    timers.push(setTimeout(() => end(GreenroomError.of('timeout')), Math.min(timeoutMs, MAX_TIMER_MS)));
-    const answerEnded = (): void =>
-      void timers.push(setTimeout(() => end(GreenroomError.of('http_response_failed')), ANSWER_SLACK_MS));
-    this.#calls.set(id, { settled: settled.signal, fail: end, answerEnded });
-    try {
-      const result = await client.callTool(request, {
-        signal: ending.signal,
-        // Its own clock is not needed; without one it would be a minute.
-        timeout: MAX_TIMER_MS,
-        headers: { [CALL_HEADER]: id },
-        toolDefinition: tool,
-        ...(onProgress && { onprogress: (said) => onProgress(boundedProgress(said)) }),
-      });
-      // What is left of the answer is its end, and a connection that is cut there could not be used again.
-      setTimeout(() => settled.abort(), this.#isHttp ? ANSWER_SLACK_MS : 0).unref();
-      return result;
-    } catch (thrown) {
-      settled.abort();
-      throw reason ?? thrown;
-    } finally {
-      this.#calls.delete(id);
-      for (const timer of timers) clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -197,7 +134,10 @@ class McpSource implements OpenSource {
     const { egress, limits } = this.#parts;
     const onUnreachable = (): void => this.#connection.check();
     const onSessionLost = (): void => this.#connection.lose();
-    return createHttpTransport({ settings, egress, limits, calls: this.#calls, onUnreachable, onSessionLost }, signal);
+    return createHttpTransport(
+      { settings, egress, limits, calls: this.#calls.open, onUnreachable, onSessionLost },
+      signal,
+    );
   }
 
   /** Rejects with `secret_not_found` when a variable that it is to be given is not there. */
@@ -221,10 +161,6 @@ class McpSource implements OpenSource {
 }
 
 const INHERITED_VARIABLES = ['PATH', 'HOME', 'LANG'];
-
-function boundedProgress({ progress, total, message }: CallProgress): CallProgress {
-  return { progress, total, message: message?.slice(0, MAX_REASON_CHARS) };
-}
 
 /** What has to be known of a tool to call it: of its schema only what tells which arguments are also sent as headers. */
 function definitionOf({ name, inputSchema }: Tool): Tool {

@@ -26,6 +26,7 @@ import type { OpenReader } from './files.ts';
 import type { DocumentReading, EncodedOperation, Operation, ReadDocument } from './operation.ts';
 import { PreparedOperations } from './prepared.ts';
 import { Origins } from './origins.ts';
+import { OPERATIONS_PER_TURN } from './reading-bounds.ts';
 import { notesFor, requireSchemes } from './security.ts';
 import type { Auth } from './security.ts';
 import { OperationServer } from './server.ts';
@@ -41,9 +42,6 @@ export interface OpenApiParts {
   readonly readDocument: ReadDocument;
   checkPayload(bytes: Uint8Array): void | Promise<void>;
 }
-
-/** Operations that are looked at before the loop has a turn: about a millisecond. */
-const OPERATIONS_PER_TURN = 32;
 
 export class OpenApiType implements SourceType {
   readonly type = 'openapi';

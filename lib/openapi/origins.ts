@@ -2,9 +2,7 @@
 
 import type { Egress } from '../egress/egress.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
-
-/** Origins of one document whose addresses are looked up. */
-const MAX_ORIGINS = 64;
+import { MAX_ORIGINS } from './reading-bounds.ts';
 
 export class Origins {
   readonly #egress: Pick<Egress, 'check'>;

@@ -1,9 +1,7 @@
 // How long a text may be for a pattern of a document to be tried on it. Patterns are written by whoever wrote the document and texts by
 // whoever calls, and a regular expression of Node can take longer than the universe is old. What is not tried here is left to the API.
 
-/** Steps that one try may take at the worst; about 10 ms. */
-const MAX_STEPS = 10_000_000;
-const MAX_PATTERN_CHARS = 2_048;
+import { MAX_PATTERN_CHARS, MAX_PATTERN_STEPS } from './reading-bounds.ts';
 
 /** Characters; 0: never. */
 export function patternMaxChars(pattern: string): number {
@@ -16,7 +14,7 @@ export function patternMaxChars(pattern: string): number {
   const isAnchored = plain.startsWith('^') && !hasTopLevelChoice(plain);
   const once = pattern.length * waysOf(plain);
   const rounds = loops + (isAnchored ? 0 : 1);
-  return rounds === 0 ? Math.floor(MAX_STEPS / once) : Math.floor((MAX_STEPS / once) ** (1 / rounds));
+  return rounds === 0 ? Math.floor(MAX_PATTERN_STEPS / once) : Math.floor((MAX_PATTERN_STEPS / once) ** (1 / rounds));
 }
 
 function isPattern(pattern: string): boolean {

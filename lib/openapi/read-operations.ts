@@ -106,7 +106,6 @@ class OperationReader {
     const answered = scope('response');
     const response = readResponse(
       memberOf(operation.value, 'responses'),
-      operation,
       (one) => (this.#isSwagger ? modernResponse(one, operation.value, this.#main.root) : one),
       this.#schemas,
       answered,

@@ -19,7 +19,6 @@ export interface ReadResponse {
  */
 export function readResponse(
   responses: unknown,
-  located: Located,
   modern: (response: Located) => Located,
   schemas: Schemas,
   scope: SchemaScope,
@@ -27,7 +26,7 @@ export function readResponse(
   const accepts = new Set<string>();
   let schema: unknown;
   for (const code of codesOf(responses)) {
-    const content = contentOf(memberOf(responses, code), located, modern, schemas, scope);
+    const content = contentOf(memberOf(responses, code), modern, schemas, scope);
     if (content === null) continue;
     for (const type of Object.keys(membersOf(content.value))) if (isMediaType(type)) accepts.add(type);
     const choice = bestMedia(membersOf(content.value));
@@ -52,13 +51,12 @@ function codesOf(responses: unknown): string[] {
 
 function contentOf(
   response: unknown,
-  { document }: Located,
   modern: (response: Located) => Located,
   schemas: Schemas,
   scope: SchemaScope,
 ): Located | null {
   try {
-    const found = modern(schemas.resolve(response, document));
+    const found = modern(schemas.resolve(response, scope.document));
     return { value: memberOf(found.value, 'content'), document: found.document };
   } catch (error) {
     if (!(error instanceof Unmappable)) throw error;

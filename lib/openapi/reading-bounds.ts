@@ -58,3 +58,11 @@ export const MAX_VALIDATED_CHARS = 1_024 * 1_024;
 export const MAX_ISSUES = 20;
 /** Alternatives of media types, security, tags that are kept of one operation. */
 export const MAX_ALTERNATIVES = 16;
+/** Servers of one document whose addresses are looked up. */
+export const MAX_ORIGINS = 64;
+/** Operations that are looked at before the loop has a turn: about a millisecond. */
+export const OPERATIONS_PER_TURN = 32;
+/** Of a pattern that is tried on texts. */
+export const MAX_PATTERN_CHARS = 2_048;
+/** Steps that one try may take at the worst; about 10 ms. */
+export const MAX_PATTERN_STEPS = 10_000_000;

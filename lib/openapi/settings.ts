@@ -1,10 +1,9 @@
 // What is said of an OpenAPI source beside what all sources share.
 
 import * as v from 'valibot';
-import { GreenroomError } from '../errors.ts';
 import { MAX_URL_CHARS } from '../http/bounds.ts';
 import { requireHeaders } from '../http/headers.ts';
-import { requireValid } from '../protocol/issues.ts';
+import { invalidRequest, requireValid } from '../protocol/issues.ts';
 import { AuthSchema } from './security.ts';
 
 const HttpUrl = v.pipe(
@@ -29,14 +28,10 @@ export type OpenApiSettings = v.InferOutput<typeof SettingsSchema>;
 export function requireSettings(given: unknown): OpenApiSettings {
   const settings = requireValid(SettingsSchema, given, 'invalid_request');
   if ((settings.url === undefined) === (settings.document === undefined)) {
-    throw invalid('url', 'expected either `url` or `document`');
+    throw invalidRequest('url', 'expected either `url` or `document`');
   }
   requireHeaders(settings.headers ?? {});
   return settings;
-}
-
-function invalid(path: string, message: string): GreenroomError {
-  return GreenroomError.of('invalid_request', { details: { issues: [{ path, message }] } });
 }
 
 function isHttpUrl(text: string): boolean {

@@ -31,6 +31,11 @@ export function requireValid<S extends v.GenericSchema>(
   throw GreenroomError.of(code, { details: { issues } });
 }
 
+/** `invalid_request` with one thing that is wrong, where no schema can say it. */
+export function invalidRequest(path: string, message: string): GreenroomError {
+  return GreenroomError.of('invalid_request', { details: { issues: [{ path, message }] } });
+}
+
 function describeIssue(issue: v.BaseIssue<unknown>, under: string): Issue {
   const path = [under, v.getDotPath(issue) ?? ''].filter((part) => part !== '').join('.');
   const isUnknownKey = issue.expected === 'never' && path !== '';

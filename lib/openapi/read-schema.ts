@@ -9,6 +9,7 @@ import type { Located, References, Target } from './references.ts';
 import { Cycles, IN_PLACE } from './schema-cycles.ts';
 import { addBounds, addDefault, addType, dropPatterns, nullable, withPattern } from './schema-dialect.ts';
 import { encode, shortened } from './encoding.ts';
+import { CHECKED, keywordValue, NOTES } from './schema-keywords.ts';
 import { listOf, memberOf } from './values.ts';
 import type { Members } from './values.ts';
 
@@ -34,27 +35,7 @@ export interface SchemaScope {
   readonly self: Target | null;
 }
 
-type Kind =
-  'number' | 'count' | 'text' | 'texts' | 'flag' | 'list' | 'any' | 'schema' | 'schemas' | 'named' | 'namedTexts';
-
-const KINDS: Readonly<Record<string, Kind>> = {
-  ...kinds('text', 'title description format contentEncoding contentMediaType'),
-  ...kinds('number', 'multipleOf maximum minimum exclusiveMaximum exclusiveMinimum'),
-  ...kinds('count', 'maxLength minLength maxItems minItems maxContains minContains maxProperties minProperties'),
-  ...kinds('flag', 'uniqueItems deprecated readOnly writeOnly'),
-  ...kinds('texts', 'required'),
-  ...kinds('list', 'enum'),
-  ...kinds('any', 'const'),
-  ...kinds('schema', 'items contains additionalProperties propertyNames unevaluatedItems unevaluatedProperties'),
-  ...kinds('schema', 'not if then else'),
-  ...kinds('schemas', 'allOf anyOf oneOf prefixItems'),
-  ...kinds('named', 'properties patternProperties dependentSchemas'),
-  ...kinds('namedTexts', 'dependentRequired'),
-};
-
-function kinds(kind: Kind, keywords: string): Record<string, Kind> {
-  return Object.fromEntries(keywords.split(' ').map((keyword) => [keyword, kind]));
-}
+const KEYWORDS = { ...CHECKED, ...NOTES };
 
 export class Schemas {
   readonly #references: References;
@@ -126,10 +107,11 @@ export class Schemas {
   #keywords(schema: Members, scope: SchemaScope, isInPlace: boolean): Members {
     const result: Record<string, unknown> = {};
     for (const [keyword, value] of Object.entries(schema)) {
-      const kind = Object.hasOwn(KINDS, keyword) ? KINDS[keyword] : undefined;
+      const kind = Object.hasOwn(KEYWORDS, keyword) ? KEYWORDS[keyword] : undefined;
       if (kind === undefined) continue;
-      const translated = this.#value(kind, value, scope, isInPlace && IN_PLACE.has(keyword));
-      if (translated !== undefined) result[keyword] = translated;
+      const isSame = isInPlace && IN_PLACE.has(keyword);
+      const translated = keywordValue(kind, value, (inner) => this.translate(inner, scope, isSame));
+      if (translated !== undefined) result[keyword] = kind === 'text' ? shortened(translated as string) : translated;
     }
     if (Array.isArray(schema['items'])) this.#tuple(schema, result, scope);
     this.#required(schema, result, scope);
@@ -141,38 +123,6 @@ export class Schemas {
     dropPatterns(result, scope.notes);
     const whole = schema['nullable'] === true ? nullable(result) : result;
     return typeof schema['pattern'] === 'string' ? withPattern(whole, schema['pattern'], scope.notes) : whole;
-  }
-
-  #value(kind: Kind, value: unknown, scope: SchemaScope, isInPlace: boolean): unknown {
-    switch (kind) {
-      case 'number':
-        return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
-      case 'count':
-        return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-      case 'text':
-        return typeof value === 'string' ? shortened(value) : undefined;
-      case 'flag':
-        return value === true ? true : undefined;
-      case 'texts':
-        return isTexts(value) ? [...new Set(value)] : undefined;
-      case 'list':
-        return Array.isArray(value) && value.length > 0 ? value : undefined;
-      case 'any':
-        return value;
-      case 'schema':
-        return typeof value === 'boolean' || isObject(value) ? this.translate(value, scope, isInPlace) : undefined;
-      case 'schemas':
-        if (!Array.isArray(value) || value.length === 0) return undefined;
-        return value.map((item) => this.translate(item, scope, isInPlace));
-      case 'named':
-        if (!isObject(value)) return undefined;
-        return Object.fromEntries(
-          Object.entries(value).map(([name, item]) => [name, this.translate(item, scope, isInPlace)]),
-        );
-      case 'namedTexts':
-        if (!isObject(value)) return undefined;
-        return Object.fromEntries(Object.entries(value).filter(([, names]) => isTexts(names)));
-    }
   }
 
   /** A list of schemas for `items`, as it was until 2019. */
@@ -217,8 +167,4 @@ function definitionName({ document, key, segments }: Target): string {
 
 function describe(schema: Members): Members {
   return { description: shortened(String(schema['description'])) };
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string');
 }

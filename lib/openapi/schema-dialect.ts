@@ -3,15 +3,15 @@
 import { isObject } from '../protocol/payload.ts';
 import { patternMaxChars } from './pattern-cost.ts';
 import { MAX_DEFAULT_CHARS } from './reading-bounds.ts';
+import { typesOf } from './schema-keywords.ts';
 import { listOf } from './values.ts';
 import type { Members } from './values.ts';
 
 const PATTERN_PROBLEM = 'it may take too long, or is no regular expression of JavaScript.';
-const TYPES = new Set(['null', 'boolean', 'object', 'array', 'number', 'string', 'integer']);
 
 export function addType(schema: Members, result: Record<string, unknown>): void {
-  const types = [schema['type']].flat().filter((type) => typeof type === 'string' && TYPES.has(type));
-  if (types.length > 0) result['type'] = types.length === 1 ? types[0] : [...new Set(types)];
+  const types = typesOf(schema['type']);
+  if (types !== undefined) result['type'] = types;
   // How 2.0 says that the value is a file.
   if (schema['type'] === 'file')
     Object.assign(result, { type: 'string', contentMediaType: 'application/octet-stream' });

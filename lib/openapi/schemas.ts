@@ -3,68 +3,13 @@
 
 import { isObject } from '../protocol/payload.ts';
 import { patternMaxChars } from './pattern-cost.ts';
+import { CHECKED, keywordValue, typesOf } from './schema-keywords.ts';
+import type { Kinds } from './schema-keywords.ts';
 
 /** Lists longer than this are not compared item by item. */
 const UNIQUE_MAX_ITEMS = 1_000;
 
-type Kind =
-  | 'any'
-  | 'schema'
-  | 'schemas'
-  | 'map'
-  | 'number'
-  | 'count'
-  | 'true'
-  | 'text'
-  | 'texts'
-  | 'list'
-  | 'type'
-  | 'mapOfTexts';
-
-/** `format` is not among them: in 2020-12 it is a note, and documents use it as one. */
-const KEYWORDS: Readonly<Record<string, Kind>> = {
-  $ref: 'text',
-  $defs: 'map',
-  type: 'type',
-  enum: 'list',
-  const: 'any',
-  allOf: 'schemas',
-  anyOf: 'schemas',
-  oneOf: 'schemas',
-  not: 'schema',
-  if: 'schema',
-  then: 'schema',
-  else: 'schema',
-  properties: 'map',
-  patternProperties: 'map',
-  additionalProperties: 'schema',
-  unevaluatedProperties: 'schema',
-  propertyNames: 'schema',
-  required: 'texts',
-  dependentRequired: 'mapOfTexts',
-  dependentSchemas: 'map',
-  minProperties: 'count',
-  maxProperties: 'count',
-  prefixItems: 'schemas',
-  items: 'schema',
-  unevaluatedItems: 'schema',
-  contains: 'schema',
-  minContains: 'count',
-  maxContains: 'count',
-  minItems: 'count',
-  maxItems: 'count',
-  uniqueItems: 'true',
-  minimum: 'number',
-  maximum: 'number',
-  exclusiveMinimum: 'number',
-  exclusiveMaximum: 'number',
-  multipleOf: 'number',
-  minLength: 'count',
-  maxLength: 'count',
-  pattern: 'text',
-};
-
-const TYPES = new Set(['null', 'boolean', 'number', 'integer', 'string', 'array', 'object']);
+const KEYWORDS: Kinds = { ...CHECKED, $ref: 'text', $defs: 'named', pattern: 'text' };
 
 export type PlainSchema = Record<string, unknown> | boolean;
 
@@ -98,56 +43,14 @@ export function countedSchema(schema: unknown, steps: Steps): PlainSchema {
   const counted = Object.create(steps.prototype) as Record<string, unknown>;
   for (const [keyword, kind] of Object.entries(KEYWORDS)) {
     if (!Object.hasOwn(schema, keyword)) continue;
-    const value = countedValue(schema[keyword], kind, steps);
+    const value = keywordValue(kind, schema[keyword], (inner) => countedSchema(inner, steps));
     if (value !== undefined) counted[keyword] = value;
   }
+  const types = typesOf(schema['type']);
+  if (types !== undefined) counted['type'] = types;
   boundPatterns(counted, steps);
   boundUnique(counted, steps);
   return counted;
-}
-
-/** Undefined: not what the keyword takes. */
-function countedValue(value: unknown, kind: Kind, steps: Steps): unknown {
-  const isText = (each: unknown): boolean => typeof each === 'string';
-  switch (kind) {
-    case 'any':
-      return value;
-    case 'schema':
-      return isObject(value) || typeof value === 'boolean' ? countedSchema(value, steps) : undefined;
-    case 'schemas':
-      return Array.isArray(value) && value.length > 0 ? value.map((each) => countedSchema(each, steps)) : undefined;
-    case 'map':
-      return isObject(value) ? mapValues(value, (each) => countedSchema(each, steps)) : undefined;
-    case 'mapOfTexts':
-      return isObject(value) && Object.values(value).every((each) => Array.isArray(each) && each.every(isText))
-        ? value
-        : undefined;
-    case 'number':
-      return typeof value === 'number' ? value : undefined;
-    case 'count':
-      return typeof value === 'number' && value >= 0 ? value : undefined;
-    case 'true':
-      return value === true ? true : undefined;
-    case 'text':
-      return isText(value) ? value : undefined;
-    case 'texts':
-      return Array.isArray(value) && value.every(isText) ? value : undefined;
-    case 'list':
-      return Array.isArray(value) ? value : undefined;
-    case 'type': {
-      const types: unknown[] = Array.isArray(value) ? value : [value];
-      return types.length > 0 && types.every((each) => TYPES.has(each as string)) ? value : undefined;
-    }
-    default:
-      return kind satisfies never;
-  }
-}
-
-/** Without a prototype: a property may have any name. */
-function mapValues(map: Record<string, unknown>, each: (value: unknown) => unknown): Record<string, unknown> {
-  const mapped = Object.create(null) as Record<string, unknown>;
-  for (const [key, value] of Object.entries(map)) mapped[key] = each(value);
-  return mapped;
 }
 
 // --- what costs more than its steps ---

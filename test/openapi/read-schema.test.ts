@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Validator } from '@cfworker/json-schema';
 import { encode } from '../../lib/openapi/encoding.ts';
+import { MAX_SCHEMA_TEXT_CHARS } from '../../lib/openapi/reading-bounds.ts';
 import { json, read, readOne } from './read.ts';
 
 async function bodyOf(schema: unknown, rest: object = {}) {
@@ -197,6 +198,12 @@ describe('a pattern', () => {
       'A pattern of property names is not checked: it may take too long, or is no regular expression of JavaScript.',
     ]);
   });
+});
+
+test('texts about a schema are cut, and texts that it compares with are not', async () => {
+  const long = 'x'.repeat(MAX_SCHEMA_TEXT_CHARS + 1);
+  const { body } = await bodyOf({ description: long, const: long, enum: [long] });
+  assert.deepEqual(body, { description: `${long.slice(0, MAX_SCHEMA_TEXT_CHARS - 1)}…`, const: long, enum: [long] });
 });
 
 test('texts are encoded in characters of one byte, and mean the same', async () => {

@@ -11,7 +11,7 @@ type Signals = readonly (AbortSignal | null | undefined)[];
 export function joined(
   signals: Signals,
   deadline?: { readonly ms: number; readonly message: string },
-): { readonly signal: AbortSignal; release(): void } {
+): { readonly signal: AbortSignal; readonly release: () => void } {
   const controller = new AbortController();
   const abort = (event: Event): void => controller.abort((event.target as AbortSignal).reason);
   for (const signal of signals) {

@@ -63,6 +63,7 @@ export class SingleThread<Task, Result> {
     const ended = whenEnded(signal);
     try {
       await Promise.race([before, ended.promise]);
+      signal.throwIfAborted();
       const { task, transferList } = await make();
       const outcome = (await this.#threads().run(task, { transferList, signal })) as ThreadOutcome<Result>;
       if ('error' in outcome) throw GreenroomError.fromWire(outcome.error);

@@ -53,5 +53,5 @@ function schemaOf(text: string): PayloadSchema {
 /** So that the bytes of the chunks change hands, and are not copied. */
 function moved<Outcome extends object>(outcome: Outcome, { chunks }: WrittenBody): Outcome {
   const buffers = chunks.flatMap((chunk) => (chunk instanceof Uint8Array ? [chunk.buffer] : []));
-  return move({ [transferableSymbol]: buffers, [valueSymbol]: outcome } as never) as unknown as Outcome;
+  return move({ [transferableSymbol]: buffers, [valueSymbol]: outcome } as never) as Outcome;
 }

@@ -21,8 +21,16 @@ import type { WrittenBody } from './written-body.ts';
 export interface OperationParts {
   readonly client: HttpClient;
   readonly prepared: PreparedOperations;
+  /** Aborted when the runtime ends; its reason is the GreenroomError that calls reject with. */
+  readonly ended: AbortSignal;
   readonly request: RequestParts;
   readonly response: ResponseParts;
+}
+
+/** What ends a call before its time. */
+interface Signals {
+  readonly call: AbortSignal | undefined;
+  readonly runtime: AbortSignal;
 }
 
 /** How often the bytes of the largest message a body may have when it is written: percent-encoded, with a head for each part. */
@@ -40,15 +48,16 @@ export class OperationServer implements FunctionServer {
 
   async serve(_fn: RegisteredFunction, call: FunctionCall): Promise<Payload> {
     const endsAtMs = performance.now() + call.timeoutMs;
-    const { client, prepared, request: requestParts, response } = this.#parts;
+    const { client, prepared, ended, request: requestParts, response } = this.#parts;
     const leftMs = (): number => Math.max(1, endsAtMs - performance.now());
+    const signals = { call: call.signal, runtime: ended };
     const envelope = await readEnvelope(call.payload);
     const known = prepared.get(this.#texts);
-    const body = await this.#checked(known, envelope, leftMs(), call.signal);
+    const body = await this.#checked(known, envelope, leftMs(), signals);
     const { parameters } = envelope;
     const request = requestOf(known.operation, { parameters, body }, requestParts, call.traceparent);
     const answer = await client.exchange(this.#line, request, { timeoutMs: leftMs(), signal: call.signal });
-    return within(() => valueOf(answer, response), leftMs(), call.signal);
+    return within(() => valueOf(answer, response), leftMs(), signals);
   }
 
   /** Large bodies are checked, and written, in the thread; JSON is sent as it came all the same. */
@@ -56,7 +65,7 @@ export class OperationServer implements FunctionServer {
     { operation, schema }: PreparedOperation,
     { parameters, body: given }: Envelope,
     timeoutMs: number,
-    signal: AbortSignal | undefined,
+    signals: Signals,
   ): Promise<WrittenBody | null> {
     const { body } = operation;
     const maxBytes = MAX_BODY_GROWTH * this.#parts.response.maxBytes;
@@ -65,38 +74,37 @@ export class OperationServer implements FunctionServer {
     }
     const { requestFormat } = this.#texts;
     const large = { requestFormat, body, maxBytes, parameters, bytes: given.bytes };
-    const written = await within((ended) => checkLarge(large, ended), timeoutMs, signal);
+    const written = await within((ended) => checkLarge(large, ended), timeoutMs, signals);
     return written ?? writeBody(body, given, maxBytes);
   }
 }
 
-/** What takes longer than the call has ends by the signal. */
-async function within<T>(
-  begin: (ended: AbortSignal) => Promise<T>,
-  timeoutMs: number,
-  signal: AbortSignal | undefined,
-): Promise<T> {
+/** Ends with the call's time, its signal, or the runtime. */
+async function within<T>(begin: (ended: AbortSignal) => Promise<T>, timeoutMs: number, signals: Signals): Promise<T> {
   const ending = new AbortController();
   const { promise, reject } = withRejection();
-  const end = (code: 'cancelled' | 'timeout'): void => {
-    const error = GreenroomError.of(code);
+  const end = (error: unknown): void => {
     ending.abort(error);
     reject(error);
   };
-  const onAbort = (): void => end('cancelled');
-  const timer = setTimeout(() => end('timeout'), timeoutMs);
-  signal?.addEventListener('abort', onAbort);
-  if (signal?.aborted === true) onAbort();
+  const cancel = (): void => end(GreenroomError.of('cancelled'));
+  const stop = (): void => end(signals.runtime.reason);
+  const timer = setTimeout(() => end(GreenroomError.of('timeout')), timeoutMs);
+  signals.call?.addEventListener('abort', cancel);
+  signals.runtime.addEventListener('abort', stop);
+  if (signals.runtime.aborted) stop();
+  if (signals.call?.aborted === true) cancel();
   try {
     return await Promise.race([begin(ending.signal), promise]);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
+    signals.call?.removeEventListener('abort', cancel);
+    signals.runtime.removeEventListener('abort', stop);
   }
 }
 
-function withRejection(): { promise: Promise<never>; readonly reject: (error: GreenroomError) => void } {
-  let reject: (error: GreenroomError) => void = () => undefined;
+function withRejection(): { promise: Promise<never>; readonly reject: (error: unknown) => void } {
+  let reject: (error: unknown) => void = () => undefined;
   const promise = new Promise<never>((_resolve, rejects) => {
     reject = rejects;
   });

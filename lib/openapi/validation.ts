@@ -47,7 +47,7 @@ export class PayloadSchema {
   #run(payload: unknown, maxSteps: number, isShort: boolean): ValidationResult {
     this.#steps.left = maxSteps;
     try {
-      return validate(payload, this.#schema as Schema, '2020-12', this.#lookup, isShort);
+      return validate(payload, this.#schema, '2020-12', this.#lookup, isShort);
     } catch (cause) {
       // A schema that leads back to itself at the same value fills the stack before its steps are used up.
       if (cause instanceof StepsExceeded || cause instanceof RangeError) {

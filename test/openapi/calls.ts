@@ -158,9 +158,11 @@ export function startCalls(t: TestContext, settings: CallSettings = {}) {
   });
   const client = new UndiciClient({ egress, limits });
   const checked: number[] = [];
+  const ended: AbortSignal = new AbortController().signal;
   const parts = {
     client,
     prepared: new PreparedOperations(),
+    ended,
     request: {
       headers: settings.headers ?? {},
       timeoutMs: LONG_MS,

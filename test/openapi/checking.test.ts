@@ -9,7 +9,7 @@ import { createChannel } from '../../lib/channels/open.ts';
 import { INLINE_PARSE_BYTES } from '../../lib/limits.ts';
 import { MAX_CHECKS_BYTES, MAX_READY_SCHEMAS } from '../../lib/openapi/checking-bounds.ts';
 import type { OperationBody } from '../../lib/openapi/operation.ts';
-import { codeOf } from '../support/start-runtime.ts';
+import { codeOf, startRuntime } from '../support/start-runtime.ts';
 import { bodyOf, fieldsOf, issuesOf, operationOf, receive, serve, startCalls } from './calls.ts';
 import type { CallSettings, Got } from './calls.ts';
 
@@ -40,8 +40,10 @@ const RECORDS = {
 };
 const RECORD = '{"id": 12345678901234567890, "tags": ["a", "\\u00e9", "é"]}';
 
-/** Each text costs about as much as a pattern may: 16 MiB of them take longer than any test. */
-const ENDLESS = { properties: { body: { items: { pattern: 'a*a*b' } } } };
+/** Each text costs about as much as a pattern may, ten times: 16 MiB of them fit, after several minutes. */
+const ENDLESS = {
+  properties: { body: { items: { allOf: Array.from({ length: 10 }, () => ({ not: { pattern: 'a*a*b' } })) } } },
+};
 const endless = () => listOf(`"${'a'.repeat(120)}"`, 16 * MIB - 200).payload;
 
 test('a body of 1 MiB that breaks its schema deep inside is refused by the path, and never sent', async (t) => {
@@ -96,7 +98,7 @@ test('a payload that takes all the steps of the thread is refused, and the threa
 
 test('a call that is cancelled, or whose time is over, while its body is checked frees the thread', async (t) => {
   const { got, call, post } = await start(t, { schema: ENDLESS });
-  const short = listOf('"b"', MIB).payload;
+  const short = listOf(`"${'c'.repeat(100)}"`, MIB).payload;
   assert.equal(await call(post(JSON_BODY), short), null);
   const payload = endless();
   assert.equal(await codeOf(call(post(JSON_BODY), payload, { timeoutMs: 300 })), 'timeout');
@@ -112,6 +114,20 @@ test('a call that is cancelled, or whose time is over, while its body is checked
   assert.equal(await codeOf(call(post(JSON_BODY), payload, { signal: AbortSignal.abort() })), 'cancelled');
 });
 
+test('a runtime that closes ends the calls whose bodies are checked', async (t) => {
+  const runtime = await startRuntime(t, { actors: [], http: { allowAddresses: ['127.0.0.1'] } });
+  const requestBody = { content: { 'application/json': { schema: ENDLESS.properties.body } } };
+  const paths = { '/': { post: { operationId: 'post', requestBody } } };
+  const servers = [{ url: 'http://127.0.0.1:9' }];
+  const document = { openapi: '3.1.0', info: { title: 'a', version: '1' }, servers, paths };
+  await runtime.createSource({ name: 'a', type: 'openapi', document });
+  const body = Array.from({ length: 100_000 }, () => 'a'.repeat(120));
+  const called = codeOf(runtime.invoke('a::post', { body }));
+  const behind = codeOf(runtime.invoke('a::post', { body }));
+  await runtime.close({ deadlineMs: 1 });
+  assert.deepEqual(await Promise.all([called, behind]), ['invocation_stopped', 'invocation_stopped']);
+});
+
 test('what waits for the thread is bounded in bytes, and the rest is worker_busy', async (t) => {
   const { call, post } = await start(t, { schema: ENDLESS });
   const payload = endless();
@@ -125,7 +141,7 @@ test('what waits for the thread is bounded in bytes, and the rest is worker_busy
   );
   all.abort();
   assert.deepEqual(new Set(await Promise.all(calls.slice(0, held))), new Set(['cancelled']));
-  assert.equal(await call(post(JSON_BODY), listOf('"b"', MIB).payload), null);
+  assert.equal(await call(post(JSON_BODY), listOf(`"${'c'.repeat(100)}"`, MIB).payload), null);
 });
 
 test('large forms are written in the thread as small ones are', async (t) => {
@@ -199,7 +215,10 @@ test('a large multipart body has its files from base64 and from channels, in the
   channel.writable().end('from the channel');
   await answered;
   assert.equal(last().headers['transfer-encoding'], 'chunked');
-  const named = (await fieldsOf(last())).map(([name, value]) => [name, Array.isArray(value) ? value[2] : value]);
+  const named = (await fieldsOf(last())).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? (value[2] as unknown) : value,
+  ]);
   assert.deepEqual(named, Object.entries({ before, first: x, second: 'from the channel', after }));
 });
 

@@ -23,8 +23,10 @@ export default function perform({ act, port }: TestTask): Promise<ThreadOutcome<
         throw new Error('nobody expects this');
       case 'fill':
         for (const kept: unknown[] = []; ;) kept.push(Array.from({ length: 100_000 }, (_, n) => [n]));
-      default:
+      case 'spin':
         for (;;);
+      default:
+        return act satisfies never;
     }
   });
 }

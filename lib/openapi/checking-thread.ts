@@ -10,7 +10,6 @@ import { MAX_CHECKING_STEPS, MAX_READY_SCHEMAS } from './checking-bounds.ts';
 import type { OperationBody } from './operation.ts';
 import type { GivenParameters } from './parameters.ts';
 import { outcomeOf } from './thread-outcome.ts';
-import type { ThreadOutcome } from './thread-outcome.ts';
 import { PayloadSchema } from './validation.ts';
 import type { WrittenBody } from './written-body.ts';
 
@@ -26,10 +25,13 @@ export interface CheckingTask {
 /** By their texts; the least recently used goes first. */
 const schemas = new Map<string, PayloadSchema>();
 
-/** Null: it fits, and is sent as it came. */
-export default async function check(task: CheckingTask): Promise<ThreadOutcome<WrittenBody | null>> {
+/** A ThreadOutcome<WrittenBody | null>; null: it fits, and is sent as it came. */
+export default async function check(task: CheckingTask): Promise<unknown> {
   const outcome = await outcomeOf(() => checkTask(task));
-  return 'error' in outcome || outcome.result === null ? outcome : moved(outcome, outcome.result);
+  if ('error' in outcome || outcome.result === null) return outcome;
+  // The bytes of the chunks change hands, and are not copied.
+  const buffers = outcome.result.chunks.flatMap((chunk) => (chunk instanceof Uint8Array ? [chunk.buffer] : []));
+  return move({ [transferableSymbol]: buffers, [valueSymbol]: outcome } as never);
 }
 
 function checkTask({ requestFormat, body, maxBytes, parameters, bytes }: CheckingTask): WrittenBody | null {
@@ -48,10 +50,4 @@ function schemaOf(text: string): PayloadSchema {
     schemas.delete(least);
   }
   return schema;
-}
-
-/** So that the bytes of the chunks change hands, and are not copied. */
-function moved<Outcome extends object>(outcome: Outcome, { chunks }: WrittenBody): Outcome {
-  const buffers = chunks.flatMap((chunk) => (chunk instanceof Uint8Array ? [chunk.buffer] : []));
-  return move({ [transferableSymbol]: buffers, [valueSymbol]: outcome } as never) as Outcome;
 }

@@ -2,13 +2,20 @@
 // and ended in the middle.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { createChannel } from '../../lib/channels/open.ts';
 import { INLINE_PARSE_BYTES } from '../../lib/limits.ts';
-import { MAX_CHECKS_BYTES, MAX_READY_SCHEMAS } from '../../lib/openapi/checking-bounds.ts';
+import {
+  MAX_CHECKING_STEPS,
+  MAX_CHECKS,
+  MAX_CHECKS_BYTES,
+  MAX_READY_SCHEMAS,
+} from '../../lib/openapi/checking-bounds.ts';
 import type { OperationBody } from '../../lib/openapi/operation.ts';
+import { MAX_STEPS } from '../../lib/openapi/validation.ts';
 import { codeOf, startRuntime } from '../support/start-runtime.ts';
 import { bodyOf, fieldsOf, issuesOf, operationOf, receive, serve, startCalls } from './calls.ts';
 import type { CallSettings, Got } from './calls.ts';
@@ -236,6 +243,14 @@ test('each call is checked by its own schema, however many there are', async (t)
 test("a schema that cannot be used is the source's fault, in the thread too", async (t) => {
   const { call, post } = await start(t, { schema: { properties: { body: { $ref: '#/$defs/Gone' } } } });
   assert.equal(await codeOf(call(post(JSON_BODY), listOf('1', MIB).payload)), 'invalid_source');
+});
+
+test('the page tells the bounds as they are', () => {
+  const page = readFileSync(new URL('../../../docs/openapi.md', import.meta.url), 'utf8');
+  const numbers = [INLINE_PARSE_BYTES, MAX_STEPS, MAX_CHECKING_STEPS].map((each) => each.toLocaleString('en'));
+  for (const told of [...numbers, `${MAX_CHECKS} bodies or ${MAX_CHECKS_BYTES / MIB} MiB`]) {
+    assert.ok(page.includes(told), told);
+  }
 });
 
 test('the loop has its turns while 16 MiB are checked', async (t) => {

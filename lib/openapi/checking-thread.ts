@@ -31,7 +31,7 @@ export default async function check(task: CheckingTask): Promise<unknown> {
   if ('error' in outcome || outcome.result === null) return outcome;
   // The bytes of the chunks change hands, and are not copied.
   const buffers = outcome.result.chunks.flatMap((chunk) => (chunk instanceof Uint8Array ? [chunk.buffer] : []));
-  return move({ [transferableSymbol]: buffers, [valueSymbol]: outcome } as never);
+  return move({ [transferableSymbol]: buffers, [valueSymbol]: outcome });
 }
 
 function checkTask({ requestFormat, body, maxBytes, parameters, bytes }: CheckingTask): WrittenBody | null {

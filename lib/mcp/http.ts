@@ -12,6 +12,7 @@ import { invocationTooLarge } from '../protocol/payload.ts';
 import { FIRST_STREAM_PAUSE_MS, MAX_ERROR_BODY_BYTES, MAX_RESUMED_STREAMS, MAX_STREAM_PAUSE_MS } from './bounds.ts';
 import { notConnected } from './failures.ts';
 import { watchBody } from './http-body.ts';
+import { HEADER_VALUE } from './settings.ts';
 import type { HttpSettings } from './settings.ts';
 
 /** Tells our fetch which call a request is for; never sent. */
@@ -151,8 +152,11 @@ function unreachable(thrown: unknown, parts: HttpParts): GreenroomError {
 function requireToken({ settings: { tokenVariable }, egress }: HttpParts): string | null {
   if (tokenVariable === null) return null;
   const token = egress.secret(tokenVariable);
-  if (token === undefined) throw GreenroomError.of('token_not_found', { details: { variable: tokenVariable } });
-  return token;
+  // Whoever reads the error need not be who made the source: the name of the variable is not said.
+  if (token === undefined) throw GreenroomError.of('token_not_found');
+  // What is thrown for it further down would quote it.
+  if (HEADER_VALUE.test(token)) return token;
+  throw GreenroomError.of('token_not_found', { message: 'What the variable holds cannot be sent in a header.' });
 }
 
 /** Streams are silent for as long as nothing happens; calls have a deadline of their own. */

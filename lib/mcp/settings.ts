@@ -26,7 +26,7 @@ const MAX_ENTRIES = 256;
 const MAX_TEXT_CHARS = 8_192;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/;
-const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+export const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** What the connection or the protocol says itself. */
 const RESERVED_HEADERS =
   /^(?:host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|accept|accept-encoding|last-event-id|content-.*|proxy-.*|mcp-.*)$/i;

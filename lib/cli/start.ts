@@ -82,7 +82,7 @@ function runtimeOptions(config: Config): RuntimeOptions {
  */
 function takeSignals(): { readonly serving: () => Promise<NodeJS.Signals> } {
   let phase: 'starting' | 'serving' | 'draining' = 'starting';
-  let tell = (_signal: NodeJS.Signals): void => undefined;
+  let tell: (signal: NodeJS.Signals) => void = () => undefined;
   const first = new Promise<NodeJS.Signals>((resolve) => (tell = resolve));
   const onSignal = (signal: NodeJS.Signals): void => {
     if (phase !== 'serving') {

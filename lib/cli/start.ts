@@ -25,6 +25,7 @@ export async function start(
   version: string,
   environment: ConfigSources['environment'],
 ): Promise<number> {
+  const signals = takeSignals();
   const [{ createLog }, { createRuntime }] = await Promise.all([import('../observe/pino.ts'), import('../runtime.ts')]);
   const log = createLog({ level: config.logLevel });
   reportFatalWith((thrown) => log.error(describeError(thrown), 'the process ends: an error was not caught'));
@@ -46,7 +47,7 @@ export async function start(
   });
 
   // Before the ready line: whoever has read it may send a signal.
-  const ending = firstSignal();
+  const ending = signals.serving();
   const kinds = runtime.actors().map(({ kind }) => kind);
   const ready = {
     event: 'ready',
@@ -75,21 +76,30 @@ function runtimeOptions(config: Config): RuntimeOptions {
   return { actors, store, hosts, limits, sources, functions, allowStdioSources, runtimeId, displayName };
 }
 
-/** The first SIGTERM or SIGINT. The second ends the process at once: somebody is tired of waiting. */
-function firstSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let isFirst = true;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (!isFirst) {
-        say(`${signal} while draining: ended at once`);
-        process.exit(1);
-      }
-      isFirst = false;
-      resolve(signal);
-    };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
-  });
+/**
+ * SIGTERM and SIGINT, from the beginning on. While it serves, the first one is told to whoever waits. One before that, or the second, ends the
+ * process at once: nothing has been accepted, or somebody is tired of waiting. By `exit`, so that the processes of sources end as well.
+ */
+function takeSignals(): { readonly serving: () => Promise<NodeJS.Signals> } {
+  let phase: 'starting' | 'serving' | 'draining' = 'starting';
+  let tell: (signal: NodeJS.Signals) => void = () => undefined;
+  const first = new Promise<NodeJS.Signals>((resolve) => (tell = resolve));
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (phase !== 'serving') {
+      say(`${signal} while ${phase}: ended at once`);
+      process.exit(1);
+    }
+    phase = 'draining';
+    tell(signal);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return {
+    serving: () => {
+      phase = 'serving';
+      return first;
+    },
+  };
 }
 
 function endAnywayAfter(ms: number): void {

@@ -40,7 +40,7 @@ export async function startApi(t: TestContext, operations: Record<string, string
     },
     port,
   );
-  const api: Api = { url: new URL(server.url).origin, operations, held, paths, stop: server.stop };
+  const api: Api = { url: new URL(server.url).origin, operations, held, paths, stop: () => server.stop() };
   return api;
 }
 

@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { Client as McpClient, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { connectRemote } from '../../lib/remote/index.ts';
+import { Cli, freshDir, jsonLines, plainLines, started } from '../cli/harness.ts';
 import { listen, SESSIONS, toolHandler } from '../mcp/http-server.ts';
 import { codeOf, eventually } from '../support/start-runtime.ts';
 import { documentOf, isAlive, LOCAL, petsAt, standalone, startApi } from './sources-scene.ts';
@@ -135,6 +136,28 @@ describe('the process of an MCP server', options, () => {
     assert.equal(await cli.exit(), 0);
     assert.equal(typeof (await waiting), 'string');
     await eventually(() => !pids.some(isAlive));
+  });
+
+  test('does not outlive a start that is given up, by a signal or for an error', async (t) => {
+    const stubborn = 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)';
+    const silent = { name: 'silent', type: 'mcp', command: process.execPath, args: ['-e', stubborn] };
+    for (const [config, end] of [
+      [{ sources: [silent] }, 'SIGTERM while starting: ended at once'],
+      [{ sources: [silent, { name: 'wrong', type: 'mcp' }] }, 'sources[1] (wrong): url '],
+    ] as const) {
+      const dir = freshDir(t);
+      writeFileSync(join(dir, 'greenroom.json'), JSON.stringify(config));
+      const cli = new Cli(t, started('--config', 'greenroom.json'), { dir });
+      const isGivenUp = cli.exit();
+      if (end.startsWith('SIGTERM')) {
+        await cli.line('stderr', /the process of an MCP server has started/);
+        cli.kill('SIGTERM');
+      }
+      assert.equal(await isGivenUp, 1);
+      assert.ok(plainLines(cli.stderr).at(-1)?.startsWith(`greenroom: ${end}`), cli.stderr.join('\n'));
+      const pids = jsonLines(cli.stderr).flatMap(({ pid }) => (typeof pid === 'number' ? [pid] : []));
+      await eventually(() => !pids.some(isAlive));
+    }
   });
 
   test('is not started by a request, unless the operator says so', async (t) => {

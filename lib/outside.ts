@@ -13,6 +13,7 @@ import { BackendFunctions } from './http/backend.ts';
 import { UndiciClient } from './http/client.ts';
 import type { HttpClient } from './http/exchange.ts';
 import { HttpFunctions } from './http/functions.ts';
+import { GreenroomError } from './errors.ts';
 import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { silentLog } from './observe/log.ts';
@@ -50,6 +51,8 @@ interface TypeParts extends OutsideParts {
   readonly egress: Egress;
   readonly client: HttpClient;
   readonly allowStdioSources?: boolean | undefined;
+  /** Aborted when the runtime ends, with what calls under way are told. */
+  readonly ended: AbortSignal;
   /** Where operations of documents may go; the documents themselves come through `client`. Default `egress`. */
   readonly operationEgress?: Pick<Egress, 'check' | 'secret'> | undefined;
 }
@@ -59,6 +62,7 @@ export class Outside {
   readonly http: HttpFunctions;
   readonly backend: BackendFunctions;
   readonly sources: Sources;
+  readonly #ending = new AbortController();
   readonly #functions: unknown;
   readonly #configured: readonly unknown[];
 
@@ -73,7 +77,7 @@ export class Outside {
     this.#functions = functions;
     this.sources = new Sources({
       ...parts,
-      types: sourceTypes({ ...parts, egress: this.egress, client, allowStdioSources }),
+      types: sourceTypes({ ...parts, egress: this.egress, client, allowStdioSources, ended: this.#ending.signal }),
     });
     this.#configured = sources;
   }
@@ -86,6 +90,7 @@ export class Outside {
 
   /** Settles every call that is under way. */
   async close(): Promise<void> {
+    this.#ending.abort(GreenroomError.of('invocation_stopped', { message: 'The runtime has ended.' }));
     await this.sources.close();
     await this.egress.close();
   }
@@ -122,6 +127,7 @@ export async function inspectSource(request: SourceRequest): Promise<SourcePrevi
     ...parts,
     egress,
     client: new UndiciClient({ egress, limits }),
+    ended: new AbortController().signal,
     operationEgress,
   });
   const sources = new Sources({ ...parts, types });

@@ -3,7 +3,7 @@
 
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import type { Transform } from 'node:stream';
-import { GreenroomError } from '../errors.ts';
+import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
 import { invocationTooLarge } from '../protocol/payload.ts';
 import { BUSY_RETRY_MS } from './bounds.ts';
@@ -42,18 +42,33 @@ export class AnswerBody {
   readonly #chunks: Buffer[] = [];
   #inflater: Transform | null = null;
   #bytes = 0;
+  /** What it counts for in `#held`. */
+  #countedBytes = 0;
   #isOver = false;
 
-  /** Throws `http_response_failed` for an encoding that is not known, `invocation_failed_payload_too_large` for a length above the limit. */
+  /**
+   * Throws `http_response_failed` for an encoding that is not known, `invocation_failed_payload_too_large` for a length above the limit, and
+   * `runtime_overloaded` when there is no room for it.
+   */
   constructor(headers: Readonly<Record<string, string>>, maxBytes: number, held: HeldBytes, events: BodyEvents) {
     this.#encoding = encodingOf(headers['content-encoding']);
     const declaredBytes = Number(headers['content-length'] ?? 0);
     if (declaredBytes > maxBytes) throw invocationTooLarge(declaredBytes, maxBytes);
     const isLarge = this.#encoding === 'identity' && declaredBytes > INLINE_PARSE_BYTES;
-    this.#layout = isLarge ? Buffer.allocUnsafeSlow(declaredBytes) : null;
     this.#maxBytes = maxBytes;
     this.#held = held;
     this.#events = events;
+    // It counts from here on: what is refused half way leaves its memory to the collector, which takes its time.
+    if (isLarge) this.#count(declaredBytes);
+    this.#layout = isLarge ? Buffer.allocUnsafeSlow(declaredBytes) : null;
+  }
+
+  /** Throws `runtime_overloaded`. One body alone may be larger than the bound. */
+  #count(bytes: number): void {
+    const { heldBytes, maxTotalBytes } = this.#held;
+    if (heldBytes > this.#countedBytes && heldBytes + bytes > maxTotalBytes) throw overloaded(this.#held);
+    this.#countedBytes += bytes;
+    this.#held.heldBytes += bytes;
   }
 
   /** False when nothing more should come before `drained`. */
@@ -77,7 +92,7 @@ export class AnswerBody {
   drop(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#held.heldBytes -= this.#bytes;
+    this.#held.heldBytes -= this.#countedBytes;
     this.#inflater?.destroy();
   }
 
@@ -95,12 +110,14 @@ export class AnswerBody {
     const { length } = chunk;
     const at = this.#bytes;
     if (at + length > this.#maxBytes) return this.#fail(invocationTooLarge(at + length, this.#maxBytes));
-    const { heldBytes, maxTotalBytes } = this.#held;
-    if (heldBytes > at && heldBytes + length > maxTotalBytes) return this.#fail(overloaded(this.#held));
     this.#bytes += length;
-    this.#held.heldBytes += length;
-    if (this.#layout === null) this.#chunks.push(chunk);
-    else chunk.copy(this.#layout, at);
+    if (this.#layout !== null) return void chunk.copy(this.#layout, at);
+    try {
+      this.#count(length);
+    } catch (thrown) {
+      return this.#fail(asGreenroomError(thrown));
+    }
+    this.#chunks.push(chunk);
   }
 
   #fail(error: GreenroomError): void {

@@ -43,6 +43,12 @@ const REASONS: Readonly<Record<string, FailureReason>> = {
   INVALID_CA: 'tls',
   INVALID_PURPOSE: 'tls',
 };
+/** The last is an assertion of undici's own: a status below 100. */
+const NO_HTTP: ReadonlySet<unknown> = new Set([
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  'ERR_ASSERTION',
+]);
 /** How deep an error may be wrapped for its code still to be found. */
 const MAX_WRAPPERS = 4;
 
@@ -95,9 +101,12 @@ function reasonOf(code: string): FailureReason | undefined {
   return /^ERR_(?:TLS|SSL)_/.test(code) ? 'tls' : undefined;
 }
 
-/** What came is no answer: not HTTP, headers above what is read, or an upgrade or a `100 Continue` that nobody asked for. */
+/**
+ * What came is no answer: not HTTP, lengths that contradict each other, headers above what is read, or an upgrade or a `100 Continue` that
+ * nobody asked for.
+ */
 function isNoHttp({ code, name, message }: Thrown): boolean {
-  if (name === 'HTTPParserError' || code === 'UND_ERR_HEADERS_OVERFLOW') return true;
+  if (name === 'HTTPParserError' || NO_HTTP.has(code)) return true;
   // undici has no code of its own for these.
   return code === 'UND_ERR_SOCKET' && (message === 'bad response' || message === 'bad upgrade');
 }

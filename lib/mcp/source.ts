@@ -149,9 +149,10 @@ class McpSource implements OpenSource {
       if (value !== undefined) given[inherited] = value;
     }
     for (const [key, value] of Object.entries(env)) {
+      // Whoever reads the error need not be who made the source: the name of the variable is not said.
       const found = typeof value === 'string' ? value : egress.secret(value.variable);
       if (found === undefined) {
-        const message = `The variable ${key} of the process is not set, or may not be used.`;
+        const message = 'A variable of the process is not set, or may not be used.';
         throw GreenroomError.of('secret_not_found', { message });
       }
       given[key] = found;

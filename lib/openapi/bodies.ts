@@ -1,14 +1,16 @@
 // The body of a request, as the media type of the operation says. JSON is sent as the caller wrote it: numbers that no double holds arrive
-// whole, and a large body is not parsed at all.
+// whole.
 
 import { GreenroomError } from '../errors.ts';
 import { isObject } from '../protocol/payload.ts';
 import { requireFile } from './files.ts';
-import type { OpenReader } from './files.ts';
-import { hasStyle, joined, writeMultipart } from './multipart.ts';
-import type { WrittenBody } from './multipart.ts';
+import { hasStyle, writeMultipart } from './multipart.ts';
 import type { OperationBody } from './operation.ts';
+import type { GivenParameters } from './parameters.ts';
 import { encodeReserved, encodeStrictly, invalidAt, pairsOf, textOf } from './styles.ts';
+import type { PayloadSchema } from './validation.ts';
+import { BodyWriter } from './written-body.ts';
+import type { BodyChunk, WrittenBody } from './written-body.ts';
 
 /** The body of a payload. */
 export interface GivenBody {
@@ -18,8 +20,26 @@ export interface GivenBody {
   value(): unknown;
 }
 
-/** Null: no body. Throws `invalid_input`, or what opening a channel throws. */
-export function writeBody(body: OperationBody | null, given: GivenBody | null, open: OpenReader): WrittenBody | null {
+/** What a payload is checked against and its body written with. */
+export interface BodyParts {
+  readonly schema: PayloadSchema;
+  readonly body: OperationBody | null;
+  /** Of the body as it is sent. */
+  readonly maxBytes: number;
+}
+
+/** Null: no body. Throws `invalid_input`; `invalid_source` when the schema cannot be used. */
+export function checkedBody(
+  parts: BodyParts,
+  parameters: GivenParameters,
+  given: GivenBody | null,
+): WrittenBody | null {
+  parts.schema.check(given === null ? parameters : { ...parameters, body: given.value() });
+  return writeBody(parts.body, given, parts.maxBytes);
+}
+
+/** Null: no body. Throws `invalid_input`. */
+export function writeBody(body: OperationBody | null, given: GivenBody | null, maxBytes: number): WrittenBody | null {
   if (given === null) {
     if (body?.required === true) throw invalidAt('body', 'required');
     return null;
@@ -27,15 +47,15 @@ export function writeBody(body: OperationBody | null, given: GivenBody | null, o
   if (body === null) throw invalidAt('body', 'unknown key');
   switch (body.kind) {
     case 'json':
-      return { contentType: body.contentType, body: given.bytes };
+      return { contentType: body.contentType, chunks: [given.bytes] };
     case 'form':
-      return { contentType: body.contentType, body: Buffer.from(formOf(body, requireObject(given.value()))) };
+      return writeForm(body, requireObject(given.value()), maxBytes);
     case 'multipart':
-      return writeMultipart(body, requireObject(given.value()), open);
+      return writeMultipart(body, requireObject(given.value()), maxBytes);
     case 'text':
-      return { contentType: concrete(body.contentType, 'text/plain'), body: Buffer.from(requireText(given.value())) };
+      return written(concrete(body.contentType, 'text/plain'), requireText(given.value()), maxBytes);
     case 'binary':
-      return writeBinary(body, given.value(), open);
+      return writeBinary(body, given.value(), maxBytes);
     default:
       // A kind of a newer reader.
       body.kind satisfies never;
@@ -43,10 +63,15 @@ export function writeBody(body: OperationBody | null, given: GivenBody | null, o
   }
 }
 
-function writeBinary(body: OperationBody, value: unknown, open: OpenReader): WrittenBody {
+function writeBinary(body: OperationBody, value: unknown, maxBytes: number): WrittenBody {
   const { content, contentType } = requireFile(value, 'body');
-  const fallback = concrete(body.contentType, 'application/octet-stream');
-  return { contentType: contentType ?? fallback, body: joined([content], open) };
+  return written(contentType ?? concrete(body.contentType, 'application/octet-stream'), content, maxBytes);
+}
+
+function written(contentType: string, content: string | BodyChunk, maxBytes: number): WrittenBody {
+  const writer = new BodyWriter(maxBytes);
+  writer.add(content);
+  return writer.end(contentType);
 }
 
 /** A range of media types says what may be sent, not what is. */
@@ -66,28 +91,36 @@ function requireText(value: unknown): string {
 
 // --- forms ---
 
-function formOf(body: OperationBody, value: Record<string, unknown>): string {
-  return Object.entries(value)
-    .flatMap(([name, each]) => fieldsOf(name, each, body))
-    .join('&');
+function writeForm(body: OperationBody, value: Record<string, unknown>, maxBytes: number): WrittenBody {
+  const writer = new BodyWriter(maxBytes);
+  let between = '';
+  for (const [name, each] of Object.entries(value)) {
+    for (const field of fieldsOf(name, each, body)) {
+      writer.add(between + field);
+      between = '&';
+    }
+  }
+  return writer.end(body.contentType);
 }
 
 /** With a style, as in a query. Without one as HTML forms do it: a list as a field for each, an object as JSON. */
-function fieldsOf(name: string, value: unknown, body: OperationBody): string[] {
-  if (value === null || value === undefined) return [];
+function* fieldsOf(name: string, value: unknown, body: OperationBody): Generator<string, void, undefined> {
+  if (value === null || value === undefined) return;
   const encoding = Object.hasOwn(body.encoding, name) ? body.encoding[name] : undefined;
   const path = `body.${name}`;
   if (hasStyle(encoding)) {
     const { style = 'form', explode = style === 'form', allowReserved = false } = encoding ?? {};
     const encode = allowReserved ? encodeReserved : encodeStrictly;
-    return pairsOf({ name, style, explode }, value, encode, path).map(([key, text]) => `${key}=${text}`);
+    for (const [key, text] of pairsOf({ name, style, explode }, value, encode, path)) yield `${key}=${text}`;
+    return;
   }
   const isJsonWanted = encoding?.contentType?.includes('json') === true;
   const values: readonly unknown[] = Array.isArray(value) && !isJsonWanted ? value : [value];
-  return values
-    .map((each, index) => {
-      if (isJsonWanted || isObject(each)) return JSON.stringify(each);
-      return textOf(each, values.length > 1 ? `${path}.${index}` : path);
-    })
-    .map((text) => new URLSearchParams([[name, text]]).toString());
+  for (const [index, each] of values.entries()) {
+    const text =
+      isJsonWanted || isObject(each)
+        ? JSON.stringify(each)
+        : textOf(each, values.length > 1 ? `${path}.${index}` : path);
+    yield new URLSearchParams([[name, text]]).toString();
+  }
 }

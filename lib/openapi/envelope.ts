@@ -1,5 +1,5 @@
 // A payload taken apart: what belongs to each place, parsed, and the body as it came. A long payload is searched in pieces, so that the
-// loop has its turns, and its body is parsed only by those that have to.
+// loop has its turns, and its body is parsed by the thread that checks it.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { INLINE_PARSE_BYTES } from '../limits.ts';

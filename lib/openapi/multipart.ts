@@ -1,82 +1,50 @@
-// multipart/form-data: parts in the order of the payload, files from channels as they arrive. Without a channel the body is whole, and its
-// length known; with one it is a stream, sent once.
+// multipart/form-data: parts in the order of the payload, files from channels where they stand.
 
 import { randomUUID } from 'node:crypto';
-import { Readable } from 'node:stream';
 import type { OperationBody, PartEncoding } from './operation.ts';
 import { requireFile } from './files.ts';
-import type { GivenFile, OpenReader } from './files.ts';
+import type { GivenFile } from './files.ts';
 import { isJson } from './media-types.ts';
 import { pairsOf, textOf } from './styles.ts';
-
-export interface WrittenBody {
-  readonly contentType: string;
-  readonly body: Uint8Array | Readable;
-}
+import { BodyWriter } from './written-body.ts';
+import type { BodyChunk, WrittenBody } from './written-body.ts';
 
 interface Part {
-  readonly head: Buffer;
-  readonly content: GivenFile['content'];
+  readonly head: string;
+  readonly content: string | BodyChunk;
 }
 
-const NEWLINE = Buffer.from('\r\n');
-
-/** Throws `invalid_input`, or what opening a channel throws. */
-export function writeMultipart(body: OperationBody, value: Record<string, unknown>, open: OpenReader): WrittenBody {
+/** Throws `invalid_input`. */
+export function writeMultipart(body: OperationBody, value: Record<string, unknown>, maxBytes: number): WrittenBody {
   const boundary = `greenroom-${randomUUID()}`;
-  const parts = Object.entries(value).flatMap(([name, each]) => partsOf(name, each, body));
-  const chunks = parts.flatMap(({ head, content }) => [Buffer.from(`--${boundary}\r\n`), head, content, NEWLINE]);
-  chunks.push(Buffer.from(`--${boundary}--\r\n`));
-  return { contentType: `multipart/form-data; boundary=${boundary}`, body: joined(chunks, open) };
-}
-
-/** One after the other. */
-export function joined(chunks: readonly GivenFile['content'][], open: OpenReader): Uint8Array | Readable {
-  if (chunks.every((chunk) => Buffer.isBuffer(chunk))) return Buffer.concat(chunks);
-  const opened: Readable[] = [];
-  const closeAll = (): void => {
-    for (const source of opened) source.destroy();
-  };
-  try {
-    const sources = chunks.map((chunk) => {
-      if (Buffer.isBuffer(chunk)) return chunk;
-      const source = open(chunk);
-      // Whoever reads it sees the failure; until then nobody listens.
-      source.on('error', () => undefined);
-      opened.push(source);
-      return source;
-    });
-    // A body that nobody began to read is closed without its generator ever running.
-    return Readable.from(inOrder(sources), { objectMode: false }).once('close', closeAll);
-  } catch (error) {
-    closeAll();
-    throw error;
+  const writer = new BodyWriter(maxBytes);
+  for (const [name, each] of Object.entries(value)) {
+    for (const { head, content } of partsOf(name, each, body)) {
+      writer.add(`--${boundary}\r\n${head}`);
+      writer.add(content);
+      writer.add('\r\n');
+    }
   }
-}
-
-async function* inOrder(sources: readonly (Buffer | Readable)[]): AsyncGenerator<Buffer, void, undefined> {
-  for (const source of sources) {
-    if (Buffer.isBuffer(source)) yield source;
-    else for await (const chunk of source) yield chunk as Buffer;
-  }
+  writer.add(`--${boundary}--\r\n`);
+  return writer.end(`multipart/form-data; boundary=${boundary}`);
 }
 
 // --- parts ---
 
-function partsOf(name: string, value: unknown, body: OperationBody): Part[] {
-  if (value === null || value === undefined) return [];
+/** One by one: all the parts of a long list would take many times its memory. */
+function* partsOf(name: string, value: unknown, body: OperationBody): Generator<Part, void, undefined> {
+  if (value === null || value === undefined) return;
   const encoding = Object.hasOwn(body.encoding, name) ? body.encoding[name] : undefined;
   const path = `body.${name}`;
-  if (body.files.includes(name)) {
-    if (!Array.isArray(value)) return [filePart(name, requireFile(value, path), encoding)];
-    return value.map((each, index) => filePart(name, requireFile(each, `${path}.${index}`), encoding));
-  }
-  if (hasStyle(encoding)) {
+  if (!body.files.includes(name) && hasStyle(encoding)) {
     const { style = 'form', explode = style === 'form' } = encoding ?? {};
-    return pairsOf({ name, style, explode }, value, (text) => text, path).map(([key, text]) => textPart(key, text));
+    for (const [key, text] of pairsOf({ name, style, explode }, value, (same) => same, path)) yield textPart(key, text);
+    return;
   }
-  if (!Array.isArray(value)) return [valuePart(name, value, encoding, path)];
-  return value.map((each, index) => valuePart(name, each, encoding, `${path}.${index}`));
+  const partOf = (each: unknown, at: string): Part =>
+    body.files.includes(name) ? filePart(name, requireFile(each, at), encoding) : valuePart(name, each, encoding, at);
+  if (!Array.isArray(value)) yield partOf(value, path);
+  else for (const [index, each] of value.entries()) yield partOf(each, `${path}.${index}`);
 }
 
 export function hasStyle(encoding: PartEncoding | undefined): boolean {
@@ -93,7 +61,7 @@ function valuePart(name: string, value: unknown, encoding: PartEncoding | undefi
 }
 
 function textPart(name: string, text: string, contentType?: string): Part {
-  return { head: headOf(`name="${quoted(name)}"`, contentType), content: Buffer.from(text) };
+  return { head: headOf(`name="${quoted(name)}"`, contentType), content: text };
 }
 
 function filePart(name: string, file: GivenFile, encoding: PartEncoding | undefined): Part {
@@ -107,9 +75,9 @@ function onlyType(contentType: string | undefined): string | undefined {
   return contentType === undefined || /[,*]/.test(contentType) ? undefined : contentType;
 }
 
-function headOf(disposition: string, contentType: string | undefined): Buffer {
+function headOf(disposition: string, contentType: string | undefined): string {
   const type = contentType === undefined ? '' : `Content-Type: ${oneLine(contentType)}\r\n`;
-  return Buffer.from(`Content-Disposition: form-data; ${disposition}\r\n${type}\r\n`);
+  return `Content-Disposition: form-data; ${disposition}\r\n${type}\r\n`;
 }
 
 /** As browsers do it: nothing ends the quotes or the line. */

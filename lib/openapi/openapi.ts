@@ -40,6 +40,8 @@ export interface OpenApiParts {
   readonly limits: Limits;
   readonly openReader: OpenReader;
   readonly readDocument: ReadDocument;
+  /** Aborted when the runtime ends, with what calls under way are told. */
+  readonly ended: AbortSignal;
   checkPayload(bytes: Uint8Array): void | Promise<void>;
 }
 
@@ -162,10 +164,11 @@ class OpenApiSource implements OpenSource {
   }
 
   #operationParts({ securitySchemes }: DocumentReading, auth: Auth): OperationParts {
-    const { client, egress, limits, openReader } = this.#parts;
+    const { client, egress, limits, openReader, ended } = this.#parts;
     return {
       client,
       prepared: this.#prepared,
+      ended,
       request: {
         headers: this.#settings.headers ?? {},
         timeoutMs: limits.invocationTimeoutMs,

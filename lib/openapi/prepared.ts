@@ -4,7 +4,7 @@
 import { unpackText } from '../protocol/packed.ts';
 import type { PackedText } from '../protocol/packed.ts';
 import type { Operation } from './operation.ts';
-import { PayloadSchema } from './validation.ts';
+import { MAX_STEPS, PayloadSchema } from './validation.ts';
 
 export interface PreparedOperation {
   readonly operation: Operation;
@@ -38,7 +38,7 @@ export class PreparedOperations {
     }
     const operation = JSON.parse(texts.operation) as Operation;
     const requestFormat = unpackText(texts.requestFormat);
-    const prepared = { operation, schema: new PayloadSchema(requestFormat) };
+    const prepared = { operation, schema: new PayloadSchema(requestFormat, MAX_STEPS) };
     const chars = texts.operation.length + requestFormat.length;
     this.#kept.set(texts, { prepared, chars });
     this.#chars += chars;

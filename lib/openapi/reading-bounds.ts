@@ -6,6 +6,8 @@ export const READING_DEADLINE_MS = 60_000;
 export const READING_WAIT_MS = 5 * 60_000;
 /** Characters of documents that wait for the thread, all together; one more is refused with `worker_busy`. */
 export const MAX_WAITING_CHARS = 256 * 1_024 * 1_024;
+/** The same in number. */
+export const MAX_WAITING_DOCUMENTS = 1_024;
 /** How long the thread stays when it has nothing to read. */
 export const THREAD_IDLE_MS = 5_000;
 /** What the thread may keep, in MiB: a document of 32 MiB as objects, and what becomes of it. */

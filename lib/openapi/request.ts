@@ -3,14 +3,15 @@
 
 import type { HttpRequest } from '../http/exchange.ts';
 import { isTraceparent } from '../http/headers.ts';
-import { writeBody } from './bodies.ts';
-import type { Envelope } from './envelope.ts';
 import type { OpenReader } from './files.ts';
 import type { Operation } from './operation.ts';
 import { writeParameters } from './parameters.ts';
+import type { GivenParameters } from './parameters.ts';
 import { credentialsOf } from './security.ts';
 import type { SecurityParts } from './security.ts';
 import type { Pair } from './styles.ts';
+import { openBody } from './written-body.ts';
+import type { WrittenBody } from './written-body.ts';
 
 export interface RequestParts extends SecurityParts {
   /** Of the settings. */
@@ -31,11 +32,11 @@ const ENCODINGS = 'gzip, deflate, br';
  */
 export function requestOf(
   operation: Operation,
-  envelope: Envelope,
+  given: { readonly parameters: GivenParameters; readonly body: WrittenBody | null },
   parts: RequestParts,
   traceparent: string | undefined,
 ): HttpRequest {
-  const written = writeParameters(operation, envelope.parameters);
+  const written = writeParameters(operation, given.parameters);
   const credentials = credentialsOf(operation, parts);
   const url = urlOf(operation.baseUrl, written.path, [
     ...without(written.query, credentials.query),
@@ -51,15 +52,15 @@ export function requestOf(
   if (traceparent !== undefined && isTraceparent(traceparent)) headers.set('traceparent', traceparent);
   const cookies = [...without(written.cookies, credentials.cookies), ...credentials.cookies];
   if (cookies.length > 0) headers.set('cookie', cookies.map(([name, value]) => `${name}=${value}`).join('; '));
-  const body = writeBody(operation.body, envelope.body, parts.openReader);
-  if (body !== null) headers.set('content-type', body.contentType);
+  if (given.body !== null) headers.set('content-type', given.body.contentType);
   for (const [name, value] of credentials.headers) headers.set(name, value);
+  const body = given.body === null ? null : openBody(given.body, parts.openReader);
   return {
     method: operation.method,
     url,
     reach: 'public',
     headers: Object.fromEntries(headers),
-    body: body?.body ?? null,
+    body,
     timeoutMs: parts.timeoutMs,
   };
 }

@@ -16,23 +16,15 @@ export type PlainSchema = Record<string, unknown> | boolean;
 /** Throws when a validation takes more than it may. */
 export class StepsExceeded extends Error {}
 
-/** Counts the steps of validations: reset before each. */
+/** Counts the steps of validations. */
 export class Steps {
-  readonly #most: number;
-  #left = 0;
+  /** Set before each. */
+  left = 0;
   /** What all counted schemas inherit: the validator reads this key of every schema at every step, and none of ours has it. */
   readonly prototype = Object.create(null, { __absolute_recursive_ref__: { get: () => this.#spend() } }) as object;
 
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  reset(): void {
-    this.#left = this.#most;
-  }
-
   #spend(): undefined {
-    if (--this.#left < 0) throw new StepsExceeded();
+    if (--this.left < 0) throw new StepsExceeded();
     return undefined;
   }
 }

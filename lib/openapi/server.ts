@@ -3,9 +3,11 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { FunctionCall, FunctionServer, RegisteredFunction } from '../functions/function.ts';
-import type { HttpClient, HttpLine, HttpRequest } from '../http/exchange.ts';
+import type { HttpClient, HttpLine } from '../http/exchange.ts';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { checkedBody, writeBody } from './bodies.ts';
+import { checkLarge } from './checking.ts';
 import { readEnvelope } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import type { PreparedOperation, PreparedOperations, OperationTexts } from './prepared.ts';
@@ -13,14 +15,26 @@ import { requestOf } from './request.ts';
 import type { RequestParts } from './request.ts';
 import { valueOf } from './responses.ts';
 import type { ResponseParts } from './responses.ts';
+import type { WrittenBody } from './written-body.ts';
 
 /** What the operations of one source share. */
 export interface OperationParts {
   readonly client: HttpClient;
   readonly prepared: PreparedOperations;
+  /** Aborted when the runtime ends; its reason is the GreenroomError that calls reject with. */
+  readonly ended: AbortSignal;
   readonly request: RequestParts;
   readonly response: ResponseParts;
 }
+
+/** What ends a call before its time. */
+interface Signals {
+  readonly call: AbortSignal | undefined;
+  readonly runtime: AbortSignal;
+}
+
+/** How often the bytes of the largest message a body may have when it is written: percent-encoded, with a head for each part. */
+const MAX_BODY_GROWTH = 4;
 
 export class OperationServer implements FunctionServer {
   readonly #texts: OperationTexts;
@@ -34,48 +48,63 @@ export class OperationServer implements FunctionServer {
 
   async serve(_fn: RegisteredFunction, call: FunctionCall): Promise<Payload> {
     const endsAtMs = performance.now() + call.timeoutMs;
-    const { prepared, request: requestParts } = this.#parts;
+    const { client, prepared, ended, request: requestParts, response } = this.#parts;
+    const leftMs = (): number => Math.max(1, endsAtMs - performance.now());
+    const signals = { call: call.signal, runtime: ended };
     const envelope = await readEnvelope(call.payload);
     const known = prepared.get(this.#texts);
-    check(known, envelope);
-    const request = requestOf(known.operation, envelope, requestParts, call.traceparent);
-    return this.#exchange(request, endsAtMs, call.signal);
+    const body = await this.#checked(known, envelope, leftMs(), signals);
+    const { parameters } = envelope;
+    const request = requestOf(known.operation, { parameters, body }, requestParts, call.traceparent);
+    const answer = await client.exchange(this.#line, request, { timeoutMs: leftMs(), signal: call.signal });
+    return within(() => valueOf(answer, response), leftMs(), signals);
   }
 
-  async #exchange(request: HttpRequest, endsAtMs: number, signal: AbortSignal | undefined): Promise<Payload> {
-    const { client, response } = this.#parts;
-    const leftMs = (): number => Math.max(1, endsAtMs - performance.now());
-    const answer = await client.exchange(this.#line, request, { timeoutMs: leftMs(), signal });
-    return within(valueOf(answer, response), leftMs(), signal);
+  /** Large bodies are checked, and written, in the thread; JSON is sent as it came all the same. */
+  async #checked(
+    { operation, schema }: PreparedOperation,
+    { parameters, body: given }: Envelope,
+    timeoutMs: number,
+    signals: Signals,
+  ): Promise<WrittenBody | null> {
+    const { body } = operation;
+    const maxBytes = MAX_BODY_GROWTH * this.#parts.response.maxBytes;
+    if (given === null || given.bytes.byteLength <= INLINE_PARSE_BYTES) {
+      return checkedBody({ schema, body, maxBytes }, parameters, given);
+    }
+    const { requestFormat } = this.#texts;
+    const large = { requestFormat, body, maxBytes, parameters, bytes: given.bytes };
+    const written = await within((ended) => checkLarge(large, ended), timeoutMs, signals);
+    return written ?? writeBody(body, given, maxBytes);
   }
 }
 
-/**
- * Throws `invalid_input`. JSON above INLINE_PARSE_BYTES is not looked at here: it would have to be parsed on the main thread, for a check
- * that the API makes again. Bodies of other kinds have to be parsed to be sent.
- */
-function check({ operation, schema }: PreparedOperation, { parameters, body }: Envelope): void {
-  const isLeftOut = body !== null && operation.body?.kind === 'json' && body.bytes.byteLength > INLINE_PARSE_BYTES;
-  schema.check(body === null || isLeftOut ? parameters : { ...parameters, body: body.value() }, isLeftOut);
-}
-
-/** A large answer is checked on a host, which may be busy. */
-async function within<T>(result: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined): Promise<T> {
+/** Ends with the call's time, its signal, or the runtime. */
+async function within<T>(begin: (ended: AbortSignal) => Promise<T>, timeoutMs: number, signals: Signals): Promise<T> {
+  const ending = new AbortController();
   const { promise, reject } = withRejection();
-  const onAbort = (): void => reject(GreenroomError.of('cancelled'));
-  const timer = setTimeout(() => reject(GreenroomError.of('timeout')), timeoutMs);
-  signal?.addEventListener('abort', onAbort);
-  if (signal?.aborted === true) onAbort();
+  const end = (error: unknown): void => {
+    ending.abort(error);
+    reject(error);
+  };
+  const cancel = (): void => end(GreenroomError.of('cancelled'));
+  const stop = (): void => end(signals.runtime.reason);
+  const timer = setTimeout(() => end(GreenroomError.of('timeout')), timeoutMs);
+  signals.call?.addEventListener('abort', cancel);
+  signals.runtime.addEventListener('abort', stop);
+  if (signals.runtime.aborted) stop();
+  if (signals.call?.aborted === true) cancel();
   try {
-    return await Promise.race([result, promise]);
+    return await Promise.race([begin(ending.signal), promise]);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
+    signals.call?.removeEventListener('abort', cancel);
+    signals.runtime.removeEventListener('abort', stop);
   }
 }
 
-function withRejection(): { promise: Promise<never>; readonly reject: (error: GreenroomError) => void } {
-  let reject: (error: GreenroomError) => void = () => undefined;
+function withRejection(): { promise: Promise<never>; readonly reject: (error: unknown) => void } {
+  let reject: (error: unknown) => void = () => undefined;
   const promise = new Promise<never>((_resolve, rejects) => {
     reject = rejects;
   });

@@ -4,8 +4,6 @@
 import { once } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
 import { validate } from '@readme/openapi-parser';
-import { GreenroomError } from '../errors.ts';
-import type { WireError } from '../errors.ts';
 import { packText } from '../protocol/packed.ts';
 import type { PackedText } from '../protocol/packed.ts';
 import { absoluteUrl } from './addresses.ts';
@@ -22,6 +20,8 @@ import {
   MAX_VALIDATED_CHARS,
 } from './reading-bounds.ts';
 import { References } from './references.ts';
+import { outcomeOf } from './thread-outcome.ts';
+import type { ThreadOutcome } from './thread-outcome.ts';
 
 export interface ReadingTask {
   readonly text: string;
@@ -44,18 +44,16 @@ export type RuntimeMessage =
   | { readonly type: 'next' };
 
 /** What the task comes to, beside the operations that have been sent. */
-export type ThreadOutcome = { readonly reading: Omit<DocumentReading, 'operations'> } | { readonly error: WireError };
+export type ReadingResult = Omit<DocumentReading, 'operations'>;
 
-export default async function read(task: ReadingTask): Promise<ThreadOutcome> {
+export default async function read(task: ReadingTask): Promise<ThreadOutcome<ReadingResult>> {
   try {
-    task.port.postMessage({ type: 'started' } satisfies ThreadMessage);
-    const { operations, ...reading } = await readTask(task);
-    await send(operations, task.port);
-    return { reading };
-  } catch (error) {
-    // An error of a thread arrives as another class; what it says is kept.
-    if (error instanceof GreenroomError) return { error: error.toWire() };
-    throw error;
+    return await outcomeOf(async () => {
+      task.port.postMessage({ type: 'started' } satisfies ThreadMessage);
+      const { operations, ...reading } = await readTask(task);
+      await send(operations, task.port);
+      return reading;
+    });
   } finally {
     task.port.close();
   }

@@ -3,53 +3,51 @@
 import { dereference, validate } from '@cfworker/json-schema';
 import type { OutputUnit, Schema, ValidationResult } from '@cfworker/json-schema';
 import { GreenroomError } from '../errors.ts';
-import { isObject } from '../protocol/payload.ts';
 import type { Issue } from '../protocol/issues.ts';
 import { countedSchema, Steps, StepsExceeded } from './schemas.ts';
 import type { PlainSchema } from './schemas.ts';
 import { invalidAt } from './styles.ts';
 
-/** One step is one schema at one value: about a microsecond. */
-const MAX_STEPS = 100_000;
+/** Of one validation on the main thread. One step is one schema at one value: up to a microsecond. */
+export const MAX_STEPS = 100_000;
 const MAX_ISSUES = 20;
 const MAX_MESSAGE_CHARS = 300;
 
 /** The schema of one operation, ready to be used. */
 export class PayloadSchema {
-  readonly #steps = new Steps(MAX_STEPS);
-  readonly #whole: PlainSchema;
-  /** For a body that is too large to be looked at here. */
-  readonly #withoutBody: PlainSchema;
+  readonly #steps = new Steps();
+  readonly #maxSteps: number;
+  readonly #schema: PlainSchema;
   readonly #lookup: Record<string, Schema | boolean>;
 
   /** @param text a JSON Schema. Throws `invalid_source` when it cannot be used. */
-  constructor(text: string) {
+  constructor(text: string, maxSteps: number) {
+    this.#maxSteps = maxSteps;
     try {
-      const schema: unknown = JSON.parse(text);
-      this.#whole = countedSchema(schema, this.#steps);
-      this.#withoutBody = countedSchema(isObject(schema) ? withoutBody(schema) : schema, this.#steps);
-      this.#lookup = dereference(this.#whole);
+      this.#schema = countedSchema(JSON.parse(text), this.#steps);
+      this.#lookup = dereference(this.#schema);
     } catch (cause) {
       throw unusable(cause);
     }
   }
 
   /** Throws `invalid_input`; `invalid_source` when the schema refers to what is not there. */
-  check(payload: Readonly<Record<string, unknown>>, isBodyLeftOut: boolean): void {
-    const schema = (isBodyLeftOut ? this.#withoutBody : this.#whole) as Schema;
+  check(payload: Readonly<Record<string, unknown>>): void {
     // One after the other stops at the first mistake and is cheap; all of them are looked for when there is one.
-    const first = this.#run(payload, schema, true);
+    const first = this.#run(payload, this.#maxSteps, true);
     if (first.valid) return;
+    // Beyond the first, everything that is wrong takes memory.
+    const further = this.#maxSteps - this.#steps.left + MAX_STEPS;
     throw GreenroomError.of('invalid_input', {
       message: 'The function does not accept this payload.',
-      details: { issues: issuesOf(this.#all(payload, schema) ?? first.errors) },
+      details: { issues: issuesOf(this.#all(payload, Math.min(further, this.#maxSteps)) ?? first.errors) },
     });
   }
 
-  #run(payload: unknown, schema: Schema, isShort: boolean): ValidationResult {
-    this.#steps.reset();
+  #run(payload: unknown, maxSteps: number, isShort: boolean): ValidationResult {
+    this.#steps.left = maxSteps;
     try {
-      return validate(payload, schema, '2020-12', this.#lookup, isShort);
+      return validate(payload, this.#schema, '2020-12', this.#lookup, isShort);
     } catch (cause) {
       // A schema that leads back to itself at the same value fills the stack before its steps are used up.
       if (cause instanceof StepsExceeded || cause instanceof RangeError) {
@@ -62,9 +60,9 @@ export class PayloadSchema {
   }
 
   /** Null: there are too many. */
-  #all(payload: unknown, schema: Schema): readonly OutputUnit[] | null {
+  #all(payload: unknown, maxSteps: number): readonly OutputUnit[] | null {
     try {
-      return this.#run(payload, schema, false).errors;
+      return this.#run(payload, maxSteps, false).errors;
     } catch {
       // Those of the first run are an answer, too.
       return null;
@@ -77,13 +75,6 @@ function unusable(cause: unknown): GreenroomError {
     message: 'The schema that the document has for this function cannot be used.',
     cause,
   });
-}
-
-function withoutBody(schema: Record<string, unknown>): Record<string, unknown> {
-  const { properties, required, ...rest } = schema;
-  const others = Object.entries(isObject(properties) ? properties : {}).filter(([name]) => name !== 'body');
-  const names = Array.isArray(required) ? required.filter((name) => name !== 'body') : [];
-  return { ...rest, properties: Object.fromEntries(others), required: names };
 }
 
 // --- what callers are told ---

@@ -2,7 +2,7 @@
 
 /** Not to be changed afterwards. */
 export interface SourceRequest {
-  /** Of the group that its functions belong to, and in front of their ids: 1 to 128 of `A-Z a-z 0-9 . _ : -`, without `::`. */
+  /** Of the group that its functions belong to, and in front of their ids: 1 to 128 of `A-Z a-z 0-9 . _ : -`, without `::`, not `.` or `..`. */
   readonly name: string;
   /** `openapi` or `mcp`. */
   readonly type: string;

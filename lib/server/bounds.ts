@@ -26,6 +26,8 @@ export const MAX_UNREAD_BYTES = 256 * KiB;
 export const RECEIPT_CHUNK_CHARS = 16 * KiB;
 /** Lines of a batch between two looks at the clock. */
 export const LINES_PER_LOOK = 32;
+/** Parts of answers from this size on are counted while they are unread; smaller ones are bounded by MAX_CONNECTIONS. */
+export const UNREAD_ANSWER_BYTES = 16 * KiB;
 /** How often both timeouts are looked at. */
 export const TIMEOUT_CHECK_MS = 2_000;
 /** How long a connection may idle between requests; above the 60 s at which common proxies give up first. */

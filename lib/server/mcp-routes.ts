@@ -16,6 +16,7 @@ import type { Authenticate } from './auth.ts';
 import type { Edge } from './edge.ts';
 import { requireDeadlineMs } from './input-headers.ts';
 import { requireNoQuery } from './request.ts';
+import { countUnread } from './unread.ts';
 
 const PATH = '/v1/mcp';
 const OTHER_METHODS = ['GET', 'HEAD', 'DELETE', 'PUT', 'PATCH', 'OPTIONS'];
@@ -131,8 +132,8 @@ function invokerOf(
     deadline === undefined
       ? supervisor.limits.invocationTimeoutMs
       : requireDeadlineMs(String(deadline), 'greenroom-deadline-ms');
-  return (functionId, payload, onProgress) =>
-    calls.wait(reply.raw, (signal) =>
+  return async (functionId, payload, onProgress) => {
+    const output = await calls.wait(reply.raw, (signal) =>
       functions.call(functionId, {
         payload,
         metadata: null,
@@ -144,4 +145,7 @@ function invokerOf(
         ...(baggage !== undefined && { baggage: String(baggage) }),
       }),
     );
+    countUnread(reply, output);
+    return output;
+  };
 }

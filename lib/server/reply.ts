@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { Payload } from '../protocol/payload.ts';
 import { toSnakeCase } from '../protocol/views.ts';
+import { countUnread } from './unread.ts';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -15,6 +16,7 @@ export function sendView(reply: FastifyReply, status: number, view: object): Fas
 
 /** Replies with JSON that is encoded already. Workers change at any time, so nothing may be kept by a cache. */
 export function sendText(reply: FastifyReply, status: number, text: Payload): FastifyReply {
+  countUnread(reply, text);
   return reply.code(status).header('content-type', JSON_TYPE).header('cache-control', 'no-store').send(text);
 }
 
@@ -22,6 +24,7 @@ export function sendText(reply: FastifyReply, status: number, text: Payload): Fa
 export function sendParts(reply: FastifyReply, status: number, parts: readonly Payload[]): FastifyReply {
   if (parts.every((part) => typeof part === 'string')) return sendText(reply, status, parts.join(''));
   const chunks = parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part));
+  for (const chunk of chunks) countUnread(reply, chunk);
   const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
   return reply
     .code(status)

@@ -32,6 +32,7 @@ import { registerRuntimeRoutes } from './runtime-routes.ts';
 import { registerSourceRoutes } from './source-routes.ts';
 import { registerTranscriptRoutes } from './transcript-routes.ts';
 import { Turns } from './turns.ts';
+import { boundUnread } from './unread.ts';
 import { Waits } from './waits.ts';
 import { registerCommandRoutes, registerWorkerRoutes } from './worker-routes.ts';
 
@@ -89,6 +90,7 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
       batches: new Set(),
       isClosing: false,
     };
+    boundUnread(app, supervisor.limits.maxTotalBytes, log);
     registerRoutes(app, edge, authenticate);
     const { gateway, token } = options;
     registerMcpRoutes(app, edge, { token, isBackend: authenticate, gateway });

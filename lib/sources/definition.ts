@@ -13,10 +13,12 @@ import { isWorkerId } from '../protocol/worker-ids.ts';
 import { MAX_PATTERNS } from './bounds.ts';
 import type { SourceDefinition } from './source.ts';
 
-const NAME = 'expected 1 to 128 of A-Z a-z 0-9 . _ : - without ::';
+const NAME = 'expected 1 to 128 of A-Z a-z 0-9 . _ : - without ::, and not . or ..';
+/** A client that resolves paths as browsers do could make such a source, but neither look at it nor delete it. */
+const DOTS = new Set(['.', '..']);
 const name = v.pipe(
   v.string(),
-  v.check((value) => isWorkerId(value) && !value.includes('::'), NAME),
+  v.check((value) => isWorkerId(value) && !value.includes('::') && !DOTS.has(value), NAME),
 );
 const patterns = v.optional(
   v.pipe(

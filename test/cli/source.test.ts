@@ -91,7 +91,7 @@ describe('greenroom source', options, () => {
       [['remove', 'a'], 'There is no source of that name. (not_found)'],
       [
         ['add', '--name=a b', '--type=fake'],
-        'The request is not valid. (invalid_request); name expected 1 to 128 of A-Z a-z 0-9 . _ : - without ::',
+        'The request is not valid. (invalid_request); name expected 1 to 128 of A-Z a-z 0-9 . _ : - without ::, and not . or ..',
       ],
       [['add', '--name=a', '--file=nope'], 'nope: cannot be read (ENOENT)'],
       [['add', '--name=a', '--settings=list.json'], 'list.json: must hold a JSON object'],

@@ -168,6 +168,9 @@ test('what is no HTTP is no answer', async (t) => {
   for (const text of [
     'SSH-2.0-OpenSSH_9\r\n',
     'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n',
+    'HTTP/1.1 000 Zero\r\ncontent-length: 2\r\n\r\nok',
+    'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok!',
+    'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
   ]) {
     const { url } = await serveTcp(t, (socket) => socket.once('data', () => socket.end(text)));
     assert.equal(await codeOf(client.exchange(line(), get(url), WAIT)), 'http_response_failed', text);

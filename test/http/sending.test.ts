@@ -101,6 +101,30 @@ test('what all requests and answers hold together is bounded', async (t) => {
   assert.equal(await codeOf(client.exchange(line(), get(url, { body }), WAIT)), 'runtime_overloaded');
 });
 
+test('an answer that says how large it will be has its place before it comes', async (t) => {
+  const declared = 5 * 1_024 * 1_024;
+  let heads = 0;
+  const { url } = await serveHttp(t, (_seen, response) => {
+    response.writeHead(200, { 'content-length': declared }).flushHeaders();
+    heads++;
+  });
+  const { client } = startClient(t, { maxMessageBytes: declared, maxTotalBytes: 2 * declared });
+  const aborting = new AbortController();
+  const wait = { ...WAIT, signal: aborting.signal };
+  const outcomes = [0, 1, 2].map(() => codeOf(client.exchange(line(), get(url), wait)));
+  // No byte of any body has been sent.
+  assert.equal(await Promise.race(outcomes), 'runtime_overloaded');
+  assert.equal(heads, 3);
+  aborting.abort();
+  assert.deepEqual((await Promise.all(outcomes)).sort(), ['cancelled', 'cancelled', 'runtime_overloaded']);
+  // What was given up has given its place back.
+  const again = new AbortController();
+  const next = codeOf(client.exchange(line(), get(url), { ...WAIT, signal: again.signal }));
+  await eventually(() => heads === 4);
+  again.abort();
+  assert.equal(await next, 'cancelled');
+});
+
 test('a connection that breaks before the answer is tried again, but only where that does no harm', async (t) => {
   const { client } = startClient(t);
   for (const [method, attempts] of [

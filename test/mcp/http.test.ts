@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import type { GreenroomError } from '../../lib/errors.ts';
 import { codeOf, eventually } from '../support/start-runtime.ts';
 import { listen, SESSIONS, toolHandler } from './http-server.ts';
 import type { Protocol } from './http-server.ts';
@@ -114,10 +115,14 @@ test('a bearer token is read by the name of its variable, for every request, and
   secrets['MCP_TOKEN'] = 'second-token-value';
   await source.call('text');
   assert.equal(headers.at(-1)?.authorization, 'Bearer second-token-value');
-  for (const unusable of [undefined, 'third-token-value\nx-other: 1']) {
-    if (unusable === undefined) delete secrets['MCP_TOKEN'];
-    else secrets['MCP_TOKEN'] = unusable;
-    assert.equal(await codeOf(source.call('text')), 'token_not_found');
+  for (const left of [{}, { MCP_TOKEN: 'no\nheader token-value' }]) {
+    delete secrets['MCP_TOKEN'];
+    Object.assign(secrets, left);
+    const { code, details, cause } = await source.call('text').then(
+      () => assert.fail('it was sent'),
+      (error: GreenroomError) => error,
+    );
+    assert.deepEqual({ code, details, cause }, { code: 'token_not_found', details: undefined, cause: undefined });
   }
   assert.equal(JSON.stringify(source.lines).includes('token-value'), false);
 });

@@ -1,9 +1,13 @@
 // Operations that are called for real: through the guard and the client, to a server that keeps every byte of what it got.
 
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
+import { Response } from 'undici';
 import { Channels } from '../../lib/channels/channels.ts';
 import { openChannel } from '../../lib/channels/open.ts';
 import type { Readable } from 'node:stream';
@@ -65,6 +69,41 @@ export async function record(t: TestContext, answer: string | Buffer = NO_CONTEN
   };
 }
 
+export interface Got {
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Buffer;
+}
+
+/** Reads each body whole, chunked or not. */
+export async function receive(t: TestContext) {
+  const got: Got[] = [];
+  const server = createHttpServer((request, response) => {
+    void buffer(request).then(
+      (body) => {
+        got.push({ headers: request.headers, body });
+        response.writeHead(204).end();
+      },
+      () => response.destroy(),
+    );
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, got };
+}
+
+/** The fields of a form, and name, type and text of its files, as somebody else's parser finds them. */
+export async function fieldsOf({ headers, body }: Got): Promise<[string, unknown][]> {
+  const form = await new Response(body, { headers: { 'content-type': headers['content-type'] ?? '' } }).formData();
+  return Promise.all(
+    [...form].map(async ([name, value]): Promise<[string, unknown]> =>
+      typeof value === 'string' ? [name, value] : [name, [value.name, value.type, await value.text()]],
+    ),
+  );
+}
+
 export function answerOf(contentType: string | null, body: string | Buffer, status = '200 OK'): Buffer {
   const type = contentType === null ? '' : `Content-Type: ${contentType}\r\n`;
   const bytes = Buffer.from(body as string);
@@ -117,9 +156,11 @@ export function startCalls(t: TestContext, settings: CallSettings = {}) {
   });
   const client = new UndiciClient({ egress, limits });
   const checked: number[] = [];
+  const ended: AbortSignal = new AbortController().signal;
   const parts = {
     client,
     prepared: new PreparedOperations(),
+    ended,
     request: {
       headers: settings.headers ?? {},
       timeoutMs: LONG_MS,

@@ -75,6 +75,7 @@ function start(
     openReader: parts.request.openReader,
     readDocument,
     checkPayload,
+    ended: parts.ended,
     ...more,
   });
   const health: SourceHealth[] = [];

@@ -6,14 +6,14 @@ import type { GreenroomError } from '../../lib/errors.ts';
 import { readEnvelope } from '../../lib/openapi/envelope.ts';
 import { patternMaxChars } from '../../lib/openapi/pattern-cost.ts';
 import { PreparedOperations } from '../../lib/openapi/prepared.ts';
-import { PayloadSchema } from '../../lib/openapi/validation.ts';
+import { MAX_STEPS, PayloadSchema } from '../../lib/openapi/validation.ts';
 import { issuesOf, operationOf, parameter, record, startCalls } from './calls.ts';
 
 const SECRET = 'nobody-may-see-this';
 
 function issues(schema: unknown, payload: Record<string, unknown>): string[] {
   try {
-    new PayloadSchema(JSON.stringify(schema)).check(payload, false);
+    new PayloadSchema(JSON.stringify(schema), MAX_STEPS).check(payload);
     return [];
   } catch (error) {
     const { code, message, details } = error as GreenroomError;
@@ -164,8 +164,8 @@ test('keywords that hold nonsense, and those that are notes, are left out', () =
 });
 
 test('a schema that refers to nothing fails its calls, and says that it is the document', () => {
-  const schema = new PayloadSchema('{"properties":{"body":{"$ref":"#/$defs/Gone"}}}');
-  assert.throws(() => schema.check({ body: 1 }, false), { code: 'invalid_source' });
+  const schema = new PayloadSchema('{"properties":{"body":{"$ref":"#/$defs/Gone"}}}', MAX_STEPS);
+  assert.throws(() => schema.check({ body: 1 }), { code: 'invalid_source' });
 });
 
 test('a payload is an object of the known keys, each once; the id of the caller is none of them and does not leave', async (t) => {

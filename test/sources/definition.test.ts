@@ -29,7 +29,7 @@ describe('a definition', () => {
     });
   });
 
-  const NAME = 'expected 1 to 128 of A-Z a-z 0-9 . _ : - without ::';
+  const NAME = 'expected 1 to 128 of A-Z a-z 0-9 . _ : - without ::, and not . or ..';
   const cases: [value: unknown, path: string, message: string][] = [
     [null, '', 'expected an object'],
     [[], '', 'expected an object'],
@@ -38,6 +38,8 @@ describe('a definition', () => {
     [{ name: '', type: 'mcp' }, 'name', NAME],
     [{ name: 'a b', type: 'mcp' }, 'name', NAME],
     [{ name: 'a::b', type: 'mcp' }, 'name', NAME],
+    [{ name: '.', type: 'mcp' }, 'name', NAME],
+    [{ name: '..', type: 'mcp' }, 'name', NAME],
     [{ name: 'x'.repeat(129), type: 'mcp' }, 'name', NAME],
     [{ name: 'a' }, 'type', 'required'],
     [{ name: 'a', type: 'soap' }, 'type', 'expected ("openapi" | "mcp")'],

@@ -14,7 +14,6 @@ import { jittered, joined } from '../protocol/waits.ts';
 import { FIRST_STREAM_PAUSE_MS, MAX_ERROR_BODY_BYTES, MAX_RESUMED_STREAMS, MAX_STREAM_PAUSE_MS } from './bounds.ts';
 import { notConnected } from './failures.ts';
 import { watchBody } from './http-body.ts';
-import { HEADER_VALUE } from './settings.ts';
 import type { HttpSettings } from './settings.ts';
 
 /** Tells our fetch which call a request is for; never sent. */

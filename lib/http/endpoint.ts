@@ -76,7 +76,7 @@ export class Endpoint implements FunctionServer {
     return client.exchange(this.#line, request, { timeoutMs: left(), signal }).then((answer) => {
       if (answer.body.length <= INLINE_PARSE_BYTES) return toPayload(answer, checkPayload);
       // A large answer is checked on a thread, which may be busy.
-      return within(left(), signal, async () => toPayload(answer, checkPayload));
+      return within(left(), [signal], async () => toPayload(answer, checkPayload));
     });
   }
 

@@ -65,27 +65,17 @@ function textPart(name: string, text: string, contentType?: string): Part {
 }
 
 function filePart(name: string, file: GivenFile, encoding: PartEncoding | undefined): Part {
-  const contentType = file.contentType ?? onlyType(encoding?.contentType) ?? 'application/octet-stream';
+  const contentType = file.contentType ?? encoding?.contentType ?? 'application/octet-stream';
   const filename = quoted(file.filename ?? name);
   return { head: headOf(`name="${quoted(name)}"; filename="${filename}"`, contentType), content: file.content };
 }
 
-/** A list or a range of media types says what may be sent, not what is. */
-function onlyType(contentType: string | undefined): string | undefined {
-  return contentType === undefined || /[,*]/.test(contentType) ? undefined : contentType;
-}
-
 function headOf(disposition: string, contentType: string | undefined): string {
-  const type = contentType === undefined ? '' : `Content-Type: ${oneLine(contentType)}\r\n`;
+  const type = contentType === undefined ? '' : `Content-Type: ${contentType}\r\n`;
   return `Content-Disposition: form-data; ${disposition}\r\n${type}\r\n`;
 }
 
 /** As browsers do it: nothing ends the quotes or the line. */
 function quoted(text: string): string {
   return text.replace(/["\r\n]/g, (mark) => (mark === '"' ? '%22' : mark === '\r' ? '%0D' : '%0A'));
-}
-
-/** The document is not ours either. */
-function oneLine(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '');
 }

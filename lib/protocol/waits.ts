@@ -40,20 +40,16 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<
 }
 
 /**
- * Does work that has to end in time and while a signal allows it, whether or not it takes notice of the signal that it is given. Rejects
- * with `timeout`, or with what `reasonOf` has of the signal; if that has aborted before, the work does not begin.
+ * Does work that has to end in time and while all signals allow it, whether or not it takes notice of the signal that it is given. Rejects
+ * with `timeout`, or with what `reasonOf` has of the first signal that aborts; if one has aborted before, the work does not begin.
  */
-export async function within<T>(
-  ms: number,
-  signal: AbortSignal | undefined,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  if (signal?.aborted === true) throw reasonOf(signal);
-  const ending = joined([signal], { ms, message: `It was not done within ${ms} ms.` });
+export async function within<T>(ms: number, signals: Signals, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { signal, release } = joined(signals, { ms, message: `It was not done within ${Math.round(ms)} ms.` });
   try {
-    return await orAborted(work(ending.signal), ending.signal);
+    if (signal.aborted) throw reasonOf(signal);
+    return await orAborted(work(signal), signal);
   } finally {
-    ending.release();
+    release();
   }
 }
 

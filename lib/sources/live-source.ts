@@ -169,7 +169,7 @@ export class LiveSource {
   async #read(): Promise<Selection> {
     try {
       const read = async (signal: AbortSignal) => (await this.#open(signal)).read(signal);
-      const reading = await within(SOURCE_READ_TIMEOUT_MS, this.#ending.signal, read);
+      const reading = await within(SOURCE_READ_TIMEOUT_MS, [this.#ending.signal], read);
       return select(this.definition, reading, this.#parts.limits);
     } catch (thrown) {
       throw asGreenroomError(thrown);
@@ -235,7 +235,7 @@ export class LiveSource {
     const opened = this.#opened;
     if (opened === null) return;
     try {
-      await within(CLOSE_TIMEOUT_MS, undefined, () => opened.close());
+      await within(CLOSE_TIMEOUT_MS, [], () => opened.close());
     } catch (thrown) {
       const { code } = asGreenroomError(thrown);
       this.#parts.log.warn({ ...this.#label, code }, 'a source could not be closed');

@@ -74,7 +74,7 @@ export class Sources {
     };
     const started = Promise.all(Array.from({ length: STARTS_AT_ONCE }, startNext));
     // What is too late goes on without anybody waiting for it.
-    await within(START_WAIT_MS, undefined, () => started).catch(ignoreLogged);
+    await within(START_WAIT_MS, [], () => started).catch(ignoreLogged);
   }
 
   /**
@@ -252,5 +252,5 @@ export class Sources {
 /** Rejects with `cancelled`, or the reason that is an error of ours, when the signal aborts first. */
 async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   // A reading waits for one other at most.
-  return within(2 * SOURCE_READ_TIMEOUT_MS, signal, () => promise);
+  return within(2 * SOURCE_READ_TIMEOUT_MS, [signal], () => promise);
 }

@@ -53,7 +53,7 @@ export function writeBody(body: OperationBody | null, given: GivenBody | null, m
     case 'multipart':
       return writeMultipart(body, requireObject(given.value()), maxBytes);
     case 'text':
-      return written(concrete(body.contentType, 'text/plain'), requireText(given.value()), maxBytes);
+      return written(body.contentType, requireText(given.value()), maxBytes);
     case 'binary':
       return writeBinary(body, given.value(), maxBytes);
     default:
@@ -65,18 +65,13 @@ export function writeBody(body: OperationBody | null, given: GivenBody | null, m
 
 function writeBinary(body: OperationBody, value: unknown, maxBytes: number): WrittenBody {
   const { content, contentType } = requireFile(value, 'body');
-  return written(contentType ?? concrete(body.contentType, 'application/octet-stream'), content, maxBytes);
+  return written(contentType ?? body.contentType, content, maxBytes);
 }
 
 function written(contentType: string, content: string | BodyChunk, maxBytes: number): WrittenBody {
   const writer = new BodyWriter(maxBytes);
   writer.add(content);
   return writer.end(contentType);
-}
-
-/** A range of media types says what may be sent, not what is. */
-function concrete(contentType: string, fallback: string): string {
-  return contentType.includes('*') ? fallback : contentType;
 }
 
 function requireObject(value: unknown): Record<string, unknown> {

@@ -6,7 +6,7 @@ import { decode } from '../protocol/payload.ts';
 import { unpackText } from '../protocol/packed.ts';
 import type { PackedText } from '../protocol/packed.ts';
 import { checkedBody } from './bodies.ts';
-import { MAX_CHECKING_STEPS, MAX_READY_SCHEMAS } from './checking-bounds.ts';
+import { MAX_CHECKING_STEPS, MAX_READY_SCHEMAS } from './bounds.ts';
 import type { OperationBody } from './operation.ts';
 import type { GivenParameters } from './parameters.ts';
 import { outcomeOf } from './thread-outcome.ts';

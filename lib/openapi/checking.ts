@@ -3,13 +3,10 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { GreenroomError } from '../errors.ts';
-import { CHECKING_IDLE_MS, CHECKING_MEMORY_MIB, MAX_CHECKS, MAX_CHECKS_BYTES } from './checking-bounds.ts';
+import { CHECKING_IDLE_MS, CHECKING_MEMORY_MIB, MAX_CHECKS, MAX_CHECKS_BYTES, PIECE_BYTES } from './bounds.ts';
 import type { CheckingTask } from './checking-thread.ts';
 import { SingleThread } from './single-thread.ts';
 import type { WrittenBody } from './written-body.ts';
-
-/** Copied between two turns of the loop: less than a millisecond. */
-const PIECE_BYTES = 1_024 * 1_024;
 
 const thread = new SingleThread<CheckingTask, WrittenBody | null>({
   module: new URL('./checking-thread.js', import.meta.url),

@@ -3,7 +3,7 @@
 
 import { LineCounter, parseDocument as parseYaml } from 'yaml';
 import { GreenroomError } from '../errors.ts';
-import { MAX_ALIASES, MAX_DEPTH, MAX_NODES } from './reading-bounds.ts';
+import { MAX_ALIASES, MAX_DEPTH, MAX_NODES } from './bounds.ts';
 
 export interface SourceDocument {
   /** Without a fragment; null when nobody knows where it came from. */

@@ -1,6 +1,6 @@
 // Texts as they are kept and sent.
 
-import { MAX_SCHEMA_TEXT_CHARS } from './reading-bounds.ts';
+import { MAX_SCHEMA_TEXT_CHARS } from './bounds.ts';
 
 /** JSON in characters of one byte each: a single one beyond Latin-1 would double what the text takes in memory. */
 export function encode(value: unknown): string {

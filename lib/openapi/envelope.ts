@@ -5,9 +5,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { CALLER_KEY } from '../protocol/caller.ts';
 import { MemberReader } from '../protocol/members.ts';
 import type { GivenBody } from './bodies.ts';
-import type { ParameterPlace } from './operation.ts';
+import { PLACES } from './operation.ts';
 import type { GivenParameters } from './parameters.ts';
 import { invalidAt } from './styles.ts';
 
@@ -16,10 +17,7 @@ export interface Envelope {
   readonly body: GivenBody | null;
 }
 
-const PLACES = ['path', 'query', 'header', 'cookie'] as const satisfies readonly ParameterPlace[];
 const NAMES = [...PLACES, 'body'];
-/** Written by the runtime for remotes' handlers, which may pass their payload on. It does not leave the runtime. */
-const CALLER = '_caller_worker_id';
 const NOTHING: Envelope = { parameters: {}, body: null };
 
 /** Rejects with `invalid_input`, naming the key. */
@@ -29,7 +27,8 @@ export async function readEnvelope(payload: Payload): Promise<Envelope> {
   if (!startsObject(bytes)) throw invalidAt('', 'expected an object');
   const reader = new MemberReader({
     names: NAMES,
-    unknown: (name) => (name === CALLER ? null : invalidAt(name.slice(0, 256), 'unknown key')),
+    // Handlers of remotes may pass on the payload that they were given. Who called them does not leave the runtime.
+    unknown: (name) => (name === CALLER_KEY ? null : invalidAt(name.slice(0, 256), 'unknown key')),
     repeated: (name) => invalidAt(name, 'given twice'),
   });
   for (let isDone = reader.read(bytes, 0, bytes.byteLength); !isDone; isDone = reader.goOn()) await turn();

@@ -2,7 +2,7 @@
 
 import { isObject } from '../protocol/payload.ts';
 import type { Unmapped } from '../sources/source.ts';
-import { MAX_ALTERNATIVES, MAX_DESCRIPTION_CHARS, MAX_NOTE_CHARS, MAX_PATH_CHARS } from './reading-bounds.ts';
+import { MAX_ALTERNATIVES, MAX_DESCRIPTION_CHARS, MAX_NOTE_CHARS, MAX_PATH_CHARS } from './bounds.ts';
 import { invalidSource } from './document.ts';
 import type { SourceDocument } from './document.ts';
 import { shortened } from './encoding.ts';

@@ -4,7 +4,7 @@
 import { isObject } from '../protocol/payload.ts';
 import type { ReadBody } from './read-body.ts';
 import type { ReadParameter } from './read-parameters.ts';
-import { MAX_REQUEST_FORMAT_CHARS, MAX_RESPONSE_FORMAT_CHARS } from './reading-bounds.ts';
+import { MAX_REQUEST_FORMAT_CHARS, MAX_RESPONSE_FORMAT_CHARS } from './bounds.ts';
 import { PLACES } from './operation.ts';
 import { encode, shortened } from './encoding.ts';
 import type { Definition, Schemas, SchemaScope } from './read-schema.ts';

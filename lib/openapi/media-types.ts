@@ -1,7 +1,7 @@
 // Media types: which of a document's is used, how a body of it is given, and what may stand in a header.
 
 import type { OperationBody } from './operation.ts';
-import { MAX_KEY_CHARS } from './reading-bounds.ts';
+import { MAX_KEY_CHARS } from './bounds.ts';
 
 export interface MediaChoice {
   /** As it is sent. */

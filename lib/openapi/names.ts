@@ -6,7 +6,7 @@
 // Names over 64 characters are cut, and get those eight characters too. All operations that want one name move on, not only the later ones.
 
 import { createHash } from 'node:crypto';
-import { MAX_NAME_CHARS } from './reading-bounds.ts';
+import { MAX_NAME_CHARS } from './bounds.ts';
 
 export interface Nameable {
   readonly method: string;

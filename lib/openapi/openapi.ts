@@ -26,7 +26,7 @@ import type { OpenReader } from './files.ts';
 import type { DocumentReading, EncodedOperation, Operation, ReadDocument } from './operation.ts';
 import { PreparedOperations } from './prepared.ts';
 import { Origins } from './origins.ts';
-import { OPERATIONS_PER_TURN } from './reading-bounds.ts';
+import { OPERATIONS_PER_TURN } from './bounds.ts';
 import { notesFor, requireSchemes } from './security.ts';
 import type { Auth } from './security.ts';
 import { OperationServer } from './server.ts';

@@ -2,7 +2,7 @@
 
 import type { Egress } from '../egress/egress.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
-import { MAX_ORIGINS } from './reading-bounds.ts';
+import { MAX_ORIGINS } from './bounds.ts';
 
 export class Origins {
   readonly #egress: Pick<Egress, 'check'>;

@@ -1,7 +1,7 @@
 // How long a text may be for a pattern of a document to be tried on it. Patterns are written by whoever wrote the document and texts by
 // whoever calls, and a regular expression of Node can take longer than the universe is old. What is not tried here is left to the API.
 
-import { MAX_PATTERN_CHARS, MAX_PATTERN_STEPS } from './reading-bounds.ts';
+import { MAX_PATTERN_CHARS, MAX_PATTERN_STEPS } from './bounds.ts';
 
 /** Characters; 0: never. */
 export function patternMaxChars(pattern: string): number {

@@ -3,8 +3,9 @@
 
 import { unpackText } from '../protocol/packed.ts';
 import type { PackedText } from '../protocol/packed.ts';
+import { MAX_PREPARED_CHARS, MAX_PREPARED_OPERATIONS, MAX_STEPS } from './bounds.ts';
 import type { Operation } from './operation.ts';
-import { MAX_STEPS, PayloadSchema } from './validation.ts';
+import { PayloadSchema } from './validation.ts';
 
 export interface PreparedOperation {
   readonly operation: Operation;
@@ -18,10 +19,6 @@ export interface OperationTexts {
   /** A JSON Schema. */
   readonly requestFormat: PackedText;
 }
-
-const MAX_OPERATIONS = 256;
-/** Of their texts; as objects they take about ten times as much. */
-const MAX_CHARS = 4 * 1_024 * 1_024;
 
 /** The least recently used goes first. */
 export class PreparedOperations {
@@ -49,7 +46,8 @@ export class PreparedOperations {
   /** One that is larger than all of them may be is kept while it is the only one. */
   #makeRoom(): void {
     for (const [texts, { chars }] of this.#kept) {
-      if (this.#kept.size === 1 || (this.#kept.size <= MAX_OPERATIONS && this.#chars <= MAX_CHARS)) return;
+      if (this.#kept.size === 1 || (this.#kept.size <= MAX_PREPARED_OPERATIONS && this.#chars <= MAX_PREPARED_CHARS))
+        return;
       this.#kept.delete(texts);
       this.#chars -= chars;
     }

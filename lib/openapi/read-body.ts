@@ -4,7 +4,7 @@
 import { isObject } from '../protocol/payload.ts';
 import type { OperationBody, PartEncoding } from './operation.ts';
 import { bestMedia, isConcrete } from './media-types.ts';
-import { MAX_FORM_SCHEMAS, MAX_HOPS, MAX_KEY_CHARS } from './reading-bounds.ts';
+import { MAX_FORM_SCHEMAS, MAX_HOPS, MAX_KEY_CHARS } from './bounds.ts';
 import { STYLES } from './read-parameters.ts';
 import { Unmappable } from './references.ts';
 import type { Located } from './references.ts';

@@ -12,7 +12,7 @@ import { readBody } from './read-body.ts';
 import { allParameters, readParameters } from './read-parameters.ts';
 import { readResponse } from './read-response.ts';
 import { readSchemes, readSecurity, readServer } from './read-servers.ts';
-import { MAX_NOTES, MAX_NOTE_CHARS } from './reading-bounds.ts';
+import { MAX_NOTES, MAX_NOTE_CHARS } from './bounds.ts';
 import { invalidSource } from './document.ts';
 import type { SourceDocument } from './document.ts';
 import { Unmappable } from './references.ts';

@@ -4,7 +4,7 @@ import { isToken, nameProblem as headerProblem } from '../http/headers.ts';
 import { isObject } from '../protocol/payload.ts';
 import type { Parameter, ParameterPlace, ParameterStyle } from './operation.ts';
 import { isMediaType } from './media-types.ts';
-import { MAX_KEY_CHARS, MAX_PARAMETERS } from './reading-bounds.ts';
+import { MAX_KEY_CHARS, MAX_PARAMETERS } from './bounds.ts';
 import { Unmappable } from './references.ts';
 import type { Located, References } from './references.ts';
 import { listOf, membersOf, stringOf } from './values.ts';

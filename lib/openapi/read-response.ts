@@ -1,7 +1,7 @@
 // What an operation answers when it succeeds: the schema of the best response, and the media types to ask for.
 
 import { bestMedia, isJson, isMediaType } from './media-types.ts';
-import { MAX_ALTERNATIVES } from './reading-bounds.ts';
+import { MAX_ALTERNATIVES } from './bounds.ts';
 import { Unmappable } from './references.ts';
 import type { Located } from './references.ts';
 import type { Schemas, SchemaScope } from './read-schema.ts';

@@ -2,7 +2,7 @@
 
 import { isObject } from '../protocol/payload.ts';
 import type { DocumentSettings, SecurityScheme } from './operation.ts';
-import { MAX_ALTERNATIVES } from './reading-bounds.ts';
+import { MAX_ALTERNATIVES } from './bounds.ts';
 import { Unmappable } from './references.ts';
 import type { Located, References } from './references.ts';
 import { listOf, memberOf, membersOf, stringOf } from './values.ts';

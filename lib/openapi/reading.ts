@@ -13,7 +13,7 @@ import {
   READING_WAIT_MS,
   THREAD_IDLE_MS,
   THREAD_MEMORY_MIB,
-} from './reading-bounds.ts';
+} from './bounds.ts';
 import { absoluteUrl } from './addresses.ts';
 import { SingleThread } from './single-thread.ts';
 import type { ReadingResult, ReadingTask, RuntimeMessage, ThreadMessage } from './thread.ts';

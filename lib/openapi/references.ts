@@ -2,7 +2,7 @@
 // and a file is never read. What cannot be followed is a reason for people, not an error.
 
 import { absoluteUrl } from './addresses.ts';
-import { MAX_DEPTH, MAX_DETOURS, MAX_HOPS } from './reading-bounds.ts';
+import { MAX_DEPTH, MAX_DETOURS, MAX_HOPS } from './bounds.ts';
 import type { SourceDocument } from './document.ts';
 import { memberOf, stringOf } from './values.ts';
 

@@ -1,7 +1,7 @@
 // Schemas that apply themselves to the same value: whoever checked a value against one would never end.
 
 import { isObject } from '../protocol/payload.ts';
-import { MAX_CYCLE_SEARCH } from './reading-bounds.ts';
+import { MAX_CYCLE_SEARCH } from './bounds.ts';
 import type { SourceDocument } from './document.ts';
 import { Unmappable, referenceOf } from './references.ts';
 import type { References, Target } from './references.ts';

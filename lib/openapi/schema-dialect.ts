@@ -2,7 +2,7 @@
 
 import { isObject } from '../protocol/payload.ts';
 import { patternMaxChars } from './pattern-cost.ts';
-import { MAX_DEFAULT_CHARS } from './reading-bounds.ts';
+import { MAX_DEFAULT_CHARS } from './bounds.ts';
 import { typesOf } from './schema-keywords.ts';
 import { listOf } from './values.ts';
 import type { Members } from './values.ts';

@@ -2,12 +2,10 @@
 // something else than they should are left out, what could stall the loop is bounded, and every step of a validation is counted.
 
 import { isObject } from '../protocol/payload.ts';
+import { MAX_TRIED_NAME_CHARS, MAX_UNIQUE_ITEMS } from './bounds.ts';
 import { patternMaxChars } from './pattern-cost.ts';
 import { CHECKED, keywordValue, typesOf } from './schema-keywords.ts';
 import type { Kinds } from './schema-keywords.ts';
-
-/** Lists longer than this are not compared item by item. */
-const UNIQUE_MAX_ITEMS = 1_000;
 
 const KEYWORDS: Kinds = { ...CHECKED, $ref: 'text', $defs: 'named', pattern: 'text' };
 
@@ -56,9 +54,9 @@ function boundPatterns(schema: Record<string, unknown>, steps: Steps): void {
     if (maxLength > 0) addCondition(schema, { maxLength }, { pattern }, steps);
   }
   if (patternProperties === undefined) return;
-  const isCheap = (each: string): boolean => patternMaxChars(each) >= PROPERTY_NAME_CHARS;
+  const isCheap = (each: string): boolean => patternMaxChars(each) >= MAX_TRIED_NAME_CHARS;
   if (Object.keys(patternProperties as object).every(isCheap)) {
-    const tooLong = counted({ propertyNames: counted({ maxLength: PROPERTY_NAME_CHARS }, steps) }, steps);
+    const tooLong = counted({ propertyNames: counted({ maxLength: MAX_TRIED_NAME_CHARS }, steps) }, steps);
     const { additionalProperties } = schema;
     delete schema['patternProperties'];
     delete schema['additionalProperties'];
@@ -70,13 +68,11 @@ function boundPatterns(schema: Record<string, unknown>, steps: Steps): void {
   for (const keyword of ['patternProperties', 'additionalProperties', 'unevaluatedProperties']) delete schema[keyword];
 }
 
-const PROPERTY_NAME_CHARS = 256;
-
 /** Each item is compared with each. */
 function boundUnique(schema: Record<string, unknown>, steps: Steps): void {
   if (schema['uniqueItems'] === undefined) return;
   delete schema['uniqueItems'];
-  addCondition(schema, { maxItems: UNIQUE_MAX_ITEMS }, { uniqueItems: true }, steps);
+  addCondition(schema, { maxItems: MAX_UNIQUE_ITEMS }, { uniqueItems: true }, steps);
 }
 
 function addCondition(schema: Record<string, unknown>, when: object, then: object, steps: Steps): void {

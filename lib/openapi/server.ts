@@ -1,11 +1,12 @@
 // Answers the calls of one operation: payload, request, answer, value. There is one for each of thousands of operations, so it holds texts
 // and what it shares with the others of its source. Nothing of it shows: what a function is made of is nobody's business.
 
-import { GreenroomError } from '../errors.ts';
 import type { FunctionCall, FunctionServer, RegisteredFunction } from '../functions/function.ts';
 import type { HttpClient, HttpLine } from '../http/exchange.ts';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { within } from '../protocol/waits.ts';
+import { MAX_BODY_GROWTH } from './bounds.ts';
 import { checkedBody, writeBody } from './bodies.ts';
 import { checkLarge } from './checking.ts';
 import { readEnvelope } from './envelope.ts';
@@ -27,15 +28,6 @@ export interface OperationParts {
   readonly response: ResponseParts;
 }
 
-/** What ends a call before its time. */
-interface Signals {
-  readonly call: AbortSignal | undefined;
-  readonly runtime: AbortSignal;
-}
-
-/** How often the bytes of the largest message a body may have when it is written: percent-encoded, with a head for each part. */
-const MAX_BODY_GROWTH = 4;
-
 export class OperationServer implements FunctionServer {
   readonly #texts: OperationTexts;
   readonly #parts: OperationParts;
@@ -50,14 +42,14 @@ export class OperationServer implements FunctionServer {
     const endsAtMs = performance.now() + call.timeoutMs;
     const { client, prepared, ended, request: requestParts, response } = this.#parts;
     const leftMs = (): number => Math.max(1, endsAtMs - performance.now());
-    const signals = { call: call.signal, runtime: ended };
+    const signals = [ended, call.signal];
     const envelope = await readEnvelope(call.payload);
     const known = prepared.get(this.#texts);
     const body = await this.#checked(known, envelope, leftMs(), signals);
     const { parameters } = envelope;
     const request = requestOf(known.operation, { parameters, body }, requestParts, call.traceparent);
     const answer = await client.exchange(this.#line, request, { timeoutMs: leftMs(), signal: call.signal });
-    return within(() => valueOf(answer, response), leftMs(), signals);
+    return within(leftMs(), signals, () => valueOf(answer, response));
   }
 
   /** Large bodies are checked, and written, in the thread; JSON is sent as it came all the same. */
@@ -65,7 +57,7 @@ export class OperationServer implements FunctionServer {
     { operation, schema }: PreparedOperation,
     { parameters, body: given }: Envelope,
     timeoutMs: number,
-    signals: Signals,
+    signals: readonly (AbortSignal | undefined)[],
   ): Promise<WrittenBody | null> {
     const { body } = operation;
     const maxBytes = MAX_BODY_GROWTH * this.#parts.response.maxBytes;
@@ -74,39 +66,7 @@ export class OperationServer implements FunctionServer {
     }
     const { requestFormat } = this.#texts;
     const large = { requestFormat, body, maxBytes, parameters, bytes: given.bytes };
-    const written = await within((ended) => checkLarge(large, ended), timeoutMs, signals);
+    const written = await within(timeoutMs, signals, (ended) => checkLarge(large, ended));
     return written ?? writeBody(body, given, maxBytes);
   }
-}
-
-/** Ends with the call's time, its signal, or the runtime. */
-async function within<T>(begin: (ended: AbortSignal) => Promise<T>, timeoutMs: number, signals: Signals): Promise<T> {
-  const ending = new AbortController();
-  const { promise, reject } = withRejection();
-  const end = (error: unknown): void => {
-    ending.abort(error);
-    reject(error);
-  };
-  const cancel = (): void => end(GreenroomError.of('cancelled'));
-  const stop = (): void => end(signals.runtime.reason);
-  const timer = setTimeout(() => end(GreenroomError.of('timeout')), timeoutMs);
-  signals.call?.addEventListener('abort', cancel);
-  signals.runtime.addEventListener('abort', stop);
-  if (signals.runtime.aborted) stop();
-  if (signals.call?.aborted === true) cancel();
-  try {
-    return await Promise.race([begin(ending.signal), promise]);
-  } finally {
-    clearTimeout(timer);
-    signals.call?.removeEventListener('abort', cancel);
-    signals.runtime.removeEventListener('abort', stop);
-  }
-}
-
-function withRejection(): { promise: Promise<never>; readonly reject: (error: unknown) => void } {
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<never>((_resolve, rejects) => {
-    reject = rejects;
-  });
-  return { promise, reject };
 }

@@ -6,10 +6,8 @@ import { fileURLToPath } from 'node:url';
 import type { Transferable } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { GreenroomError } from '../errors.ts';
+import { BUSY_RETRY_MS } from './bounds.ts';
 import type { ThreadOutcome } from './thread-outcome.ts';
-
-/** When somebody who was refused may try again. */
-const BUSY_RETRY_MS = 1_000;
 
 export interface SingleThreadOptions {
   /** What the thread runs; its default export resolves with a ThreadOutcome. */

@@ -1,7 +1,7 @@
 // What 2.0 says in other words than 3.x, in the words of 3.x: bodies and forms among the parameters, how lists are written, media types
 // beside the operation, the server in three pieces. One operation at a time, so that a broken one breaks no other.
 
-import { MAX_ALTERNATIVES } from './reading-bounds.ts';
+import { MAX_ALTERNATIVES } from './bounds.ts';
 import { Unmappable } from './references.ts';
 import type { Located, References } from './references.ts';
 import { listOf, memberOf, membersOf, stringOf, stringsOf } from './values.ts';

@@ -18,7 +18,7 @@ import {
   MAX_NOTE_CHARS,
   MAX_REFERENCED_DOCUMENTS,
   MAX_VALIDATED_CHARS,
-} from './reading-bounds.ts';
+} from './bounds.ts';
 import { References } from './references.ts';
 import { outcomeOf } from './thread-outcome.ts';
 import type { ThreadOutcome } from './thread-outcome.ts';

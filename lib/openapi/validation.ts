@@ -4,14 +4,10 @@ import { dereference, validate } from '@cfworker/json-schema';
 import type { OutputUnit, Schema, ValidationResult } from '@cfworker/json-schema';
 import { GreenroomError } from '../errors.ts';
 import type { Issue } from '../protocol/issues.ts';
+import { MAX_ISSUES, MAX_MESSAGE_CHARS, MAX_STEPS } from './bounds.ts';
 import { countedSchema, Steps, StepsExceeded } from './schemas.ts';
 import type { PlainSchema } from './schemas.ts';
 import { invalidAt } from './styles.ts';
-
-/** Of one validation on the main thread. One step is one schema at one value: up to a microsecond. */
-export const MAX_STEPS = 100_000;
-const MAX_ISSUES = 20;
-const MAX_MESSAGE_CHARS = 300;
 
 /** The schema of one operation, ready to be used. */
 export class PayloadSchema {

@@ -9,23 +9,23 @@ import type { MemberRules } from './members.ts';
 import { decode, payloadBytes } from './payload.ts';
 import type { Payload } from './payload.ts';
 
-const KEY = '_caller_worker_id';
+export const CALLER_KEY = '_caller_worker_id';
 const OPEN = 0x7b;
 
 /** The payload with its caller's id, if it is an object; without one that somebody else wrote, if the caller has none. */
 export function withCaller(payload: Payload, workerId: string | null): Payload {
   if (!isObject(payload)) return payload;
   // The only other way to spell it is with an escape, and text of other languages is full of those.
-  const isClaimed = mentions(payload, KEY) || (mentions(payload, String.raw`\u`) && mayHold(payload));
+  const isClaimed = mentions(payload, CALLER_KEY) || (mentions(payload, String.raw`\u`) && mayHold(payload));
   if (workerId === null && !isClaimed) return payload;
   // Duplicate members are legal and ambiguous; where it is cheap there are none.
   if (isClaimed && isShort(payload)) {
     const value = decode(payload) as Record<string, unknown>;
-    if (workerId === null) Reflect.deleteProperty(value, KEY);
-    else value[KEY] = workerId;
+    if (workerId === null) Reflect.deleteProperty(value, CALLER_KEY);
+    else value[CALLER_KEY] = workerId;
     return JSON.stringify(value);
   }
-  const member = `"${KEY}":${workerId === null ? 'null' : JSON.stringify(workerId)}}`;
+  const member = `"${CALLER_KEY}":${workerId === null ? 'null' : JSON.stringify(workerId)}}`;
   return typeof payload === 'string' ? appendToText(payload, member) : appendToBytes(payload, member);
 }
 
@@ -35,7 +35,7 @@ function isShort(payload: Payload): boolean {
 
 /** Whether the member is there, however it is spelt; a long payload is not asked and may hold it. */
 function mayHold(payload: Payload): boolean {
-  return !isShort(payload) || Object.hasOwn(decode(payload) as object, KEY);
+  return !isShort(payload) || Object.hasOwn(decode(payload) as object, CALLER_KEY);
 }
 
 function mentions(payload: Payload, word: string): boolean {
@@ -73,14 +73,14 @@ function appendToBytes(bytes: Uint8Array, member: string): Uint8Array {
  */
 export function withoutCaller(payload: Payload): Payload | Promise<Payload> {
   if (!isObject(payload)) return payload;
-  if (!mentions(payload, KEY) && !mentions(payload, String.raw`\u`)) return payload;
+  if (!mentions(payload, CALLER_KEY) && !mentions(payload, String.raw`\u`)) return payload;
   return isShort(payload)
     ? withCaller(payload, null)
     : cutMember(typeof payload === 'string' ? Buffer.from(payload) : asBuffer(payload));
 }
 
 const RULES: MemberRules = {
-  names: [KEY],
+  names: [CALLER_KEY],
   unknown: () => null,
   repeated: (name) =>
     GreenroomError.of('invalid_request', {

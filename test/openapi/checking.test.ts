@@ -13,9 +13,9 @@ import {
   MAX_CHECKS,
   MAX_CHECKS_BYTES,
   MAX_READY_SCHEMAS,
-} from '../../lib/openapi/checking-bounds.ts';
+  MAX_STEPS,
+} from '../../lib/openapi/bounds.ts';
 import type { OperationBody } from '../../lib/openapi/operation.ts';
-import { MAX_STEPS } from '../../lib/openapi/validation.ts';
 import { codeOf, startRuntime } from '../support/start-runtime.ts';
 import { bodyOf, fieldsOf, issuesOf, operationOf, receive, serve, startCalls } from './calls.ts';
 import type { CallSettings, Got } from './calls.ts';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { MAX_ALIASES, MAX_DEPTH, MAX_VALIDATED_CHARS } from '../../lib/openapi/reading-bounds.ts';
+import { MAX_ALIASES, MAX_DEPTH, MAX_VALIDATED_CHARS } from '../../lib/openapi/bounds.ts';
 import { codeOf } from '../support/start-runtime.ts';
 import { json, read, readOne, readText } from './read.ts';
 

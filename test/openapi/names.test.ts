@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { nameAll } from '../../lib/openapi/names.ts';
 import type { Nameable } from '../../lib/openapi/names.ts';
-import { MAX_NAME_CHARS } from '../../lib/openapi/reading-bounds.ts';
+import { MAX_NAME_CHARS } from '../../lib/openapi/bounds.ts';
 
 const get = (path: string, operationId: string | null = null): Nameable => ({ method: 'GET', path, operationId });
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Validator } from '@cfworker/json-schema';
 import { encode } from '../../lib/openapi/encoding.ts';
-import { MAX_SCHEMA_TEXT_CHARS } from '../../lib/openapi/reading-bounds.ts';
+import { MAX_SCHEMA_TEXT_CHARS } from '../../lib/openapi/bounds.ts';
 import { json, read, readOne } from './read.ts';
 
 async function bodyOf(schema: unknown, rest: object = {}) {

@@ -4,12 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { DEFAULT_LIMITS } from '../../lib/limits.ts';
-import {
-  BATCH_CHARS,
-  MAX_WAITING_CHARS,
-  READING_DEADLINE_MS,
-  READING_WAIT_MS,
-} from '../../lib/openapi/reading-bounds.ts';
+import { BATCH_CHARS, MAX_WAITING_CHARS, READING_DEADLINE_MS, READING_WAIT_MS } from '../../lib/openapi/bounds.ts';
 import { unpackText } from '../../lib/protocol/packed.ts';
 import { codeOf } from '../support/start-runtime.ts';
 import { json, read, readText } from './read.ts';

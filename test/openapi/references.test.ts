@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { GreenroomError } from '../../lib/errors.ts';
-import { MAX_REFERENCED_DOCUMENTS } from '../../lib/openapi/reading-bounds.ts';
+import { MAX_REFERENCED_DOCUMENTS } from '../../lib/openapi/bounds.ts';
 import { codeOf } from '../support/start-runtime.ts';
 import { json, read, readOne } from './read.ts';
 

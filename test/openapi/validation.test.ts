@@ -6,7 +6,8 @@ import type { GreenroomError } from '../../lib/errors.ts';
 import { readEnvelope } from '../../lib/openapi/envelope.ts';
 import { patternMaxChars } from '../../lib/openapi/pattern-cost.ts';
 import { PreparedOperations } from '../../lib/openapi/prepared.ts';
-import { MAX_STEPS, PayloadSchema } from '../../lib/openapi/validation.ts';
+import { MAX_STEPS } from '../../lib/openapi/bounds.ts';
+import { PayloadSchema } from '../../lib/openapi/validation.ts';
 import { issuesOf, operationOf, parameter, record, startCalls } from './calls.ts';
 
 const SECRET = 'nobody-may-see-this';

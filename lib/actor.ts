@@ -6,11 +6,13 @@ import type { GenericSchema, InferInput, InferOutput } from 'valibot';
 import type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 import type { ReadableOptions } from './channels/streams.ts';
 import type { MailboxLimits } from './limits.ts';
+import type { FunctionQuery } from './protocol/function-query.ts';
 import type { FunctionView } from './protocol/views.ts';
 
 export type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 export type { ReadableOptions } from './channels/streams.ts';
 export type { MailboxLimits } from './limits.ts';
+export type { FunctionQuery } from './protocol/function-query.ts';
 export type { FunctionView } from './protocol/views.ts';
 
 /** What `receive` and `stopped` get beside the input: the worker's view of itself and of the runtime. */
@@ -49,7 +51,7 @@ export interface ActorContext<Config = unknown, State = unknown> {
    * A page of the functions that can be called, ascending by id, with their schemas. Rejects with `payload_too_large` when the page
    * is larger than a message may be, and with `invalid_request` for a limit that is none.
    */
-  functions(query?: FunctionsQuery): Promise<{ functions: FunctionView[]; nextAfter: string | null }>;
+  functions(query?: FunctionQuery): Promise<{ functions: FunctionView[]; nextAfter: string | null }>;
   /** Sends an input to this worker after a time; it arrives through the mailbox. Forgotten when the worker stops. */
   after(delayMs: number, input: unknown): void;
   /**
@@ -64,19 +66,6 @@ export interface ActorContext<Config = unknown, State = unknown> {
   openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Promise<Readable>;
   openChannel(ref: ChannelRef<'write'>): Promise<Writable>;
   openChannel(ref: ChannelRef, options?: ReadableOptions): Promise<Readable | Writable>;
-}
-
-export interface FunctionsQuery {
-  /** Part of an id or of a description. */
-  readonly search?: string | undefined;
-  /** Id or name of who serves them. */
-  readonly worker?: string | undefined;
-  /** Default false: without the runtime's own and those whose metadata says `internal: true`. */
-  readonly includeInternal?: boolean | undefined;
-  /** 1 to 1,000; default 100. */
-  readonly limit?: number | undefined;
-  /** Only ids above this one: `nextAfter` of the page before. */
-  readonly after?: string | undefined;
 }
 
 /** A new channel: pass one reference on, and open the other end. */

@@ -2,6 +2,7 @@
 
 import { GreenroomError } from './errors.ts';
 import { HostPool } from './host/pool.ts';
+import { uniformServices } from './host/services.ts';
 import type { RuntimeServices } from './host/services.ts';
 import { resolveLimits } from './limits.ts';
 
@@ -34,18 +35,4 @@ const refuse = (): never => {
   throw GreenroomError.of('runtime_unavailable', { message: 'A module that is being checked has no runtime.' });
 };
 
-const NO_SERVICES: RuntimeServices = {
-  log: () => undefined,
-  ask: refuse,
-  tell: refuse,
-  create: refuse,
-  stop: refuse,
-  invoke: refuse,
-  functions: refuse,
-  after: refuse,
-  createChannel: refuse,
-  takeChannel: refuse,
-  readChannel: refuse,
-  writeChannel: refuse,
-  endChannel: refuse,
-};
+const NO_SERVICES: RuntimeServices = { ...uniformServices(refuse), log: () => undefined };

@@ -18,7 +18,7 @@ export { GreenroomError } from './errors.ts';
 export type { ErrorCode, WireError } from './errors.ts';
 export { DEFAULT_LIMITS } from './limits.ts';
 export type { Limits, MailboxLimits } from './limits.ts';
-export type { FunctionQuery } from './functions/registry.ts';
+export type { FunctionQuery } from './protocol/function-query.ts';
 export type { Logger } from './observe/log.ts';
 export type { HttpAuth, HttpFunctionDocument } from './protocol/http-function.ts';
 export type { ActorConfig, ActorInput, ActorOutput, ActorShape } from './protocol/shapes.ts';

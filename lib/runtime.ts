@@ -15,7 +15,7 @@ import type { Readable, Writable } from 'node:stream';
 import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions, functionView } from './functions/registry.ts';
-import type { FunctionQuery } from './functions/registry.ts';
+import type { FunctionQuery } from './protocol/function-query.ts';
 import { InlineHosts } from './host/inline.ts';
 import { HostPool } from './host/pool.ts';
 import { resolveLimits } from './limits.ts';

@@ -5,7 +5,7 @@ import { createRuntime } from '../../lib/index.ts';
 import type { WorkerHandle } from '../../lib/index.ts';
 import { HostPool } from '../../lib/host/pool.ts';
 import type { HostEvents } from '../../lib/host/host.ts';
-import type { RuntimeServices } from '../../lib/host/services.ts';
+import { uniformServices } from '../../lib/host/services.ts';
 import { resolveLimits } from '../../lib/limits.ts';
 import { COMPLETED } from '../../lib/protocol/frames.ts';
 import type { Ticket } from '../../lib/protocol/frames.ts';
@@ -101,18 +101,4 @@ const refuse = (): never => {
   throw new Error('the echo actor asks for nothing');
 };
 
-const noServices: RuntimeServices = {
-  log: refuse,
-  ask: refuse,
-  tell: refuse,
-  create: refuse,
-  stop: refuse,
-  invoke: refuse,
-  functions: refuse,
-  after: refuse,
-  createChannel: refuse,
-  takeChannel: refuse,
-  readChannel: refuse,
-  writeChannel: refuse,
-  endChannel: refuse,
-};
+const noServices = uniformServices(refuse);

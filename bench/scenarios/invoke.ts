@@ -3,18 +3,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CONNECTIONS, openHttpLoad } from '../support/http-load.ts';
+import { CONNECTIONS, HTTP_EFFORTS, openHttpLoad } from '../support/http-load.ts';
 import { interleave, roundsOf } from '../support/rounds.ts';
 import { benchActor } from '../support/runtime.ts';
-import type { Effort, Findings, Scenario } from '../support/scenario.ts';
+import type { Findings, Scenario } from '../support/scenario.ts';
 import { openStandalone } from '../support/standalone.ts';
 import { pairwise } from '../support/statistics.ts';
-
-/** Wrk runs for whole seconds. */
-const EFFORTS = {
-  quick: { rounds: 3, warmUpSeconds: 1, seconds: 1 },
-  full: { rounds: 9, warmUpSeconds: 2, seconds: 2 },
-} as const satisfies Record<Effort, unknown>;
 
 const GOAL = 0.85;
 /** The worker that calls of the functions of its kind go to. */
@@ -24,7 +18,7 @@ export const invoke: Scenario = {
   name: 'invoke',
   question: `answered POSTs per second over ${CONNECTIONS} connections to one worker: an input with Prefer: wait, and a call of its function`,
   run: async (effort): Promise<Findings> => {
-    const { rounds, warmUpSeconds, seconds } = EFFORTS[effort];
+    const { rounds, warmUpSeconds, seconds } = HTTP_EFFORTS[effort];
     const closers: (() => Promise<void>)[] = [];
     try {
       const load = await openHttpLoad();

@@ -5,19 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { echoActor } from '../support/runtime.ts';
 import { processUrl, spawnServer } from '../support/child.ts';
-import { CONNECTIONS, openHttpLoad } from '../support/http-load.ts';
+import { CONNECTIONS, HTTP_EFFORTS, openHttpLoad } from '../support/http-load.ts';
 import type { HttpTarget } from '../support/http-load.ts';
 import { cpuMsOf } from '../support/process.ts';
 import { interleave, roundsOf } from '../support/rounds.ts';
-import type { Effort, Findings, Scenario } from '../support/scenario.ts';
+import type { Findings, Scenario } from '../support/scenario.ts';
 import { openStandalone } from '../support/standalone.ts';
 import { pairwise } from '../support/statistics.ts';
-
-/** Wrk runs for whole seconds. */
-const EFFORTS = {
-  quick: { rounds: 3, warmUpSeconds: 1, seconds: 1 },
-  full: { rounds: 9, warmUpSeconds: 2, seconds: 2 },
-} as const satisfies Record<Effort, unknown>;
 
 const GOAL = 0.9;
 const CPU = 'CPU of the server in µs, per answer';
@@ -26,7 +20,7 @@ export const rest: Scenario = {
   name: 'rest',
   question: `answered POSTs per second over ${CONNECTIONS} connections: Fastify echo, and an echo worker with Prefer: wait`,
   run: async (effort): Promise<Findings> => {
-    const { rounds, warmUpSeconds, seconds } = EFFORTS[effort];
+    const { rounds, warmUpSeconds, seconds } = HTTP_EFFORTS[effort];
     const closers: (() => Promise<void>)[] = [];
     try {
       const load = await openHttpLoad();

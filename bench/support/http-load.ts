@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { forkPeer, processUrl } from './child.ts';
+import type { Effort } from './scenario.ts';
 
 export interface HttpTarget {
   readonly url: string;
@@ -29,6 +30,11 @@ export interface HttpLoad {
 }
 
 export const CONNECTIONS = 64;
+/** Of the scenarios that compare two routes. Wrk runs for whole seconds. */
+export const HTTP_EFFORTS = {
+  quick: { rounds: 3, warmUpSeconds: 1, seconds: 1 },
+  full: { rounds: 9, warmUpSeconds: 2, seconds: 2 },
+} as const satisfies Record<Effort, unknown>;
 const SLACK_MS = 30_000;
 
 const execute = promisify(execFile);

@@ -10,7 +10,7 @@ import { readConfig } from '../config.ts';
 import { GreenroomError } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
-import type { Issue } from '../protocol/issues.ts';
+import { problemsOf } from '../protocol/issues.ts';
 import { isObject } from '../protocol/payload.ts';
 import type { SourceRequest } from '../protocol/source-request.ts';
 import { toSnakeCase } from '../protocol/views.ts';
@@ -142,10 +142,8 @@ function explaining(work: () => Promise<void>): Run {
       return 0;
     } catch (thrown) {
       if (!(thrown instanceof GreenroomError)) throw thrown;
-      const { code, message, details } = thrown;
-      const issues = (details?.['issues'] ?? []) as readonly Issue[];
-      const places = issues.map(({ path, message: problem }) => `${path} ${problem}`);
-      throw new CannotStart(clean([`${message} (${code})`, ...places].join('; ')), { cause: thrown });
+      const { code, message } = thrown;
+      throw new CannotStart(clean([`${message} (${code})`, ...problemsOf(thrown)].join('; ')), { cause: thrown });
     }
   };
 }

@@ -5,8 +5,9 @@ import { isIP } from 'node:net';
 import type { Agent, Dispatcher } from 'undici';
 import { compilePatterns } from '../access/patterns.ts';
 import type { Matcher } from '../access/patterns.ts';
-import { GreenroomError } from '../errors.ts';
+import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { within } from '../protocol/waits.ts';
 import { LOOKUP_TIMEOUT_MS } from './bounds.ts';
 import type { Egress, EgressOptions, Reach } from './egress.ts';
 import { Lookups } from './lookups.ts';
@@ -104,22 +105,13 @@ export class Guard implements Egress {
   }
 
   /** The look-up itself goes on when nobody waits for it any longer: the system has no way to end it. */
-  #addressesOf(host: string, signal: AbortSignal | undefined): Promise<readonly { readonly address: string }[]> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => finish(() => reject(GreenroomError.of('cancelled')));
-      const timer = setTimeout(() => finish(() => reject(refusal('lookup_failed'))), this.#lookupTimeoutMs);
-      const finish = (settle: () => void): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-        settle();
-      };
-      if (signal?.aborted === true) return onAbort();
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#lookups.addressesOf(host).then(
-        (addresses) => finish(() => resolve(addresses)),
-        (thrown: unknown) =>
-          finish(() => reject(thrown instanceof GreenroomError ? thrown : refusal('lookup_failed', thrown))),
-      );
-    });
+  async #addressesOf(host: string, signal: AbortSignal | undefined): Promise<readonly { readonly address: string }[]> {
+    try {
+      return await within(this.#lookupTimeoutMs, [signal], () => this.#lookups.addressesOf(host));
+    } catch (thrown) {
+      if (signal?.aborted === true) throw GreenroomError.of('cancelled');
+      // Too many look-ups are under way: that says nothing about the name.
+      throw asGreenroomError(thrown).code === 'runtime_overloaded' ? thrown : refusal('lookup_failed', thrown);
+    }
   }
 }

@@ -7,6 +7,7 @@ import { MAX_FUNCTION_ID_CHARS, MAX_PAGE_ITEMS } from '../limits.ts';
 import { toPlainFormat } from './format.ts';
 import { takeHint } from './hints.ts';
 import { firstSegment, isEngineId } from '../protocol/function-ids.ts';
+import type { FunctionQuery } from '../protocol/function-query.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { FunctionView } from '../protocol/views.ts';
 import type {
@@ -21,19 +22,6 @@ import type { Groups } from './groups.ts';
 
 /** No white space at the ends, no control characters; the rest is the owner's choice. */
 const FUNCTION_ID = new RegExp(`^(?!\\s)[^\\p{Cc}]{1,${MAX_FUNCTION_ID_CHARS}}(?<!\\s)$`, 'u');
-
-export interface FunctionQuery {
-  /** Part of an id or of a description. */
-  readonly search?: string | undefined;
-  /** Id or name of the owner. */
-  readonly worker?: string | undefined;
-  /** Default false: without the runtime's own and those whose metadata says `internal: true`. */
-  readonly includeInternal?: boolean | undefined;
-  /** 1 to 1,000; default 100. */
-  readonly limit?: number | undefined;
-  /** Only ids above this one. */
-  readonly after?: string | undefined;
-}
 
 /** How a function is served and listed, where its owner does not do both itself. */
 export interface Placement {

@@ -2,7 +2,7 @@
 // cannot act in the name of the next one: after the end, emitting is refused and the state is out of reach.
 
 import type { Readable, Writable } from 'node:stream';
-import type { ActorChannel, ActorContext, ActorLog, FunctionsQuery, FunctionView } from '../actor.ts';
+import type { ActorChannel, ActorContext, ActorLog, FunctionQuery, FunctionView } from '../actor.ts';
 import type { MessagePack } from '../channels/pack.ts';
 import { requireChannelRef } from '../protocol/channel-ref.ts';
 import type { ChannelOptions, ChannelRef } from '../protocol/channel-ref.ts';
@@ -141,7 +141,7 @@ export class InputContext implements ActorContext {
     return decode(output);
   }
 
-  async functions(query: FunctionsQuery = {}): Promise<{ functions: FunctionView[]; nextAfter: string | null }> {
+  async functions(query: FunctionQuery = {}): Promise<{ functions: FunctionView[]; nextAfter: string | null }> {
     // As text: what an author passes may be something that cannot be cloned.
     const encoded = this.#outgoing(query);
     const page = await this.#call((services) => services.functions(this.workerId, encoded));

@@ -134,6 +134,11 @@ export const HOST_CALLS = [
   'heapBytes',
   'close',
 ] as const;
+/** Services that all do the same, for hosts without a runtime: a module that is checked, a test, a benchmark. */
+export function uniformServices(answer: () => never): RuntimeServices {
+  return Object.fromEntries(SERVICE_CALLS.map((name) => [name, answer])) as unknown as RuntimeServices;
+}
+
 export const SERVICE_CALLS = [
   'log',
   'ask',

@@ -8,7 +8,7 @@ import type { Functions } from '../functions/registry.ts';
 import type { Limits } from '../limits.ts';
 import { MAX_REGISTRATION_BYTES } from '../limits.ts';
 import { decode, encode, isObject, payloadBytes, requireSize } from '../protocol/payload.ts';
-import { invalidRequest, requireValid } from '../protocol/issues.ts';
+import { invalidRequest, problemsOf, requireValid } from '../protocol/issues.ts';
 import { definitionEntries } from './definition.ts';
 import type { HttpFunctions } from './functions.ts';
 
@@ -126,9 +126,8 @@ function readRegistration(functionId: string, document: unknown) {
 }
 
 function problemOf(thrown: unknown): string {
-  const { message, details } = asGreenroomError(thrown);
-  const issues = details?.['issues'] as readonly { path: string; message: string }[] | undefined;
-  return issues?.map((issue) => `${issue.path} ${issue.message}`.trim()).join(', ') ?? message;
+  const error = asGreenroomError(thrown);
+  return problemsOf(error).join(', ') || error.message;
 }
 
 function invalidOption(message: string, cause?: unknown): GreenroomError {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Transferable } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { GreenroomError } from '../errors.ts';
+import { orAborted } from '../protocol/waits.ts';
 import { BUSY_RETRY_MS } from './bounds.ts';
 import type { ThreadOutcome } from './thread-outcome.ts';
 
@@ -58,10 +59,8 @@ export class SingleThread<Task, Result> {
     const own = turn();
     this.#line = before.then(() => own.left);
     this.#count(size, 1);
-    const ended = whenEnded(signal);
     try {
-      await Promise.race([before, ended.promise]);
-      signal.throwIfAborted();
+      await orAborted(before, signal);
       const { task, transferList } = await make();
       const outcome = (await this.#threads().run(task, { transferList, signal })) as ThreadOutcome<Result>;
       if ('error' in outcome) throw GreenroomError.fromWire(outcome.error);
@@ -70,7 +69,6 @@ export class SingleThread<Task, Result> {
       if (signal.aborted) throw signal.reason;
       throw (error as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY' ? this.#options.outOfMemory() : error;
     } finally {
-      ended.forget();
       this.#count(size, -1);
       own.leave();
     }
@@ -111,14 +109,4 @@ function turn(): { readonly left: Promise<void>; leave(): void } {
   let leave = (): void => undefined;
   const left = new Promise<void>((resolve) => (leave = resolve));
   return { left, leave: () => leave() };
-}
-
-/** Rejects when the signal aborts; never resolves. */
-function whenEnded(signal: AbortSignal): { readonly promise: Promise<never>; forget(): void } {
-  let end = (): void => undefined;
-  const promise = new Promise<never>((_resolve, reject) => (end = () => reject(new Error('ended'))));
-  // It may come when nobody waits for a turn any more.
-  promise.catch(() => undefined);
-  signal.addEventListener('abort', end, { once: true });
-  return { promise, forget: () => signal.removeEventListener('abort', end) };
 }

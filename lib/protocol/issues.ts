@@ -36,6 +36,12 @@ export function invalidRequest(path: string, message: string): GreenroomError {
   return GreenroomError.of('invalid_request', { details: { issues: [{ path, message }] } });
 }
 
+/** What an error says is wrong, place by place; empty when it names none. For people. */
+export function problemsOf({ details }: GreenroomError): string[] {
+  const issues = (details?.['issues'] ?? []) as readonly Issue[];
+  return issues.map(({ path, message }) => `${path} ${message}`.trim());
+}
+
 function describeIssue(issue: v.BaseIssue<unknown>, under: string): Issue {
   const path = [under, v.getDotPath(issue) ?? ''].filter((part) => part !== '').join('.');
   const isUnknownKey = issue.expected === 'never' && path !== '';

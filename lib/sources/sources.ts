@@ -5,7 +5,7 @@ import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { MAX_PAGE_ITEMS, SOURCE_READ_TIMEOUT_MS } from '../limits.ts';
 import { packLater, unpackLater } from '../protocol/packed.ts';
 import { encode, isObject } from '../protocol/payload.ts';
-import type { Issue } from '../protocol/issues.ts';
+import { problemsOf } from '../protocol/issues.ts';
 import type { SourcePreview, SourceSummary, SourceView } from '../protocol/views.ts';
 import type { SourceRecord, Store } from '../store/store.ts';
 import { MAX_PREVIEWS, START_WAIT_MS, STARTS_AT_ONCE } from './bounds.ts';
@@ -185,12 +185,10 @@ export class Sources {
       await source.prepare();
       return source;
     } catch (thrown) {
-      const { message, details } = asGreenroomError(thrown);
-      const issues = (details?.['issues'] ?? []) as readonly Issue[];
-      const places = issues.map(({ path, message: problem }) => [path, problem].filter(Boolean).join(' '));
+      const error = asGreenroomError(thrown);
       const given = isObject(document) && typeof document['name'] === 'string' ? ` (${document['name']})` : '';
       throw GreenroomError.of('invalid_option', {
-        message: `sources[${index}]${given}: ${places.join('; ') || message}`,
+        message: `sources[${index}]${given}: ${problemsOf(error).join('; ') || error.message}`,
         cause: thrown,
       });
     }

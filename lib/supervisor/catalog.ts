@@ -57,6 +57,10 @@ export class Catalog {
     return actor;
   }
 
+  has(kind: string): boolean {
+    return this.#actors.has(kind);
+  }
+
   /** Whether there is a worker in this status, of this kind. No status is any, and so is no kind. */
   hasAny({ status, kind }: { status?: string | undefined; kind?: string | undefined }): boolean {
     if (status === undefined) return true;

@@ -175,7 +175,7 @@ export class Supervisor {
 
   /** Whether a worker has the id, or a kind has it as its name and so as the id of its serving worker. */
   hasName(name: string): boolean {
-    return this.#directory.get(name) !== undefined || this.actors().some(({ kind }) => kind === name);
+    return this.#directory.get(name) !== undefined || this.#catalog.has(name);
   }
 
   view(workerId: string): WorkerView {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Host, HostFactory } from '../../lib/host/host.ts';
+import { uniformServices } from '../../lib/host/services.ts';
 import type { RuntimeServices } from '../../lib/host/services.ts';
 import { COMPLETED, CANCELLED, FAILED } from '../../lib/protocol/frames.ts';
 import type { Ticket } from '../../lib/protocol/frames.ts';
@@ -26,21 +27,7 @@ interface Reply {
 
 const moduleOf = (name: string) => new URL(`../fixtures/actors/${name}.js`, import.meta.url).href;
 const unused = (): never => assert.fail('no actor asked for this');
-const services: RuntimeServices = {
-  log: () => undefined,
-  ask: unused,
-  tell: unused,
-  create: unused,
-  stop: unused,
-  invoke: unused,
-  functions: unused,
-  after: unused,
-  createChannel: unused,
-  takeChannel: unused,
-  readChannel: unused,
-  writeChannel: unused,
-  endChannel: unused,
-};
+const services: RuntimeServices = { ...uniformServices(unused), log: () => undefined };
 
 /** A host with what it said, in order. */
 class Probe {

@@ -6,7 +6,7 @@ import { createMcpHandler, Server } from '@modelcontextprotocol/server';
 import type { CallToolResult, ListToolsResult, ServerContext, Tool } from '@modelcontextprotocol/server';
 import type { Policy } from '../access/policy.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
-import { EncodedFormat } from '../functions/format.ts';
+import { toPlainFormat } from '../functions/format.ts';
 import type { CallProgress, RegisteredFunction } from '../functions/function.ts';
 import { functionNotFound, isInternal } from '../functions/registry.ts';
 import type { Functions } from '../functions/registry.ts';
@@ -33,6 +33,8 @@ export class ServedTools {
   /** Of the runtime. */
   readonly #version: string;
   readonly #limits: Limits;
+  /** What was called: its schema, which may be large and packed, is looked at once. */
+  readonly #takesObject = new WeakMap<RegisteredFunction, boolean>();
 
   constructor(functions: Functions, version: string, limits: Limits) {
     this.#functions = functions;
@@ -92,7 +94,7 @@ export class ServedTools {
       if (found === undefined || isInternal(found)) throw functionNotFound(name);
       const refusal = policy.callRefusal(found.functionId, found.metadata);
       if (refusal !== null) throw refusal;
-      const payload = objectSchemaOf(found) === null ? (given['input'] ?? null) : given;
+      const payload = this.#isGivenObject(found) ? given : (given['input'] ?? null);
       const output = await invoke(found.functionId, JSON.stringify(payload), progressOf(context));
       const bytes = payloadBytes(output);
       if (bytes > this.#limits.maxMessageBytes) throw invocationTooLarge(bytes, this.#limits.maxMessageBytes);
@@ -101,16 +103,21 @@ export class ServedTools {
       return toFailedResult(asGreenroomError(thrown));
     }
   }
+
+  #isGivenObject(found: RegisteredFunction): boolean {
+    const known = this.#takesObject.get(found) ?? takesObject(toPlainFormat(found.requestFormat));
+    this.#takesObject.set(found, known);
+    return known;
+  }
 }
 
-function toTool(found: RegisteredFunction): Tool {
-  const { functionId, description } = found;
-  const schema = formatOf(found);
+function toTool({ functionId, description, requestFormat }: RegisteredFunction): Tool {
+  const schema = toPlainFormat(requestFormat);
   return {
     name: toToolName(functionId),
     title: functionId,
     ...(description !== null && { description }),
-    inputSchema: objectSchemaOf(found) ?? wrapped(schema),
+    inputSchema: takesObject(schema) ? schema : wrapped(schema),
   };
 }
 
@@ -119,14 +126,9 @@ function wrapped(schema: unknown): Tool['inputSchema'] {
   return { type: 'object', properties: { input: isObject(schema) ? schema : {} } } as Tool['inputSchema'];
 }
 
-function formatOf({ requestFormat }: RegisteredFunction): unknown {
-  return requestFormat instanceof EncodedFormat ? requestFormat.decode() : requestFormat;
-}
-
-/** Null when the function takes something else than an object, or does not say what. */
-function objectSchemaOf(found: RegisteredFunction): Tool['inputSchema'] | null {
-  const schema = formatOf(found);
-  return isObject(schema) && schema['type'] === 'object' ? (schema as Tool['inputSchema']) : null;
+/** False for a function that takes something else than an object, or does not say what. */
+function takesObject(schema: unknown): schema is Tool['inputSchema'] {
+  return isObject(schema) && schema['type'] === 'object';
 }
 
 /** The output as text, which every client reads; an object also as one. */

@@ -49,6 +49,8 @@ export class OperationServer implements FunctionServer {
     const { parameters } = envelope;
     const request = requestOf(known.operation, { parameters, body }, requestParts, call.traceparent);
     const answer = await client.exchange(this.#line, request, { timeoutMs: leftMs(), signal: call.signal });
+    if (answer.body.length <= INLINE_PARSE_BYTES) return valueOf(answer, response);
+    // A large answer is checked on a thread, which may be busy.
     return within(leftMs(), signals, () => valueOf(answer, response));
   }
 

@@ -56,7 +56,7 @@ export function registerMcpRoutes(app: FastifyInstance, edge: Edge, { token, isB
   app.post(PATH, { onRequest }, async (request, reply) => {
     requireNoQuery(request);
     const startedAt = performance.now();
-    const message = await messageOf(edge, request);
+    const message = messageOf(request);
     const tools = await (loading ??= load());
     const policy = policies.get(request) as CredentialPolicy;
     const gone = new AbortController();
@@ -66,7 +66,7 @@ export function registerMcpRoutes(app: FastifyInstance, edge: Edge, { token, isB
       invoke: invokerOf(edge, { request, reply, startedAt }),
     });
     reply.code(answer.status).headers(Object.fromEntries(answer.headers)).header('cache-control', 'no-store');
-    return reply.send(answer.body === null ? '' : Readable.fromWeb(answer.body));
+    return answer.body === null ? reply.send() : reply.send(Readable.fromWeb(answer.body));
   });
   app.route({
     method: OTHER_METHODS,
@@ -100,10 +100,8 @@ function isOwnOrigin({ origin, host }: FastifyRequest['headers']): boolean {
 }
 
 /** Throws `invalid_json` or `invalid_request`. */
-async function messageOf({ supervisor }: Edge, { body }: FastifyRequest): Promise<unknown> {
+function messageOf({ body }: FastifyRequest): unknown {
   if (!(body instanceof Uint8Array)) throw GreenroomError.of('invalid_json', { message: 'The body is empty.' });
-  const checked = supervisor.checkPayload(body);
-  if (checked !== undefined) await checked;
   const message = parseUntrusted(body);
   // One request could make any number of calls at once; the protocol has given them up.
   if (Array.isArray(message)) throw GreenroomError.of('invalid_request', { message: 'Batches are not supported.' });

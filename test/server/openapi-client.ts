@@ -48,7 +48,10 @@ function requireDescribed(operation: Operation, answer: Answer, route: string): 
   const { status, headers, text } = answer;
   const response = operation.responses[String(status)];
   assert.ok(response, `${route} does not describe ${status}: ${text.slice(0, 200)}`);
-  if (response.content === undefined) return assert.equal(text, '', `${route} answers more than it describes`);
+  if (response.content === undefined) {
+    const said = { text, type: headers['content-type'] };
+    return assert.deepEqual(said, { text: '', type: undefined }, `${route} answers more than it describes`);
+  }
   const [type = ''] = String(headers['content-type']).split(';');
   const media = response.content[type];
   assert.ok(media, `${route} does not describe ${type} with ${status}`);

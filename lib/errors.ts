@@ -299,6 +299,44 @@ export const ERRORS = {
     'What arrived before is valid; make a new channel for the rest.',
   ),
 
+  // --- what is kept on disk ---
+  transcript_trimmed: row(
+    410,
+    false,
+    'The entries after this one have been trimmed.',
+    'Go on after `details.resume_after`: what is older is not kept any more.',
+  ),
+  store_corrupt: row(
+    500,
+    false,
+    'What the store holds cannot be read.',
+    '`greenroom fsck` says what is wrong; restore a backup, or delete the worker that is concerned.',
+  ),
+  store_failed: row(
+    503,
+    true,
+    'The store cannot write.',
+    'Make room on its disk, or make it writable; the runtime goes on by itself.',
+  ),
+  store_in_use: row(
+    409,
+    false,
+    'Another runtime uses this store.',
+    'Stop that one first, or choose another data directory.',
+  ),
+  store_version: row(
+    409,
+    false,
+    'The store was written by a newer version.',
+    'Use that version, or restore a backup that this one has made.',
+  ),
+  migration_failed: row(
+    500,
+    false,
+    "The worker's state could not be brought to the version of its actor.",
+    "Mend the actor's `migrate`, then restore the worker.",
+  ),
+
   // --- starting up ---
   invalid_option: row(400, false, 'An option is not valid.', 'The message names the option.'),
   invalid_actor: row(

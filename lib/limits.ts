@@ -36,6 +36,12 @@ export interface Limits {
   readonly maxTranscriptEntries: number;
   /** Transcript bytes kept per worker; the newest entry is always kept. Default 1 MiB. */
   readonly maxTranscriptBytes: number;
+  /** Age at which a transcript's entries may be dropped. Default 14 days. */
+  readonly maxTranscriptAgeMs: number;
+  /** How long a worker is idle before it leaves its host and hibernates, unless its actor says otherwise; 0 is never. Default 60 s. */
+  readonly idleAfterMs: number;
+  /** Rough memory of the workers that are loaded from a durable store; above it those that have been idle longest hibernate early. Default 128 MiB. */
+  readonly maxLoadedBytes: number;
   /** Restarts of one worker that are allowed within restartWindowMs; one more death and it is `failed`. Default 5. */
   readonly maxRestarts: number;
   /** The window in which restarts are counted. Default 60 s. */
@@ -81,6 +87,9 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   idempotencyTtlMs: 24 * 3_600_000,
   maxTranscriptEntries: 256,
   maxTranscriptBytes: 1 * MiB,
+  maxTranscriptAgeMs: 14 * 24 * 3_600_000,
+  idleAfterMs: 60_000,
+  maxLoadedBytes: 128 * MiB,
   maxRestarts: 5,
   restartWindowMs: 60_000,
   maxFrameBytes: 32 * MiB,
@@ -186,7 +195,7 @@ export function resolveLimits(given: Partial<Limits> = {}): Limits {
   const limits: Limits = { ...DEFAULT_LIMITS, ...derived(given.maxMessageBytes), ...given };
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalid(name, 'is not a limit');
-    requireWhole(name, value, 1);
+    requireWhole(name, value, name === 'idleAfterMs' ? 0 : 1);
     if (name.endsWith('Ms') && value > MAX_TIMER_MS) throw invalid(name, `must be at most ${MAX_TIMER_MS}`);
   }
   requireAtLeast('maxTotalBytes', limits.maxTotalBytes, 'maxMessageBytes', limits.maxMessageBytes);

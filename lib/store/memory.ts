@@ -2,16 +2,28 @@
 // happens to the worker: its `created` entry says what its record says already, so only the entry's data is kept. From then on
 // its transcript is a ring of places in the log that all workers share; it grows to its bound and then overwrites its oldest.
 
+import { randomBytes } from 'node:crypto';
+import type { WireError } from '../errors.ts';
 import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { EntryType } from '../protocol/views.ts';
 import { Log } from './log.ts';
 import type { LogOwner } from './log.ts';
+import { SortedWorkers } from './sorted-workers.ts';
+import { ENTRY_OF, entryData } from './store.ts';
 import type {
+  Ending,
+  FunctionRecord,
+  RestoredInput,
+  Rest,
   SourceRecord,
   Store,
   StoredEntry,
+  StoredInput,
   StoredPage,
+  StoredSummary,
+  StoredTimer,
+  StoreEvents,
   TranscriptBounds,
   WorkerRecord,
   WorkerStore,
@@ -19,23 +31,74 @@ import type {
 
 export class MemoryStore implements Store {
   readonly kind = 'memory';
+  readonly isDurable = false;
+  readonly trouble = null;
+  /** Unlike that of an earlier run, so that an old id finds nothing instead of another input. */
+  readonly inputIdPrefix = `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-`;
+  readonly firstSeq = 1;
   readonly bounds: TranscriptBounds;
   readonly log = new Log();
-  readonly #workers = new Set<MemoryWorkerStore>();
+  events!: StoreEvents;
+  readonly #workers = new SortedWorkers<MemoryWorkerStore>();
   readonly #sources = new Map<string, SourceRecord>();
+  readonly #functions = new Map<string, FunctionRecord>();
 
   constructor(bounds: TranscriptBounds) {
     this.bounds = bounds;
   }
 
-  workers(): Iterable<WorkerStore> {
-    return this.#workers;
+  connect(events: StoreEvents): void {
+    this.events = events;
+  }
+
+  /** Nobody was there before. */
+  counts(): ReadonlyMap<string, Readonly<Record<Rest, number>>> {
+    return new Map();
+  }
+
+  find(workerId: string): WorkerStore | undefined {
+    return this.#workers.get(workerId);
+  }
+
+  list(after: string): Iterable<StoredSummary> {
+    return this.#workers.after(after);
   }
 
   create(record: WorkerRecord): WorkerStore {
     const worker = new MemoryWorkerStore(record, this);
     this.#workers.add(worker);
     return worker;
+  }
+
+  /** There is no other place for it. */
+  unload(): void {}
+
+  waiting(): Iterable<string> {
+    return [];
+  }
+
+  timersBefore(): [] {
+    return [];
+  }
+
+  functions(): Iterable<FunctionRecord> {
+    return [...this.#functions.values()].sort((a, b) => (a.functionId < b.functionId ? -1 : 1));
+  }
+
+  putFunction(record: FunctionRecord): void {
+    this.#functions.set(record.functionId, record);
+  }
+
+  deleteFunction(functionId: string): void {
+    this.#functions.delete(functionId);
+  }
+
+  committed(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  figures(): null {
+    return null;
   }
 
   sources(): Iterable<SourceRecord> {
@@ -52,14 +115,24 @@ export class MemoryStore implements Store {
 
   /** For a worker's own `delete`. */
   forget(worker: WorkerStore): void {
-    this.#workers.delete(worker as MemoryWorkerStore);
+    this.#workers.delete(worker.workerId);
   }
 
   async close(): Promise<void> {
-    this.#workers.clear();
     this.#sources.clear();
+    this.#functions.clear();
   }
 }
+
+/** What most workers never have. */
+interface Extra {
+  stateVersion: number;
+  rest: Rest;
+  failure: WireError | null;
+  timers: Map<number, StoredTimer> | null;
+}
+
+const NOTHING_WAITS = Object.freeze({ messages: 0, bytes: 0 });
 
 /** Rough size of an entry beside its data. */
 const ENTRY_OVERHEAD_BYTES = 64;
@@ -82,6 +155,7 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
   #first = 1;
   #last = 0;
   #bytes = 0;
+  #extra: Extra | null = null;
 
   constructor(record: WorkerRecord, store: MemoryStore) {
     this.workerId = record.workerId;
@@ -93,21 +167,93 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
     this.#store = store;
   }
 
+  get firstSequence(): number {
+    return this.#first;
+  }
+
   get lastSequence(): number {
     return this.#last;
   }
 
-  saveState(state: Payload): void {
-    this.state = state;
+  get stateVersion(): number {
+    return this.#extra?.stateVersion ?? 0;
   }
 
-  append(type: EntryType, atMs: number, inputSeq: number, data: Payload): number {
+  get rest(): Rest {
+    return this.#extra?.rest ?? 'hibernated';
+  }
+
+  get failure(): WireError | null {
+    return this.#extra?.failure ?? null;
+  }
+
+  get waiting(): { messages: number; bytes: number } {
+    return NOTHING_WAITS;
+  }
+
+  get heldBytes(): number {
+    return this.#bytes + (this.state === null ? 0 : payloadBytes(this.state));
+  }
+
+  saveState(state: Payload, stateVersion: number): void {
+    this.state = state;
+    if (stateVersion !== this.stateVersion) this.#needExtra().stateVersion = stateVersion;
+  }
+
+  saveRest(rest: Rest, failure: WireError | null): void {
+    if (rest === this.rest && failure === this.failure) return;
+    const extra = this.#needExtra();
+    extra.rest = rest;
+    extra.failure = failure;
+  }
+
+  accept(input: StoredInput): void {
+    this.append('input', input.acceptedAtMs, input.seq, input.payload);
+    this.#store.events.accepted(input);
+  }
+
+  start(input: StoredInput): void {
+    this.#store.events.started(input);
+  }
+
+  end(input: StoredInput, ending: Ending): void {
+    this.append(ENTRY_OF[ending.outcome], ending.endedAtMs, input.seq, entryData(ending));
+    this.#store.events.ended(input, ending);
+  }
+
+  append(type: EntryType, atMs: number, inputSeq: number, data: Payload): void {
     if (this.#last === 0 && type === 'created' && inputSeq === 0 && atMs === this.createdAtMs) {
       this.#created = data;
-      return (this.#last = 1);
+      this.#last = 1;
+      return;
     }
     if (this.#created !== null) this.#moveCreated();
-    return this.#append(type, atMs, inputSeq, data);
+    this.#append(type, atMs, inputSeq, data);
+  }
+
+  putTimer(timer: StoredTimer): void {
+    (this.#needExtra().timers ??= new Map()).set(timer.timerId, timer);
+  }
+
+  deleteTimer(timerId: number): void {
+    this.#extra?.timers?.delete(timerId);
+  }
+
+  timers(): StoredTimer[] {
+    return [...(this.#extra?.timers?.values() ?? [])];
+  }
+
+  /** What has no outcome, or had one, is known to the supervisor, which is as old as this store. */
+  inputs(): RestoredInput[] {
+    return [];
+  }
+
+  ended(): undefined {
+    return undefined;
+  }
+
+  keyed(): undefined {
+    return undefined;
   }
 
   read(after: number, limit: number): StoredPage {
@@ -146,7 +292,7 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
     this.#append('created', this.createdAtMs, 0, data);
   }
 
-  #append(type: EntryType, atMs: number, inputSeq: number, data: Payload): number {
+  #append(type: EntryType, atMs: number, inputSeq: number, data: Payload): void {
     const sequence = ++this.#last;
     const size = sizeOf(data);
     this.#bytes += size;
@@ -156,7 +302,10 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
     const place = this.#placeOf(sequence);
     this.#places[place] = this.#store.log.append(this, sequence, type, atMs, inputSeq, size, data);
     this.#places[place + 1] = size;
-    return sequence;
+  }
+
+  #needExtra(): Extra {
+    return (this.#extra ??= { stateVersion: 0, rest: 'hibernated', failure: null, timers: null });
   }
 
   #placeOf(sequence: number): number {

@@ -6,7 +6,7 @@ import { MAX_PAGE_ITEMS } from '../limits.ts';
 import { isWorkerId } from '../protocol/worker-ids.ts';
 import { PEER_STATUSES } from '../protocol/views.ts';
 import type { PeerStatus, PeerSummary, WorkerStatus } from '../protocol/views.ts';
-import { SortedWorkers } from './sorted-workers.ts';
+import { SortedWorkers } from '../store/sorted-workers.ts';
 
 /** Throws `invalid_worker_id`. */
 export function requireWorkerId(workerId: string): string {

@@ -77,7 +77,7 @@ export class Worker implements InputOwner {
   }
 
   saveState(state: Payload): void {
-    this.store.saveState(state);
+    this.store.saveState(state, 0);
   }
 
   get mailbox(): Mailbox<InputRecord> {

@@ -21,7 +21,7 @@ describe('the memory store', () => {
     const store = new MemoryStore(WIDE);
     store.create(RECORD);
     await store.close();
-    assert.deepEqual([...store.workers()], []);
+    assert.deepEqual([...store.list('')], []);
   });
 
   test('keeps every entry while its ring grows', () => {
@@ -73,9 +73,9 @@ describe('the memory store', () => {
     const worker = store.create(RECORD);
     appendMany(worker, 5);
     worker.delete();
-    assert.deepEqual([worker.read(0, 10).items, [...store.workers()]], [[], []]);
+    assert.deepEqual([worker.read(0, 10).items, [...store.list('')]], [[], []]);
     worker.append('emitted', 1, 0, 'null');
     worker.delete();
-    assert.deepEqual([worker.read(0, 10).items, [...store.workers()]], [[], []]);
+    assert.deepEqual([worker.read(0, 10).items, [...store.list('')]], [[], []]);
   });
 });

@@ -44,6 +44,12 @@ export class SortedWorkers<W extends Identified> {
     if (chunk.length === 0) this.#chunks.splice(place, 1);
   }
 
+  get(workerId: string): W | undefined {
+    const chunk = this.#chunks[firstAbove(this.#chunks, workerId, idOfFirst) - 1];
+    const found = chunk?.[firstAbove(chunk, workerId, idOf) - 1];
+    return found?.workerId === workerId ? found : undefined;
+  }
+
   /** Those with an id above the given one, all of them by default. */
   *after(workerId = ''): Generator<W> {
     let place = Math.max(0, firstAbove(this.#chunks, workerId, idOfFirst) - 1);

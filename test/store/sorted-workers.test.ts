@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { SortedWorkers } from '../../lib/supervisor/sorted-workers.ts';
+import { SortedWorkers } from '../../lib/store/sorted-workers.ts';
 import { seeded } from '../support/seeded.ts';
 
 const idsAfter = (workers: SortedWorkers<{ workerId: string }>, after?: string): string[] =>

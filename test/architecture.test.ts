@@ -68,6 +68,8 @@ const LAYERS = [
   ['host/inline.ts', `host/ ${BASE}`], // both ends, without a thread
   ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts channels/ ${BASE}`], // thread end, and what both share
   ['store/', `store/ ${BASE}`],
+  // Loaded only when a runtime has a durable store.
+  ['lmdb/', `lmdb/ store/ ${BASE}`],
   ['client/', 'client/ protocol/ errors.ts limits.ts'],
   ['remote/', 'remote/ protocol/ errors.ts limits.ts'],
   ['actor.ts', 'type:limits.ts type:channels/ type:protocol/'],
@@ -99,6 +101,7 @@ const PACKAGES: Record<string, string> = {
   '@readme/openapi-parser': 'openapi/',
   'eventsource-parser': '../actors/agent/endpoint.ts',
   'ipaddr.js': 'egress/',
+  lmdb: 'lmdb/environment.ts',
   piscina: 'host/pool.ts openapi/',
   yaml: 'openapi/',
   'secure-json-parse': '*',

@@ -24,6 +24,8 @@ import { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import type { Counts } from './counts.ts';
 import { Environment } from './environment.ts';
+import type { Writer } from './environment.ts';
+import { Folding, FOLD_BYTES, QUIET_MS } from './fold.ts';
 import { Journal } from './journal.ts';
 import { META_KEY, TABLES } from './keys.ts';
 import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
@@ -70,8 +72,13 @@ export class LmdbStore implements Store, Context {
   readonly #sources: RecordTable<SourceRecord>;
   readonly #functions: RecordTable<FunctionRecord>;
   readonly #waiting: string[];
+  readonly #folding: Folding;
   #nextSeq: number;
   #journalBytes = 0;
+  /** Of the groups that are being folded. */
+  #foldingBytes = 0;
+  #lastGroupAt = 0;
+  #quietTimer: NodeJS.Timeout | null = null;
   #foldedGroup: number;
   readonly #run: number;
 
@@ -82,7 +89,7 @@ export class LmdbStore implements Store, Context {
       const meta = value === undefined ? firstMeta() : readMeta(value);
       const store = new LmdbStore(environment, meta, options);
       // Before anybody can be given a number of this run.
-      await store.#writeMeta(meta.counts);
+      await environment.write((writer) => store.#writeMeta(writer, store.#nextSeq + RESERVED_SEQS, meta.counts));
       return store;
     } catch (error) {
       await environment.close();
@@ -120,8 +127,10 @@ export class LmdbStore implements Store, Context {
       reservedSeq: () => this.#nextSeq + RESERVED_SEQS,
       apply: (operations, _group, bytes) => this.#applyGroup(operations, bytes),
       refuse: (input, error) => this.#refuse(input, error),
-      between: () => null,
+      between: () => this.#folding.next(),
     });
+    this.#folding = this.#newFolding(replayed.firstGroup);
+    if (this.#journalBytes > 0) this.#awaitQuiet();
   }
 
   connect(events: StoreEvents): void {
@@ -218,8 +227,15 @@ export class LmdbStore implements Store, Context {
   }
 
   async close(): Promise<void> {
+    if (this.#quietTimer !== null) clearTimeout(this.#quietTimer);
     await this.#journal.close();
-    await this.environment.close();
+    try {
+      await this.#foldAll();
+    } catch {
+      // What is not folded is in the journal, and is folded by the next run.
+    } finally {
+      await this.environment.close();
+    }
   }
 
   // --- for its workers ---
@@ -265,12 +281,16 @@ export class LmdbStore implements Store, Context {
 
   /** Nothing of it has to be in memory once nobody uses it and all of it is in its rows. */
   #letGo(worker: LmdbWorkerStore): void {
-    if (worker.isUsed || worker.isDirty || worker.stagedBatch > this.#journal.appliedBatch) return;
+    if ((worker.isUsed && !worker.isErased) || worker.isDirty || worker.stagedBatch > this.#journal.appliedBatch)
+      return;
     if (this.#handles.get(worker.workerId) === worker) this.#handles.delete(worker.workerId);
   }
 
   #applyGroup(operations: readonly Operation[], bytes: number): void {
     this.#journalBytes += bytes;
+    this.#lastGroupAt = performance.now();
+    if (this.#journalBytes >= FOLD_BYTES) this.#folding.want();
+    else this.#awaitQuiet();
     for (const operation of operations) this.#apply(operation);
     const { events } = this;
     if (events === null) return;
@@ -305,16 +325,64 @@ export class LmdbStore implements Store, Context {
     this.events?.refused(input, error);
   }
 
-  async #writeMeta(counts: Counts): Promise<void> {
-    const value = writeMeta(new Encoder(), {
-      format: FIRST_META.format,
-      inputIdPrefix: this.inputIdPrefix,
-      run: this.#run,
-      reservedSeq: this.#nextSeq + RESERVED_SEQS,
-      foldedGroup: this.#foldedGroup,
-      counts,
+  #writeMeta(writer: Writer, reservedSeq: number, counts: Counts, foldedGroup = this.#foldedGroup): void {
+    const { inputIdPrefix } = this;
+    const meta = { format: FIRST_META.format, inputIdPrefix, run: this.#run, reservedSeq, foldedGroup, counts };
+    writer.put(META_KEY, writeMeta(new Encoder(), meta));
+  }
+
+  #newFolding(firstGroup: number): Folding {
+    return new Folding({
+      environment: this.environment,
+      dirty: this.#dirty,
+      idempotencyTtlMs: this.idempotencyTtlMs,
+      firstGroup,
+      now: this.now,
+      begin: () => {
+        this.#foldingBytes = this.#journalBytes;
+        return { group: this.#journal.lastGroup, counts: this.#counts.copy() };
+      },
+      lastGroup: () => this.#journal.lastGroup,
+      foldRecords: (to, writer) => {
+        const done = [this.#sources.fold(to, writer), this.#functions.fold(to, writer)];
+        return () => {
+          for (const each of done) each();
+        };
+      },
+      writeMeta: (writer, group, counts) => this.#writeMeta(writer, this.#nextSeq + RESERVED_SEQS, counts, group),
+      folded: (worker) => {
+        worker.isDirty = false;
+        this.#dirty.delete(worker.workerId);
+        this.#letGo(worker);
+      },
+      ended: (group) => {
+        this.#foldedGroup = group;
+        this.#journalBytes -= this.#foldingBytes;
+      },
+      wake: () => this.#journal.wake(),
     });
-    await this.environment.write((writer) => writer.put(META_KEY, value));
+  }
+
+  /** Folds when no group has come for a while. */
+  #awaitQuiet(): void {
+    if (this.#quietTimer !== null) return;
+    this.#quietTimer = setTimeout(() => {
+      this.#quietTimer = null;
+      if (performance.now() - this.#lastGroupAt < QUIET_MS) this.#awaitQuiet();
+      else this.#folding.want();
+    }, QUIET_MS).unref();
+  }
+
+  /** Until nothing is left in the journal, or the disk has trouble. */
+  async #foldAll(): Promise<void> {
+    while (this.#journalBytes > 0 && this.trouble === null) {
+      this.#folding.endPause();
+      this.#folding.want();
+      await this.#journal.close();
+      if (this.#folding.failures > 0) return;
+    }
+    // The next run begins where this one ends.
+    await this.environment.write((writer) => this.#writeMeta(writer, this.#nextSeq, this.#counts));
   }
 }
 

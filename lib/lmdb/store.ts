@@ -25,7 +25,7 @@ import type { Context } from './context.ts';
 import type { Counts } from './counts.ts';
 import { Environment } from './environment.ts';
 import type { Writer } from './environment.ts';
-import { Folding, FOLD_BYTES, QUIET_MS } from './fold.ts';
+import { Folding, FOLD_BYTES, QUIET_MS, SLICE_BYTES } from './fold.ts';
 import { Journal } from './journal.ts';
 import { META_KEY, TABLES } from './keys.ts';
 import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
@@ -48,6 +48,10 @@ export interface LmdbStoreOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** On the clock of the times in inputs. Default Date.now. */
   readonly now?: () => number;
+  /** Journal that is folded without waiting for a quiet moment. Default 32 MiB; a test makes it small. */
+  readonly foldBytes?: number;
+  /** Bytes that are folded in one transaction. Default 1 MiB. */
+  readonly sliceBytes?: number;
 }
 
 /** Numbers of inputs that a run may give beyond the highest one that is on disk: what one group can bring is far less. */
@@ -81,6 +85,7 @@ export class LmdbStore implements Store, Context {
   #quietTimer: NodeJS.Timeout | null = null;
   #foldedGroup: number;
   readonly #run: number;
+  readonly #foldBytes: number;
 
   static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
     const environment = new Environment(options.path);
@@ -104,6 +109,7 @@ export class LmdbStore implements Store, Context {
     this.now = options.now ?? Date.now;
     this.inputIdPrefix = meta.inputIdPrefix;
     this.#run = meta.run + 1;
+    this.#foldBytes = options.foldBytes ?? FOLD_BYTES;
     this.#foldedGroup = meta.foldedGroup;
     this.#counts = meta.counts.copy();
     this.#sources = new RecordTable(environment, TABLES.sources, SOURCE_CODEC);
@@ -129,7 +135,7 @@ export class LmdbStore implements Store, Context {
       refuse: (input, error) => this.#refuse(input, error),
       between: () => this.#folding.next(),
     });
-    this.#folding = this.#newFolding(replayed.firstGroup);
+    this.#folding = this.#newFolding(replayed.firstGroup, options.sliceBytes ?? SLICE_BYTES);
     if (this.#journalBytes > 0) this.#awaitQuiet();
   }
 
@@ -245,7 +251,6 @@ export class LmdbStore implements Store, Context {
   }
 
   stage(operation: Operation): number {
-    if (operation.op === 'accept') this.sawSeq(operation.input.seq);
     return this.#journal.stage(operation);
   }
 
@@ -289,7 +294,7 @@ export class LmdbStore implements Store, Context {
   #applyGroup(operations: readonly Operation[], bytes: number): void {
     this.#journalBytes += bytes;
     this.#lastGroupAt = performance.now();
-    if (this.#journalBytes >= FOLD_BYTES) this.#folding.want();
+    if (this.#journalBytes >= this.#foldBytes) this.#folding.want();
     else this.#awaitQuiet();
     for (const operation of operations) this.#apply(operation);
     const { events } = this;
@@ -331,12 +336,13 @@ export class LmdbStore implements Store, Context {
     writer.put(META_KEY, writeMeta(new Encoder(), meta));
   }
 
-  #newFolding(firstGroup: number): Folding {
+  #newFolding(firstGroup: number, sliceBytes: number): Folding {
     return new Folding({
       environment: this.environment,
       dirty: this.#dirty,
       idempotencyTtlMs: this.idempotencyTtlMs,
       firstGroup,
+      sliceBytes,
       now: this.now,
       begin: () => {
         this.#foldingBytes = this.#journalBytes;

@@ -86,7 +86,10 @@ export function timersBefore(environment: Environment, dirty: Dirty, atMs: numbe
     const timer = readTimer(new Decoder(value));
     const workerId = restAfterTime(key).toString('latin1', 0, restAfterTime(key).indexOf(0));
     const worker = dirty.get(workerId);
-    if (timer.dueAtMs >= atMs || (worker !== undefined && (worker.isErased || worker.timerChanges.has(timer.timerId))))
+    if (
+      timer.dueAtMs >= atMs ||
+      (worker !== undefined && (worker.disownsRows || worker.timerChanges.has(timer.timerId)))
+    )
       continue;
     found.push({ workerId, timer });
     left--;

@@ -134,6 +134,11 @@ export class LmdbWorkerStore implements WorkerStore {
     return this.#inputs.size > 0;
   }
 
+  /** Rows of its id, if there are any, are not its own, or not for long. */
+  get disownsRows(): boolean {
+    return this.isErased || !this.#isOnDisk;
+  }
+
   get timerChanges(): ReadonlyMap<number, StoredTimer | null> {
     return this.#timers.changes;
   }

@@ -13,6 +13,7 @@ import { fault } from './faults.ts';
 import { groupKey } from './keys.ts';
 import { writeGroup } from './operations.ts';
 import type { Operation } from './operations.ts';
+import type { LmdbWorkerStore } from './worker.ts';
 
 /** Between two efforts to write: soon enough after there is room again, seldom enough to cost nothing. */
 const RETRY_MS = 500;
@@ -22,7 +23,7 @@ const KEPT_ENCODER_BYTES = 8 * 1_024 * 1_024;
 const TIMES = 1_024;
 
 export interface JournalOptions {
-  readonly environment: Environment;
+  readonly environment: Pick<Environment, 'write'>;
   readonly run: number;
   /** Number of the last group on disk. */
   readonly lastGroup: number;
@@ -30,7 +31,7 @@ export interface JournalOptions {
   reservedSeq(): number;
   /** A group is on disk. */
   apply(operations: readonly Operation[], group: number, bytes: number): void;
-  refuse(input: StoredInput, error: GreenroomError): void;
+  refuse(input: StoredInput, worker: LmdbWorkerStore, error: GreenroomError): void;
   /** To be written between two groups, if there is anything. Rejections are for who gave it: it must not reject. */
   between(): Promise<void> | null;
 }
@@ -201,12 +202,12 @@ export class Journal {
   #withdraw(failed: readonly Operation[], error: GreenroomError): Operation[] {
     this.#trouble = error;
     const operations = [...failed, ...this.#take()];
-    const withdrawn = new Set<StoredInput>();
-    for (const operation of operations) if (operation.op === 'accept') withdrawn.add(operation.input);
+    const accepts = operations.filter((operation) => operation.op === 'accept');
+    const withdrawn = new Set(accepts.map(({ input }) => input));
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const { reject } of waiters) reject(error);
-    for (const input of withdrawn) this.#options.refuse(input, error);
+    for (const { input, worker } of accepts) this.#options.refuse(input, worker, error);
     return operations.filter((operation) => {
       const input = 'input' in operation ? operation.input : null;
       return input === null || !withdrawn.has(input);

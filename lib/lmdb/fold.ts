@@ -54,6 +54,14 @@ export interface FoldOptions {
 
 type Phase = 'workers' | 'records' | 'keys' | 'meta' | 'groups';
 
+/** What is written in one transaction, with a group or alone. */
+export interface Slice {
+  copyTo(writer: Writer): void;
+  /** It is on disk; nothing was applied since it was made. */
+  written(): void;
+  failed(error: unknown): void;
+}
+
 interface Cycle {
   readonly group: number;
   readonly counts: Counts;
@@ -62,7 +70,7 @@ interface Cycle {
   phase: Phase;
 }
 
-/** What a slice writes, gathered before anything of it is given to the disk: half of a slice must never be. */
+/** Rows to be written in one transaction. */
 class Batch implements Writer {
   readonly #rows: { readonly key: Buffer; readonly value: Buffer | null }[] = [];
   bytes = 0;
@@ -77,13 +85,11 @@ class Batch implements Writer {
     this.bytes += key.length;
   }
 
-  writeTo(environment: Environment): Promise<void> {
-    return environment.write((writer) => {
-      for (const { key, value } of this.#rows) {
-        if (value === null) writer.remove(key);
-        else writer.put(key, value);
-      }
-    });
+  copyTo(writer: Writer): void {
+    for (const { key, value } of this.#rows) {
+      if (value === null) writer.remove(key);
+      else writer.put(key, value);
+    }
   }
 }
 
@@ -116,8 +122,8 @@ export class Folding {
     this.#options.wake();
   }
 
-  /** Writes the next slice; null if there is none, or it is too early to try again. */
-  next(): Promise<void> | null {
+  /** The next slice; null if there is none, or it is too early to try again. */
+  next(): Slice | null {
     if (this.#retryTimer !== null || (this.#isClosed && this.#failures > 0)) return null;
     if (this.#cycle === null) {
       if (!this.#isWanted) return null;
@@ -154,15 +160,10 @@ export class Folding {
     this.#cycle = { ...this.#options.begin(), workers, place: 0, phase: 'workers' };
   }
 
-  async #slice(cycle: Cycle): Promise<void> {
+  #slice(cycle: Cycle): Slice | null {
     const { place, phase } = cycle;
     const batch = new Batch();
-    try {
-      const done = this.#fill(cycle, batch);
-      await batch.writeTo(this.#options.environment);
-      this.#failures = 0;
-      done();
-    } catch (error) {
+    const failed = (error: unknown): void => {
       // Nothing of it is on disk, everything is still in the journal: it is tried again, and the journal tells that the disk has trouble.
       this.#failures++;
       this.#options.failed(error);
@@ -174,6 +175,18 @@ export class Folding {
         this.#retryTimer = null;
         this.#options.wake();
       }, RETRY_MS).unref();
+    };
+    try {
+      const done = this.#fill(cycle, batch);
+      const written = (): void => {
+        this.#failures = 0;
+        done();
+      };
+      return { copyTo: (writer) => batch.copyTo(writer), written, failed };
+    } catch (error) {
+      // Something on disk could not be read.
+      failed(error);
+      return null;
     }
   }
 

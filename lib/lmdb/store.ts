@@ -137,7 +137,7 @@ export class LmdbStore implements Store, Context {
       reservedSeq: () => this.#nextSeq + RESERVED_SEQS,
       apply: (operations, _group, bytes) => this.#applyGroup(operations, bytes),
       refuse: (input, worker, error) => this.#refuse(input, worker, error),
-      between: () => this.#folding.next(),
+      nextSlice: () => this.#folding.next(),
     });
     this.#folding = this.#newFolding(replayed.firstGroup, options);
     if (this.#journalBytes > 0) this.#folding.wantWhenQuiet();

@@ -44,7 +44,7 @@ export interface FoldOptions {
   writeMeta(writer: Writer, foldedGroup: number, counts: Counts): void;
   /** All of it is in its rows. */
   folded(worker: LmdbWorkerStore): void;
-  /** Groups up to this one need not be read again. */
+  /** A cycle is over: groups up to this one are gone. */
   ended(group: number): void;
   /** A slice could not be written. */
   failed(error: unknown): void;
@@ -203,7 +203,7 @@ export class Folding {
       case 'meta':
         cycle.phase = 'groups';
         this.#options.writeMeta(batch, cycle.group, cycle.counts);
-        return () => this.#options.ended(cycle.group);
+        return () => {};
       case 'groups':
         return this.#removeGroups(cycle, batch);
     }
@@ -257,7 +257,9 @@ export class Folding {
     for (let group = this.#firstGroup; group <= last; group++) batch.remove(groupKey(group));
     return () => {
       this.#firstGroup = last + 1;
-      if (last === cycle.group) this.#cycle = null;
+      if (last < cycle.group) return;
+      this.#cycle = null;
+      this.#options.ended(cycle.group);
     };
   }
 }

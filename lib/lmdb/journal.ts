@@ -131,7 +131,8 @@ export class Journal {
     for (;;) {
       const slice = this.#options.nextSlice();
       if (this.#staged.length === 0 && slice === null) break;
-      const isWritten = this.#staged.length > 0 ? await this.#writeGroup(slice) : await this.#writeSlice(slice as Slice);
+      const isWritten =
+        this.#staged.length > 0 ? await this.#writeGroup(slice) : await this.#writeSlice(slice as Slice);
       if (!isWritten) break;
     }
     this.#flushing = null;

@@ -240,7 +240,6 @@ export class LmdbStore implements Store, Context {
     return (this.#closing ??= this.#close());
   }
 
-
   // --- for its workers ---
 
   get batchAtHand(): number {

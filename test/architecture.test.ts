@@ -80,7 +80,8 @@ const LAYERS = [
     'config-options.ts type:access/options.ts access/options-schema.ts access/patterns.ts type:egress/egress.ts egress/options-schema.ts observe/ protocol/ errors.ts limits.ts',
   ],
   ['limits.ts', 'errors.ts'],
-  ['errors.ts', ''],
+  ['errors.ts', 'error-table.ts'],
+  ['error-table.ts', ''],
   // Modules below a folder of actors are parts of them, and no actors.
   ['../actors/', 'actor.ts ../actors/agent/'],
 ] as const;

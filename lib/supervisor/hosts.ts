@@ -79,7 +79,7 @@ export class HostSlot implements HostLoad {
     if (mayReuse) this.#freeSlots.push(worker.slot);
     worker.host = null;
     worker.slot = -1;
-    worker.isLoaded = false;
+    worker.presence = 'away';
     worker.isBlocked = false;
   }
 

@@ -11,11 +11,10 @@
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { HostExit } from '../host/host.ts';
+import type { HostExit, StartedState } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
-import type { Payload } from '../protocol/payload.ts';
 import type { StopAck } from '../protocol/views.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostListener, Hosts, HostSlot } from './hosts.ts';
@@ -70,10 +69,10 @@ export class Lifecycle implements HostListener {
     this.start(worker);
   }
 
-  onStarted(worker: Worker, state: Payload | null): void {
+  onStarted(worker: Worker, { state, stateVersion }: StartedState): void {
     worker.presence = 'here';
     worker.forgetFailure();
-    if (state !== null) worker.saveState(state);
+    if (state !== null) worker.store.saveState(state, stateVersion);
     // A stop may have come while it was starting; then it goes on from here.
     if (worker.status !== 'stopping') worker.apply('started');
     worker.settleStart();
@@ -176,6 +175,11 @@ export class Lifecycle implements HostListener {
       return;
     }
     if (isCharged) worker.chargeDeath((deathsMs, nowMs) => recentDeaths(deathsMs, nowMs, this.#budget));
+    // The same state and the same code would fail again: the worker waits for somebody to mend one of them and to restore it.
+    if (death.error.code === 'migration_failed') {
+      this.#giveUp(worker, death);
+      return;
+    }
     const decision = isCharged
       ? decideRestart(worker.deathsMs, this.#budget)
       : ({ type: 'restart', delayMs: 0 } as const);

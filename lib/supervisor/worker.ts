@@ -87,8 +87,9 @@ export class Worker implements InputOwner {
     return this.store.state;
   }
 
+  /** Of the version that its host has brought it to when it started. */
   saveState(state: Payload): void {
-    this.store.saveState(state, 0);
+    this.store.saveState(state, this.store.stateVersion);
   }
 
   get mailbox(): Mailbox<InputRecord> {

@@ -1,7 +1,6 @@
 // The composition root: the only file that knows which store, which hosts and which catalog a runtime is made of.
 // `Runtime` and `WorkerHandle` are the face that an embedding Backend sees; they hold no state of their own.
 
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { v7 as uuidv7 } from 'uuid';
@@ -80,12 +79,11 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const hostCount = resolveHosts(options.hosts);
   const log = options.log ?? silentLog;
   const { maxTranscriptEntries: maxEntries, maxTranscriptBytes: maxBytes } = limits;
-  // Unlike the ids of an earlier run, so that an old id finds nothing instead of another input.
-  const inputIdPrefix = `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-`;
   const channels = new Channels(limits);
   const actorChannels = new ActorChannels(channels);
   const peers = new Peers();
   const store = new MemoryStore({ maxEntries, maxBytes });
+  const { inputIdPrefix } = store;
   const version = readVersion();
   const supervisor = new Supervisor({
     identity: {
@@ -97,7 +95,6 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     catalog: await Catalog.load(options.actors, limits),
     store,
     log,
-    inputIdPrefix,
     onLeft: (workerId) => actorChannels.closeOf(workerId),
     peers,
   });

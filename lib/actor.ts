@@ -7,7 +7,7 @@ import type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel
 import type { ReadableOptions } from './channels/streams.ts';
 import type { MailboxLimits } from './limits.ts';
 import type { FunctionQuery } from './protocol/function-query.ts';
-import type { FunctionView } from './protocol/views.ts';
+import type { Durability, FunctionView } from './protocol/views.ts';
 
 export type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 export type { ReadableOptions } from './channels/streams.ts';
@@ -131,6 +131,11 @@ export interface ActorDefinition<
   readonly restart?: { readonly policy: 'permanent' };
   /** What becomes of the running input when the host dies: `unknown` ends it so (default), `retry` runs it again. */
   readonly onInterrupt?: 'unknown' | 'retry';
+  /**
+   * With a durable store: `durable` (default) acknowledges an input when it is on disk; `volatile` keeps it in memory only, for inputs that
+   * may be lost with the process. An input may say otherwise.
+   */
+  readonly durability?: Durability;
   /** The first state of a worker; plain JSON. */
   readonly state?: (config: InferOutput<ConfigSchema>) => State;
   /** Handles one input; never runs twice at once for one worker. What it returns or throws is the outcome. */

@@ -21,7 +21,11 @@ const ONLY_OWNER_DIR = 0o700;
 const PROGRESS_EVERY_MS = 1_000;
 
 /** Rejects with `invalid_option`, or as `createRuntime` does when a durable store cannot be opened. */
-export async function openStore({ store = 'memory', dataDir }: StoreOptions, limits: Limits, log: Logger): Promise<Store> {
+export async function openStore(
+  { store = 'memory', dataDir }: StoreOptions,
+  limits: Limits,
+  log: Logger,
+): Promise<Store> {
   const { maxTranscriptEntries: maxEntries, maxTranscriptBytes: maxBytes } = limits;
   const bounds = { maxEntries, maxBytes };
   switch (store) {

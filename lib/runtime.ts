@@ -126,7 +126,6 @@ async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime>
     catalog,
     store,
     log,
-    inputIdPrefix,
     onLeft: (workerId) => actorChannels.closeOf(workerId),
     peers,
   });

@@ -86,7 +86,8 @@ async function listenFirst(bind: Config['bind']): Promise<EarlyListener> {
 }
 
 function runtimeOptions(config: Config): RuntimeOptions {
-  const { actors, store, dataDir, hosts, limits, sources, functions, allowStdioSources, runtimeId, displayName } = config;
+  const { actors, store, dataDir, hosts, limits, sources, functions, allowStdioSources, runtimeId, displayName } =
+    config;
   return { actors, store, dataDir, hosts, limits, sources, functions, allowStdioSources, runtimeId, displayName };
 }
 

@@ -31,6 +31,10 @@ export const ENTRY_TYPES = [
 ] as const;
 export type EntryType = (typeof ENTRY_TYPES)[number];
 
+export const DURABILITIES = ['durable', 'volatile'] as const;
+/** `durable`: acknowledged when it is on disk, if the store has one. `volatile`: kept in memory only. */
+export type Durability = (typeof DURABILITIES)[number];
+
 /** RFC 3339 in UTC with milliseconds. */
 export type Timestamp = string;
 

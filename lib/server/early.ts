@@ -19,7 +19,13 @@ export interface EarlyListener {
 }
 
 /** Resolves when it listens. Rejects with the system's error if it cannot. */
-export async function listenEarly({ host, port }: { readonly host: string; readonly port: number }): Promise<EarlyListener> {
+export async function listenEarly({
+  host,
+  port,
+}: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<EarlyListener> {
   const front = createServer({
     maxHeaderSize: bounds.MAX_HEADER_BYTES,
     headersTimeout: bounds.HEADERS_TIMEOUT_MS,

@@ -4,7 +4,7 @@
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Host, HostEvents, HostExit, HostFactory, WorkerSpec } from '../host/host.ts';
-import { WORKERS_PER_HOST } from '../limits.ts';
+import { WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Payload } from '../protocol/payload.ts';
@@ -45,11 +45,18 @@ export class HostSlot implements HostLoad {
   /** Workers with inputs that found the host's window full, in the order in which they came. */
   readonly blocked = new Fifo<Worker>();
   killOrder: KillOrder | null = null;
+  /** Inputs that will be sent as soon as the store has their runs. */
+  reserved = 0;
   /** To be started with the next batch. */
   pendingStarts: Worker[] = [];
 
   constructor(host: Host) {
     this.host = host;
+  }
+
+  /** Whether it may be sent one more input. */
+  get hasRoom(): boolean {
+    return this.reserved < WINDOW_PER_HOST && this.host.hasRoom;
   }
 
   /** A host that is to die takes no more. */

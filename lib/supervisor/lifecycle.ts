@@ -81,6 +81,7 @@ export class Lifecycle implements HostListener {
 
   /** From `failed`, `stopped` or `hibernated`; the restart budget is whole again. */
   restore(worker: Worker): void {
+    worker.store.saveRest('hibernated', null);
     worker.apply('restored');
     worker.forgetDeaths();
     worker.forgetFailure();
@@ -110,13 +111,13 @@ export class Lifecycle implements HostListener {
     const lent = [...worker.mailbox.lentMessages()];
     const lastStarted = lent.findIndex((record) => worker.hasStarted(record));
     lent.forEach((record, at) => {
-      if (at > lastStarted) this.#delivery.reclaim(worker, record);
+      if (at > lastStarted) this.#delivery.reclaim(record);
       else if (record.cancelReason !== null) {
         const details = {
           reason: record.cancelReason,
           ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }),
         };
-        this.#delivery.settleInterrupted(
+        this.#delivery.endInterrupted(
           worker,
           record,
           'cancelled',
@@ -124,9 +125,9 @@ export class Lifecycle implements HostListener {
         );
       } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
         record.attempt++;
-        record.isLent = false;
+        this.#delivery.waitAgain(record);
       } else {
-        this.#delivery.settleInterrupted(worker, record, 'unknown', death.error);
+        this.#delivery.endInterrupted(worker, record, 'unknown', death.error);
       }
     });
     worker.mailbox.recall();
@@ -172,6 +173,7 @@ export class Lifecycle implements HostListener {
       { worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths: worker.deathsMs.length },
       'worker failed',
     );
+    worker.store.saveRest('failed', death.error);
     worker.store.append('failed', Date.now(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
     this.#delivery.failWaiting(worker, 'worker_failed', 'failed');
   }
@@ -203,10 +205,10 @@ export class Lifecycle implements HostListener {
       this.#finishStop(worker);
     } else if (request.drain === true) {
       const deadlineMs = request.deadlineMs ?? this.#limits.stopTimeoutMs;
-      stopping.timer = setTimeout(() => this.#delivery.cancelAll(worker, 'stop deadline'), deadlineMs);
+      stopping.timer = setTimeout(() => this.#delivery.cancelling.cancelAll(worker, 'stop deadline'), deadlineMs);
       this.#delivery.offer(worker);
     } else {
-      this.#delivery.cancelAll(worker, request.reason ?? 'stop');
+      this.#delivery.cancelling.cancelAll(worker, request.reason ?? 'stop');
     }
     this.#finishStopIfDrained(worker);
     return stopping.ack;
@@ -259,6 +261,7 @@ export class Lifecycle implements HostListener {
       refused,
       ...(reason !== null && { reason }),
     };
+    worker.store.saveRest('stopped', null);
     worker.store.append('stopped', Date.now(), 0, JSON.stringify({ drained, cancelled, refused, reason }));
     stopping.resolve(ack);
   }

@@ -133,6 +133,15 @@ export class Mailbox<M extends Link<M>> {
     }
   }
 
+  /** All messages, first to last. Removing the one at hand is fine. */
+  *allMessages(): Generator<M> {
+    for (let message = this.#first; message !== null;) {
+      const { next }: M = message;
+      yield message;
+      message = next;
+    }
+  }
+
   /** The messages that nobody was lent, first to last. Removing the one at hand is fine. */
   *waitingMessages(): Generator<M> {
     for (let message = this.#nextToLend; message !== null;) {

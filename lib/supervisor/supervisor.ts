@@ -16,6 +16,7 @@ import type { Limits } from '../limits.ts';
 import { Peers } from '../functions/peers.ts';
 import type { HostFactory } from '../host/host.ts';
 import type { Logger } from '../observe/log.ts';
+import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type {
   ActorView,
@@ -30,7 +31,7 @@ import type {
   WorkerSummary,
   WorkerView,
 } from '../protocol/views.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, StoredSummary, WorkerStore } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
 import { Creation } from './creation.ts';
@@ -46,7 +47,7 @@ import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
 import { startTimer } from './timers.ts';
 import type { StopRequest } from './stopping.ts';
-import type { Worker } from './worker.ts';
+import { summaryOf, Worker } from './worker.ts';
 
 export type { Created, CreateRequest } from './creation.ts';
 export type { DeliverOptions } from './delivery.ts';
@@ -82,7 +83,6 @@ export interface SupervisorOptions {
   readonly catalog: Catalog;
   readonly store: Store;
   readonly log: Logger;
-  readonly inputIdPrefix: string;
   /** A worker has left its host: it was stopped, could not start, or its host has died. */
   readonly onLeft?: (workerId: string) => void;
   /** What is listed beside the workers. Default: nothing. */
@@ -113,17 +113,16 @@ export class Supervisor {
     this.#log = options.log;
     this.#lifecycle = new Lifecycle(options.limits, options.log, options.onLeft);
     this.#peers = options.peers ?? new Peers();
-    this.#directory = new Directory<Worker>(this.#peers);
-    this.#delivery = new Delivery(options.limits, options.inputIdPrefix, this.#lifecycle);
     const { limits, catalog, store } = options;
-    this.#creation = new Creation(limits, catalog, store, this.#directory, options.inputIdPrefix, () =>
-      this.#requireRunning(),
-    );
+    this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
+    this.#delivery = new Delivery(limits, store, this.#lifecycle);
+    this.#creation = new Creation(limits, catalog, store, this.#directory, () => this.#requireRunning());
     this.#admission = new Admission(limits, this.#delivery, {
-      isRunning: () => this.#status === 'running',
-      isKnown: (worker) => this.#directory.get(worker.workerId) === worker,
+      unavailable: () => this.#unavailable(),
+      isKnown: (worker) => this.#directory.isLoaded(worker),
       anyHost: () => this.#requireHosts().any(),
     });
+    catalog.countStored(store.counts());
   }
 
   /** Starts the hosts. Rejects with the cause if one cannot start. */
@@ -138,7 +137,7 @@ export class Supervisor {
   }
 
   get isReady(): boolean {
-    return this.#status === 'running';
+    return this.#unavailable() === null;
   }
 
   /** Why the store cannot write now; null while it can. */
@@ -153,6 +152,7 @@ export class Supervisor {
     const { worker, created } = this.#creation.one(request, 'starting');
     if (created) this.#lifecycle.start(worker);
     await worker.startSettled();
+    await this.#store.committed();
     return { workerId: worker.workerId, created };
   }
 
@@ -196,7 +196,7 @@ export class Supervisor {
   list(query: ListQuery): { workers: (WorkerSummary | PeerSummary)[]; nextAfter: string | null } {
     // Looking for what does not exist would look at every worker there is.
     const { workers, nextAfter } = this.#directory.list(query, this.#catalog.hasAny(query));
-    return { workers: workers.map((one) => ('summary' in one ? one.summary() : one)), nextAfter };
+    return { workers: workers.map(listed), nextAfter };
   }
 
   /** Resolves once it has started again, or failed to. Throws `worker_active` or `worker_stopping`. */
@@ -204,16 +204,22 @@ export class Supervisor {
     this.#requireRunning();
     const worker = this.#directory.require(workerId);
     requireEffect(COMMANDS.restore[worker.status], 'start');
+    worker.requireActor();
     this.#lifecycle.restore(worker);
     await worker.startSettled();
+    await this.#store.committed();
     return worker.view();
   }
 
   /** Resolves once it has stopped. A second stop gets the acknowledgement of the first. */
   async stop(workerId: string, request: StopRequest): Promise<StopAck> {
     const worker = this.#directory.require(workerId);
-    if (COMMANDS.stop[worker.status] === 'join' && worker.stopping !== null) return worker.stopping.ack;
-    return this.#lifecycle.stop(worker, request);
+    const isFirst = COMMANDS.stop[worker.status] === 'stop';
+    const ack = await (isFirst
+      ? this.#lifecycle.stop(worker, request)
+      : (worker.stopping?.ack ?? stoppedBefore(worker)));
+    await this.#store.committed();
+    return ack;
   }
 
   /** The worker's last view. Throws `worker_active` unless it has ended or `force` is set, which stops it first. */
@@ -227,6 +233,7 @@ export class Supervisor {
     this.#directory.delete(worker);
     worker.actor.population.remove(worker.status);
     worker.store.delete();
+    await this.#store.committed();
     return view;
   }
 
@@ -275,7 +282,7 @@ export class Supervisor {
   }
 
   leaveLine(listener: RoomListener): void {
-    this.#delivery.room.leave(listener);
+    this.#delivery.capacity.room.leave(listener);
   }
 
   /** Accepts an input that is a value of this process. */
@@ -303,14 +310,14 @@ export class Supervisor {
     if (request.inputId === undefined) {
       const running = COMMANDS.cancel[worker.status] === 'abort' ? worker.runningInput() : null;
       if (running === null) return { workerId, status: worker.status, effect: 'none' };
-      const effect = this.#delivery.cancel(worker, running, reason);
+      const effect = this.#delivery.cancelling.cancel(worker, running, reason);
       return { workerId, status: worker.status, effect, inputId: running.inputId };
     }
     const info = this.input(workerId, request.inputId);
     const { inputId, outcome } = info;
     if (outcome !== null) return { workerId, status: worker.status, effect: 'ended', inputId, outcome };
     // What has no outcome is found as its live record.
-    const effect = this.#delivery.cancel(worker, info as InputRecord, reason);
+    const effect = this.#delivery.cancelling.cancel(worker, info as InputRecord, reason);
     return { workerId, status: worker.status, effect, inputId, ...(effect === 'removed' && { outcome: 'cancelled' }) };
   }
 
@@ -336,7 +343,7 @@ export class Supervisor {
       workers: { total: this.#directory.size, ...this.#catalog.counts() },
       remotes: { connected: this.#peers.remotes },
       hosts: await this.#requireHosts().views(),
-      mailbox: this.#delivery.load,
+      mailbox: this.#delivery.capacity.load,
       limits: this.limits,
     };
   }
@@ -346,17 +353,17 @@ export class Supervisor {
     if (this.#status !== 'running')
       throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
     this.#status = 'draining';
-    const before = { ...this.#delivery.counts };
+    const before = { ...this.#delivery.counts, refused: this.#delivery.capacity.refused };
     const killedBefore = this.#lifecycle.kills;
     await this.#stopAll(deadlineMs);
     const killedAtClose = await this.#requireHosts().close();
     this.#delivery.close();
     await this.#store.close();
     this.#status = 'stopped';
-    const { finished, cancelled, refused } = this.#delivery.counts;
+    const { finished, cancelled } = this.#delivery.counts;
     return {
       finished: finished - before.finished,
-      refused: refused - before.refused,
+      refused: this.#delivery.capacity.refused - before.refused,
       cancelled: cancelled - before.cancelled,
       killed: this.#lifecycle.kills - killedBefore + killedAtClose,
     };
@@ -365,7 +372,7 @@ export class Supervisor {
   async #stopAll(deadlineMs: number): Promise<void> {
     const stops: Promise<unknown>[] = [];
     let sliceStartMs = Date.now();
-    for (const worker of this.#directory.values()) {
+    for (const worker of this.#directory.loaded()) {
       if (needsStop(worker)) stops.push(this.stop(worker.workerId, { drain: true, reason: 'close', deadlineMs }));
       else worker.clearTimers();
       if (Date.now() - sliceStartMs < SLICE_MS) continue;
@@ -382,12 +389,40 @@ export class Supervisor {
     return this.#hosts;
   }
 
-  #requireRunning(): void {
-    if (this.#status !== 'running') {
-      this.#delivery.counts.refused++;
-      throw GreenroomError.of('runtime_unavailable');
-    }
+  #unavailable(): GreenroomError | null {
+    return this.#status === 'running' ? this.#store.trouble : GreenroomError.of('runtime_unavailable');
   }
+
+  #requireRunning(): void {
+    const unavailable = this.#unavailable();
+    if (unavailable !== null) throw this.#delivery.capacity.refuse(null, unavailable);
+  }
+
+  /** A worker as the store has it. What a run before this one had begun is settled, and what waits there waits here. */
+  #load(stored: WorkerStore): Worker {
+    const worker = new Worker(this.#catalog.find(stored.kind), stored, stored.rest, this.#store.inputIdPrefix);
+    this.#delivery.restore(worker);
+    return worker;
+  }
+}
+
+/** The acknowledgement of a stop that another run has seen; it is the last entry that the worker has. */
+function stoppedBefore({ workerId, status, store }: Worker): StopAck {
+  const last = store.read(store.lastSequence - 1, 1).items[0];
+  const {
+    drained = 0,
+    cancelled = 0,
+    refused = 0,
+    reason = null,
+  } = (last?.type === 'stopped' ? decode(last.data) : {}) as Partial<
+    Pick<StopAck, 'drained' | 'cancelled' | 'refused'>
+  > & { reason?: string | null };
+  return { workerId, status, drained, cancelled, refused, ...(reason !== null && { reason }) };
+}
+
+function listed(one: Worker | StoredSummary | PeerSummary): WorkerSummary | PeerSummary {
+  if (one instanceof Worker) return one.summary();
+  return 'rest' in one ? summaryOf(one, one.rest, one.waiting) : one;
 }
 
 /** Of the others there is nothing to wait for and nothing to run: their hosts end anyway, so they need not be unloaded one by one. */

@@ -3,11 +3,12 @@
 // with its first input, and what only a worker with a history has is in an object of its own.
 
 import { performance } from 'node:perf_hooks';
+import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
-import type { WorkerStore } from '../store/store.ts';
+import type { Rest, StoredSummary, WorkerStore } from '../store/store.ts';
 import type { Actor } from './catalog.ts';
 import type { HostSlot } from './hosts.ts';
 import type { InputOwner, InputRecord } from './input.ts';
@@ -47,17 +48,27 @@ export class Worker implements InputOwner {
   /** Called once when the start at hand has succeeded or failed. */
   #startListeners: (() => void)[] | null = null;
 
-  constructor(actor: Actor, store: WorkerStore, status: 'starting' | 'hibernated', inputIdPrefix: string) {
+  /** Counting it among its actor's workers is the caller's. */
+  constructor(actor: Actor, store: WorkerStore, status: 'starting' | Rest, inputIdPrefix: string) {
     this.workerId = store.workerId;
     this.actor = actor;
     this.store = store;
     this.#inputIdPrefix = inputIdPrefix;
     this.#status = status;
-    actor.population.add(status);
+    if (store.failure !== null) this.failure = store.failure;
   }
 
   get kind(): string {
     return this.actor.kind;
+  }
+
+  /** Throws `actor_not_found`, or `store_corrupt` if there is nothing that could be started. */
+  requireActor(): void {
+    if (this.failure?.code === 'store_corrupt') throw GreenroomError.of('store_corrupt');
+    if (!this.actor.isMissing) return;
+    throw GreenroomError.of('actor_not_found', {
+      message: `This runtime has no actor of kind ${this.kind.slice(0, 128)}.`,
+    });
   }
 
   inputId(seq: number): string {
@@ -209,16 +220,8 @@ export class Worker implements InputOwner {
   // --- views ---
 
   summary(): WorkerSummary {
-    const { displayName, createdAtMs } = this.store;
-    return {
-      workerId: this.workerId,
-      origin: 'actor',
-      kind: this.kind,
-      displayName,
-      status: this.#status,
-      createdAt: new Date(createdAtMs).toISOString(),
-      mailbox: { messages: this.#mailbox?.messages ?? 0, bytes: this.#mailbox?.bytes ?? 0 },
-    };
+    const mailbox = { messages: this.#mailbox?.messages ?? 0, bytes: this.#mailbox?.bytes ?? 0 };
+    return summaryOf(this.store, this.#status, mailbox);
   }
 
   view(): WorkerView {
@@ -241,11 +244,21 @@ export class Worker implements InputOwner {
   /** The input at the head of the line, once its host has it. */
   runningInput(): InputRecord | null {
     const first = this.#mailbox?.first;
-    return first?.isLent === true ? first : null;
+    return first?.isSent === true ? first : null;
   }
 
   /** Whether the handler has been entered for an input that is at the host. Looks at shared memory, so it answers while the host is stuck, and after its death. */
   hasStarted(record: InputRecord): boolean {
     return this.host !== null && this.host.host.lastStarted(this.slot) === (record.seq | 0);
   }
+}
+
+/** Of a worker, loaded or not. */
+export function summaryOf(
+  { workerId, kind, displayName, createdAtMs }: Omit<StoredSummary, 'rest' | 'waiting'>,
+  status: WorkerStatus,
+  mailbox: WorkerSummary['mailbox'],
+): WorkerSummary {
+  const createdAt = new Date(createdAtMs).toISOString();
+  return { workerId, origin: 'actor', kind, displayName, status, createdAt, mailbox };
 }

@@ -31,7 +31,8 @@ const LAYERS = [
     `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
   ],
   ['check-actor.ts', `host/ ${BASE}`],
-  ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
+  ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
+  ['open-store.ts', `store/ lazy:lmdb/store.ts ${BASE}`],
   ['testing/', 'testing/ runtime.ts'],
   // Loaded only when the gateway is on.
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
@@ -202,12 +203,12 @@ test('no work is left behind in a source', () => {
   );
 });
 
-test('the package root loads no fastify, undici or commander', () => {
+test('the package root loads no fastify, undici, commander or lmdb', () => {
   const script = `
     import { createRequire } from 'node:module';
     await import(${JSON.stringify(new URL('../lib/index.js', import.meta.url))});
-    const loaded = Object.keys(createRequire(import.meta.url).cache); // all three are CommonJS, so all three show up here
-    console.log(JSON.stringify(loaded.filter((file) => /node_modules.(fastify|undici|commander)\\W/.test(file))));`;
+    const loaded = Object.keys(createRequire(import.meta.url).cache); // all are, or load, CommonJS or a native library, so all show up here
+    console.log(JSON.stringify(loaded.filter((file) => /node_modules.(fastify|undici|commander|@lmdb)\\W/.test(file))));`;
   const loaded = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
     cwd: ROOT,
     timeout: 30_000,

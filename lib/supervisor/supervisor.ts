@@ -119,6 +119,11 @@ export class Supervisor {
     return this.#unavailable() === null;
   }
 
+  /** Why the store cannot write now; null while it can. */
+  get storeTrouble(): GreenroomError | null {
+    return this.#store.trouble;
+  }
+
   // --- workers ---
 
   /** Resolves once the worker has started, or failed to. The same request again finds the same worker, whatever its status. */
@@ -310,6 +315,7 @@ export class Supervisor {
       ...this.identity,
       status: this.#status,
       store: this.#store.kind,
+      storage: this.#store.figures(),
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
       workers: { total: this.#directory.size, ...this.#catalog.counts() },
       remotes: { connected: this.#peers.remotes },

@@ -55,6 +55,7 @@ export class Environment {
   /** Rejects the write that is under way. */
   #fail: ((status: number) => void) | null = null;
   #isClosed = false;
+  #isStuck = false;
 
   /** Throws `store_corrupt` for a file that is none of LMDB's or ends too early, `store_failed` if it cannot be opened. */
   constructor(path: string) {
@@ -84,7 +85,7 @@ export class Environment {
           if (pair === null) return;
           yield pair;
           [from, isBehindFrom] = [pair.key, true];
-          if (this.#db !== db) break;
+          if (!this.#cursors.has(cursor)) break;
         }
       } finally {
         if (this.#cursors.delete(cursor)) cursor.return?.();
@@ -117,6 +118,7 @@ export class Environment {
     await this.#turn;
     this.#isClosed = true;
     this.#letGoOfCursors();
+    if (this.#isStuck) return;
     await this.#db?.close();
     this.#db = null;
   }
@@ -142,10 +144,13 @@ export class Environment {
       throw writeError((thrown as { code?: unknown }).code, thrown);
     }
     this.#listen(db);
-    return db;
+    if (!isLost(db)) return db;
+    closeAtOnce(db);
+    throw writeError(undefined);
   }
 
   #opened(): RootDatabase<Buffer, Buffer> {
+    if (this.#isStuck) throw GreenroomError.of('store_failed', { message: 'The store has to be started again.' });
     if (this.#isClosed) throw GreenroomError.of('store_failed', { message: 'The store is closed.' });
     return (this.#db ??= this.#open());
   }
@@ -161,46 +166,44 @@ export class Environment {
       startWriting(address, (status) => {
         if (SIGNALS.includes(status)) return tell(status);
         tell(NOTHING_TO_DO);
-        this.#fail?.(status);
+        setImmediate(() => this.#fail?.(status));
       });
     Object.defineProperty(env, 'startWriting', { value: listening });
   }
 
   #transact(operations: readonly Operation[]): Promise<void> {
     return new Promise((resolve, reject) => {
+      const db = this.#opened();
+      let isOver = false;
       this.#fail = (status) => {
         this.#fail = null;
-        this.#reopenIfLost(status);
+        // The promise of the batch is rejected by now, unless the transaction could not even begin: then its thread has kept a lock
+        // that neither the next transaction nor a close would ever get.
+        if (!isOver) this.#isStuck = true;
+        else this.#closeIfLost(db);
         reject(writeError(status));
       };
-      const done = () => {
-        this.#fail = null;
-        resolve();
-      };
-      try {
-        const db = this.#opened();
-        const batch = db.batch(() => {
-          for (const [key, value] of operations) void (value === null ? db.remove(key) : db.put(key, value));
-        });
-        // Its rejection comes just before the status that says why, which is what counts.
-        batch.then(done, () => undefined);
-      } catch (thrown) {
-        this.#fail = null;
-        reject(thrown as Error);
-      }
+      const batch = this.#opened().batch(() => {
+        for (const [key, value] of operations)
+          void (value === null ? this.#opened().remove(key) : this.#opened().put(key, value));
+      });
+      batch.then(
+        () => {
+          this.#fail = null;
+          resolve();
+        },
+        () => (isOver = true), // the status says why
+      );
     });
   }
 
-  /** What LMDB has given up, or never began, holds locks of its own thread: only another opening is free of them. */
-  #reopenIfLost(status: number): void {
-    const db = this.#db;
-    if (db === null) return;
-    if (status > LMDB_ERRORS_BELOW && !isPanicking(db)) return;
+  /** What LMDB has given up can be used again once it has been closed. */
+  #closeIfLost(db: RootDatabase<Buffer, Buffer>): void {
+    // A cursor would keep a read transaction alive, which does not notice.
     this.#letGoOfCursors();
+    if (!isLost(db)) return;
     this.#db = null;
-    // Otherwise it would wait for the transaction that never ends. Without, it closes at once.
-    Object.defineProperty(db, '_endWrites', { value: undefined });
-    void db.close();
+    closeAtOnce(db);
   }
 
   // --- cursors ---
@@ -237,6 +240,12 @@ export class Environment {
   }
 }
 
+/** Without waiting for the end of a transaction that has failed, and has none. */
+function closeAtOnce(db: RootDatabase<Buffer, Buffer>): void {
+  Object.defineProperty(db, '_endWrites', { value: undefined });
+  void db.close();
+}
+
 /** Throws `store_corrupt` or `store_failed`. */
 function next(cursor: Iterator<Pair>): Pair | null {
   try {
@@ -249,7 +258,7 @@ function next(cursor: Iterator<Pair>): Pair | null {
 
 // --- errors ---
 
-function isPanicking(db: RootDatabase<Buffer, Buffer>): boolean {
+function isLost(db: RootDatabase<Buffer, Buffer>): boolean {
   try {
     db.resetReadTxn();
     db.get(Buffer.of(0));

@@ -44,6 +44,8 @@ export interface LmdbStoreOptions {
   readonly limits: TranscriptLimits;
   /** From the end of an input to when its key is forgotten. */
   readonly idempotencyTtlMs: number;
+  /** Called once, when the file has been closed. */
+  readonly onClosed?: () => void;
   /** Told while the journal is read again. */
   readonly onProgress?: (progress: Progress) => void;
   /** On the clock of the times in inputs. Default Date.now. */
@@ -81,6 +83,7 @@ export class LmdbStore implements Store, Context {
   #quietTimer: NodeJS.Timeout | null = null;
   #foldedGroup: number;
   readonly #run: number;
+  readonly #onClosed: (() => void) | undefined;
 
   static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
     const environment = new Environment(options.path);
@@ -102,6 +105,7 @@ export class LmdbStore implements Store, Context {
     this.limits = options.limits;
     this.idempotencyTtlMs = options.idempotencyTtlMs;
     this.now = options.now ?? Date.now;
+    this.#onClosed = options.onClosed;
     this.inputIdPrefix = meta.inputIdPrefix;
     this.#run = meta.run + 1;
     this.#foldedGroup = meta.foldedGroup;
@@ -235,6 +239,7 @@ export class LmdbStore implements Store, Context {
       // What is not folded is in the journal, and is folded by the next run.
     } finally {
       await this.environment.close();
+      this.#onClosed?.();
     }
   }
 

@@ -25,13 +25,6 @@ describe('the memory store', () => {
     assert.deepEqual(keptOf(worker), [1, 2, 3]);
   });
 
-  test('has no worker left after it was closed', async () => {
-    const store = new MemoryStore(WIDE);
-    store.create(RECORD);
-    await store.close();
-    assert.deepEqual([...store.list('')], []);
-  });
-
   test('keeps every entry while its ring grows', () => {
     const worker = workerOf();
     for (let count = 1; count <= 300; count++) {

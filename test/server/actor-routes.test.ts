@@ -17,6 +17,7 @@ test('the actors are listed with their schemas, and the list stays the same', as
     'functions',
     'input_schema',
     'isolation',
+    'durability',
     'kind',
     'mailbox',
     'output_schema',

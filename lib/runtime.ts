@@ -337,7 +337,8 @@ export class Runtime {
   /**
    * Registers a function that the runtime calls over HTTP, or replaces the one that was registered like this under the id. Rejects with
    * `invalid_request`, `function_exists`, `worker_exists` for its group, `url_validation_failed`, `secret_not_found`, `token_not_found`,
-   * `api_key_not_found`, `payload_too_large`, `runtime_overloaded` or `cancelled`; then nothing has changed.
+   * `api_key_not_found`, `payload_too_large`, `runtime_overloaded` or `cancelled`; then nothing has changed. It outlives the process in
+   * the store; `runtime_unavailable` says that the store cannot write now: see BackendFunctions.register.
    */
   async registerFunction(
     functionId: string,
@@ -347,9 +348,12 @@ export class Runtime {
     return functionView((await this.outside.backend.register(functionId, document, options.signal)).registered);
   }
 
-  /** Throws `function_not_found`, and `unsupported_operation` for a function that was not registered like that. */
-  unregisterFunction(functionId: string): FunctionView {
-    return functionView(this.outside.backend.unregister(functionId));
+  /**
+   * Rejects with `function_not_found`, `unsupported_operation` for a function that was not registered like that, and
+   * `runtime_unavailable` while the store cannot write.
+   */
+  async unregisterFunction(functionId: string): Promise<FunctionView> {
+    return functionView(await this.outside.backend.unregister(functionId));
   }
 
   async describe(): Promise<RuntimeView> {

@@ -42,7 +42,7 @@ const LAYERS = [
   ],
   [
     'server/',
-    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts http/backend.ts type:store/ ${BASE}`,
+    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts http/registration.ts type:store/ ${BASE}`,
   ],
   [
     'supervisor/',
@@ -56,7 +56,7 @@ const LAYERS = [
   ['access/', `access/ type:functions/registry.ts ${BASE}`],
   ['outside.ts', `egress/ http/ sources/ openapi/ mcp/ channels/ type:store/ ${FUNCTIONS} ${BASE}`],
   ['egress/', `egress/ access/patterns.ts access/options-schema.ts ${BASE}`],
-  ['http/', `http/ type:egress/ ${FUNCTIONS} ${BASE}`],
+  ['http/', `http/ type:egress/ type:store/ ${FUNCTIONS} ${BASE}`],
   ['sources/', `sources/ access/patterns.ts type:store/ ${FUNCTIONS} ${BASE}`],
   ['openapi/', `openapi/ type:sources/source.ts type:egress/ http/ channels/ ${FUNCTIONS} ${BASE}`],
   [
@@ -81,7 +81,8 @@ const LAYERS = [
     'config-options.ts type:access/options.ts access/options-schema.ts access/patterns.ts type:egress/egress.ts egress/options-schema.ts observe/ protocol/ errors.ts limits.ts',
   ],
   ['limits.ts', 'errors.ts'],
-  ['errors.ts', ''],
+  ['errors.ts', 'error-table.ts'],
+  ['error-table.ts', ''],
   // Modules below a folder of actors are parts of them, and no actors.
   ['../actors/', 'actor.ts ../actors/agent/'],
 ] as const;

@@ -27,7 +27,8 @@ export function requireDurability(durability: Durability | undefined): Durabilit
  * Resolves to the record when the store keeps it. Rejects with what the store cannot keep it for: then it has never been there; or with
  * `timeout`, when the store does not say in time: then it may still be accepted.
  */
-export function awaitAcceptance(record: InputRecord): Promise<InputRecord> {
+export function untilAccepted(record: InputRecord): Promise<InputRecord> {
+  if (record.isAccepted) return Promise.resolve(record);
   return new Promise((resolve, reject) => {
     const finish = (): void => {
       clearTimeout(timer);

@@ -18,6 +18,7 @@ import type { Durability, Outcome } from '../protocol/views.ts';
 import type { Store, StoredInput, StoreEvents } from '../store/store.ts';
 import { Cancelling } from './cancelling.ts';
 import { Capacity } from './capacity.ts';
+import { applyEffects } from './effects.ts';
 import type { HostSlot, Inbound } from './hosts.ts';
 import { InputRecord } from './input.ts';
 import type { InputInfo, InputKey } from './input.ts';
@@ -54,6 +55,10 @@ export class Delivery implements Inbound, StoreEvents {
   readonly capacity: Capacity;
   readonly cancelling: Cancelling;
   #nextSeq: number;
+  /** Inputs that are at their hosts, or about to be sent. */
+  #lent = 0;
+  #isHalted = false;
+  #onQuiet: (() => void) | null = null;
   /** Outcomes since the start, for the report of close. */
   readonly counts = { finished: 0, cancelled: 0 };
 
@@ -87,16 +92,22 @@ export class Delivery implements Inbound, StoreEvents {
     bytes: number,
     key: InputKey | null,
     { deadlineMs = 0, durability = worker.actor.durability }: DeliverOptions,
+    seq = this.reserveSeq(),
   ): InputRecord {
     const acceptedAt = now();
     const isVolatile = durability === 'volatile' || !this.#store.isDurable;
     const deadline = deadlineMs > 0 ? acceptedAt + deadlineMs : 0;
-    const record = new InputRecord(worker, this.#nextSeq++, payload, bytes, key, acceptedAt, deadline, isVolatile);
+    const record = new InputRecord(worker, seq, payload, bytes, key, acceptedAt, deadline, isVolatile);
     if (key !== null) (worker.keys ??= new Map()).set(key.key, record);
     this.#hold(worker, record);
     worker.store.accept(record);
     this.offer(worker);
     return record;
+  }
+
+  /** A number for an input that is accepted later. */
+  reserveSeq(): number {
+    return this.#nextSeq++;
   }
 
   /** Takes up again what had no outcome when the worker was put away. */
@@ -201,7 +212,7 @@ export class Delivery implements Inbound, StoreEvents {
   /** Hands the host as many of the worker's inputs as credits and the host's window allow. */
   offer(worker: Worker): void {
     const { mailbox, host } = worker;
-    if (mailbox.size === mailbox.lent) return;
+    if (mailbox.size === mailbox.lent || this.#isHalted) return;
     if (host === null && worker.status === 'hibernated' && !worker.actor.isMissing) this.#listener.wake(worker);
     if (host === null || worker.isBlocked || !worker.takesInputs) return;
     while (hasCredit(worker)) {
@@ -213,6 +224,7 @@ export class Delivery implements Inbound, StoreEvents {
       const record = mailbox.lend();
       if (record === null) return;
       record.isLent = true;
+      this.#lent++;
       record.reservedOn = host;
       host.reserved++;
       if (worker.status !== 'running') worker.apply('engaged');
@@ -275,9 +287,24 @@ export class Delivery implements Inbound, StoreEvents {
 
   /** It was at a host that is dead. The caller recalls the mailbox. */
   waitAgain(record: InputRecord): void {
+    this.#takeBack(record);
+    record.reservedOn = null;
+  }
+
+  #takeBack(record: InputRecord): void {
+    if (!record.isLent) return;
     record.isLent = false;
     record.isSent = false;
-    record.reservedOn = null;
+    if (--this.#lent === 0) this.#onQuiet?.();
+  }
+
+  /** From now on nothing more is sent to hosts. Resolves when nothing is there any more. */
+  halt(): Promise<void> {
+    this.#isHalted = true;
+    return new Promise((resolve) => {
+      this.#onQuiet = resolve;
+      if (this.#lent === 0) resolve();
+    });
   }
 
   /** Ends all that waits with one error: the worker is not coming back by itself. */
@@ -297,6 +324,8 @@ export class Delivery implements Inbound, StoreEvents {
     endedAt: number,
     body: Body | null,
   ): void {
+    if (outcome === 'completed') applyEffects(record);
+    record.effects = null;
     record.decide(outcome, output, error, startedAt, endedAt, body);
     this.#leave(worker, record);
     const { stopping } = worker;
@@ -315,8 +344,7 @@ export class Delivery implements Inbound, StoreEvents {
   #leave(worker: Worker, record: InputRecord): void {
     const { mailbox } = worker;
     mailbox.remove(record, record.isLent);
-    record.isLent = false;
-    record.isSent = false;
+    this.#takeBack(record);
     this.cancelling.forget(record);
     if (mailbox.size === 0 && worker.isLoaded) worker.apply('disengaged');
   }

@@ -13,7 +13,7 @@ import type {
   TranscriptEntry,
   WorkerView,
 } from '../protocol/views.ts';
-import { awaitAcceptance, awaitOutput, requireDurability, requireTimeout } from './asking.ts';
+import { awaitOutput, requireDurability, requireTimeout, untilAccepted } from './asking.ts';
 import type { CancelRequest, InputInfo, StopRequest, Supervisor } from './supervisor.ts';
 
 export interface AskOptions {
@@ -75,8 +75,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
     if (options.deadlineMs !== undefined) requireTimeout(options.deadlineMs);
     requireDurability(options.durability);
     const record = this.#supervisor.deliverValue(this.workerId, input, options);
-    if (!record.isAccepted) await awaitAcceptance(record);
-    return this.#supervisor.receipt(record);
+    return this.#supervisor.receipt(await untilAccepted(record));
   }
 
   /** Cancels an input, or whatever is running. Acknowledged at once; the outcome follows. Rejects with `input_not_found`. */

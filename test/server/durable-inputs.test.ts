@@ -4,10 +4,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { MAX_UNKEPT_LINES } from '../../lib/server/bounds.ts';
 import { HeldStore } from '../support/held-store.ts';
-import { eventually } from '../support/start-runtime.ts';
+import { eventually, temporaryFolder } from '../support/start-runtime.ts';
 import { ND, OpenBatch, repliesOf, TO_E1, verdicts } from './batch-support.ts';
-import { startEdge } from './support.ts';
+import { startServer } from '../../lib/server/index.ts';
+import { clientOf, startEdge, startRuntime, TOKEN } from './support.ts';
 import type { Answer, Edge } from './support.ts';
 
 const INPUT = '/v1/workers/e1/input';
@@ -141,12 +143,31 @@ test('two lines with one key are one input, and each gets its receipt', async (t
 
 test('a batch reads no further than so many lines that are not kept', async (t) => {
   const { edge, store } = await start(t);
-  const before = edge.runtime.supervisor.view('e1').lastSequence;
-  const sent = edge.send('POST', '/v1/workers/e1/inputs', { body: '1\n'.repeat(20_000), headers: ND });
-  const taken = () => edge.runtime.supervisor.view('e1').lastSequence - before;
-  await eventually(() => taken() > 0);
+  store.release();
+  const workers = Array.from({ length: 20 }, (_, index) => `w${index}`);
+  for (const workerId of workers) await edge.worker('echo', workerId);
+  store.hold();
+  const lines = Array.from({ length: 20_000 }, (_, n) => `{"worker_id":"w${n % 20}","input":1}\n`);
+  const sent = edge.send('POST', '/v1/inputs', { body: lines.join(''), headers: ND });
+  const { supervisor } = edge.runtime;
+  const taken = async () => (await supervisor.describe()).mailbox.messages;
+  await eventually(async () => (await taken()) >= MAX_UNKEPT_LINES);
   await turns();
-  assert.ok(taken() <= 8_192, `${taken()} lines`);
+  assert.equal(await taken(), MAX_UNKEPT_LINES);
   store.release();
   assert.ok(verdicts(await sent).every((verdict) => verdict === 'ok'));
+});
+
+test('many lines of a batch share one commit of a store on disk', async (t) => {
+  const runtime = await startRuntime(t, {}, { store: 'lmdb', dataDir: temporaryFolder(t) });
+  const server = await startServer({ runtime, token: TOKEN });
+  t.after(() => server.close());
+  const { send, worker } = clientOf(t, server.url);
+  await worker('echo', 'e1');
+  const commits = async () => (await runtime.describe()).storage?.commits ?? 0;
+  const before = await commits();
+  const answer = await send('POST', TO_E1, { body: '1\n'.repeat(10_000), headers: ND });
+  assert.equal(durabilities(answer).filter((durability) => durability === 'durable').length, 10_000);
+  const used = (await commits()) - before;
+  assert.ok(used > 0 && used < 1_000, `${used} commits`);
 });

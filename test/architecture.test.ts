@@ -32,7 +32,7 @@ const LAYERS = [
   ],
   ['check-actor.ts', `host/ ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
-  ['open-store.ts', `store/ lazy:lmdb/store.ts ${BASE}`],
+  ['open-store.ts', `store/ lazy:lmdb/store.ts lazy:lmdb/lock.ts ${BASE}`],
   ['testing/', 'testing/ runtime.ts'],
   // Loaded only when the gateway is on.
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],

@@ -79,13 +79,13 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const limits = resolveLimits(options.limits);
   const hostCount = resolveHosts(options.hosts);
   const log = options.log ?? silentLog;
-  const { maxTranscriptEntries: maxEntries, maxTranscriptBytes: maxBytes } = limits;
+  const { maxTranscriptEntries: maxEntries, maxTranscriptBytes: maxBytes, maxTranscriptAgeMs: maxAgeMs } = limits;
   // Unlike the ids of an earlier run, so that an old id finds nothing instead of another input.
   const inputIdPrefix = `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-`;
   const channels = new Channels(limits);
   const actorChannels = new ActorChannels(channels);
   const peers = new Peers();
-  const store = new MemoryStore({ maxEntries, maxBytes });
+  const store = new MemoryStore({ maxEntries, maxBytes, maxAgeMs });
   const version = readVersion();
   const supervisor = new Supervisor({
     identity: {

@@ -16,12 +16,10 @@ import type { Limits } from '../limits.ts';
 import { Peers } from '../functions/peers.ts';
 import type { HostFactory } from '../host/host.ts';
 import type { Logger } from '../observe/log.ts';
-import type { Payload } from '../protocol/payload.ts';
 import type {
   ActorView,
   CancelAck,
   CloseReport,
-  EntryType,
   PeerSummary,
   PeerView,
   Receipt,
@@ -45,6 +43,8 @@ import { Lifecycle } from './lifecycle.ts';
 import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
 import { startTimer } from './timers.ts';
+import { readTranscript } from './transcripts.ts';
+import type { EncodedPage, TranscriptRequest } from './transcripts.ts';
 import type { StopRequest } from './stopping.ts';
 import type { Worker } from './worker.ts';
 
@@ -66,14 +66,6 @@ export interface Identity {
   readonly runtimeId: string;
   readonly displayName: string | null;
   readonly version: string;
-}
-
-/** A page of a transcript with each entry's data still encoded. */
-export interface EncodedPage {
-  readonly workerId: string;
-  readonly items: readonly { sequence: number; atMs: number; type: EntryType; inputId: string | null; data: Payload }[];
-  readonly nextAfter: number;
-  readonly hasMore: boolean;
 }
 
 export interface SupervisorOptions {
@@ -225,14 +217,9 @@ export class Supervisor {
     return view;
   }
 
-  /** Throws `invalid_worker_id` or `worker_not_found`. Entries are encoded: `data` is one JSON value. */
-  transcript(workerId: string, query: { after: number; limit: number }): EncodedPage {
-    const { items, nextAfter, hasMore } = this.#directory.require(workerId).store.read(query.after, query.limit);
-    const withIds = items.map(({ sequence, atMs, type, inputSeq, data }) => {
-      const inputId = inputSeq === 0 ? null : this.#delivery.inputId(inputSeq);
-      return { sequence, atMs, type, inputId, data };
-    });
-    return { workerId, items: withIds, nextAfter, hasMore };
+  /** Throws `invalid_worker_id`, `worker_not_found` or `transcript_trimmed`; see readTranscript. */
+  transcript(workerId: string, request: TranscriptRequest): EncodedPage {
+    return readTranscript(this.#directory.require(workerId), request);
   }
 
   // --- inputs ---

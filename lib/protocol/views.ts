@@ -253,12 +253,27 @@ export interface HostView {
   heapBytes: number;
 }
 
+/** Sizes and speed of a durable store. */
+export interface StorageView {
+  fileBytes: number;
+  /** What is not on disk yet. */
+  pendingBytes: number;
+  /** What is on disk, and not in its place yet. */
+  journalBytes: number;
+  /** Since the start. */
+  commits: number;
+  /** How long a commit takes, of the last thousand or so. */
+  commitMs: { p50: number; p99: number };
+}
+
 export interface RuntimeView {
   runtimeId: string;
   displayName: string | null;
   version: string;
   status: 'running' | 'draining' | 'stopped';
   store: string;
+  /** Null unless the store is durable. */
+  storage: StorageView | null;
   uptimeMs: number;
   /** `total`, and one count per status that occurs. */
   workers: { total: number } & Partial<Record<WorkerStatus, number>>;

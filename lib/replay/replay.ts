@@ -17,7 +17,7 @@ import type { Ran, ScratchOptions } from './scratch.ts';
 export interface ReplayOptions extends ScratchOptions {
   /** URL of the actor's module. */
   readonly module: string;
-  /** What the first kept input found: one JSON value. Null for the actor's first state. */
+  /** What the first kept input found: one JSON value, of the version of the saved state. Null for the actor's first state. */
   readonly fromState: Payload | null;
 }
 
@@ -59,9 +59,10 @@ export async function replay(worker: Recorded, options: ReplayOptions): Promise<
   requireBeginning(worker, options.fromState);
   const scratch = new Scratch(options);
   try {
-    const { module, fromState } = options;
+    const { module, fromState: state } = options;
+    const { workerId, config, stateVersion } = worker;
     await requireKind(scratch, module, worker.kind);
-    await scratch.start({ workerId: worker.workerId, module, config: worker.config, state: fromState });
+    await scratch.start({ workerId, module, config, state, stateVersion });
     return await new Replay(worker, scratch, options.inputIdPrefix).run();
   } finally {
     await scratch.close();

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { Host } from '../host/host.ts';
+import type { Host, WorkerSpec } from '../host/host.ts';
 import { HostPool } from '../host/pool.ts';
 import { uniformServices } from '../host/services.ts';
 import type { RuntimeServices } from '../host/services.ts';
@@ -77,7 +77,7 @@ export class Scratch {
   }
 
   /** `state`: null for the actor's first one. Rejects with why the worker cannot start. */
-  async start(worker: { workerId: string; module: string; config: Payload; state: Payload | null }): Promise<void> {
+  async start(worker: Omit<WorkerSpec, 'slot'>): Promise<void> {
     await this.#host.ready;
     const [started] = await this.#host.startWorkers([{ slot: SLOT, ...worker }]);
     if (started === undefined) throw new Error('the host has not said what became of the worker');

@@ -54,6 +54,10 @@ export class Delivery implements Inbound, StoreEvents {
   readonly capacity: Capacity;
   readonly cancelling: Cancelling;
   #nextSeq: number;
+  /** Inputs that are at their hosts, or about to be sent. */
+  #lent = 0;
+  #isHalted = false;
+  #onQuiet: (() => void) | null = null;
   /** Outcomes since the start, for the report of close. */
   readonly counts = { finished: 0, cancelled: 0 };
 
@@ -201,7 +205,7 @@ export class Delivery implements Inbound, StoreEvents {
   /** Hands the host as many of the worker's inputs as credits and the host's window allow. */
   offer(worker: Worker): void {
     const { mailbox, host } = worker;
-    if (mailbox.size === mailbox.lent) return;
+    if (mailbox.size === mailbox.lent || this.#isHalted) return;
     if (host === null && worker.status === 'hibernated' && !worker.actor.isMissing) this.#listener.wake(worker);
     if (host === null || worker.isBlocked || !worker.takesInputs) return;
     while (hasCredit(worker)) {
@@ -213,6 +217,7 @@ export class Delivery implements Inbound, StoreEvents {
       const record = mailbox.lend();
       if (record === null) return;
       record.isLent = true;
+      this.#lent++;
       record.reservedOn = host;
       host.reserved++;
       if (worker.status !== 'running') worker.apply('engaged');
@@ -275,9 +280,24 @@ export class Delivery implements Inbound, StoreEvents {
 
   /** It was at a host that is dead. The caller recalls the mailbox. */
   waitAgain(record: InputRecord): void {
+    this.#takeBack(record);
+    record.reservedOn = null;
+  }
+
+  #takeBack(record: InputRecord): void {
+    if (!record.isLent) return;
     record.isLent = false;
     record.isSent = false;
-    record.reservedOn = null;
+    if (--this.#lent === 0) this.#onQuiet?.();
+  }
+
+  /** From now on nothing more is sent to hosts. Resolves when nothing is there any more. */
+  halt(): Promise<void> {
+    this.#isHalted = true;
+    return new Promise((resolve) => {
+      this.#onQuiet = resolve;
+      if (this.#lent === 0) resolve();
+    });
   }
 
   /** Ends all that waits with one error: the worker is not coming back by itself. */
@@ -315,8 +335,7 @@ export class Delivery implements Inbound, StoreEvents {
   #leave(worker: Worker, record: InputRecord): void {
     const { mailbox } = worker;
     mailbox.remove(record, record.isLent);
-    record.isLent = false;
-    record.isSent = false;
+    this.#takeBack(record);
     this.cancelling.forget(record);
     if (mailbox.size === 0 && worker.isLoaded) worker.apply('disengaged');
   }

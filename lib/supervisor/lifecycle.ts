@@ -1,9 +1,9 @@
 // The life of a worker: start, death, restart, stop. Decides by the state table and the restart policy; the inputs that are
 // concerned are settled by the delivery.
 //
-//    createAll ─▶ hibernated
-//                 │ input
-//    create ─▶ starting ─▶ idle ⇄ running ─▶ stopping ─▶ stopped ─▶ (restore) starting
+//    createAll ─▶ hibernated ◀─────┐ idle for long
+//                 │ input          │
+//    create ─▶ starting ─▶ idle ───┴⇄ running ─▶ stopping ─▶ stopped ─▶ (restore) starting
 //                 │          └──────┬──────────▲
 //                 └──── host died ──▼          │ stop
 //                              restarting ─────┤
@@ -11,11 +11,10 @@
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { HostExit } from '../host/host.ts';
+import type { HostExit, StartedState } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
-import type { Payload } from '../protocol/payload.ts';
 import type { StopAck } from '../protocol/views.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostListener, Hosts, HostSlot } from './hosts.ts';
@@ -27,18 +26,26 @@ import { newStopping } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
 import type { Worker } from './worker.ts';
 
+/** What others have to know. */
+export interface LifecycleEvents {
+  /** A worker has left its host: it was stopped or hibernates, could not start, or its host has died. */
+  onLeft(workerId: string): void;
+  /** A worker hibernates, and has nothing to do. */
+  onRested(worker: Worker): void;
+}
+
 export class Lifecycle implements HostListener {
   readonly #limits: Limits;
   readonly #log: Logger;
   readonly #budget: RestartBudget;
-  readonly #onLeft: (workerId: string) => void;
+  readonly #events: LifecycleEvents;
   /** Hosts that were killed since the start. */
   kills = 0;
   #hosts!: Hosts;
   #delivery!: Delivery;
 
-  constructor(limits: Limits, log: Logger, onLeft: (workerId: string) => void = () => undefined) {
-    this.#onLeft = onLeft;
+  constructor(limits: Limits, log: Logger, events: LifecycleEvents) {
+    this.#events = events;
     this.#limits = limits;
     this.#log = log;
     this.#budget = { maxRestarts: limits.maxRestarts, windowMs: limits.restartWindowMs };
@@ -62,10 +69,10 @@ export class Lifecycle implements HostListener {
     this.start(worker);
   }
 
-  onStarted(worker: Worker, state: Payload | null): void {
-    worker.isLoaded = true;
+  onStarted(worker: Worker, { state, stateVersion }: StartedState): void {
+    worker.presence = 'here';
     worker.forgetFailure();
-    if (state !== null) worker.saveState(state);
+    if (state !== null) worker.store.saveState(state, stateVersion);
     // A stop may have come while it was starting; then it goes on from here.
     if (worker.status !== 'stopping') worker.apply('started');
     worker.settleStart();
@@ -87,6 +94,33 @@ export class Lifecycle implements HostListener {
     worker.forgetFailure();
     worker.stopping = null;
     this.start(worker);
+  }
+
+  // --- hibernation ---
+
+  /**
+   * Puts an idle worker away; what comes for it meanwhile waits and wakes it. Resolves when it has left its host, at once for one that is
+   * not idle.
+   */
+  async hibernate(worker: Worker): Promise<void> {
+    const { host } = worker;
+    if (worker.status !== 'idle' || worker.inputs > 0 || host === null || !worker.isLoaded) return;
+    worker.presence = 'leaving';
+    await this.#putAway(worker, host);
+  }
+
+  async #putAway(worker: Worker, slot: HostSlot): Promise<void> {
+    const isClean = await this.#unload(worker, slot);
+    // Its host died meanwhile, and it is starting again.
+    if (worker.host !== slot) return;
+    this.#unseat(slot, worker, isClean);
+    if (worker.status === 'stopping') {
+      this.#finishStop(worker);
+      return;
+    }
+    worker.apply('rested');
+    if (worker.inputs > 0) this.#delivery.offer(worker);
+    else this.#events.onRested(worker);
   }
 
   // --- death ---
@@ -141,6 +175,11 @@ export class Lifecycle implements HostListener {
       return;
     }
     if (isCharged) worker.chargeDeath((deathsMs, nowMs) => recentDeaths(deathsMs, nowMs, this.#budget));
+    // The same state and the same code would fail again: the worker waits for somebody to mend one of them and to restore it.
+    if (death.error.code === 'migration_failed') {
+      this.#giveUp(worker, death);
+      return;
+    }
     const decision = isCharged
       ? decideRestart(worker.deathsMs, this.#budget)
       : ({ type: 'restart', delayMs: 0 } as const);
@@ -223,27 +262,31 @@ export class Lifecycle implements HostListener {
     if (worker.status !== 'stopping' || stopping === null || worker.inputs > 0) return;
     if (!worker.isLoaded || host === null || stopping.isUnloading) return;
     stopping.isUnloading = true;
-    void this.#unload(worker, host);
+    void this.#stopOnHost(worker, host);
   }
 
-  async #unload(worker: Worker, slot: HostSlot): Promise<void> {
-    let isClean = true;
-    try {
-      await slot.host.stopWorker(worker.slot);
-    } catch (thrown) {
-      // It died (then its death has finished the stop), or `stopped` does not end: its place there is not used again.
-      isClean = false;
-      if (asGreenroomError(thrown).code === 'timeout')
-        this.#log.warn({ worker_id: worker.workerId }, 'stopped() did not end in time');
-    }
+  async #stopOnHost(worker: Worker, slot: HostSlot): Promise<void> {
+    const isClean = await this.#unload(worker, slot);
     if (worker.host !== slot || worker.status !== 'stopping') return;
     this.#unseat(slot, worker, isClean);
     this.#finishStop(worker);
   }
 
+  /** False if its place on the host is not to be used again: its `stopped` does not end, or the host died, which is told elsewhere. */
+  async #unload(worker: Worker, slot: HostSlot): Promise<boolean> {
+    try {
+      await slot.host.stopWorker(worker.slot);
+      return true;
+    } catch (thrown) {
+      if (asGreenroomError(thrown).code === 'timeout')
+        this.#log.warn({ worker_id: worker.workerId }, 'stopped() did not end in time');
+      return false;
+    }
+  }
+
   #unseat(slot: HostSlot, worker: Worker, mayReuse: boolean): void {
     slot.unseat(worker, mayReuse);
-    this.#onLeft(worker.workerId);
+    this.#events.onLeft(worker.workerId);
   }
 
   #finishStop(worker: Worker): void {

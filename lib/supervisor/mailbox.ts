@@ -50,6 +50,10 @@ export class Mailbox<M extends Link<M>> {
     return this.#first;
   }
 
+  get last(): M | null {
+    return this.#last;
+  }
+
   /** Messages that wait: all but the first, once that one is lent and thus running. */
   get messages(): number {
     return this.#lent > 0 ? this.#size - 1 : this.#size;

@@ -11,18 +11,14 @@
 
 import { performance } from 'node:perf_hooks';
 import { GreenroomError } from '../errors.ts';
-import { SLICE_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { Peers } from '../functions/peers.ts';
 import type { HostFactory } from '../host/host.ts';
 import type { Logger } from '../observe/log.ts';
-import { decode } from '../protocol/payload.ts';
-import type { Payload } from '../protocol/payload.ts';
 import type {
   ActorView,
   CancelAck,
   CloseReport,
-  EntryType,
   PeerSummary,
   PeerView,
   Receipt,
@@ -34,6 +30,7 @@ import type {
 import type { Store, StoredSummary, WorkerStore } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
+import { putAway, stopAll } from './closing.ts';
 import { Creation } from './creation.ts';
 import type { Created, CreateRequest } from './creation.ts';
 import { Delivery } from './delivery.ts';
@@ -46,6 +43,9 @@ import { Lifecycle } from './lifecycle.ts';
 import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
 import { startTimer } from './timers.ts';
+import type { CancelRequest, EncodedPage, Identity, SupervisorOptions } from './options.ts';
+import { Recovery } from './recovery.ts';
+import { ackOf } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
 import { summaryOf, Worker } from './worker.ts';
 
@@ -53,41 +53,9 @@ export type { Created, CreateRequest } from './creation.ts';
 export type { DeliverOptions } from './delivery.ts';
 export type { ListQuery } from './directory.ts';
 export type { InputInfo, InputRecord } from './input.ts';
+export type { CancelRequest, EncodedPage, Identity, SupervisorOptions } from './options.ts';
 export type { RoomListener } from './room.ts';
 export type { StopRequest } from './stopping.ts';
-
-export interface CancelRequest {
-  /** Default: whatever is running. */
-  readonly inputId?: string | undefined;
-  readonly reason?: string | undefined;
-}
-
-/** What a runtime is called; chosen by its operator. */
-export interface Identity {
-  readonly runtimeId: string;
-  readonly displayName: string | null;
-  readonly version: string;
-}
-
-/** A page of a transcript with each entry's data still encoded. */
-export interface EncodedPage {
-  readonly workerId: string;
-  readonly items: readonly { sequence: number; atMs: number; type: EntryType; inputId: string | null; data: Payload }[];
-  readonly nextAfter: number;
-  readonly hasMore: boolean;
-}
-
-export interface SupervisorOptions {
-  readonly identity: Identity;
-  readonly limits: Limits;
-  readonly catalog: Catalog;
-  readonly store: Store;
-  readonly log: Logger;
-  /** A worker has left its host: it was stopped, could not start, or its host has died. */
-  readonly onLeft?: (workerId: string) => void;
-  /** What is listed beside the workers. Default: nothing. */
-  readonly peers?: Peers;
-}
 
 export class Supervisor {
   readonly limits: Limits;
@@ -101,6 +69,7 @@ export class Supervisor {
   readonly #lifecycle: Lifecycle;
   readonly #delivery: Delivery;
   readonly #admission: Admission;
+  readonly #recovery: Recovery;
   #hosts: Hosts | null = null;
   readonly #log: Logger;
   #status: 'running' | 'draining' | 'stopped' = 'running';
@@ -111,7 +80,10 @@ export class Supervisor {
     this.#catalog = options.catalog;
     this.#store = options.store;
     this.#log = options.log;
-    this.#lifecycle = new Lifecycle(options.limits, options.log, options.onLeft);
+    this.#lifecycle = new Lifecycle(options.limits, options.log, {
+      onLeft: options.onLeft ?? (() => undefined),
+      onRested: (worker) => this.#unload(worker),
+    });
     this.#peers = options.peers ?? new Peers();
     const { limits, catalog, store } = options;
     this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
@@ -123,6 +95,12 @@ export class Supervisor {
       anyHost: () => this.#requireHosts().any(),
     });
     catalog.countStored(store.counts());
+    const recovering = {
+      load: (workerId: string) => this.#directory.get(workerId),
+      offer: (worker: Worker) => this.#delivery.offer(worker),
+      inFlight: () => this.#delivery.capacity.load.messages,
+    };
+    this.#recovery = new Recovery(store.waiting(), recovering, options.log);
   }
 
   /** Starts the hosts. Rejects with the cause if one cannot start. */
@@ -130,6 +108,7 @@ export class Supervisor {
     this.#hosts = new Hosts(factory, this.#delivery, this.#lifecycle, this.#log);
     this.#lifecycle.connect(this.#hosts, this.#delivery);
     await this.#hosts.open(hostCount);
+    this.#recovery.step();
   }
 
   get status(): 'running' | 'draining' | 'stopped' {
@@ -138,6 +117,11 @@ export class Supervisor {
 
   get isReady(): boolean {
     return this.#unavailable() === null;
+  }
+
+  /** Why the store cannot write now; null while it can. */
+  get storeTrouble(): GreenroomError | null {
+    return this.#store.trouble;
   }
 
   // --- workers ---
@@ -210,9 +194,7 @@ export class Supervisor {
   async stop(workerId: string, request: StopRequest): Promise<StopAck> {
     const worker = this.#directory.require(workerId);
     const isFirst = COMMANDS.stop[worker.status] === 'stop';
-    const ack = await (isFirst
-      ? this.#lifecycle.stop(worker, request)
-      : (worker.stopping?.ack ?? stoppedBefore(worker)));
+    const ack = await (isFirst ? this.#lifecycle.stop(worker, request) : (worker.stopping?.ack ?? ackOf(worker)));
     await this.#store.committed();
     return ack;
   }
@@ -333,6 +315,7 @@ export class Supervisor {
       ...this.identity,
       status: this.#status,
       store: this.#store.kind,
+      storage: this.#store.figures(),
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
       workers: { total: this.#directory.size, ...this.#catalog.counts() },
       remotes: { connected: this.#peers.remotes },
@@ -347,9 +330,12 @@ export class Supervisor {
     if (this.#status !== 'running')
       throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
     this.#status = 'draining';
+    this.#recovery.stop();
     const before = { ...this.#delivery.counts, refused: this.#delivery.capacity.refused };
     const killedBefore = this.#lifecycle.kills;
-    await this.#stopAll(deadlineMs);
+    const workers = this.#directory.loaded();
+    if (this.#store.isDurable) await putAway(workers, this.#delivery, this.#lifecycle, deadlineMs);
+    else await stopAll(workers, (worker, request) => this.stop(worker.workerId, request), deadlineMs);
     const killedAtClose = await this.#requireHosts().close();
     this.#delivery.close();
     await this.#store.close();
@@ -361,19 +347,6 @@ export class Supervisor {
       cancelled: cancelled - before.cancelled,
       killed: this.#lifecycle.kills - killedBefore + killedAtClose,
     };
-  }
-
-  async #stopAll(deadlineMs: number): Promise<void> {
-    const stops: Promise<unknown>[] = [];
-    let sliceStartMs = Date.now();
-    for (const worker of this.#directory.loaded()) {
-      if (needsStop(worker)) stops.push(this.stop(worker.workerId, { drain: true, reason: 'close', deadlineMs }));
-      else worker.clearTimers();
-      if (Date.now() - sliceStartMs < SLICE_MS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      sliceStartMs = Date.now();
-    }
-    await Promise.all(stops);
   }
 
   // --- private ---
@@ -398,29 +371,16 @@ export class Supervisor {
     this.#delivery.restore(worker);
     return worker;
   }
-}
 
-/** The acknowledgement of a stop that another run has seen; it is the last entry that the worker has. */
-function stoppedBefore({ workerId, status, store }: Worker): StopAck {
-  const last = store.read(store.lastSequence - 1, 1).items[0];
-  const {
-    drained = 0,
-    cancelled = 0,
-    refused = 0,
-    reason = null,
-  } = (last?.type === 'stopped' ? decode(last.data) : {}) as Partial<
-    Pick<StopAck, 'drained' | 'cancelled' | 'refused'>
-  > & { reason?: string | null };
-  return { workerId, status, drained, cancelled, refused, ...(reason !== null && { reason }) };
+  /** The store has all that is known of it. */
+  #unload(worker: Worker): void {
+    if (!this.#store.isDurable || worker.hasTimers) return;
+    this.#directory.unload(worker);
+    this.#store.unload(worker.store);
+  }
 }
 
 function listed(one: Worker | StoredSummary | PeerSummary): WorkerSummary | PeerSummary {
   if (one instanceof Worker) return one.summary();
   return 'rest' in one ? summaryOf(one, one.rest, one.waiting) : one;
-}
-
-/** Of the others there is nothing to wait for and nothing to run: their hosts end anyway, so they need not be unloaded one by one. */
-function needsStop(worker: Worker): boolean {
-  if (worker.status === 'stopped' || worker.status === 'failed' || worker.status === 'hibernated') return false;
-  return worker.status !== 'idle' || worker.inputs > 0 || worker.actor.definition.stopped !== undefined;
 }

@@ -38,8 +38,8 @@ export class Worker implements InputOwner {
   /** Where it lives; null while it has no host. */
   host: HostSlot | null = null;
   slot = -1;
-  /** Its host has loaded it and takes inputs. */
-  isLoaded = false;
+  /** `here`: its host has loaded it and takes inputs. `leaving`: its host is putting it away, and it will be hibernated. */
+  presence: 'away' | 'here' | 'leaving' = 'away';
   /** In line for a place in its host's window. */
   isBlocked = false;
   stopping: Stopping | null = null;
@@ -87,8 +87,9 @@ export class Worker implements InputOwner {
     return this.store.state;
   }
 
+  /** Of the version that its host has brought it to when it started. */
   saveState(state: Payload): void {
-    this.store.saveState(state, 0);
+    this.store.saveState(state, this.store.stateVersion);
   }
 
   get mailbox(): Mailbox<InputRecord> {
@@ -98,6 +99,11 @@ export class Worker implements InputOwner {
   /** Inputs that have no outcome yet. */
   get inputs(): number {
     return this.#mailbox === null ? 0 : this.#mailbox.size;
+  }
+
+  /** The newest of them. */
+  get lastInput(): InputRecord | undefined {
+    return this.#mailbox?.last ?? undefined;
   }
 
   /** Moving average of how long an input runs. Kept with the mailbox: as a field it would cost every idle worker 24 bytes. */
@@ -130,6 +136,11 @@ export class Worker implements InputOwner {
   /** It runs nothing and would run an input now, or as soon as it is awake. */
   get isAtRest(): boolean {
     return this.#status === 'idle' || this.#status === 'hibernated';
+  }
+
+  /** Its host has loaded it and takes inputs. */
+  get isLoaded(): boolean {
+    return this.presence === 'here';
   }
 
   /** Inputs may be handed to its host. */
@@ -187,6 +198,10 @@ export class Worker implements InputOwner {
   /** Timers of `ctx.after`; to be added to. */
   get timers(): Set<NodeJS.Timeout> {
     return (this.#needHistory().timers ??= new Set());
+  }
+
+  get hasTimers(): boolean {
+    return (this.#history?.timers?.size ?? 0) > 0;
   }
 
   /** The death counts against it: it may have been the cause. */

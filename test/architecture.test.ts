@@ -31,10 +31,7 @@ const LAYERS = [
     `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
   ],
   ['check-actor.ts', `host/ ${BASE}`],
-  [
-    'replay/stored.ts',
-    `replay/ open-store.ts supervisor/catalog.ts type:store/store.ts ${BASE}`,
-  ],
+  ['replay/stored.ts', `replay/ open-store.ts lmdb/lock.ts supervisor/catalog.ts type:store/store.ts ${BASE}`],
   ['replay/', `replay/ host/host.ts host/pool.ts host/services.ts type:store/store.ts ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
   ['open-store.ts', `store/ lazy:lmdb/store.ts ${BASE}`],

@@ -1,9 +1,7 @@
 // `greenroom replay`: feeds a worker's recorded inputs to an actor, without a runtime, and says where it differs. stdout carries the
 // differences, a line each, and a line that sums them up; with --json one object. Exit code 1 when there are any.
 
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { readConfig } from '../config.ts';
@@ -22,7 +20,6 @@ const DEFAULT_INPUT_TIMEOUT_MS = 60_000;
 /** As long as a timer can be. */
 const MAX_INPUT_TIMEOUT_MS = 2 ** 31 - 1;
 /** Characters of a value in a line; --json has the whole. */
-const STORE_FILE = 'store.mdb';
 const MAX_VALUE_CHARS = 120;
 
 /** Adds the command; `setRun` is told what to run when it was given. */
@@ -57,10 +54,9 @@ async function run(flags: Flags, config: Config, inputTimeoutMs: number): Promis
   const fromState = typeof flags['fromState'] === 'string' ? readState(flags['fromState'], config) : null;
   const workerId = String(flags['worker']);
   const { replayStored } = await import('../replay/stored.ts');
-  const replay = (dataDir: string) =>
-    replayStored({ dataDir, workerId, actors, fromState, inputTimeoutMs, limits, log: silentLog });
   const { storeFile } = flags;
-  const report = await (typeof storeFile === 'string' ? withCopy(storeFile, replay) : replay(existing(config.dataDir)));
+  const from = typeof storeFile === 'string' ? { file: resolve(storeFile) } : { dataDir: config.dataDir };
+  const report = await replayStored({ from, workerId, actors, fromState, inputTimeoutMs, limits, log: silentLog });
   await print(flags['json'] === true ? [JSON.stringify(jsonOf(report))] : linesOf(report));
   return report.differences.length > 0 ? 1 : 0;
 }
@@ -82,27 +78,6 @@ function readState(file: string, { limits }: Config): string {
     throw new CannotStart(`${file}: is not valid JSON`, { cause });
   }
   return text;
-}
-
-// --- the store ---
-
-/** What is not there would be made. */
-function existing(dataDir: string): string {
-  if (existsSync(join(dataDir, STORE_FILE))) return dataDir;
-  throw new CannotStart(`${dataDir}: there is no durable store`);
-}
-
-/** A store is written when it is opened, and locked: a backup stays as it is, and may be in use. */
-async function withCopy<T>(file: string, work: (dataDir: string) => Promise<T>): Promise<T> {
-  const path = resolve(file);
-  if (!existsSync(path)) throw new CannotStart(`${file}: there is no such file`);
-  const dataDir = mkdtempSync(join(tmpdir(), 'greenroom-replay-'));
-  try {
-    cpSync(path, join(dataDir, STORE_FILE));
-    return await work(dataDir);
-  } finally {
-    rmSync(dataDir, { recursive: true, force: true });
-  }
 }
 
 // --- what is printed ---

@@ -6,7 +6,10 @@ import type { Payload } from '../protocol/payload.ts';
 import type { StoredEntry, WorkerStore } from '../store/store.ts';
 
 /** What of a worker in a store is replayed. */
-export type Recorded = Pick<WorkerStore, 'workerId' | 'kind' | 'config' | 'state' | 'stateVersion' | 'firstSequence' | 'read' | 'ended'>;
+export type Recorded = Pick<
+  WorkerStore,
+  'workerId' | 'kind' | 'config' | 'state' | 'stateVersion' | 'firstSequence' | 'read' | 'ended'
+>;
 
 /** Why an input is not fed: it left nothing in the state, and nobody knows what its handler would have answered. */
 export const LEFT_OUT = ['cancelled', 'unknown', 'not_run', 'open'] as const;

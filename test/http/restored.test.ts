@@ -16,7 +16,7 @@ import { Outside } from '../../lib/outside.ts';
 import type { OutsideOptions } from '../../lib/outside.ts';
 import { decode } from '../../lib/protocol/payload.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
-import { codeOf, recordLog } from '../support/start-runtime.ts';
+import { codeOf, recordLog, startRuntime, temporaryFolder } from '../support/start-runtime.ts';
 import { sendJson, serveHttp } from './setup.ts';
 
 interface Given extends OutsideOptions {
@@ -160,4 +160,37 @@ test('while the store cannot write nothing is registered and nothing deleted', a
     views().map(({ functionId }) => functionId),
     ['a::one'],
   );
+});
+
+test('a durable store has the functions and the sources of the runtime before', async (t) => {
+  const { url } = await echoing(t);
+  const options = {
+    hosts: 0,
+    store: 'lmdb',
+    dataDir: temporaryFolder(t),
+    http: { allowAddresses: ['127.0.0.0/8'] },
+  } as const;
+  const before = await startRuntime(t, options);
+  await before.registerFunction('a::kept', { url: `${url}/kept`, description: 'x'.repeat(4_000) });
+  await before.registerFunction('a::gone', { url });
+  await before.unregisterFunction('a::gone');
+  const operation = { get: { operationId: 'list', responses: { 200: { description: 'It.' } } } };
+  const document = {
+    openapi: '3.1.0',
+    info: { title: 'Pets', version: '1' },
+    servers: [{ url }],
+    paths: { '/pets': operation },
+  };
+  for (const name of ['pets', 'more']) await before.createSource({ name, type: 'openapi', document });
+  await before.deleteSource('more');
+  const views = before.listFunctions({ search: 'a::' }).functions;
+  await before.close({ deadlineMs: 1 });
+  const after = await startRuntime(t, options);
+  assert.deepEqual(after.listFunctions({ search: 'a::' }).functions, views);
+  assert.deepEqual(
+    after.listSources().sources.map(({ name, status }) => [name, status]),
+    [['pets', 'available']],
+  );
+  const answers = [await after.invoke('a::kept', 1), await after.invoke('pets::list', {})];
+  assert.deepEqual(answers, [{ path: '/kept' }, { path: '/pets' }]);
 });

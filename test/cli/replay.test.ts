@@ -47,7 +47,7 @@ describe('greenroom replay', options, () => {
     assert.equal(await codeOf(worker.ask({ do: 'refuse' })), 'refused');
     const running = codeOf(worker.ask({ do: 'wait' }));
     await eventually(() => worker.view().running !== null);
-    worker.cancel();
+    await worker.cancel();
     assert.equal(await running, 'cancelled');
     const inUse = await replay(...SAME);
     assert.deepEqual([inUse[0], String(inUse[1]).endsWith('(store_in_use)')], [1, true]);

@@ -14,26 +14,18 @@ const urlOf = (name: string) => new URL(`${name}.js`, FIXTURES).href;
 
 /** A runtime, and the store that it has made for itself. */
 export async function record(t: TestContext, limits: RuntimeOptions['limits'] = {}) {
-  let store: MemoryStore | undefined;
-  const { create } = MemoryStore.prototype;
-  const watched = t.mock.method(
-    MemoryStore.prototype,
-    'create',
-    function (this: MemoryStore, ...given: Parameters<typeof create>) {
-      store = this;
-      return create.apply(this, given);
-    },
-  );
-  const runtime: Runtime = await startRuntime(t, { actors: [urlOf('tally')], limits });
+  const created = t.mock.method(MemoryStore.prototype, 'create');
+  const runtime: Runtime = await startRuntime(t, { actors: [urlOf('tally')], limits, store: 'memory' });
   await runtime.create({ kind: 'tally', workerId: 'other' });
-  watched.mock.restore();
-  const recorded = (workerId: string): Recorded => store?.find(workerId) as Recorded;
+  const store = created.mock.calls[0]?.this as MemoryStore;
+  created.mock.restore();
+  const recorded = (workerId: string): Recorded => store.find(workerId) as Recorded;
   const replayed = (workerId: string, options: Partial<ReplayOptions> & { actor?: string } = {}) =>
     replay(recorded(workerId), {
       module: urlOf(options.actor ?? 'tally'),
       fromState: null,
       limits: resolveLimits(),
-      inputIdPrefix: store?.inputIdPrefix ?? '',
+      inputIdPrefix: store.inputIdPrefix,
       inputTimeoutMs: 10_000,
       ...options,
     });

@@ -60,7 +60,7 @@ test('what was cancelled, never ran, or died with its host is not fed', async (t
   await worker.ask({ do: 'add', n: 1 });
   const running = codeOf(worker.ask({ do: 'wait' }));
   await eventually(() => worker.view().running !== null);
-  worker.cancel();
+  await worker.cancel();
   assert.equal(await running, 'cancelled');
   assert.equal(await codeOf(worker.ask({ do: 'exit' })), 'host_lost');
   await worker.ask({ do: 'add', n: 2 });
@@ -68,7 +68,7 @@ test('what was cancelled, never ran, or died with its host is not fed', async (t
   await eventually(() => worker.view().running !== null);
   const { fed, leftOut, differences } = await replayed('w');
   assert.deepEqual([fed, leftOut, differences], [2, { ...NOTHING, cancelled: 1, unknown: 1, open: 1 }, []]);
-  worker.cancel();
+  await worker.cancel();
   assert.equal(await open, 'cancelled');
 });
 

@@ -160,6 +160,8 @@ export const MAX_ERROR_CHARS = 8_192;
 export const MAX_PAGE_ITEMS = 1_000;
 /** Longest `Prefer: wait`, longest deadline of an input, longest ask, in ms: a day. */
 export const MAX_WAIT_MS = 24 * 3_600_000;
+/** How long whoever has sent an input waits for a durable store to take it. A commit takes milliseconds; this is for a disk that hangs. */
+export const ACCEPT_TIMEOUT_MS = 30_000;
 /** The longest that a timer of Node can run; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Log lines of one host that may be on their way to the log; more are counted and dropped. */

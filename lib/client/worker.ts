@@ -17,7 +17,7 @@ import type {
   WorkerView,
 } from '../protocol/views.ts';
 import { noun } from './answers.ts';
-import { ask, idempotencyHeader } from './ask.ts';
+import { ask, headersOf } from './ask.ts';
 import { requireMs } from './options.ts';
 import type { AskOptions, CallOptions, TellAllOptions, TellOptions } from './options.ts';
 import { tellAll } from './tell-all.ts';
@@ -48,12 +48,12 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
   }
 
   /** Sends an input; resolves once it is accepted. Aborting `signal` stops waiting for that and leaves the input alone. */
-  async tell(input: ActorInput<Actor>, { deadlineMs, idempotencyKey, ...options }: TellOptions = {}): Promise<Receipt> {
-    const headers = idempotencyHeader(idempotencyKey);
+  async tell(input: ActorInput<Actor>, { deadlineMs, ...options }: TellOptions = {}): Promise<Receipt> {
+    const headers = headersOf(options);
     if (deadlineMs !== undefined)
       headers['greenroom-deadline-ms'] = String(Math.ceil(requireMs('deadlineMs', deadlineMs)));
     const body = this.#transport.encodeBody(input);
-    const isSafe = idempotencyKey !== undefined;
+    const isSafe = options.idempotencyKey !== undefined;
     return noun(
       await this.#transport.request({ method: 'POST', path: `${this.#path}/input`, body, headers }, options, isSafe),
       'ack',

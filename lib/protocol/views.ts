@@ -175,6 +175,8 @@ export interface Receipt {
   inputId: string;
   status: WorkerStatus;
   position: number;
+  /** `durable`: it is on disk. `volatile`: it ends with the process, as all does without a durable store. */
+  durability: Durability;
 }
 
 /** The outcome of an input, as its sender sees it. `output` with `completed`, `error` with every other outcome. */
@@ -239,6 +241,8 @@ export interface ActorView {
   configSchema: unknown;
   outputSchema: unknown;
   isolation: 'shared';
+  /** Of its inputs, unless an input says otherwise. */
+  durability: Durability;
   mailbox: { capacity: number; maxBytes: number };
   /** What it serves as functions, beside its inputs. */
   functions: { functionId: string; description: string | null; inputSchema: unknown; outputSchema: unknown }[];

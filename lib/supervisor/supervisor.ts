@@ -307,7 +307,8 @@ export class Supervisor {
   receipt(record: InputRecord): Receipt {
     const worker = record.owner as Worker;
     const position = record.outcome === null ? worker.mailbox.positionOf(record) : 0;
-    return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position };
+    const durability = record.isVolatile ? 'volatile' : 'durable';
+    return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position, durability };
   }
 
   cancel(workerId: string, request: CancelRequest): CancelAck {

@@ -136,6 +136,7 @@ const ACTOR = {
   configSchema: USERS,
   outputSchema: true,
   isolation: 'shared',
+  durability: 'durable',
   mailbox: { capacity: 1, maxBytes: 2 },
   functions: [{ functionId: 'counter::add', description: null, inputSchema: USERS, outputSchema: true }],
 };
@@ -146,6 +147,7 @@ const ACTOR_ON_WIRE = {
   config_schema: USERS,
   output_schema: true,
   isolation: 'shared',
+  durability: 'durable',
   mailbox: { capacity: 1, max_bytes: 2 },
   functions: [{ function_id: 'counter::add', description: null, input_schema: USERS, output_schema: true }],
 };

@@ -20,7 +20,7 @@ export interface Reply {
   worker: { worker_id: string; status: string; created_at: string; host_id: string; last_sequence: number };
   workers: { worker_id: string }[];
   next_after: string | null;
-  ack: { worker_id: string; input_id: string; status: string; position: number; effect: string };
+  ack: { worker_id: string; input_id: string; status: string; position: number; effect: string; durability: string };
   result: Ended;
   input: Ended & { worker_id: string; status: string; accepted_at: string };
   transcript: {

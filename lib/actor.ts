@@ -7,7 +7,7 @@ import type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel
 import type { ReadableOptions } from './channels/streams.ts';
 import type { MailboxLimits } from './limits.ts';
 import type { FunctionQuery } from './protocol/function-query.ts';
-import type { FunctionView } from './protocol/views.ts';
+import type { Durability, FunctionView } from './protocol/views.ts';
 
 export type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 export type { ReadableOptions } from './channels/streams.ts';
@@ -131,8 +131,25 @@ export interface ActorDefinition<
   readonly restart?: { readonly policy: 'permanent' };
   /** What becomes of the running input when the host dies: `unknown` ends it so (default), `retry` runs it again. */
   readonly onInterrupt?: 'unknown' | 'retry';
+  /**
+   * With a durable store: `durable` (default) acknowledges an input when it is on disk; `volatile` keeps it in memory only, for inputs that
+   * may be lost with the process. An input may say otherwise.
+   */
+  readonly durability?: Durability;
   /** The first state of a worker; plain JSON. */
   readonly state?: (config: InferOutput<ConfigSchema>) => State;
+  /**
+   * Version of the state's shape, a whole number from 1; saved with the state. Raise it when a saved state no longer fits the
+   * code. Default: the state has no versions, which counts as version 0.
+   */
+  readonly stateVersion?: number;
+  /**
+   * Makes a state of this version from a saved one of an older version, when a worker starts with one; pure, and not async. What it
+   * returns is saved before the next input runs. If it throws (an ActorError's message is told), returns nothing, a promise, or what
+   * is not JSON or too large, that worker is `failed` with `migration_failed`, its saved state untouched, until it is restored.
+   * A saved state of a newer version fails so without a call.
+   */
+  readonly migrate?: (old: unknown, fromVersion: number) => NoInfer<State>;
   /** Handles one input; never runs twice at once for one worker. What it returns or throws is the outcome. */
   readonly receive: (
     input: InferOutput<InputSchema>,

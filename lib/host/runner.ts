@@ -17,6 +17,7 @@ import { Cell } from './cell.ts';
 import type { HeldInput } from './cell.ts';
 import { InputContext } from './context.ts';
 import type { ContextHost } from './context.ts';
+import { migrateState } from './migration.ts';
 import { failureOf, encodeOutput, encodeState, isThenable } from './outcomes.ts';
 import type { StartResult, WorkerSpec } from './host.ts';
 
@@ -64,9 +65,9 @@ export class Runner {
     try {
       const actor = this.#actors.get(spec.module) ?? (await this.#actors.load(spec.module));
       const config = actor.readConfig(spec.config);
-      const state = spec.state ?? this.#firstState(spec.slot, actor, config);
-      this.#cells[spec.slot] = new Cell(this.#host, spec, actor, state);
-      return { state };
+      const state = this.#newState(spec, actor, config);
+      this.#cells[spec.slot] = new Cell(this.#host, spec, actor, state ?? spec.state);
+      return { state, stateVersion: actor.definition.stateVersion ?? 0 };
     } catch (thrown) {
       return {
         error: failureOf(thrown, (fields) => this.#host.log(spec.workerId, 'error', 'actor failed to start', fields)),
@@ -74,12 +75,21 @@ export class Runner {
     }
   }
 
-  #firstState(workerSlot: number, actor: LoadedActor, config: unknown): Payload | null {
-    const { state } = actor.definition;
-    if (state === undefined) return null;
-    this.#enterStack(workerSlot);
+  /** A first state, or one of another version that was migrated; null if the worker goes on with what it has. */
+  #newState(
+    { slot, workerId, state: saved, stateVersion }: WorkerSpec,
+    actor: LoadedActor,
+    config: unknown,
+  ): Payload | null {
+    const { definition } = actor;
+    const { maxMessageBytes } = this.#host;
+    if (saved === null ? definition.state === undefined : stateVersion === (definition.stateVersion ?? 0)) return null;
+    this.#enterStack(slot);
     try {
-      return actor.shareFirstState(encodeState(state(config), this.#host.maxMessageBytes));
+      if (saved === null) return actor.shareFirstState(encodeState(definition.state?.(config), maxMessageBytes));
+      return migrateState(definition, { state: saved, stateVersion }, maxMessageBytes, (fields) =>
+        this.#host.log(workerId, 'error', 'migrate() failed', fields),
+      );
     } finally {
       this.#leaveStack();
     }
@@ -287,7 +297,7 @@ export class Runner {
     value: unknown,
   ): void {
     let output: Payload;
-    let state: Payload | null = null;
+    let state: string | null = null;
     try {
       output = encodeOutput(cell.definition, value, this.#host.maxMessageBytes);
       if (cell.savedState !== null) {

@@ -31,6 +31,10 @@ export const ENTRY_TYPES = [
 ] as const;
 export type EntryType = (typeof ENTRY_TYPES)[number];
 
+export const DURABILITIES = ['durable', 'volatile'] as const;
+/** `durable`: acknowledged when it is on disk, if the store has one. `volatile`: kept in memory only. */
+export type Durability = (typeof DURABILITIES)[number];
+
 /** RFC 3339 in UTC with milliseconds. */
 export type Timestamp = string;
 
@@ -249,12 +253,27 @@ export interface HostView {
   heapBytes: number;
 }
 
+/** Sizes and speed of a durable store. */
+export interface StorageView {
+  fileBytes: number;
+  /** What is not on disk yet. */
+  pendingBytes: number;
+  /** What is on disk, and not in its place yet. */
+  journalBytes: number;
+  /** Since the start. */
+  commits: number;
+  /** How long a commit takes, of the last thousand or so. */
+  commitMs: { p50: number; p99: number };
+}
+
 export interface RuntimeView {
   runtimeId: string;
   displayName: string | null;
   version: string;
   status: 'running' | 'draining' | 'stopped';
   store: string;
+  /** Null unless the store is durable. */
+  storage: StorageView | null;
   uptimeMs: number;
   /** `total`, and one count per status that occurs. */
   workers: { total: number } & Partial<Record<WorkerStatus, number>>;

@@ -38,6 +38,8 @@ export const CLOSE_GRACE_MS = 5_000;
 export const LINGER_MS = 2_000;
 /** A refused body up to this size is thrown away in passing and its connection lives on. */
 export const DRAIN_BYTES = 64 * KiB;
+/** While the runtime is being started: what a caller is told to wait. */
+export const EARLY_RETRY_MS = 1_000;
 /** When bodies that are being read fill the runtime's bound: what the caller is told to wait. */
 export const OVERLOAD_RETRY_MS = 1_000;
 /** Calls that were made with `Prefer: respond-async` and have not ended; more are refused. */

@@ -3,7 +3,7 @@
 
 import * as v from 'valibot';
 import type { ErrorCode } from '../errors.ts';
-import { HttpFunctionBody } from '../http/backend.ts';
+import { HttpFunctionBody } from '../http/registration.ts';
 import { CreateChannelBody, KeyQuery } from './channel-routes.ts';
 import { FunctionsQuery } from './function-routes.ts';
 import { CreateSourceBody, CreateSourceQuery, SourcesQuery } from './source-routes.ts';

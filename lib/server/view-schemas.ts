@@ -192,6 +192,15 @@ export const RuntimeView = v.object({
   version: text,
   status: v.picklist(['running', 'draining', 'stopped']),
   store: text,
+  storage: v.nullable(
+    v.object({
+      file_bytes: count,
+      pending_bytes: count,
+      journal_bytes: count,
+      commits: count,
+      commit_ms: v.object({ p50: v.number(), p99: v.number() }),
+    }),
+  ),
   uptime_ms: v.number(),
   workers: v.object({
     total: count,

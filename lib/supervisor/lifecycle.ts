@@ -1,9 +1,9 @@
 // The life of a worker: start, death, restart, stop. Decides by the state table and the restart policy; the inputs that are
 // concerned are settled by the delivery.
 //
-//    createAll ─▶ hibernated
-//                 │ input
-//    create ─▶ starting ─▶ idle ⇄ running ─▶ stopping ─▶ stopped ─▶ (restore) starting
+//    createAll ─▶ hibernated ◀─────┐ idle for long
+//                 │ input          │
+//    create ─▶ starting ─▶ idle ───┴⇄ running ─▶ stopping ─▶ stopped ─▶ (restore) starting
 //                 │          └──────┬──────────▲
 //                 └──── host died ──▼          │ stop
 //                              restarting ─────┤
@@ -11,11 +11,10 @@
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { HostExit } from '../host/host.ts';
+import type { HostExit, StartedState } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
-import type { Payload } from '../protocol/payload.ts';
 import type { StopAck } from '../protocol/views.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostListener, Hosts, HostSlot } from './hosts.ts';
@@ -27,18 +26,26 @@ import { newStopping } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
 import type { Worker } from './worker.ts';
 
+/** What others have to know. */
+export interface LifecycleEvents {
+  /** A worker has left its host: it was stopped or hibernates, could not start, or its host has died. */
+  onLeft(workerId: string): void;
+  /** A worker hibernates, and has nothing to do. */
+  onRested(worker: Worker): void;
+}
+
 export class Lifecycle implements HostListener {
   readonly #limits: Limits;
   readonly #log: Logger;
   readonly #budget: RestartBudget;
-  readonly #onLeft: (workerId: string) => void;
+  readonly #events: LifecycleEvents;
   /** Hosts that were killed since the start. */
   kills = 0;
   #hosts!: Hosts;
   #delivery!: Delivery;
 
-  constructor(limits: Limits, log: Logger, onLeft: (workerId: string) => void = () => undefined) {
-    this.#onLeft = onLeft;
+  constructor(limits: Limits, log: Logger, events: LifecycleEvents) {
+    this.#events = events;
     this.#limits = limits;
     this.#log = log;
     this.#budget = { maxRestarts: limits.maxRestarts, windowMs: limits.restartWindowMs };
@@ -62,10 +69,10 @@ export class Lifecycle implements HostListener {
     this.start(worker);
   }
 
-  onStarted(worker: Worker, state: Payload | null): void {
-    worker.isLoaded = true;
+  onStarted(worker: Worker, { state, stateVersion }: StartedState): void {
+    worker.presence = 'here';
     worker.forgetFailure();
-    if (state !== null) worker.saveState(state);
+    if (state !== null) worker.store.saveState(state, stateVersion);
     // A stop may have come while it was starting; then it goes on from here.
     if (worker.status !== 'stopping') worker.apply('started');
     worker.settleStart();
@@ -81,11 +88,39 @@ export class Lifecycle implements HostListener {
 
   /** From `failed`, `stopped` or `hibernated`; the restart budget is whole again. */
   restore(worker: Worker): void {
+    worker.store.saveRest('hibernated', null);
     worker.apply('restored');
     worker.forgetDeaths();
     worker.forgetFailure();
     worker.stopping = null;
     this.start(worker);
+  }
+
+  // --- hibernation ---
+
+  /**
+   * Puts an idle worker away; what comes for it meanwhile waits and wakes it. Resolves when it has left its host, at once for one that is
+   * not idle.
+   */
+  async hibernate(worker: Worker): Promise<void> {
+    const { host } = worker;
+    if (worker.status !== 'idle' || worker.inputs > 0 || host === null || !worker.isLoaded) return;
+    worker.presence = 'leaving';
+    await this.#putAway(worker, host);
+  }
+
+  async #putAway(worker: Worker, slot: HostSlot): Promise<void> {
+    const isClean = await this.#unload(worker, slot);
+    // Its host died meanwhile, and it is starting again.
+    if (worker.host !== slot) return;
+    this.#unseat(slot, worker, isClean);
+    if (worker.status === 'stopping') {
+      this.#finishStop(worker);
+      return;
+    }
+    worker.apply('rested');
+    if (worker.inputs > 0) this.#delivery.offer(worker);
+    else this.#events.onRested(worker);
   }
 
   // --- death ---
@@ -110,13 +145,13 @@ export class Lifecycle implements HostListener {
     const lent = [...worker.mailbox.lentMessages()];
     const lastStarted = lent.findIndex((record) => worker.hasStarted(record));
     lent.forEach((record, at) => {
-      if (at > lastStarted) this.#delivery.reclaim(worker, record);
+      if (at > lastStarted) this.#delivery.reclaim(record);
       else if (record.cancelReason !== null) {
         const details = {
           reason: record.cancelReason,
           ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }),
         };
-        this.#delivery.settleInterrupted(
+        this.#delivery.endInterrupted(
           worker,
           record,
           'cancelled',
@@ -124,9 +159,9 @@ export class Lifecycle implements HostListener {
         );
       } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
         record.attempt++;
-        record.isLent = false;
+        this.#delivery.waitAgain(record);
       } else {
-        this.#delivery.settleInterrupted(worker, record, 'unknown', death.error);
+        this.#delivery.endInterrupted(worker, record, 'unknown', death.error);
       }
     });
     worker.mailbox.recall();
@@ -140,6 +175,11 @@ export class Lifecycle implements HostListener {
       return;
     }
     if (isCharged) worker.chargeDeath((deathsMs, nowMs) => recentDeaths(deathsMs, nowMs, this.#budget));
+    // The same state and the same code would fail again: the worker waits for somebody to mend one of them and to restore it.
+    if (death.error.code === 'migration_failed') {
+      this.#giveUp(worker, death);
+      return;
+    }
     const decision = isCharged
       ? decideRestart(worker.deathsMs, this.#budget)
       : ({ type: 'restart', delayMs: 0 } as const);
@@ -172,6 +212,7 @@ export class Lifecycle implements HostListener {
       { worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths: worker.deathsMs.length },
       'worker failed',
     );
+    worker.store.saveRest('failed', death.error);
     worker.store.append('failed', Date.now(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
     this.#delivery.failWaiting(worker, 'worker_failed', 'failed');
   }
@@ -203,10 +244,10 @@ export class Lifecycle implements HostListener {
       this.#finishStop(worker);
     } else if (request.drain === true) {
       const deadlineMs = request.deadlineMs ?? this.#limits.stopTimeoutMs;
-      stopping.timer = setTimeout(() => this.#delivery.cancelAll(worker, 'stop deadline'), deadlineMs);
+      stopping.timer = setTimeout(() => this.#delivery.cancelling.cancelAll(worker, 'stop deadline'), deadlineMs);
       this.#delivery.offer(worker);
     } else {
-      this.#delivery.cancelAll(worker, request.reason ?? 'stop');
+      this.#delivery.cancelling.cancelAll(worker, request.reason ?? 'stop');
     }
     this.#finishStopIfDrained(worker);
     return stopping.ack;
@@ -221,27 +262,31 @@ export class Lifecycle implements HostListener {
     if (worker.status !== 'stopping' || stopping === null || worker.inputs > 0) return;
     if (!worker.isLoaded || host === null || stopping.isUnloading) return;
     stopping.isUnloading = true;
-    void this.#unload(worker, host);
+    void this.#stopOnHost(worker, host);
   }
 
-  async #unload(worker: Worker, slot: HostSlot): Promise<void> {
-    let isClean = true;
-    try {
-      await slot.host.stopWorker(worker.slot);
-    } catch (thrown) {
-      // It died (then its death has finished the stop), or `stopped` does not end: its place there is not used again.
-      isClean = false;
-      if (asGreenroomError(thrown).code === 'timeout')
-        this.#log.warn({ worker_id: worker.workerId }, 'stopped() did not end in time');
-    }
+  async #stopOnHost(worker: Worker, slot: HostSlot): Promise<void> {
+    const isClean = await this.#unload(worker, slot);
     if (worker.host !== slot || worker.status !== 'stopping') return;
     this.#unseat(slot, worker, isClean);
     this.#finishStop(worker);
   }
 
+  /** False if its place on the host is not to be used again: its `stopped` does not end, or the host died, which is told elsewhere. */
+  async #unload(worker: Worker, slot: HostSlot): Promise<boolean> {
+    try {
+      await slot.host.stopWorker(worker.slot);
+      return true;
+    } catch (thrown) {
+      if (asGreenroomError(thrown).code === 'timeout')
+        this.#log.warn({ worker_id: worker.workerId }, 'stopped() did not end in time');
+      return false;
+    }
+  }
+
   #unseat(slot: HostSlot, worker: Worker, mayReuse: boolean): void {
     slot.unseat(worker, mayReuse);
-    this.#onLeft(worker.workerId);
+    this.#events.onLeft(worker.workerId);
   }
 
   #finishStop(worker: Worker): void {
@@ -259,6 +304,7 @@ export class Lifecycle implements HostListener {
       refused,
       ...(reason !== null && { reason }),
     };
+    worker.store.saveRest('stopped', null);
     worker.store.append('stopped', Date.now(), 0, JSON.stringify({ drained, cancelled, refused, reason }));
     stopping.resolve(ack);
   }

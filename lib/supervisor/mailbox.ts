@@ -50,6 +50,10 @@ export class Mailbox<M extends Link<M>> {
     return this.#first;
   }
 
+  get last(): M | null {
+    return this.#last;
+  }
+
   /** Messages that wait: all but the first, once that one is lent and thus running. */
   get messages(): number {
     return this.#lent > 0 ? this.#size - 1 : this.#size;
@@ -127,6 +131,15 @@ export class Mailbox<M extends Link<M>> {
   /** The lent messages, first to last. */
   *lentMessages(): Generator<M> {
     for (let message = this.#first; message !== null && message !== this.#nextToLend;) {
+      const { next }: M = message;
+      yield message;
+      message = next;
+    }
+  }
+
+  /** All messages, first to last. Removing the one at hand is fine. */
+  *allMessages(): Generator<M> {
+    for (let message = this.#first; message !== null;) {
       const { next }: M = message;
       yield message;
       message = next;

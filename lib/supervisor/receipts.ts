@@ -63,6 +63,11 @@ export class Receipts {
     return info === undefined || info.endedAtMs + ttlMs <= nowMs ? undefined : info;
   }
 
+  /** It has never been there. */
+  forget(record: InputRecord): void {
+    this.#clear(record.page, record.seq);
+  }
+
   /** To be called once, when the record has its outcome and has left the mailbox. */
   ended(record: InputRecord): void {
     if (record.key !== null) {

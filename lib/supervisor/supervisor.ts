@@ -11,17 +11,14 @@
 
 import { performance } from 'node:perf_hooks';
 import { GreenroomError } from '../errors.ts';
-import { SLICE_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { Peers } from '../functions/peers.ts';
 import type { HostFactory } from '../host/host.ts';
 import type { Logger } from '../observe/log.ts';
-import type { Payload } from '../protocol/payload.ts';
 import type {
   ActorView,
   CancelAck,
   CloseReport,
-  EntryType,
   PeerSummary,
   PeerView,
   Receipt,
@@ -30,9 +27,10 @@ import type {
   WorkerSummary,
   WorkerView,
 } from '../protocol/views.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, StoredSummary, WorkerStore } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
+import { putAway, stopAll } from './closing.ts';
 import { Creation } from './creation.ts';
 import type { Created, CreateRequest } from './creation.ts';
 import { Delivery } from './delivery.ts';
@@ -45,49 +43,19 @@ import { Lifecycle } from './lifecycle.ts';
 import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
 import { startTimer } from './timers.ts';
+import type { CancelRequest, EncodedPage, Identity, SupervisorOptions } from './options.ts';
+import { Recovery } from './recovery.ts';
+import { ackOf } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
-import type { Worker } from './worker.ts';
+import { summaryOf, Worker } from './worker.ts';
 
 export type { Created, CreateRequest } from './creation.ts';
 export type { DeliverOptions } from './delivery.ts';
 export type { ListQuery } from './directory.ts';
 export type { InputInfo, InputRecord } from './input.ts';
+export type { CancelRequest, EncodedPage, Identity, SupervisorOptions } from './options.ts';
 export type { RoomListener } from './room.ts';
 export type { StopRequest } from './stopping.ts';
-
-export interface CancelRequest {
-  /** Default: whatever is running. */
-  readonly inputId?: string | undefined;
-  readonly reason?: string | undefined;
-}
-
-/** What a runtime is called; chosen by its operator. */
-export interface Identity {
-  readonly runtimeId: string;
-  readonly displayName: string | null;
-  readonly version: string;
-}
-
-/** A page of a transcript with each entry's data still encoded. */
-export interface EncodedPage {
-  readonly workerId: string;
-  readonly items: readonly { sequence: number; atMs: number; type: EntryType; inputId: string | null; data: Payload }[];
-  readonly nextAfter: number;
-  readonly hasMore: boolean;
-}
-
-export interface SupervisorOptions {
-  readonly identity: Identity;
-  readonly limits: Limits;
-  readonly catalog: Catalog;
-  readonly store: Store;
-  readonly log: Logger;
-  readonly inputIdPrefix: string;
-  /** A worker has left its host: it was stopped, could not start, or its host has died. */
-  readonly onLeft?: (workerId: string) => void;
-  /** What is listed beside the workers. Default: nothing. */
-  readonly peers?: Peers;
-}
 
 export class Supervisor {
   readonly limits: Limits;
@@ -101,6 +69,7 @@ export class Supervisor {
   readonly #lifecycle: Lifecycle;
   readonly #delivery: Delivery;
   readonly #admission: Admission;
+  readonly #recovery: Recovery;
   #hosts: Hosts | null = null;
   readonly #log: Logger;
   #status: 'running' | 'draining' | 'stopped' = 'running';
@@ -111,19 +80,27 @@ export class Supervisor {
     this.#catalog = options.catalog;
     this.#store = options.store;
     this.#log = options.log;
-    this.#lifecycle = new Lifecycle(options.limits, options.log, options.onLeft);
+    this.#lifecycle = new Lifecycle(options.limits, options.log, {
+      onLeft: options.onLeft ?? (() => undefined),
+      onRested: (worker) => this.#unload(worker),
+    });
     this.#peers = options.peers ?? new Peers();
-    this.#directory = new Directory<Worker>(this.#peers);
-    this.#delivery = new Delivery(options.limits, options.inputIdPrefix, this.#lifecycle);
     const { limits, catalog, store } = options;
-    this.#creation = new Creation(limits, catalog, store, this.#directory, options.inputIdPrefix, () =>
-      this.#requireRunning(),
-    );
+    this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
+    this.#delivery = new Delivery(limits, store, this.#lifecycle);
+    this.#creation = new Creation(limits, catalog, store, this.#directory, () => this.#requireRunning());
     this.#admission = new Admission(limits, this.#delivery, {
-      isRunning: () => this.#status === 'running',
-      isKnown: (worker) => this.#directory.get(worker.workerId) === worker,
+      unavailable: () => this.#unavailable(),
+      isKnown: (worker) => this.#directory.isLoaded(worker),
       anyHost: () => this.#requireHosts().any(),
     });
+    catalog.countStored(store.counts());
+    const recovering = {
+      load: (workerId: string) => this.#directory.get(workerId),
+      offer: (worker: Worker) => this.#delivery.offer(worker),
+      inFlight: () => this.#delivery.capacity.load.messages,
+    };
+    this.#recovery = new Recovery(store.waiting(), recovering, options.log);
   }
 
   /** Starts the hosts. Rejects with the cause if one cannot start. */
@@ -131,6 +108,7 @@ export class Supervisor {
     this.#hosts = new Hosts(factory, this.#delivery, this.#lifecycle, this.#log);
     this.#lifecycle.connect(this.#hosts, this.#delivery);
     await this.#hosts.open(hostCount);
+    this.#recovery.step();
   }
 
   get status(): 'running' | 'draining' | 'stopped' {
@@ -138,7 +116,12 @@ export class Supervisor {
   }
 
   get isReady(): boolean {
-    return this.#status === 'running';
+    return this.#unavailable() === null;
+  }
+
+  /** Why the store cannot write now; null while it can. */
+  get storeTrouble(): GreenroomError | null {
+    return this.#store.trouble;
   }
 
   // --- workers ---
@@ -148,6 +131,7 @@ export class Supervisor {
     const { worker, created } = this.#creation.one(request, 'starting');
     if (created) this.#lifecycle.start(worker);
     await worker.startSettled();
+    await this.#store.committed();
     return { workerId: worker.workerId, created };
   }
 
@@ -191,7 +175,7 @@ export class Supervisor {
   list(query: ListQuery): { workers: (WorkerSummary | PeerSummary)[]; nextAfter: string | null } {
     // Looking for what does not exist would look at every worker there is.
     const { workers, nextAfter } = this.#directory.list(query, this.#catalog.hasAny(query));
-    return { workers: workers.map((one) => ('summary' in one ? one.summary() : one)), nextAfter };
+    return { workers: workers.map(listed), nextAfter };
   }
 
   /** Resolves once it has started again, or failed to. Throws `worker_active` or `worker_stopping`. */
@@ -199,16 +183,20 @@ export class Supervisor {
     this.#requireRunning();
     const worker = this.#directory.require(workerId);
     requireEffect(COMMANDS.restore[worker.status], 'start');
+    worker.requireActor();
     this.#lifecycle.restore(worker);
     await worker.startSettled();
+    await this.#store.committed();
     return worker.view();
   }
 
   /** Resolves once it has stopped. A second stop gets the acknowledgement of the first. */
   async stop(workerId: string, request: StopRequest): Promise<StopAck> {
     const worker = this.#directory.require(workerId);
-    if (COMMANDS.stop[worker.status] === 'join' && worker.stopping !== null) return worker.stopping.ack;
-    return this.#lifecycle.stop(worker, request);
+    const isFirst = COMMANDS.stop[worker.status] === 'stop';
+    const ack = await (isFirst ? this.#lifecycle.stop(worker, request) : (worker.stopping?.ack ?? ackOf(worker)));
+    await this.#store.committed();
+    return ack;
   }
 
   /** The worker's last view. Throws `worker_active` unless it has ended or `force` is set, which stops it first. */
@@ -222,6 +210,7 @@ export class Supervisor {
     this.#directory.delete(worker);
     worker.actor.population.remove(worker.status);
     worker.store.delete();
+    await this.#store.committed();
     return view;
   }
 
@@ -270,7 +259,7 @@ export class Supervisor {
   }
 
   leaveLine(listener: RoomListener): void {
-    this.#delivery.room.leave(listener);
+    this.#delivery.capacity.room.leave(listener);
   }
 
   /** Accepts an input that is a value of this process. */
@@ -298,14 +287,14 @@ export class Supervisor {
     if (request.inputId === undefined) {
       const running = COMMANDS.cancel[worker.status] === 'abort' ? worker.runningInput() : null;
       if (running === null) return { workerId, status: worker.status, effect: 'none' };
-      const effect = this.#delivery.cancel(worker, running, reason);
+      const effect = this.#delivery.cancelling.cancel(worker, running, reason);
       return { workerId, status: worker.status, effect, inputId: running.inputId };
     }
     const info = this.input(workerId, request.inputId);
     const { inputId, outcome } = info;
     if (outcome !== null) return { workerId, status: worker.status, effect: 'ended', inputId, outcome };
     // What has no outcome is found as its live record.
-    const effect = this.#delivery.cancel(worker, info as InputRecord, reason);
+    const effect = this.#delivery.cancelling.cancel(worker, info as InputRecord, reason);
     return { workerId, status: worker.status, effect, inputId, ...(effect === 'removed' && { outcome: 'cancelled' }) };
   }
 
@@ -326,11 +315,12 @@ export class Supervisor {
       ...this.identity,
       status: this.#status,
       store: this.#store.kind,
+      storage: this.#store.figures(),
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
       workers: { total: this.#directory.size, ...this.#catalog.counts() },
       remotes: { connected: this.#peers.remotes },
       hosts: await this.#requireHosts().views(),
-      mailbox: this.#delivery.load,
+      mailbox: this.#delivery.capacity.load,
       limits: this.limits,
     };
   }
@@ -340,33 +330,23 @@ export class Supervisor {
     if (this.#status !== 'running')
       throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
     this.#status = 'draining';
-    const before = { ...this.#delivery.counts };
+    this.#recovery.stop();
+    const before = { ...this.#delivery.counts, refused: this.#delivery.capacity.refused };
     const killedBefore = this.#lifecycle.kills;
-    await this.#stopAll(deadlineMs);
+    const workers = this.#directory.loaded();
+    if (this.#store.isDurable) await putAway(workers, this.#delivery, this.#lifecycle, deadlineMs);
+    else await stopAll(workers, (worker, request) => this.stop(worker.workerId, request), deadlineMs);
     const killedAtClose = await this.#requireHosts().close();
     this.#delivery.close();
     await this.#store.close();
     this.#status = 'stopped';
-    const { finished, cancelled, refused } = this.#delivery.counts;
+    const { finished, cancelled } = this.#delivery.counts;
     return {
       finished: finished - before.finished,
-      refused: refused - before.refused,
+      refused: this.#delivery.capacity.refused - before.refused,
       cancelled: cancelled - before.cancelled,
       killed: this.#lifecycle.kills - killedBefore + killedAtClose,
     };
-  }
-
-  async #stopAll(deadlineMs: number): Promise<void> {
-    const stops: Promise<unknown>[] = [];
-    let sliceStartMs = Date.now();
-    for (const worker of this.#directory.values()) {
-      if (needsStop(worker)) stops.push(this.stop(worker.workerId, { drain: true, reason: 'close', deadlineMs }));
-      else worker.clearTimers();
-      if (Date.now() - sliceStartMs < SLICE_MS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      sliceStartMs = Date.now();
-    }
-    await Promise.all(stops);
   }
 
   // --- private ---
@@ -376,16 +356,31 @@ export class Supervisor {
     return this.#hosts;
   }
 
+  #unavailable(): GreenroomError | null {
+    return this.#status === 'running' ? this.#store.trouble : GreenroomError.of('runtime_unavailable');
+  }
+
   #requireRunning(): void {
-    if (this.#status !== 'running') {
-      this.#delivery.counts.refused++;
-      throw GreenroomError.of('runtime_unavailable');
-    }
+    const unavailable = this.#unavailable();
+    if (unavailable !== null) throw this.#delivery.capacity.refuse(null, unavailable);
+  }
+
+  /** A worker as the store has it. What a run before this one had begun is settled, and what waits there waits here. */
+  #load(stored: WorkerStore): Worker {
+    const worker = new Worker(this.#catalog.find(stored.kind), stored, stored.rest, this.#store.inputIdPrefix);
+    this.#delivery.restore(worker);
+    return worker;
+  }
+
+  /** The store has all that is known of it. */
+  #unload(worker: Worker): void {
+    if (!this.#store.isDurable || worker.hasTimers) return;
+    this.#directory.unload(worker);
+    this.#store.unload(worker.store);
   }
 }
 
-/** Of the others there is nothing to wait for and nothing to run: their hosts end anyway, so they need not be unloaded one by one. */
-function needsStop(worker: Worker): boolean {
-  if (worker.status === 'stopped' || worker.status === 'failed' || worker.status === 'hibernated') return false;
-  return worker.status !== 'idle' || worker.inputs > 0 || worker.actor.definition.stopped !== undefined;
+function listed(one: Worker | StoredSummary | PeerSummary): WorkerSummary | PeerSummary {
+  if (one instanceof Worker) return one.summary();
+  return 'rest' in one ? summaryOf(one, one.rest, one.waiting) : one;
 }

@@ -3,11 +3,12 @@
 // with its first input, and what only a worker with a history has is in an object of its own.
 
 import { performance } from 'node:perf_hooks';
+import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
-import type { WorkerStore } from '../store/store.ts';
+import type { Rest, StoredSummary, WorkerStore } from '../store/store.ts';
 import type { Actor } from './catalog.ts';
 import type { HostSlot } from './hosts.ts';
 import type { InputOwner, InputRecord } from './input.ts';
@@ -37,8 +38,8 @@ export class Worker implements InputOwner {
   /** Where it lives; null while it has no host. */
   host: HostSlot | null = null;
   slot = -1;
-  /** Its host has loaded it and takes inputs. */
-  isLoaded = false;
+  /** `here`: its host has loaded it and takes inputs. `leaving`: its host is putting it away, and it will be hibernated. */
+  presence: 'away' | 'here' | 'leaving' = 'away';
   /** In line for a place in its host's window. */
   isBlocked = false;
   stopping: Stopping | null = null;
@@ -47,17 +48,27 @@ export class Worker implements InputOwner {
   /** Called once when the start at hand has succeeded or failed. */
   #startListeners: (() => void)[] | null = null;
 
-  constructor(actor: Actor, store: WorkerStore, status: 'starting' | 'hibernated', inputIdPrefix: string) {
+  /** Counting it among its actor's workers is the caller's. */
+  constructor(actor: Actor, store: WorkerStore, status: 'starting' | Rest, inputIdPrefix: string) {
     this.workerId = store.workerId;
     this.actor = actor;
     this.store = store;
     this.#inputIdPrefix = inputIdPrefix;
     this.#status = status;
-    actor.population.add(status);
+    if (store.failure !== null) this.failure = store.failure;
   }
 
   get kind(): string {
     return this.actor.kind;
+  }
+
+  /** Throws `actor_not_found`, or `store_corrupt` if there is nothing that could be started. */
+  requireActor(): void {
+    if (this.failure?.code === 'store_corrupt') throw GreenroomError.of('store_corrupt');
+    if (!this.actor.isMissing) return;
+    throw GreenroomError.of('actor_not_found', {
+      message: `This runtime has no actor of kind ${this.kind.slice(0, 128)}.`,
+    });
   }
 
   inputId(seq: number): string {
@@ -76,8 +87,9 @@ export class Worker implements InputOwner {
     return this.store.state;
   }
 
+  /** Of the version that its host has brought it to when it started. */
   saveState(state: Payload): void {
-    this.store.saveState(state, 0);
+    this.store.saveState(state, this.store.stateVersion);
   }
 
   get mailbox(): Mailbox<InputRecord> {
@@ -87,6 +99,11 @@ export class Worker implements InputOwner {
   /** Inputs that have no outcome yet. */
   get inputs(): number {
     return this.#mailbox === null ? 0 : this.#mailbox.size;
+  }
+
+  /** The newest of them. */
+  get lastInput(): InputRecord | undefined {
+    return this.#mailbox?.last ?? undefined;
   }
 
   /** Moving average of how long an input runs. Kept with the mailbox: as a field it would cost every idle worker 24 bytes. */
@@ -119,6 +136,11 @@ export class Worker implements InputOwner {
   /** It runs nothing and would run an input now, or as soon as it is awake. */
   get isAtRest(): boolean {
     return this.#status === 'idle' || this.#status === 'hibernated';
+  }
+
+  /** Its host has loaded it and takes inputs. */
+  get isLoaded(): boolean {
+    return this.presence === 'here';
   }
 
   /** Inputs may be handed to its host. */
@@ -178,6 +200,10 @@ export class Worker implements InputOwner {
     return (this.#needHistory().timers ??= new Set());
   }
 
+  get hasTimers(): boolean {
+    return (this.#history?.timers?.size ?? 0) > 0;
+  }
+
   /** The death counts against it: it may have been the cause. */
   chargeDeath(recent: (deathsMs: readonly number[], nowMs: number) => number[]): void {
     const nowMs = performance.now();
@@ -209,16 +235,8 @@ export class Worker implements InputOwner {
   // --- views ---
 
   summary(): WorkerSummary {
-    const { displayName, createdAtMs } = this.store;
-    return {
-      workerId: this.workerId,
-      origin: 'actor',
-      kind: this.kind,
-      displayName,
-      status: this.#status,
-      createdAt: new Date(createdAtMs).toISOString(),
-      mailbox: { messages: this.#mailbox?.messages ?? 0, bytes: this.#mailbox?.bytes ?? 0 },
-    };
+    const mailbox = { messages: this.#mailbox?.messages ?? 0, bytes: this.#mailbox?.bytes ?? 0 };
+    return summaryOf(this.store, this.#status, mailbox);
   }
 
   view(): WorkerView {
@@ -241,11 +259,21 @@ export class Worker implements InputOwner {
   /** The input at the head of the line, once its host has it. */
   runningInput(): InputRecord | null {
     const first = this.#mailbox?.first;
-    return first?.isLent === true ? first : null;
+    return first?.isSent === true ? first : null;
   }
 
   /** Whether the handler has been entered for an input that is at the host. Looks at shared memory, so it answers while the host is stuck, and after its death. */
   hasStarted(record: InputRecord): boolean {
     return this.host !== null && this.host.host.lastStarted(this.slot) === (record.seq | 0);
   }
+}
+
+/** Of a worker, loaded or not. */
+export function summaryOf(
+  { workerId, kind, displayName, createdAtMs }: Omit<StoredSummary, 'rest' | 'waiting'>,
+  status: WorkerStatus,
+  mailbox: WorkerSummary['mailbox'],
+): WorkerSummary {
+  const createdAt = new Date(createdAtMs).toISOString();
+  return { workerId, origin: 'actor', kind, displayName, status, createdAt, mailbox };
 }

@@ -17,6 +17,7 @@ test('the runtime says what it is, what it holds and what its limits are', async
   assert.deepEqual(json.runtime.mailbox, { messages: 0, bytes: 0 });
   assert.equal(json.runtime.limits.max_message_bytes, runtime.supervisor.limits.maxMessageBytes);
   assert.equal(json.runtime.hosts.length, 1);
+  assert.deepEqual([json.runtime.store, json.runtime.storage], ['memory', null]);
 });
 
 test('a query is refused where none is taken', async (t) => {

@@ -30,6 +30,8 @@ export interface Reply {
   };
   runtime: {
     runtime_id: string;
+    store: string;
+    storage: object | null;
     status: string;
     workers: object;
     mailbox: object;

@@ -17,13 +17,6 @@ const OVERHEAD_BYTES = 64;
 describe('the memory store', () => {
   test('says what it is', () => assert.equal(new MemoryStore(WIDE).kind, 'memory'));
 
-  test('has no worker left after it was closed', async () => {
-    const store = new MemoryStore(WIDE);
-    store.create(RECORD);
-    await store.close();
-    assert.deepEqual([...store.list('')], []);
-  });
-
   test('keeps every entry while its ring grows', () => {
     const worker = workerOf();
     for (let count = 1; count <= 300; count++) {

@@ -55,7 +55,12 @@ export class Campaign {
   static async begin(options: CampaignOptions): Promise<Campaign> {
     mkdirSync(join(options.folder, 'heard'), { recursive: true });
     const campaign = new Campaign(options, await freePort());
-    await campaign.#ready();
+    try {
+      await campaign.#ready();
+    } catch (error) {
+      await campaign.close();
+      throw error;
+    }
     return campaign;
   }
 

@@ -39,7 +39,7 @@ export async function single(desk: Desk): Promise<void> {
   const workerId = await desk.journalist();
   const input = inputOf(desk);
   const chance = random();
-  if (chance < 0.25) return tell(desk, workerId, input, {});
+  if (chance < 0.25) return tell(desk, workerId, input);
   if (chance < 0.5)
     return tellKeyed(desk, { workerId, name: String(input.n), input, key: keyOf(input), sentUs: nowUs() });
   if (chance < 0.65) return ask(desk, workerId, input);
@@ -50,7 +50,7 @@ export async function single(desk: Desk): Promise<void> {
   return lost === undefined ? waitFor(desk, workerId, input) : tellKeyed(desk, lost);
 }
 
-async function tell(desk: Desk, workerId: string, input: Input, options: { deadlineMs?: number }): Promise<void> {
+async function tell(desk: Desk, workerId: string, input: Input, options: { deadlineMs?: number } = {}): Promise<void> {
   const name = String(input.n);
   const told = await accepted(desk, workerId, name, () => desk.client.worker(workerId).tell(input, options));
   if (told !== null && desk.random() < 0.3) await look(desk, workerId, name, told);
@@ -162,6 +162,12 @@ export async function batch(desk: Desk): Promise<void> {
   await sendLines(desk, lines);
 }
 
+/** An input that may be lost. */
+export async function volatile(desk: Desk): Promise<void> {
+  const workerId = await desk.workerOf('volatile', 'crash-volatile');
+  await (desk.random() < 0.5 ? waitFor : tell)(desk, workerId, inputOf(desk));
+}
+
 /** So many to one worker that its oldest entries have to go. */
 export async function flood(desk: Desk): Promise<void> {
   const workerId = await desk.workerOf('flood', 'crash-once', 0);
@@ -212,7 +218,7 @@ export async function parent(desk: Desk): Promise<void> {
   const workMs = random() < 0.5 ? { workMs: between(random, 1, MAX_WORK_MS) } : {};
   const input = { n: desk.nextNumber(), children: children.slice(0, between(random, 1, 3)), ...workMs };
   if (random() < 0.5) await waitFor(desk, workerId, input);
-  else await tell(desk, workerId, input, {});
+  else await tell(desk, workerId, input);
 }
 
 /** An input whose handler sets timers. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { FaultPoint } from '../../lib/lmdb/faults.ts';
 import { between, randomFrom } from '../support/random.ts';
 import { Campaign } from './campaign.ts';
 import type { Checked } from './campaign.ts';
@@ -13,7 +14,7 @@ import { RULES } from './verdict.ts';
 import type { Rule } from './verdict.ts';
 
 /** The named points of the store, and the highest count of passing them before it dies there. */
-const FAULTS: Readonly<Record<string, number>> = {
+const FAULTS: Readonly<Record<FaultPoint, number>> = {
   'before-commit': 200,
   'after-commit': 200,
   recovery: 1,
@@ -42,6 +43,7 @@ const cycles = values.cycles === undefined ? (untilMs === null ? 100 : Infinity)
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
 const random = randomFrom(seed);
 const faults = values.faults.split(',').filter((name) => name !== '');
+for (const name of faults) if (!Object.hasOwn(FAULTS, name)) throw new RangeError(`there is no fault point ${name}`);
 const checkEvery = Number(values['check-every']);
 const folder = mkdtempSync(join(tmpdir(), 'greenroom-crash-'));
 const broken = new Map<string, number>();
@@ -73,7 +75,7 @@ async function cycle(campaign: Campaign, number: number): Promise<string> {
     return 'kill';
   }
   const name = nextFault(number / EVERY_FAULT);
-  const count = between(random, 1, FAULTS[name] ?? 1);
+  const count = between(random, 1, FAULTS[name as FaultPoint]);
   const isFired = await campaign.killAt(name, count);
   if (isFired) unreached.delete(name);
   return `${name}:${count} ${isFired ? 'fired' : 'was not reached'}`;
@@ -99,6 +101,7 @@ function table(campaign: Campaign, { figures }: Checked, cyclesRun: number): str
     ...faults.map((name): [string, number] => [`died at ${name}`, campaign.fired.get(name) ?? 0]),
     ...Object.entries(figures),
     ...(Object.keys(RULES) as Rule[]).map((rule): [string, number] => [RULES[rule], broken.get(rule) ?? 0]),
+    ['fsck found something', broken.get('fsck') ?? 0],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');

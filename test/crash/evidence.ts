@@ -41,6 +41,11 @@ export class Known {
     this.workerId = workerId;
   }
 
+  /** What it was sent may have been lost with the process. */
+  get isVolatile(): boolean {
+    return this.kind === 'crash-volatile';
+  }
+
   add(heard: Heard): void {
     switch (heard.op) {
       case 'ack':

@@ -7,7 +7,7 @@ import type { Run } from './heard.ts';
 import type { Verdict } from './verdict.ts';
 
 export function judgeRuns(known: Known, account: Account, verdict: Verdict): void {
-  const { workerId, wasDeleted, kind } = known;
+  const { workerId, wasDeleted, isVolatile, kind } = known;
   const last = new Map<string, Run>();
   let place = -1;
   verdict.count('runs', known.runs.length);
@@ -23,6 +23,7 @@ export function judgeRuns(known: Known, account: Account, verdict: Verdict): voi
     if (known.removed.has(name)) verdict.find('ran_ended', `${workerId} ${name} was removed while it waited`);
     if (wasDeleted || account.isTrimmed) continue;
     const booked = account.inputs.get(name);
+    if (booked === undefined && isVolatile) continue;
     if (booked?.inputId !== inputId) {
       verdict.find('ran_unaccepted', `${workerId} ${name} ran as ${inputId}, and is ${booked?.inputId ?? 'nothing'}`);
       continue;

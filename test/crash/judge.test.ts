@@ -60,7 +60,11 @@ class Scene {
 
   output(
     name: string,
-    { attempt = 1, workerId = 'w', ...more }: { attempt?: number; workerId?: string; told?: unknown; rings?: number } = {},
+    {
+      attempt = 1,
+      workerId = 'w',
+      ...more
+    }: { attempt?: number; workerId?: string; told?: unknown; rings?: number } = {},
   ): void {
     const answer = this.of(workerId);
     const { count = 0, chain = '' } = answer.state ?? {};

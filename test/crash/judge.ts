@@ -34,7 +34,6 @@ export class Judge {
     verdict.count('workers');
     const mayBe = LIVES[life];
     if (!mayBe(answer.status)) verdict.find('life', `${workerId} is ${String(answer.status)}, and was ${life}`);
-    if (answer.status === null) return;
     const account = new Account(workerId, answer.entries, verdict);
     verdict.count('transcript entries', account.entries.length);
     this.#lookForAccepted(known, account);
@@ -67,7 +66,7 @@ export class Judge {
       this.#verdict.find('torn', `${parent} has not completed, and ${there.map(({ child }) => child).join()} was told`);
   }
 
-  #lookForAccepted({ workerId, accepted }: Known, account: Account): void {
+  #lookForAccepted({ workerId, accepted, isVolatile }: Known, account: Account): void {
     this.#verdict.count('acknowledged inputs', accepted.size);
     const oldest = [...account.inputs.values()].reduce(
       (least, { name }) => Math.min(least, accepted.get(name)?.ackUs ?? Infinity),
@@ -76,7 +75,7 @@ export class Judge {
     for (const [name, { inputIds, sentUs }] of accepted) {
       const booked = account.inputs.get(name);
       // Where the oldest entries were dropped, only what was sent after an input that is kept must be there.
-      if (booked === undefined && account.isTrimmed && sentUs < oldest) continue;
+      if (booked === undefined && (isVolatile || (account.isTrimmed && sentUs < oldest))) continue;
       if (booked === undefined) this.#verdict.find('missing', `${workerId} ${name} ${[...inputIds].join()}`);
       else
         for (const inputId of inputIds)
@@ -103,8 +102,8 @@ export class Judge {
     }
   }
 
-  #lookAtOutcomes({ workerId, outcomes, removed }: Known, account: Account): void {
-    const isGone = (booked: Booked | undefined): boolean => booked === undefined && account.isTrimmed;
+  #lookAtOutcomes({ workerId, outcomes, removed, isVolatile }: Known, account: Account): void {
+    const isGone = (booked: Booked | undefined): boolean => booked === undefined && (isVolatile || account.isTrimmed);
     this.#verdict.count('outcomes told', outcomes.length);
     for (const told of outcomes) {
       const booked = account.inputs.get(told.name);

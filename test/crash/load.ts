@@ -2,7 +2,7 @@
 // `load URL TOKEN_FILE FOLDER NUMBER SEED`; the driver says `rest` and `resume`, and is told `resting`.
 
 import { randomFrom } from '../support/random.ts';
-import { alarm, batch, flood, parent, reader, single } from './clients.ts';
+import { alarm, batch, flood, parent, reader, single, volatile } from './clients.ts';
 import { Desk } from './desk.ts';
 import { lives } from './lives.ts';
 
@@ -25,14 +25,16 @@ process.on('message', (message) => {
       (error: unknown) => desk.complain(error),
     );
 });
-// Without a driver there is nothing to load.
+// Without a driver there is nothing to load; it may have gone before we could listen.
 process.on('disconnect', () => process.exit());
+if (!process.connected) process.exit();
 
 const works = [
   ...Array.from({ length: SINGLES }, () => () => single(desk)),
   () => batch(desk),
   () => parent(desk),
   () => alarm(desk),
+  () => volatile(desk),
   lives(desk),
   reader(desk),
   ...(number === '0' ? [() => flood(desk)] : []),

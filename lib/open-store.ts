@@ -1,6 +1,7 @@
 // Which store a runtime is made of. The durable one is loaded only when it is asked for: it brings a native library along.
 
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { GreenroomError } from './errors.ts';
 import type { Limits } from './limits.ts';
@@ -16,6 +17,9 @@ export interface StoreOptions {
   readonly dataDir?: string | undefined;
 }
 
+/** In the data dir. */
+export const FILE_NAME = 'store.mdb';
+export const LOCK_NAME = 'store.lock';
 const ONLY_OWNER_DIR = 0o700;
 /** A recovery may report its progress as often as it likes; a line is written no more often than this. */
 const PROGRESS_EVERY_MS = 1_000;
@@ -43,20 +47,34 @@ async function openDurable(
   path: string,
   parts: { readonly bounds: MemoryStore['bounds']; readonly limits: Limits; readonly log: Logger },
 ): Promise<Store> {
-  const { log } = parts;
+  const { bounds, limits, log } = parts;
   makeFolder(path);
-  const { LmdbStore } = await import('./lmdb/store.ts');
+  const [{ LmdbStore }, { takeLock }] = await Promise.all([import('./lmdb/store.ts'), import('./lmdb/lock.ts')]);
+  const lock = takeLock(join(path, LOCK_NAME));
   const startedAt = performance.now();
   const elapsedMs = (): number => Math.round(performance.now() - startedAt);
   let toldAtMs = 0;
-  const onProgress = (progress: Readonly<Record<string, number>>): void => {
+  const onProgress = (progress: object): void => {
     const atMs = elapsedMs();
     if (atMs - toldAtMs < PROGRESS_EVERY_MS) return;
     toldAtMs = atMs;
     log.info({ ...progress, elapsed_ms: atMs }, 'the store is being recovered');
   };
   log.info({}, 'the store is being opened');
-  const store = await LmdbStore.open({ path, ...parts, onProgress });
+  const { maxTranscriptAgeMs: maxAgeMs, idempotencyTtlMs } = limits;
+  let store: Store;
+  try {
+    store = await LmdbStore.open({
+      path: join(path, FILE_NAME),
+      limits: { ...bounds, maxAgeMs },
+      idempotencyTtlMs,
+      onProgress,
+      onClosed: () => lock.release(),
+    });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
   const { fileBytes = 0, journalBytes = 0 } = store.figures() ?? {};
   const figures = { workers: countOf(store), file_bytes: fileBytes, journal_bytes: journalBytes };
   log.info({ ...figures, elapsed_ms: elapsedMs() }, 'the store is open');

@@ -113,7 +113,7 @@ export class InputContext implements ActorContext {
 
   async tell(workerId: string, input: unknown): Promise<string> {
     const payload = this.#outgoing(input);
-    return this.#call((services) => services.tell(this.workerId, workerId, payload));
+    return this.#call((services) => services.tell(this.workerId, this.#seq, workerId, payload));
   }
 
   async create(request: { kind: string; workerId?: string; config?: unknown; displayName?: string }): Promise<string> {
@@ -151,7 +151,7 @@ export class InputContext implements ActorContext {
   after(delayMs: number, input: unknown): void {
     this.#requireOpen();
     const payload = this.#outgoing(input);
-    this.#call((services) => services.after(this.workerId, delayMs, payload)).catch((error: unknown) => {
+    this.#call((services) => services.after(this.workerId, this.#seq, delayMs, payload)).catch((error: unknown) => {
       const code = error instanceof GreenroomError ? error.code : 'internal';
       this.#owner.host.log(this.workerId, 'error', 'timer refused', { code });
     });

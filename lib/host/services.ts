@@ -34,7 +34,8 @@ export interface RuntimeServices {
     message: string,
   ): void | Promise<void>;
   ask(workerId: string, target: string, input: Payload, timeoutMs: number | null): Promise<Payload>;
-  tell(workerId: string, target: string, input: Payload): Promise<string>;
+  /** `inputSeq`: of the input that the worker handles. */
+  tell(workerId: string, inputSeq: number, target: string, input: Payload): Promise<string>;
   create(
     workerId: string,
     kind: string,
@@ -52,7 +53,7 @@ export interface RuntimeServices {
   ): Promise<Payload>;
   /** A page of functions; the query and the page are encoded. */
   functions(workerId: string, query: Payload): Payload;
-  after(workerId: string, delayMs: number, input: Payload): Promise<void>;
+  after(workerId: string, inputSeq: number, delayMs: number, input: Payload): Promise<void>;
   createChannel(workerId: string, options: ChannelOptions): ChannelRefs;
   /** Takes the end; the worker calls it by the number from then on. */
   takeChannel(workerId: string, ref: ChannelRef): number;

@@ -1,21 +1,328 @@
-// Stands in until the store of this name is merged.
+// The durable store: a journal of groups, and tables into which it is folded, in one LMDB file.
+//
+//   given ─▶ staged ─▶ one group, one put, one fsync ─▶ applied to the workers in memory ─▶ told ─▶ folded, later, worker by worker
+//
+// In memory are the workers that somebody uses and those whose operations are not all in their rows; of the others there is nothing.
 
-import { GreenroomError } from '../errors.ts';
-import type { Limits } from '../limits.ts';
-import type { Logger } from '../observe/log.ts';
-import type { Store, TranscriptBounds } from '../store/store.ts';
+import { randomBytes } from 'node:crypto';
+import { SortedWorkers } from '../store/sorted-workers.ts';
+import type {
+  FunctionRecord,
+  Rest,
+  SourceRecord,
+  Store,
+  StoredInput,
+  StoredSummary,
+  StoredTimer,
+  StoreEvents,
+  StoreFigures,
+  WorkerRecord,
+  WorkerStore,
+} from '../store/store.ts';
+import type { GreenroomError } from '../errors.ts';
+import { Encoder } from './codec.ts';
+import type { Context } from './context.ts';
+import type { Counts } from './counts.ts';
+import { Environment } from './environment.ts';
+import { Journal } from './journal.ts';
+import { META_KEY, TABLES } from './keys.ts';
+import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
+import { FIRST_META, readMeta, writeMeta } from './meta.ts';
+import type { Meta } from './meta.ts';
+import type { Operation, ReplayedOperation } from './operations.ts';
+import { FUNCTION_CODEC, RecordTable, SOURCE_CODEC } from './records.ts';
+import { replay } from './recovery.ts';
+import type { Progress } from './recovery.ts';
+import type { TranscriptLimits } from './transcript.ts';
+import { LmdbWorkerStore } from './worker.ts';
 
-interface LmdbStoreOptions {
-  /** A folder. */
+export interface LmdbStoreOptions {
+  /** Of the file; its folder is there. */
   readonly path: string;
-  readonly bounds: TranscriptBounds;
-  readonly limits: Limits;
-  readonly log: Logger;
-  readonly onProgress?: (progress: Readonly<Record<string, number>>) => void;
+  readonly limits: TranscriptLimits;
+  /** From the end of an input to when its key is forgotten. */
+  readonly idempotencyTtlMs: number;
+  /** Called once, when the file has been closed. */
+  readonly onClosed?: () => void;
+  /** Told while the journal is read again. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** On the clock of the times in inputs. Default Date.now. */
+  readonly now?: () => number;
 }
 
-export class LmdbStore {
-  static async open(_options: LmdbStoreOptions): Promise<Store> {
-    throw GreenroomError.of('invalid_option', { message: 'lmdb is not in this build' });
+/** Numbers of inputs that a run may give beyond the highest one that is on disk: what one group can bring is far less. */
+const RESERVED_SEQS = 1_000_000;
+
+export class LmdbStore implements Store, Context {
+  readonly kind = 'lmdb';
+  readonly isDurable = true;
+  readonly inputIdPrefix: string;
+  readonly firstSeq: number;
+  readonly environment: Environment;
+  readonly limits: TranscriptLimits;
+  readonly idempotencyTtlMs: number;
+  readonly now: () => number;
+  events: StoreEvents | null = null;
+  readonly #journal: Journal;
+  /** By id: used, or not all in its rows, or about to be. */
+  readonly #handles = new Map<string, LmdbWorkerStore>();
+  /** Those whose applied operations are not all in their rows. */
+  readonly #dirty = new SortedWorkers<LmdbWorkerStore>();
+  readonly #counts: Counts;
+  readonly #sources: RecordTable<SourceRecord>;
+  readonly #functions: RecordTable<FunctionRecord>;
+  readonly #waiting: string[];
+  #nextSeq: number;
+  #journalBytes = 0;
+  #foldedGroup: number;
+  readonly #run: number;
+  readonly #onClosed: (() => void) | undefined;
+
+  static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
+    const environment = new Environment(options.path);
+    try {
+      const value = environment.get(META_KEY);
+      const meta = value === undefined ? firstMeta() : readMeta(value);
+      const store = new LmdbStore(environment, meta, options);
+      // Before anybody can be given a number of this run.
+      await store.#writeMeta(meta.counts);
+      return store;
+    } catch (error) {
+      await environment.close();
+      throw error;
+    }
   }
+
+  private constructor(environment: Environment, meta: Meta, options: LmdbStoreOptions) {
+    this.environment = environment;
+    this.limits = options.limits;
+    this.idempotencyTtlMs = options.idempotencyTtlMs;
+    this.now = options.now ?? Date.now;
+    this.#onClosed = options.onClosed;
+    this.inputIdPrefix = meta.inputIdPrefix;
+    this.#run = meta.run + 1;
+    this.#foldedGroup = meta.foldedGroup;
+    this.#counts = meta.counts.copy();
+    this.#sources = new RecordTable(environment, TABLES.sources, SOURCE_CODEC);
+    this.#functions = new RecordTable(environment, TABLES.functions, FUNCTION_CODEC);
+    const replayed = replay({
+      environment,
+      afterGroup: meta.foldedGroup,
+      find: (workerId) => this.#handleOf(workerId),
+      create: (record) => this.#newHandle(record),
+      apply: (operation) => this.#apply(operation),
+      ...(options.onProgress && { onProgress: options.onProgress }),
+    });
+    for (const worker of this.#dirty.after()) worker.settleReplay();
+    this.#journalBytes = replayed.bytes;
+    this.firstSeq = this.#nextSeq = Math.max(meta.reservedSeq, replayed.reservedSeq);
+    this.#waiting = workersWithInputs(environment, this.#dirty);
+    this.#journal = new Journal({
+      environment,
+      run: this.#run,
+      lastGroup: replayed.lastGroup,
+      reservedSeq: () => this.#nextSeq + RESERVED_SEQS,
+      apply: (operations, _group, bytes) => this.#applyGroup(operations, bytes),
+      refuse: (input, error) => this.#refuse(input, error),
+      between: () => null,
+    });
+  }
+
+  connect(events: StoreEvents): void {
+    this.events = events;
+  }
+
+  get trouble(): GreenroomError | null {
+    return this.#journal.trouble;
+  }
+
+  // --- workers ---
+
+  counts(): ReadonlyMap<string, Readonly<Record<Rest, number>>> {
+    return this.#counts.byKind;
+  }
+
+  find(workerId: string): WorkerStore | undefined {
+    const worker = this.#handleOf(workerId);
+    if (worker === undefined || worker.isErased) return undefined;
+    worker.isUsed = true;
+    return worker;
+  }
+
+  list(after: string): Iterable<StoredSummary> {
+    return listWorkers(this.environment, this.#dirty, after, (workerId) => {
+      const worker = this.#handles.get(workerId);
+      return worker !== undefined && (worker.isErased || !worker.isThere);
+    });
+  }
+
+  create(record: WorkerRecord): WorkerStore {
+    const worker = this.#newHandle(record);
+    worker.isUsed = true;
+    worker.stagedBatch = this.stage({ op: 'create', worker, record });
+    return worker;
+  }
+
+  unload(worker: WorkerStore): void {
+    const handle = worker as LmdbWorkerStore;
+    handle.isUsed = false;
+    this.#letGo(handle);
+  }
+
+  waiting(): Iterable<string> {
+    return this.#waiting;
+  }
+
+  timersBefore(atMs: number, limit: number): { readonly workerId: string; readonly timer: StoredTimer }[] {
+    return timersBefore(this.environment, this.#dirty, atMs, limit);
+  }
+
+  // --- what a runtime keeps beside its workers ---
+
+  sources(): Iterable<SourceRecord> {
+    return this.#sources.all();
+  }
+
+  putSource(record: SourceRecord): void {
+    this.stage({ op: 'putSource', record });
+  }
+
+  deleteSource(name: string): void {
+    this.stage({ op: 'deleteSource', name });
+  }
+
+  functions(): Iterable<FunctionRecord> {
+    return this.#functions.all();
+  }
+
+  putFunction(record: FunctionRecord): void {
+    this.stage({ op: 'putFunction', record });
+  }
+
+  deleteFunction(functionId: string): void {
+    this.stage({ op: 'deleteFunction', name: functionId });
+  }
+
+  // --- the disk ---
+
+  committed(): Promise<void> {
+    return this.#journal.committed();
+  }
+
+  figures(): StoreFigures {
+    const times = this.#journal.commitTimesMs();
+    const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0;
+    return {
+      fileBytes: this.environment.fileBytes,
+      pendingBytes: this.#journal.pendingBytes,
+      journalBytes: this.#journalBytes,
+      commits: this.#journal.commits,
+      commitMs: { p50: at(0.5), p99: at(0.99) },
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#journal.close();
+    await this.environment.close();
+    this.#onClosed?.();
+  }
+
+  // --- for its workers ---
+
+  get batchAtHand(): number {
+    return this.#journal.batchAtHand;
+  }
+
+  stage(operation: Operation): number {
+    if (operation.op === 'accept') this.sawSeq(operation.input.seq);
+    return this.#journal.stage(operation);
+  }
+
+  sawSeq(seq: number): void {
+    if (seq >= this.#nextSeq) this.#nextSeq = seq + 1;
+  }
+
+  changed(worker: LmdbWorkerStore): void {
+    if (worker.isDirty) return;
+    worker.isDirty = true;
+    const { workerId } = worker;
+    const other = this.#dirty.get(workerId);
+    // A worker that was deleted, and whose id has another one now: what erases the old rows is the new one's folding.
+    if (other !== undefined) this.#dirty.delete(workerId);
+    this.#dirty.add(worker);
+  }
+
+  // --- private ---
+
+  #handleOf(workerId: string): LmdbWorkerStore | undefined {
+    const known = this.#handles.get(workerId);
+    if (known !== undefined) return known;
+    const loaded = LmdbWorkerStore.load(workerId, this);
+    if (loaded !== undefined) this.#handles.set(workerId, loaded);
+    return loaded;
+  }
+
+  #newHandle(record: WorkerRecord): LmdbWorkerStore {
+    const worker = new LmdbWorkerStore(record, this);
+    this.#handles.set(record.workerId, worker);
+    return worker;
+  }
+
+  /** Nothing of it has to be in memory once nobody uses it and all of it is in its rows. */
+  #letGo(worker: LmdbWorkerStore): void {
+    if (worker.isUsed || worker.isDirty || worker.stagedBatch > this.#journal.appliedBatch) return;
+    if (this.#handles.get(worker.workerId) === worker) this.#handles.delete(worker.workerId);
+  }
+
+  #applyGroup(operations: readonly Operation[], bytes: number): void {
+    this.#journalBytes += bytes;
+    for (const operation of operations) this.#apply(operation);
+    const { events } = this;
+    if (events === null) return;
+    for (const operation of operations) {
+      if (operation.op === 'accept') events.accepted(operation.input);
+      else if (operation.op === 'start') events.started(operation.input as StoredInput);
+      else if (operation.op === 'end') events.ended(operation.input as StoredInput, operation.ending);
+    }
+  }
+
+  #apply(operation: ReplayedOperation): void {
+    this.#counts.apply(operation);
+    switch (operation.op) {
+      case 'putSource':
+        this.#sources.put(operation.record);
+        break;
+      case 'deleteSource':
+        this.#sources.delete(operation.name);
+        break;
+      case 'putFunction':
+        this.#functions.put(operation.record);
+        break;
+      case 'deleteFunction':
+        this.#functions.delete(operation.name);
+        break;
+      default:
+        operation.worker?.apply(operation);
+    }
+  }
+
+  #refuse(input: StoredInput, error: GreenroomError): void {
+    this.events?.refused(input, error);
+  }
+
+  async #writeMeta(counts: Counts): Promise<void> {
+    const value = writeMeta(new Encoder(), {
+      format: FIRST_META.format,
+      inputIdPrefix: this.inputIdPrefix,
+      run: this.#run,
+      reservedSeq: this.#nextSeq + RESERVED_SEQS,
+      foldedGroup: this.#foldedGroup,
+      counts,
+    });
+    await this.environment.write((writer) => writer.put(META_KEY, value));
+  }
+}
+
+function firstMeta(): Meta {
+  return { ...FIRST_META, inputIdPrefix: `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-` };
 }

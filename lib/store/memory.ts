@@ -39,7 +39,7 @@ export class MemoryStore implements Store {
   readonly bounds: TranscriptBounds;
   readonly log = new Log();
   events!: StoreEvents;
-  readonly #workers = new SortedWorkers<MemoryWorkerStore>();
+  #workers = new SortedWorkers<MemoryWorkerStore>();
   readonly #sources = new Map<string, SourceRecord>();
   readonly #functions = new Map<string, FunctionRecord>();
 
@@ -119,6 +119,7 @@ export class MemoryStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#workers = new SortedWorkers();
     this.#sources.clear();
     this.#functions.clear();
   }

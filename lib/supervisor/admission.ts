@@ -64,6 +64,16 @@ export class Admission {
     return this.#delivery.accept(worker, text, bytes, key, options);
   }
 
+  /** A value that is to be accepted later: what it is refused with now, it is refused with. */
+  prepare(worker: Worker, value: unknown): { text: string; bytes: number } {
+    this.requireRoom(worker, 0);
+    const text = encode(value);
+    const bytes = requireSize(payloadBytes(text), this.#limits.maxMessageBytes, 'ask');
+    this.requireRoom(worker, bytes);
+    requireAccepted(worker.actor.definition.input, value, 'invalid_input');
+    return { text, bytes };
+  }
+
   /** Untrusted bytes. A large input is parsed and validated by a host, so that the main loop does not stall. */
   bytes(worker: Worker, body: Uint8Array, options: DeliverOptions): InputRecord | Promise<InputRecord> {
     requireSize(body.byteLength, this.#limits.maxMessageBytes, 'http');

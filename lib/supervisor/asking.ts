@@ -34,6 +34,22 @@ export function awaitOutput<T>(
   });
 }
 
+/** Resolves once the input may be acknowledged. Rejects with `runtime_unavailable` if the store could not keep it. */
+export function untilAccepted(record: InputRecord): Promise<InputRecord> {
+  if (record.isAccepted) return Promise.resolve(record);
+  return new Promise((resolve, reject) => {
+    const waiting: InputListener = {
+      accepted() {
+        record.removeListener(waiting);
+        resolve(record);
+      },
+      refused: (_record, error) => reject(error),
+      ended: () => resolve(record),
+    };
+    record.addListener(waiting);
+  });
+}
+
 class Asking<T> implements InputListener {
   readonly #read: (output: Body) => T;
   readonly #resolve: (value: T) => void;
@@ -51,6 +67,11 @@ class Asking<T> implements InputListener {
     record.isAnswered = true;
     if (record.outcome !== 'completed') this.#reject(errorOf(record));
     else this.#resolve(this.#read(body ?? new KeptBody(record.output ?? 'null')));
+  }
+
+  refused(_record: InputRecord, error: GreenroomError): void {
+    this.#stopListening?.();
+    this.#reject(error);
   }
 
   overdue(record: InputRecord): void {

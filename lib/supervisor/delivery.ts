@@ -18,6 +18,7 @@ import type { Durability, Outcome } from '../protocol/views.ts';
 import type { Store, StoredInput, StoreEvents } from '../store/store.ts';
 import { Cancelling } from './cancelling.ts';
 import { Capacity } from './capacity.ts';
+import { applyEffects } from './effects.ts';
 import type { HostSlot, Inbound } from './hosts.ts';
 import { InputRecord } from './input.ts';
 import type { InputInfo, InputKey } from './input.ts';
@@ -91,16 +92,22 @@ export class Delivery implements Inbound, StoreEvents {
     bytes: number,
     key: InputKey | null,
     { deadlineMs = 0, durability = worker.actor.durability }: DeliverOptions,
+    seq = this.reserveSeq(),
   ): InputRecord {
     const acceptedAt = now();
     const isVolatile = durability === 'volatile' || !this.#store.isDurable;
     const deadline = deadlineMs > 0 ? acceptedAt + deadlineMs : 0;
-    const record = new InputRecord(worker, this.#nextSeq++, payload, bytes, key, acceptedAt, deadline, isVolatile);
+    const record = new InputRecord(worker, seq, payload, bytes, key, acceptedAt, deadline, isVolatile);
     if (key !== null) (worker.keys ??= new Map()).set(key.key, record);
     this.#hold(worker, record);
     worker.store.accept(record);
     this.offer(worker);
     return record;
+  }
+
+  /** A number for an input that is accepted later. */
+  reserveSeq(): number {
+    return this.#nextSeq++;
   }
 
   /** Takes up again what had no outcome when the worker was put away. */
@@ -317,6 +324,8 @@ export class Delivery implements Inbound, StoreEvents {
     endedAt: number,
     body: Body | null,
   ): void {
+    if (outcome === 'completed') applyEffects(record);
+    record.effects = null;
     record.decide(outcome, output, error, startedAt, endedAt, body);
     this.#leave(worker, record);
     const { stopping } = worker;

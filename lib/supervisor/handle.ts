@@ -5,7 +5,7 @@ import { decode } from '../protocol/payload.ts';
 import type { Body } from '../protocol/frames.ts';
 import type { ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
 import type { CancelAck, InputView, Receipt, StopAck, TranscriptEntry, WorkerView } from '../protocol/views.ts';
-import { awaitOutput, requireTimeout } from './asking.ts';
+import { awaitOutput, requireTimeout, untilAccepted } from './asking.ts';
 import type { CancelRequest, InputInfo, StopRequest, Supervisor } from './supervisor.ts';
 
 export interface AskOptions {
@@ -61,7 +61,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
   async tell(input: ActorInput<Actor>, options: TellOptions = NO_OPTIONS): Promise<Receipt> {
     if (options.deadlineMs !== undefined) requireTimeout(options.deadlineMs);
     const record = this.#supervisor.deliverValue(this.workerId, input, options);
-    return this.#supervisor.receipt(record);
+    return this.#supervisor.receipt(await untilAccepted(record));
   }
 
   /** Cancels an input, or whatever is running. Acknowledged at once; the outcome follows. Rejects with `input_not_found`. */

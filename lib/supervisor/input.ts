@@ -8,6 +8,7 @@ import type { Payload } from '../protocol/payload.ts';
 import type { Outcome } from '../protocol/views.ts';
 import type { EndedInput, Ending, InputKey, RestoredInput, StoredInput } from '../store/store.ts';
 import type { Deadline } from './deadlines.ts';
+import type { StagedEffects } from './effects.ts';
 import type { HostSlot } from './hosts.ts';
 import type { Link } from './mailbox.ts';
 
@@ -86,6 +87,9 @@ export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRe
   cancelReason: string | null = null;
   /** Its deadline passed while it was at the host and perhaps not started. */
   isExpired = false;
+
+  /** What waits for its completion. */
+  effects: StagedEffects | null = null;
 
   /** It has an outcome, which may not be kept yet: nobody has been told. */
   isDecided = false;
@@ -215,7 +219,7 @@ export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRe
     this.isAccepted = true;
     const more = this.#moreListeners;
     this.#listener?.accepted?.(this);
-    for (const listener of more ?? []) listener.accepted?.(this);
+    if (more !== null) for (const listener of [...more]) listener.accepted?.(this);
   }
 
   /** It has never been there. */

@@ -30,6 +30,7 @@ import type {
 import type { Store, StoredSummary, WorkerStore } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
+import { untilAccepted } from './asking.ts';
 import { putAway, stopAll } from './closing.ts';
 import { Creation } from './creation.ts';
 import type { Created, CreateRequest } from './creation.ts';
@@ -37,6 +38,7 @@ import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
 import { Directory } from './directory.ts';
 import type { ListQuery } from './directory.ts';
+import { flush, stage } from './effects.ts';
 import { Hosts } from './hosts.ts';
 import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -265,6 +267,33 @@ export class Supervisor {
   /** Accepts an input that is a value of this process. */
   deliverValue(workerId: string, value: unknown, options: DeliverOptions): InputRecord {
     return this.#admission.value(this.#directory.require(workerId), value, options);
+  }
+
+  /**
+   * Accepts an input that a worker tells while it handles one of its own; returns its id. It goes to its mailbox when that one has
+   * completed, with its outcome, unless it is volatile.
+   */
+  async tell(workerId: string, inputSeq: number, targetId: string, value: unknown): Promise<string> {
+    const sender = this.#directory.get(workerId);
+    const target = this.#directory.require(targetId);
+    if (sender?.sentInput(inputSeq)?.isVolatile !== false)
+      return (await untilAccepted(this.deliverValue(targetId, value, {}))).inputId;
+    const { text, bytes } = this.#admission.prepare(target, value);
+    const seq = this.#delivery.reserveSeq();
+    stage(sender, inputSeq, bytes, () => {
+      // Much may have happened meanwhile. It was accepted for room that it takes now, even if others have taken that.
+      const worker = this.#directory.get(targetId);
+      if (worker !== undefined && COMMANDS.input[worker.status] === 'accept')
+        this.#delivery.accept(worker, text, bytes, null, {}, seq);
+      else this.#log.warn({ worker_id: targetId, told_by: workerId }, 'told input dropped: its worker has ended');
+    });
+    return this.#delivery.inputId(seq);
+  }
+
+  /** Has everything take effect that the worker's input at hand has caused so far. */
+  flushEffects(workerId: string): void {
+    const worker = this.#directory.get(workerId);
+    if (worker !== undefined) flush(worker);
   }
 
   /** Throws `worker_not_found` or `input_not_found`. */

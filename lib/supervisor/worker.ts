@@ -106,6 +106,16 @@ export class Worker implements InputOwner {
     return this.#mailbox?.last ?? undefined;
   }
 
+  /** Those that are at its host, first to last. */
+  *sentInputs(): Generator<InputRecord> {
+    if (this.#mailbox !== null) for (const record of this.#mailbox.lentMessages()) if (record.isSent) yield record;
+  }
+
+  sentInput(seq: number): InputRecord | undefined {
+    for (const record of this.sentInputs()) if (record.seq === seq) return record;
+    return undefined;
+  }
+
   /** Moving average of how long an input runs. Kept with the mailbox: as a field it would cost every idle worker 24 bytes. */
   get serviceMs(): number {
     return this.mailbox.serviceMs;

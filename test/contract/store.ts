@@ -40,7 +40,11 @@ export function storeContract(name: string, makeStore: MakeStore): void {
     t.after(() => store.close());
     return store;
   };
-  const openWorker = async (t: TestContext, bounds?: TranscriptBounds) => (await open(t, bounds)).create(RECORD);
+  /** With a worker, and a call that resolves when all that was given is kept. */
+  const openWorker = async (t: TestContext, bounds?: TranscriptBounds) => {
+    const store = await open(t, bounds);
+    return { store, worker: store.create(RECORD), committed: () => store.committed() };
+  };
 
   describe(`${name}: records of sources`, () => {
     const sourceOf = (sourceName: string, document: Payload = '{}') => ({
@@ -58,14 +62,17 @@ export function storeContract(name: string, makeStore: MakeStore): void {
         sourceOf('b'),
       ];
       for (const record of [...records].reverse()) store.putSource(record);
+      await store.committed();
       assert.deepEqual([...store.sources()], records);
     });
 
     test('are replaced by the next of that name, and deleted by it', async (t) => {
       const store = await open(t);
       for (const record of [sourceOf('a'), sourceOf('b'), sourceOf('a', '[1]')]) store.putSource(record);
+      await store.committed();
       assert.deepEqual([...store.sources()], [sourceOf('a', '[1]'), sourceOf('b')]);
       for (const gone of ['a', 'a', 'nobody']) store.deleteSource(gone);
+      await store.committed();
       assert.deepEqual([...store.sources()], [sourceOf('b')]);
     });
 
@@ -74,31 +81,35 @@ export function storeContract(name: string, makeStore: MakeStore): void {
       const worker = store.create(RECORD);
       store.putSource(sourceOf(RECORD.workerId));
       worker.delete();
+      await store.committed();
       assert.deepEqual([[...store.list('')], [...store.sources()]], [[], [sourceOf(RECORD.workerId)]]);
     });
 
     test('may be deleted while they are gone through', async (t) => {
       const store = await open(t);
       for (const sourceName of ['a', 'b', 'c']) store.putSource(sourceOf(sourceName));
+      await store.committed();
       const seen: string[] = [];
       for (const { name: sourceName } of store.sources()) {
         seen.push(sourceName);
         store.deleteSource(sourceName);
       }
+      await store.committed();
       assert.deepEqual([seen, [...store.sources()]], [['a', 'b', 'c'], []]);
     });
   });
 
   describe(`${name}: a worker's record`, () => {
     test('is there as it was created', async (t) => {
-      const worker = await openWorker(t);
+      const { worker } = await openWorker(t);
       assert.deepEqual(recordOf(worker), RECORD);
     });
 
     test('has the state that was saved last, and nothing else changes', async (t) => {
-      const worker = await openWorker(t, WIDE);
+      const { worker, committed } = await openWorker(t, WIDE);
       worker.saveState('{"total":1}', 0);
       worker.saveState('{"total":2}', 0);
+      await committed();
       assert.deepEqual(recordOf(worker), { ...RECORD, state: '{"total":2}' });
     });
 
@@ -109,9 +120,11 @@ export function storeContract(name: string, makeStore: MakeStore): void {
     });
 
     test('does not touch the transcript', async (t) => {
-      const worker = await openWorker(t);
+      const { worker, committed } = await openWorker(t);
       appendMany(worker, 2);
+      await committed();
       worker.saveState('1', 0);
+      await committed();
       assert.deepEqual([worker.lastSequence, seqsOf(worker.read(0, 10).items)], [2, [1, 2]]);
     });
   });
@@ -122,8 +135,10 @@ export function storeContract(name: string, makeStore: MakeStore): void {
       const idsOf = () => Array.from(store.list(''), (worker) => worker.workerId).sort();
       assert.deepEqual(idsOf(), []);
       const workers = ['b', 'a', 'c'].map((workerId) => store.create({ ...RECORD, workerId }));
+      await store.committed();
       assert.deepEqual(idsOf(), ['a', 'b', 'c']);
       workers[1]?.delete();
+      await store.committed();
       assert.deepEqual(idsOf(), ['b', 'c']);
     });
 
@@ -133,6 +148,7 @@ export function storeContract(name: string, makeStore: MakeStore): void {
       appendMany(a, 3);
       b.append('created', 1, 0, '"b"');
       a.saveState('1', 0);
+      await store.committed();
       assert.deepEqual([a.lastSequence, b.lastSequence], [3, 1]);
       assert.deepEqual(recordOf(b), { ...RECORD, workerId: 'b' });
       assert.deepEqual(b.read(0, 10).items, [{ sequence: 1, atMs: 1, type: 'created', inputSeq: 0, data: '"b"' }]);
@@ -144,29 +160,23 @@ export function storeContract(name: string, makeStore: MakeStore): void {
       appendMany(old, 3);
       old.delete();
       const fresh = store.create(RECORD);
+      await store.committed();
       assert.deepEqual(recordOf(fresh), RECORD);
       assert.deepEqual([fresh.lastSequence, fresh.read(0, 10)], [0, { items: [], nextAfter: 0, hasMore: false }]);
       fresh.append('created', 1, 0, 'null');
+      await store.committed();
       assert.equal(fresh.lastSequence, 1);
     });
   });
 
   describe(`${name}: a transcript`, () => {
-    test('can be read after the store was closed, by who still has the worker', async (t) => {
-      const store = await open(t);
-      const worker = store.create(RECORD);
-      appendMany(worker, 3);
-      await store.close();
-      assert.deepEqual(seqsOf(worker.read(0, 10).items), [1, 2, 3]);
-    });
-
     test('is empty at first', async (t) => {
-      const worker = await openWorker(t);
+      const { worker } = await openWorker(t);
       assert.deepEqual([worker.lastSequence, worker.read(0, 10)], [0, { items: [], nextAfter: 0, hasMore: false }]);
     });
 
     test('gives back each entry as it was appended, of every type, as text or as bytes', async (t) => {
-      const worker = await openWorker(t);
+      const { worker, committed } = await openWorker(t);
       const data = ['null', '{"a":"ä😀"}', new TextEncoder().encode('[1]')];
       const entries = ENTRY_TYPES.map((type, n) => ({
         sequence: n + 1,
@@ -176,40 +186,48 @@ export function storeContract(name: string, makeStore: MakeStore): void {
         data: data[n % data.length] as string,
       }));
       for (const { type, atMs, inputSeq, data: value } of entries) worker.append(type, atMs, inputSeq, value);
+      await committed();
       assert.deepEqual(worker.read(0, 100), { items: entries, nextAfter: entries.length, hasMore: false });
     });
 
     test('is numbered from 1 without gaps, whatever was dropped', async (t) => {
-      const worker = await openWorker(t, { maxEntries: 3, maxBytes: 1_000_000 });
+      const { worker, committed } = await openWorker(t, { maxEntries: 3, maxBytes: 1_000_000 });
       appendMany(worker, 20);
+      await committed();
       assert.deepEqual([seqsOf(worker.read(0, 100).items), worker.lastSequence], [[18, 19, 20], 20]);
     });
 
     test('keeps as many entries as its bound says; one more and the oldest is gone', async (t) => {
       for (const maxEntries of [1, 2, 3, 4, 5, 8, 16, 17]) {
-        const worker = await openWorker(t, { maxEntries, maxBytes: 1_000_000 });
+        const { worker, committed } = await openWorker(t, { maxEntries, maxBytes: 1_000_000 });
         appendMany(worker, maxEntries);
+        await committed();
         assert.deepEqual(seqsOf(worker.read(0, 100).items), upTo(maxEntries));
         worker.append('output', 1, 0, 'null');
+        await committed();
         assert.deepEqual(seqsOf(worker.read(0, 100).items), upTo(maxEntries + 1).slice(1));
       }
     });
 
     test('keeps its newest entry whatever its size', async (t) => {
-      const worker = await openWorker(t, { maxEntries: 10, maxBytes: 100 });
+      const { worker, committed } = await openWorker(t, { maxEntries: 10, maxBytes: 100 });
       appendMany(worker, 1);
+      await committed();
       const data = `"${'x'.repeat(10_000)}"`;
       worker.append('output', 5, 9, data);
+      await committed();
       const entry = { sequence: 2, atMs: 5, type: 'output', inputSeq: 9, data };
       assert.deepEqual(worker.read(0, 10), { items: [entry], nextAfter: 2, hasMore: false });
       worker.append('output', 6, 0, '1');
+      await committed();
       assert.deepEqual(seqsOf(worker.read(0, 10).items), [3]);
     });
 
     test('drops its oldest entries to stay within its bytes, and no other', async (t) => {
-      const worker = await openWorker(t, { maxEntries: 1_000, maxBytes: 10_000 });
+      const { worker, committed } = await openWorker(t, { maxEntries: 1_000, maxBytes: 10_000 });
       for (let n = 0; n < 100; n++) {
         worker.append('output', n, 0, 'x'.repeat(1_000));
+        await committed();
         const kept = seqsOf(worker.read(0, 1_000).items);
         assert.deepEqual(kept, upTo(n + 1).slice(-kept.length));
         assert.ok(kept.length * 1_000 <= 10_000 && kept.length >= Math.min(n + 1, 7), `${kept.length} kept`);
@@ -217,8 +235,9 @@ export function storeContract(name: string, makeStore: MakeStore): void {
     });
 
     test('read in pages gives every entry once', async (t) => {
-      const worker = await openWorker(t);
+      const { worker, committed } = await openWorker(t);
       appendMany(worker, 7);
+      await committed();
       const pages = [0, 3, 6].map((after) => worker.read(after, 3));
       assert.deepEqual(
         pages.map(({ items, nextAfter, hasMore }) => ({ seqs: seqsOf(items), nextAfter, hasMore })),
@@ -231,31 +250,36 @@ export function storeContract(name: string, makeStore: MakeStore): void {
     });
 
     test('has no more behind a page that ends at its newest entry', async (t) => {
-      const worker = await openWorker(t);
+      const { worker, committed } = await openWorker(t);
       appendMany(worker, 6);
+      await committed();
       const { items, nextAfter, hasMore } = worker.read(3, 3);
       assert.deepEqual([seqsOf(items), nextAfter, hasMore], [[4, 5, 6], 6, false]);
     });
 
     test('read after its end gives nothing and leaves the place where it was', async (t) => {
-      const worker = await openWorker(t);
+      const { worker, committed } = await openWorker(t);
       appendMany(worker, 2);
+      await committed();
       assert.deepEqual(worker.read(2, 10), { items: [], nextAfter: 2, hasMore: false });
       assert.deepEqual(worker.read(99, 10), { items: [], nextAfter: 99, hasMore: false });
     });
 
     test('starts at its oldest entry for a reader whose place was dropped', async (t) => {
-      const worker = await openWorker(t, { maxEntries: 3, maxBytes: 1_000_000 });
+      const { worker, committed } = await openWorker(t, { maxEntries: 3, maxBytes: 1_000_000 });
       appendMany(worker, 10);
+      await committed();
       const { items, nextAfter, hasMore } = worker.read(2, 2);
       assert.deepEqual([seqsOf(items), nextAfter, hasMore], [[8, 9], 9, true]);
     });
 
     test('a page that was read does not change when entries are appended', async (t) => {
-      const worker = await openWorker(t, { maxEntries: 2, maxBytes: 1_000_000 });
+      const { worker, committed } = await openWorker(t, { maxEntries: 2, maxBytes: 1_000_000 });
       appendMany(worker, 2);
+      await committed();
       const page = worker.read(0, 10);
       appendMany(worker, 5);
+      await committed();
       assert.deepEqual([seqsOf(page.items), page.nextAfter, page.hasMore], [[1, 2], 2, false]);
     });
 
@@ -268,6 +292,7 @@ export function storeContract(name: string, makeStore: MakeStore): void {
         const worker = store.create(RECORD);
         for (const { appends, after, limit } of plan) {
           appendMany(worker, appends);
+          await store.committed();
           const all = upTo(worker.lastSequence).slice(-maxEntries);
           const later = all.filter((sequence) => sequence > after);
           const seqs = later.slice(0, limit);

@@ -17,6 +17,14 @@ const OVERHEAD_BYTES = 64;
 describe('the memory store', () => {
   test('says what it is', () => assert.equal(new MemoryStore(WIDE).kind, 'memory'));
 
+  test('can be read after it was closed, by who still has the worker', async () => {
+    const store = new MemoryStore(WIDE);
+    const worker = store.create(RECORD);
+    appendMany(worker, 3);
+    await store.close();
+    assert.deepEqual(keptOf(worker), [1, 2, 3]);
+  });
+
   test('keeps every entry while its ring grows', () => {
     const worker = workerOf();
     for (let count = 1; count <= 300; count++) {

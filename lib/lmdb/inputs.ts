@@ -1,0 +1,156 @@
+// One worker's inputs without an outcome, and its idempotency keys.
+
+import { payloadBytes } from '../protocol/payload.ts';
+import type { Ending, KeyedInput, RestoredInput, StoredInput } from '../store/store.ts';
+import { Decoder } from './codec.ts';
+import type { Encoder } from './codec.ts';
+import type { Context } from './context.ts';
+import { readEnding, readInput, writeEnding, writeInput } from './entries.ts';
+import type { Writer } from './environment.ts';
+import { TABLES, timeKey, workerNumberKey, workerRange, workerTextKey } from './keys.ts';
+
+/** All of them are in memory while their worker is loaded: it is about to handle them. */
+interface OpenInput {
+  readonly input: StoredInput;
+  attempt: number;
+  isStarted: boolean;
+  isOnDisk: boolean;
+  isChanged: boolean;
+}
+
+export class Inputs {
+  readonly #workerId: string;
+  readonly #context: Context;
+  readonly #open = new Map<number, OpenInput>();
+  /** On disk, and ended. */
+  #gone: number[] = [];
+  /** Keys that are not on disk as they are. */
+  readonly #keys = new Map<string, KeyedInput>();
+
+  constructor(workerId: string, context: Context) {
+    this.#workerId = workerId;
+    this.#context = context;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Measured when asked for: few ask. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { input } of this.#open.values()) bytes += payloadBytes(input.payload);
+    return bytes;
+  }
+
+  /** Throws when one cannot be read. */
+  load(): void {
+    for (const { value } of this.#context.environment.range(workerRange(TABLES.inputs, this.#workerId))) {
+      const from = new Decoder(value);
+      const isStarted = from.byte() === 1;
+      const input = readInput(from);
+      this.#open.set(input.seq, { input, attempt: input.attempt, isStarted, isOnDisk: true, isChanged: false });
+    }
+  }
+
+  accept(input: StoredInput): void {
+    const { seq, key } = input;
+    this.#open.set(seq, { input, attempt: input.attempt, isStarted: false, isOnDisk: false, isChanged: true });
+    if (key !== null) this.#keys.set(key.key, { seq, digest: key.digest, ended: null });
+  }
+
+  start(seq: number, attempt: number): void {
+    const open = this.#open.get(seq);
+    if (open === undefined) return;
+    open.attempt = attempt;
+    open.isStarted = true;
+    open.isChanged = true;
+  }
+
+  end(seq: number, ending: Ending): void {
+    const open = this.#open.get(seq);
+    if (open === undefined) return;
+    this.#open.delete(seq);
+    if (open.isOnDisk) this.#gone.push(seq);
+    const { key } = open.input;
+    if (key !== null) this.#keys.set(key.key, { seq, digest: key.digest, ended: { seq, ...ending } });
+  }
+
+  clear(): void {
+    this.#open.clear();
+    this.#keys.clear();
+    this.#gone = [];
+  }
+
+  list(): RestoredInput[] {
+    return [...this.#open.values()].map(({ input, attempt, isStarted }) => ({
+      seq: input.seq,
+      payload: input.payload,
+      acceptedAtMs: input.acceptedAtMs,
+      deadlineAtMs: input.deadlineAtMs,
+      key: input.key,
+      attempt,
+      isVolatile: false,
+      isStarted,
+    }));
+  }
+
+  keyed(key: string, isOnDisk: boolean): KeyedInput | undefined {
+    const keyed = this.#keys.get(key) ?? (isOnDisk ? this.#storedKey(key) : undefined);
+    if (keyed === undefined || keyed.ended === null) return keyed;
+    return keyed.ended.endedAtMs + this.#context.idempotencyTtlMs > this.#context.now() ? keyed : undefined;
+  }
+
+  /** What it returns is called when all is on disk; nothing changes in between. */
+  fold(to: Encoder, writer: Writer): () => void {
+    for (const seq of this.#gone) writer.remove(workerNumberKey(TABLES.inputs, this.#workerId, seq));
+    for (const { input, attempt, isStarted, isChanged } of this.#open.values()) {
+      if (!isChanged) continue;
+      to.reset();
+      to.byte(isStarted ? 1 : 0);
+      writeInput(to, input, attempt);
+      writer.put(workerNumberKey(TABLES.inputs, this.#workerId, input.seq), to.sealedCopy());
+    }
+    for (const [key, keyed] of this.#keys) this.#foldKey(to, writer, key, keyed);
+    return () => {
+      this.#gone = [];
+      this.#keys.clear();
+      for (const open of this.#open.values()) {
+        open.isOnDisk = true;
+        open.isChanged = false;
+      }
+    };
+  }
+
+  // --- private ---
+
+  #storedKey(key: string): KeyedInput | undefined {
+    const value = this.#context.environment.get(workerTextKey(TABLES.keys, this.#workerId, key));
+    return value === undefined ? undefined : readKey(value);
+  }
+
+  #foldKey(to: Encoder, writer: Writer, key: string, keyed: KeyedInput): void {
+    const rowKey = workerTextKey(TABLES.keys, this.#workerId, key);
+    const before = this.#storedKey(key);
+    // A key that had expired is used again: what would have removed it must not remove its successor.
+    if (before?.ended != null) writer.remove(timeKey(TABLES.endedKeys, before.ended.endedAtMs, rowKey.subarray(1)));
+    to.reset();
+    to.varint(keyed.seq);
+    to.text(keyed.digest);
+    to.byte(keyed.ended === null ? 0 : 1);
+    if (keyed.ended !== null) {
+      writeEnding(to, keyed.ended);
+      writer.put(timeKey(TABLES.endedKeys, keyed.ended.endedAtMs, rowKey.subarray(1)), EMPTY);
+    }
+    writer.put(rowKey, to.sealedCopy());
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+export function readKey(value: Buffer): KeyedInput {
+  const from = new Decoder(value);
+  const seq = from.varint();
+  const digest = from.text();
+  return { seq, digest, ended: from.byte() === 0 ? null : { seq, ...readEnding(from) } };
+}

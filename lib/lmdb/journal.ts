@@ -1,0 +1,243 @@
+// The journal: what is staged is written as one group, one value under the group's number, when the turn is over; what comes while a
+// group is written is the next one. One thing is written at a time, a group or what somebody else has to write (`between`), so that
+// nothing is applied while the tables are written.
+//
+// A group that cannot be written is tried again until it can. The inputs whose acceptance is in it, or staged, are withdrawn.
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { GreenroomError } from '../errors.ts';
+import type { StoredInput } from '../store/store.ts';
+import { Encoder } from './codec.ts';
+import type { Environment } from './environment.ts';
+import { fault } from './faults.ts';
+import { groupKey } from './keys.ts';
+import { writeGroup } from './operations.ts';
+import type { Operation } from './operations.ts';
+
+/** Between two efforts to write: soon enough after there is room again, seldom enough to cost nothing. */
+const RETRY_MS = 500;
+/** An encoder that a large group made larger than this is not kept. */
+const KEPT_ENCODER_BYTES = 8 * 1_024 * 1_024;
+/** Commits whose times are kept. */
+const TIMES = 1_024;
+
+export interface JournalOptions {
+  readonly environment: Environment;
+  readonly run: number;
+  /** Number of the last group on disk. */
+  readonly lastGroup: number;
+  /** Inputs of this run may have any number below it when this is on disk. */
+  reservedSeq(): number;
+  /** A group is on disk. */
+  apply(operations: readonly Operation[], group: number, bytes: number): void;
+  refuse(input: StoredInput, error: GreenroomError): void;
+  /** To be written between two groups, if there is anything. Rejections are for who gave it: it must not reject. */
+  between(): Promise<void> | null;
+}
+
+interface Waiter {
+  /** What it waits for. */
+  readonly batch: number;
+  resolve(): void;
+  reject(error: GreenroomError): void;
+}
+
+export class Journal {
+  readonly #options: JournalOptions;
+  #lastGroup: number;
+  #staged: Operation[] = [];
+  /** Counts what was taken from `staged`, so that an operation knows whether it is still there. */
+  #batch = 1;
+  #appliedBatch = 0;
+  #waiters: Waiter[] = [];
+  #encoder = new Encoder();
+  #flushing: Promise<void> | null = null;
+  #isClosing = false;
+  #endPause: (() => void) | null = null;
+  #trouble: GreenroomError | null = null;
+  #commits = 0;
+  /** Of the group that is being written. */
+  #writtenBytes = 0;
+  readonly #times = new Float64Array(TIMES);
+
+  constructor(options: JournalOptions) {
+    this.#options = options;
+    this.#lastGroup = options.lastGroup;
+  }
+
+  get trouble(): GreenroomError | null {
+    return this.#trouble;
+  }
+
+  get lastGroup(): number {
+    return this.#lastGroup;
+  }
+
+  /** Number of the batch that takes what is staged now, and of the last one that was applied. */
+  get batchAtHand(): number {
+    return this.#batch;
+  }
+
+  get appliedBatch(): number {
+    return this.#appliedBatch;
+  }
+
+  /** Returns the number of its batch. */
+  stage(operation: Operation): number {
+    this.#staged.push(operation);
+    this.#flushing ??= this.#flush();
+    return this.#batch;
+  }
+
+  /** Asks `between` at the end of this turn, or after what is being written. */
+  wake(): void {
+    this.#flushing ??= this.#flush();
+  }
+
+  committed(): Promise<void> {
+    const batch = this.#staged.length > 0 ? this.#batch : this.#batch - 1;
+    if (batch <= this.#appliedBatch) return Promise.resolve();
+    if (this.#trouble !== null) return Promise.reject(this.#trouble);
+    return new Promise((resolve, reject) => this.#waiters.push({ batch, resolve, reject }));
+  }
+
+  /** Rough: of what is staged or being written. */
+  get pendingBytes(): number {
+    return this.#writtenBytes + this.#staged.reduce((sum, operation) => sum + roughBytes(operation), 0);
+  }
+
+  get commits(): number {
+    return this.#commits;
+  }
+
+  /** Of the last commits, ascending. */
+  commitTimesMs(): Float64Array {
+    return this.#times.slice(0, Math.min(this.#commits, TIMES)).sort();
+  }
+
+  /** Resolves when all is written, or cannot be now. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#endPause?.();
+    while (this.#flushing !== null) await this.#flushing;
+  }
+
+  // --- private ---
+
+  async #flush(): Promise<void> {
+    await nextTurn();
+    for (;;) {
+      const isWritten = this.#staged.length === 0 || (await this.#writeGroup());
+      const between = isWritten ? this.#options.between() : null;
+      if (between !== null) await between;
+      else if (!isWritten || this.#staged.length === 0) break;
+    }
+    this.#flushing = null;
+  }
+
+  #take(): Operation[] {
+    const taken = this.#staged;
+    this.#staged = [];
+    this.#batch++;
+    return taken;
+  }
+
+  /** Returns false if it was given up, because the store closes. */
+  async #writeGroup(): Promise<boolean> {
+    let operations = this.#take();
+    const number = this.#lastGroup + 1;
+    for (;;) {
+      const startedAt = performance.now();
+      const value = this.#encode(number, operations);
+      this.#writtenBytes = value.length;
+      const error = await this.#write(number, value);
+      this.#writtenBytes = 0;
+      if (error === null) {
+        this.#times[this.#commits++ % TIMES] = performance.now() - startedAt;
+        this.#written(number, operations, value.length);
+        return true;
+      }
+      operations = this.#withdraw(operations, error);
+      if (this.#isClosing) return false;
+      await this.#pause();
+      operations.push(...this.#take());
+    }
+  }
+
+  #encode(number: number, operations: readonly Operation[]): Buffer {
+    if (this.#encoder.capacity > KEPT_ENCODER_BYTES) this.#encoder = new Encoder();
+    this.#encoder.reset();
+    const { run } = this.#options;
+    writeGroup(this.#encoder, { number, run, reservedSeq: this.#options.reservedSeq() }, operations);
+    return this.#encoder.seal();
+  }
+
+  async #write(number: number, value: Buffer): Promise<GreenroomError | null> {
+    fault('before-commit');
+    try {
+      await this.#options.environment.write((writer) => writer.put(groupKey(number), value));
+    } catch (cause) {
+      return GreenroomError.of('runtime_unavailable', {
+        message: 'The store cannot write.',
+        details: { reason: 'store_failed' },
+        cause,
+      });
+    }
+    fault('after-commit');
+    return null;
+  }
+
+  #written(number: number, operations: readonly Operation[], bytes: number): void {
+    this.#lastGroup = number;
+    this.#appliedBatch = this.#batch - 1;
+    this.#trouble = null;
+    this.#options.apply(operations, number, bytes);
+    const reached = this.#waiters.filter(({ batch }) => batch <= this.#appliedBatch);
+    this.#waiters = this.#waiters.filter(({ batch }) => batch > this.#appliedBatch);
+    for (const { resolve } of reached) resolve();
+  }
+
+  /** Returns what stays. Waiters are told, and inputs that nobody has acknowledged are refused. */
+  #withdraw(failed: readonly Operation[], error: GreenroomError): Operation[] {
+    this.#trouble = error;
+    const operations = [...failed, ...this.#take()];
+    const withdrawn = new Set<StoredInput>();
+    for (const operation of operations) if (operation.op === 'accept') withdrawn.add(operation.input);
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const { reject } of waiters) reject(error);
+    for (const input of withdrawn) this.#options.refuse(input, error);
+    return operations.filter((operation) => {
+      const input = 'input' in operation ? operation.input : null;
+      return input === null || !withdrawn.has(input);
+    });
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, RETRY_MS);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** What an operation takes beside a payload. */
+const OPERATION_BYTES = 64;
+
+function roughBytes(operation: Operation): number {
+  switch (operation.op) {
+    case 'accept':
+      return OPERATION_BYTES + operation.input.payload.length;
+    case 'end':
+      return OPERATION_BYTES + (operation.ending.output?.length ?? 0);
+    case 'append':
+      return OPERATION_BYTES + operation.entry.data.length;
+    case 'state':
+      return OPERATION_BYTES + operation.state.length;
+    default:
+      return OPERATION_BYTES;
+  }
+}

@@ -1,0 +1,60 @@
+// The store's first record: what it is, and where its journal begins.
+
+import { Counts } from './counts.ts';
+import { Decoder, FORMAT_VERSION } from './codec.ts';
+import type { Encoder } from './codec.ts';
+import { corrupt } from './codec.ts';
+
+export interface Meta {
+  readonly format: number;
+  readonly inputIdPrefix: string;
+  /** How often the store was opened. */
+  readonly run: number;
+  /** Inputs of runs so far may have any number below it. */
+  readonly reservedSeq: number;
+  /** Groups up to this one are in the tables. */
+  readonly foldedGroup: number;
+  /** As of that group. */
+  readonly counts: Counts;
+}
+
+export function writeMeta(to: Encoder, meta: Meta): Buffer {
+  to.reset();
+  to.varint(meta.format);
+  to.text(meta.inputIdPrefix);
+  to.varint(meta.run);
+  to.varint(meta.reservedSeq);
+  to.varint(meta.foldedGroup);
+  meta.counts.write(to);
+  return to.sealedCopy();
+}
+
+export function readMeta(value: Buffer): Meta {
+  const from = decoderOf(value);
+  return {
+    format: from.varint(),
+    inputIdPrefix: from.text(),
+    run: from.varint(),
+    reservedSeq: from.varint(),
+    foldedGroup: from.varint(),
+    counts: Counts.read(from),
+  };
+}
+
+export const FIRST_META: Omit<Meta, 'inputIdPrefix'> = {
+  format: FORMAT_VERSION,
+  run: 0,
+  reservedSeq: 1,
+  foldedGroup: 0,
+  counts: new Counts(),
+};
+
+function decoderOf(value: Buffer): Decoder {
+  try {
+    return new Decoder(value);
+  } catch (error) {
+    throw (error as { code?: unknown }).code === 'store_version'
+      ? error
+      : corrupt("The store's first record cannot be read.");
+  }
+}

@@ -1,0 +1,296 @@
+// What happens to workers, as the journal holds it: a group is a header and its operations, one value with one checksum.
+//
+//   group:  seal · number · run · reserved seq · count of operations · operation …
+//   an operation on a worker names it by its place among the workers of the group; the first one says its id.
+
+import type { WireError } from '../errors.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type {
+  Ending,
+  FunctionRecord,
+  Rest,
+  SourceRecord,
+  StoredInput,
+  StoredTimer,
+  WorkerRecord,
+} from '../store/store.ts';
+import { corrupt, Decoder, elementOf } from './codec.ts';
+import type { Encoder } from './codec.ts';
+import { readEnding, readEntry, readInput, writeEnding, writeEntry, writeInput } from './entries.ts';
+import type { Entry } from './entries.ts';
+import { FUNCTION_CODEC, SOURCE_CODEC } from './records.ts';
+import type { LmdbWorkerStore } from './worker.ts';
+
+/** An operation on a worker; `worker` is null when a journal is read again and the worker is gone, or knows the operation already. */
+export type WorkerOperation<Worker> =
+  | { readonly op: 'create'; readonly worker: Worker; readonly record: WorkerRecord }
+  | { readonly op: 'accept'; readonly worker: Worker; readonly input: StoredInput }
+  | {
+      readonly op: 'start';
+      readonly worker: Worker;
+      readonly seq: number;
+      readonly attempt: number;
+      readonly input: StoredInput | null;
+    }
+  | {
+      readonly op: 'end';
+      readonly worker: Worker;
+      readonly seq: number;
+      readonly ending: Ending;
+      readonly input: StoredInput | null;
+    }
+  | { readonly op: 'append'; readonly worker: Worker; readonly entry: Entry }
+  | { readonly op: 'state'; readonly worker: Worker; state: Payload; stateVersion: number }
+  | {
+      readonly op: 'rest';
+      readonly worker: Worker;
+      /** What is counted: the kind, and what the rest was before. */
+      readonly kind: string;
+      readonly from: Rest;
+      readonly rest: Rest;
+      readonly failure: WireError | null;
+    }
+  | { readonly op: 'putTimer'; readonly worker: Worker; readonly timer: StoredTimer }
+  | { readonly op: 'deleteTimer'; readonly worker: Worker; readonly timerId: number }
+  | { readonly op: 'delete'; readonly worker: Worker; readonly kind: string; readonly from: Rest };
+
+export type RecordOperation =
+  | { readonly op: 'putSource'; readonly record: SourceRecord }
+  | { readonly op: 'deleteSource'; readonly name: string }
+  | { readonly op: 'putFunction'; readonly record: FunctionRecord }
+  | { readonly op: 'deleteFunction'; readonly name: string };
+
+export type Operation = WorkerOperation<LmdbWorkerStore> | RecordOperation;
+export type ReplayedOperation = WorkerOperation<LmdbWorkerStore | null> | RecordOperation;
+
+export interface GroupHeader {
+  readonly number: number;
+  /** Which opening of the store wrote it. */
+  readonly run: number;
+  /** Inputs of this run may have any number below it. */
+  readonly reservedSeq: number;
+}
+
+const RESTS: readonly Rest[] = ['hibernated', 'stopped', 'failed'];
+export const REST_BYTES: Readonly<Record<Rest, number>> = { hibernated: 0, stopped: 1, failed: 2 };
+
+const CODES = [
+  'create',
+  'accept',
+  'start',
+  'end',
+  'append',
+  'state',
+  'rest',
+  'putTimer',
+  'deleteTimer',
+  'delete',
+  'putSource',
+  'deleteSource',
+  'putFunction',
+  'deleteFunction',
+] as const satisfies readonly Operation['op'][];
+const CODE_BYTES = Object.fromEntries(CODES.map((code, index) => [code, index])) as Record<Operation['op'], number>;
+
+export function writeGroup(to: Encoder, header: GroupHeader, operations: readonly Operation[]): void {
+  to.varint(header.number);
+  to.varint(header.run);
+  to.varint(header.reservedSeq);
+  to.varint(operations.length);
+  const places = new Map<LmdbWorkerStore, number>();
+  for (const operation of operations) {
+    to.byte(CODE_BYTES[operation.op]);
+    if ('worker' in operation) {
+      writePlace(to, places, operation.worker);
+      writeWorkerOperation(to, operation);
+    } else writeRecordOperation(to, operation);
+  }
+}
+
+/** Reads a group, operation by operation. `find` is asked once for each worker, and once more whenever it is created. */
+export function readGroup(
+  value: Buffer,
+  find: (workerId: string) => LmdbWorkerStore | null,
+  create: (record: WorkerRecord) => LmdbWorkerStore | null,
+  apply: (operation: ReplayedOperation) => void,
+): GroupHeader {
+  const from = new Decoder(value);
+  const header = { number: from.varint(), run: from.varint(), reservedSeq: from.varint() };
+  const ids: string[] = [];
+  const workers: (LmdbWorkerStore | null)[] = [];
+  for (let left = from.varint(); left > 0; left--) {
+    const code = elementOf(CODES, from.byte());
+    if (CODE_BYTES[code] >= CODE_BYTES.putSource) {
+      apply(readRecordOperation(from, code));
+      continue;
+    }
+    const place = from.varint();
+    if (place === ids.length) {
+      const workerId = from.text();
+      ids.push(workerId);
+      workers.push(code === 'create' ? null : find(workerId));
+    }
+    if (code === 'create') {
+      const record = readRecord(from, elementOf(ids, place));
+      workers[place] = create(record);
+      apply({ op: 'create', worker: elementOf(workers, place), record });
+    } else apply(readWorkerOperation(from, code, elementOf(workers, place)));
+  }
+  if (!from.isAtEnd) throw corrupt();
+  return header;
+}
+
+export function restOf(byte: number): Rest {
+  return elementOf(RESTS, byte);
+}
+
+// --- private ---
+
+/** Two handles of one id may be in a group, when it was deleted and created again: each has its own place. */
+function writePlace(to: Encoder, places: Map<LmdbWorkerStore, number>, worker: LmdbWorkerStore): void {
+  const known = places.get(worker);
+  const place = known ?? places.size;
+  to.varint(place);
+  if (known !== undefined) return;
+  places.set(worker, place);
+  to.text(worker.workerId);
+}
+
+function writeWorkerOperation(to: Encoder, operation: WorkerOperation<LmdbWorkerStore>): void {
+  switch (operation.op) {
+    case 'create':
+      writeRecord(to, operation.record);
+      break;
+    case 'accept':
+      writeInput(to, operation.input, operation.input.attempt);
+      break;
+    case 'start':
+      to.varint(operation.seq);
+      to.varint(operation.attempt);
+      break;
+    case 'end':
+      to.varint(operation.seq);
+      writeEnding(to, operation.ending);
+      break;
+    case 'append':
+      writeEntry(to, operation.entry);
+      break;
+    case 'state':
+      to.varint(operation.stateVersion);
+      to.payload(operation.state);
+      break;
+    case 'rest':
+      to.text(operation.kind);
+      to.byte(REST_BYTES[operation.from]);
+      to.byte(REST_BYTES[operation.rest]);
+      to.payload(operation.failure === null ? null : JSON.stringify(operation.failure));
+      break;
+    case 'putTimer':
+      writeTimer(to, operation.timer);
+      break;
+    case 'deleteTimer':
+      to.varint(operation.timerId);
+      break;
+    case 'delete':
+      to.text(operation.kind);
+      to.byte(REST_BYTES[operation.from]);
+      break;
+  }
+}
+
+function readWorkerOperation(
+  from: Decoder,
+  op: Operation['op'],
+  worker: LmdbWorkerStore | null,
+): WorkerOperation<LmdbWorkerStore | null> {
+  switch (op) {
+    case 'accept':
+      return { op, worker, input: readInput(from) };
+    case 'start':
+      return { op, worker, seq: from.varint(), attempt: from.varint(), input: null };
+    case 'end':
+      return { op, worker, seq: from.varint(), ending: readEnding(from), input: null };
+    case 'append':
+      return { op, worker, entry: readEntry(from) };
+    case 'state': {
+      const stateVersion = from.varint();
+      return { op, worker, stateVersion, state: from.presentPayload() };
+    }
+    case 'rest':
+      return {
+        op,
+        worker,
+        kind: from.text(),
+        from: restOf(from.byte()),
+        rest: restOf(from.byte()),
+        failure: readFailure(from),
+      };
+    case 'putTimer':
+      return { op, worker, timer: readTimer(from) };
+    case 'deleteTimer':
+      return { op, worker, timerId: from.varint() };
+    case 'delete':
+      return { op, worker, kind: from.text(), from: restOf(from.byte()) };
+    default:
+      throw corrupt();
+  }
+}
+
+function writeRecord(to: Encoder, { kind, displayName, config, createdAtMs, state }: WorkerRecord): void {
+  to.text(kind);
+  to.payload(displayName);
+  to.number(createdAtMs);
+  to.payload(config);
+  to.payload(state);
+}
+
+function readRecord(from: Decoder, workerId: string): WorkerRecord {
+  const kind = from.text();
+  const displayName = from.payload() as string | null;
+  const createdAtMs = from.number();
+  return { workerId, kind, displayName, createdAtMs, config: from.presentPayload(), state: from.payload() };
+}
+
+export function readFailure(from: Decoder): WireError | null {
+  const failure = from.payload();
+  return failure === null ? null : (JSON.parse(failure as string) as WireError);
+}
+
+export function writeTimer(to: Encoder, { timerId, dueAtMs, input }: StoredTimer): void {
+  to.varint(timerId);
+  to.number(dueAtMs);
+  to.payload(input);
+}
+
+export function readTimer(from: Decoder): StoredTimer {
+  return { timerId: from.varint(), dueAtMs: from.number(), input: from.presentPayload() };
+}
+
+function writeRecordOperation(to: Encoder, operation: RecordOperation): void {
+  switch (operation.op) {
+    case 'putSource':
+      SOURCE_CODEC.write(to, operation.record);
+      break;
+    case 'putFunction':
+      FUNCTION_CODEC.write(to, operation.record);
+      break;
+    case 'deleteSource':
+    case 'deleteFunction':
+      to.text(operation.name);
+      break;
+  }
+}
+
+function readRecordOperation(from: Decoder, op: Operation['op']): RecordOperation {
+  switch (op) {
+    case 'putSource':
+      return { op, record: SOURCE_CODEC.read(from) };
+    case 'putFunction':
+      return { op, record: FUNCTION_CODEC.read(from) };
+    case 'deleteSource':
+    case 'deleteFunction':
+      return { op, name: from.text() };
+    default:
+      throw corrupt();
+  }
+}

@@ -1,0 +1,93 @@
+// Records that a runtime keeps beside its workers: few, read when it starts. What has changed since the last fold is in memory, the
+// rest is on disk.
+
+import type { FunctionRecord, SourceRecord } from '../store/store.ts';
+import { Decoder } from './codec.ts';
+import type { Encoder } from './codec.ts';
+import type { Environment, Writer } from './environment.ts';
+import { endOfTable, nameKey, nameOf, startOfTable } from './keys.ts';
+import type { Table } from './keys.ts';
+
+interface Codec<R> {
+  write(to: Encoder, record: R): void;
+  read(from: Decoder): R;
+  nameOf(record: R): string;
+}
+
+export const SOURCE_CODEC: Codec<SourceRecord> = {
+  write(to, { name, document, isFromOperator }) {
+    to.text(name);
+    to.byte(isFromOperator ? 1 : 0);
+    to.payload(document);
+  },
+  read(from) {
+    const name = from.text();
+    const isFromOperator = from.byte() === 1;
+    return { name, document: from.presentPayload(), isFromOperator };
+  },
+  nameOf: ({ name }) => name,
+};
+
+export const FUNCTION_CODEC: Codec<FunctionRecord> = {
+  write(to, { functionId, document }) {
+    to.text(functionId);
+    to.payload(document);
+  },
+  read: (from) => ({ functionId: from.text(), document: from.presentPayload() }),
+  nameOf: ({ functionId }) => functionId,
+};
+
+export class RecordTable<R> {
+  readonly #environment: Environment;
+  readonly #table: Table;
+  readonly #codec: Codec<R>;
+  /** Null: deleted. */
+  readonly #changes = new Map<string, R | null>();
+
+  constructor(environment: Environment, table: Table, codec: Codec<R>) {
+    this.#environment = environment;
+    this.#table = table;
+    this.#codec = codec;
+  }
+
+  put(record: R): void {
+    this.#changes.set(this.#codec.nameOf(record), record);
+  }
+
+  delete(name: string): void {
+    this.#changes.set(name, null);
+  }
+
+  /** Ascending by name in code unit order, which is not quite that of the keys on disk. */
+  *all(): Generator<R> {
+    const changes = new Map(this.#changes);
+    const names = new Set(changes.keys());
+    const range = { start: startOfTable(this.#table), end: endOfTable(this.#table) };
+    for (const { key } of this.#environment.range(range)) names.add(nameOf(key));
+    for (const name of [...names].sort()) {
+      const changed = changes.get(name);
+      if (changed === null) continue;
+      const value = changed === undefined ? this.#environment.get(nameKey(this.#table, name)) : undefined;
+      if (changed !== undefined) yield changed;
+      else if (value !== undefined) yield this.#codec.read(new Decoder(value));
+    }
+  }
+
+  get isChanged(): boolean {
+    return this.#changes.size > 0;
+  }
+
+  /** Puts all changes in their place. What it returns is called when they are on disk; nothing changes in between. */
+  fold(to: Encoder, writer: Writer): () => void {
+    for (const [name, record] of this.#changes) {
+      const key = nameKey(this.#table, name);
+      if (record === null) writer.remove(key);
+      else {
+        to.reset();
+        this.#codec.write(to, record);
+        writer.put(key, to.sealedCopy());
+      }
+    }
+    return () => this.#changes.clear();
+  }
+}

@@ -1,0 +1,74 @@
+// Reads the journal again when a store is opened: the groups behind those that are in the tables.
+
+import type { WorkerRecord } from '../store/store.ts';
+import { corrupt } from './codec.ts';
+import type { Environment } from './environment.ts';
+import { fault } from './faults.ts';
+import { endOfTable, groupKey, numberOfGroup, TABLES } from './keys.ts';
+import { readGroup } from './operations.ts';
+import type { GroupHeader, ReplayedOperation } from './operations.ts';
+import type { LmdbWorkerStore } from './worker.ts';
+
+/** Groups that are read, of those there are. */
+export interface Progress {
+  readonly groups: number;
+  readonly of: number;
+}
+
+export interface ReplayOptions {
+  readonly environment: Environment;
+  readonly afterGroup: number;
+  find(workerId: string): LmdbWorkerStore | undefined;
+  create(record: WorkerRecord): LmdbWorkerStore;
+  apply(operation: ReplayedOperation): void;
+  onProgress?(progress: Progress): void;
+}
+
+export interface Replayed {
+  readonly lastGroup: number;
+  /** Inputs of the runs that wrote these groups may have any number below it. */
+  readonly reservedSeq: number;
+  readonly bytes: number;
+}
+
+/** Between two reports of progress, in groups. */
+const REPORT_EVERY = 1_000;
+
+/** Throws `store_corrupt` when a group cannot be read, or is missing between others. */
+export function replay(options: ReplayOptions): Replayed {
+  const { environment, afterGroup } = options;
+  const range = { start: groupKey(afterGroup + 1), end: endOfTable(TABLES.journal) };
+  const newest = environment.range({ ...range, isReverse: true, limit: 1 }).next().value;
+  const lastGroup = newest === undefined ? afterGroup : numberOfGroup(newest.key);
+  let [reservedSeq, bytes, expected] = [1, 0, afterGroup + 1];
+  for (const { key, value } of environment.range(range)) {
+    if (numberOfGroup(key) !== expected) throw corrupt(`Group ${expected} of the journal is missing.`);
+    const header = replayGroup(options, value, expected);
+    reservedSeq = Math.max(reservedSeq, header.reservedSeq);
+    bytes += value.length;
+    expected++;
+    fault('recovery');
+    const groups = expected - afterGroup - 1;
+    if (groups % REPORT_EVERY === 0 || expected > lastGroup)
+      options.onProgress?.({ groups, of: lastGroup - afterGroup });
+  }
+  return { lastGroup, reservedSeq, bytes };
+}
+
+function replayGroup(options: ReplayOptions, value: Buffer, group: number): GroupHeader {
+  // An operation is left out if the worker's rows have it already, or if the worker is gone: then its deletion is folded.
+  const find = (workerId: string): LmdbWorkerStore | null => {
+    const worker = options.find(workerId);
+    return worker === undefined || worker.foldedGroup >= group ? null : worker;
+  };
+  const create = (record: WorkerRecord): LmdbWorkerStore | null => {
+    const worker = options.find(record.workerId);
+    return worker !== undefined && worker.foldedGroup >= group ? null : options.create(record);
+  };
+  try {
+    return readGroup(value, find, create, options.apply);
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'store_version') throw error;
+    throw corrupt(`Group ${group} of the journal cannot be read.`);
+  }
+}

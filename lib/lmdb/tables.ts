@@ -1,0 +1,112 @@
+// A worker's rows: its record, what a listing reads of it, and how all of them are erased.
+
+import type { WireError } from '../errors.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { Rest, StoredSummary } from '../store/store.ts';
+import { Decoder, isIntact } from './codec.ts';
+import type { Encoder } from './codec.ts';
+import type { Environment, Writer } from './environment.ts';
+import { readKey } from './inputs.ts';
+import { nameKey, TABLES, timeKey, workerRange } from './keys.ts';
+import { readFailure, readTimer, REST_BYTES, restOf } from './operations.ts';
+import { dueKey } from './timers.ts';
+import type { Block, TranscriptRecord } from './transcript.ts';
+
+/** One worker's row. What a listing needs comes first. */
+export interface WorkerRow {
+  readonly summary: StoredSummary;
+  /** Groups up to this one are in the worker's rows. */
+  readonly foldedGroup: number;
+  readonly failure: WireError | null;
+  readonly stateVersion: number;
+  readonly config: Payload;
+  readonly transcript: TranscriptRecord;
+}
+
+export function writeWorkerRow(to: Encoder, row: WorkerRow): void {
+  const { summary, transcript } = row;
+  to.text(summary.kind);
+  to.payload(summary.displayName);
+  to.number(summary.createdAtMs);
+  to.byte(REST_BYTES[summary.rest]);
+  to.varint(summary.waiting.messages);
+  to.varint(summary.waiting.bytes);
+  to.varint(row.foldedGroup);
+  to.payload(row.failure === null ? null : JSON.stringify(row.failure));
+  to.varint(row.stateVersion);
+  to.payload(row.config);
+  to.varint(transcript.first);
+  to.varint(transcript.last);
+  to.varint(transcript.blocks.length);
+  for (const block of transcript.blocks) {
+    to.varint(block.first);
+    to.varint(block.count);
+    to.varint(block.bytes);
+    to.varint(block.valueBytes);
+    to.number(block.newestAtMs);
+  }
+}
+
+export function readWorkerRow(workerId: string, value: Buffer): WorkerRow {
+  const from = new Decoder(value);
+  const summary = readSummary(workerId, from);
+  const foldedGroup = from.varint();
+  const failure = readFailure(from);
+  const stateVersion = from.varint();
+  const config = from.presentPayload();
+  const first = from.varint();
+  const last = from.varint();
+  const blocks: Block[] = [];
+  for (let left = from.varint(); left > 0; left--)
+    blocks.push({
+      first: from.varint(),
+      count: from.varint(),
+      bytes: from.varint(),
+      valueBytes: from.varint(),
+      newestAtMs: from.number(),
+    });
+  return { summary, foldedGroup, failure, stateVersion, config, transcript: { first, last, blocks } };
+}
+
+/** A worker in a listing, by its row alone; `failed` if that cannot be read. */
+export function summaryOf(workerId: string, value: Buffer): StoredSummary {
+  if (!isIntact(value)) return { workerId, ...UNREADABLE };
+  return readSummary(workerId, new Decoder(value));
+}
+
+/** What is said of a worker whose row cannot be read. */
+export const UNREADABLE: Omit<StoredSummary, 'workerId'> = {
+  kind: '',
+  displayName: null,
+  createdAtMs: 0,
+  rest: 'failed',
+  waiting: { messages: 0, bytes: 0 },
+};
+
+/** Removes all rows of a worker, readable or not. */
+export function eraseWorker(environment: Environment, writer: Writer, workerId: string): void {
+  writer.remove(nameKey(TABLES.workers, workerId));
+  writer.remove(nameKey(TABLES.states, workerId));
+  for (const table of [TABLES.blocks, TABLES.inputs])
+    for (const { key } of environment.range(workerRange(table, workerId))) writer.remove(key);
+  for (const { key, value } of environment.range(workerRange(TABLES.keys, workerId))) {
+    writer.remove(key);
+    const ended = isIntact(value) ? readKey(value).ended : null;
+    if (ended !== null) writer.remove(timeKey(TABLES.endedKeys, ended.endedAtMs, key.subarray(1)));
+  }
+  for (const { key, value } of environment.range(workerRange(TABLES.timers, workerId))) {
+    writer.remove(key);
+    if (isIntact(value)) writer.remove(dueKey(readTimer(new Decoder(value)), key));
+  }
+}
+
+function readSummary(workerId: string, from: Decoder): StoredSummary {
+  return {
+    workerId,
+    kind: from.text(),
+    displayName: from.payload() as string | null,
+    createdAtMs: from.number(),
+    rest: restOf(from.byte()) satisfies Rest,
+    waiting: { messages: from.varint(), bytes: from.varint() },
+  };
+}

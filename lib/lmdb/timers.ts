@@ -1,0 +1,75 @@
+// One worker's timers: on disk, but for those that have changed since the last fold.
+
+import type { StoredTimer } from '../store/store.ts';
+import { Decoder, isIntact } from './codec.ts';
+import type { Encoder } from './codec.ts';
+import type { Environment, Writer } from './environment.ts';
+import { TABLES, timeKey, workerNumberKey, workerRange } from './keys.ts';
+import { readTimer, writeTimer } from './operations.ts';
+
+export class Timers {
+  readonly #workerId: string;
+  readonly #environment: Environment;
+  /** Null: deleted. */
+  readonly #changes = new Map<number, StoredTimer | null>();
+
+  constructor(workerId: string, environment: Environment) {
+    this.#workerId = workerId;
+    this.#environment = environment;
+  }
+
+  /** What is not on disk as it is; null is deleted. */
+  get changes(): ReadonlyMap<number, StoredTimer | null> {
+    return this.#changes;
+  }
+
+  put(timer: StoredTimer): void {
+    this.#changes.set(timer.timerId, timer);
+  }
+
+  delete(timerId: number): void {
+    this.#changes.set(timerId, null);
+  }
+
+  clear(): void {
+    this.#changes.clear();
+  }
+
+  list(isOnDisk: boolean): StoredTimer[] {
+    const timers = new Map<number, StoredTimer>();
+    if (isOnDisk)
+      for (const { value } of this.#environment.range(workerRange(TABLES.timers, this.#workerId))) {
+        const timer = readTimer(new Decoder(value));
+        timers.set(timer.timerId, timer);
+      }
+    for (const [timerId, timer] of this.#changes) {
+      if (timer === null) timers.delete(timerId);
+      else timers.set(timerId, timer);
+    }
+    return [...timers.values()];
+  }
+
+  /** What it returns is called when all is on disk; nothing changes in between. */
+  fold(to: Encoder, writer: Writer): () => void {
+    for (const [timerId, timer] of this.#changes) {
+      const key = workerNumberKey(TABLES.timers, this.#workerId, timerId);
+      const before = this.#environment.get(key);
+      if (before !== undefined && isIntact(before)) writer.remove(dueKey(readTimer(new Decoder(before)), key));
+      if (timer === null) {
+        writer.remove(key);
+        continue;
+      }
+      to.reset();
+      writeTimer(to, timer);
+      const value = to.sealedCopy();
+      writer.put(key, value);
+      writer.put(dueKey(timer, key), value);
+    }
+    return () => this.#changes.clear();
+  }
+}
+
+/** Its place among all workers' timers. */
+export function dueKey({ dueAtMs }: StoredTimer, key: Buffer): Buffer {
+  return timeKey(TABLES.dueTimers, dueAtMs, key.subarray(1));
+}

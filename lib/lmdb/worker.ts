@@ -1,0 +1,343 @@
+// One worker of the durable store. What is read of it is what has been applied; what is given to it is staged, in the group at hand.
+
+import { GreenroomError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
+import { payloadBytes } from '../protocol/payload.ts';
+import type { Payload } from '../protocol/payload.ts';
+import type { EntryType } from '../protocol/views.ts';
+import type {
+  EndedInput,
+  Ending,
+  KeyedInput,
+  RestoredInput,
+  Rest,
+  StoredInput,
+  StoredPage,
+  StoredSummary,
+  StoredTimer,
+  WorkerRecord,
+  WorkerStore,
+} from '../store/store.ts';
+import { corrupt, Decoder } from './codec.ts';
+import type { Encoder } from './codec.ts';
+import type { Context } from './context.ts';
+import { entryOfEnding } from './entries.ts';
+import type { Writer } from './environment.ts';
+import { Inputs } from './inputs.ts';
+import { nameKey, TABLES } from './keys.ts';
+import type { WorkerOperation } from './operations.ts';
+import { eraseWorker, readWorkerRow, UNREADABLE, writeWorkerRow } from './tables.ts';
+import { Timers } from './timers.ts';
+import { Transcript } from './transcript.ts';
+
+export class LmdbWorkerStore implements WorkerStore {
+  readonly workerId: string;
+  readonly kind: string;
+  readonly displayName: string | null;
+  readonly config: Payload;
+  readonly createdAtMs: number;
+  state: Payload | null;
+  stateVersion = 0;
+  rest: Rest = 'hibernated';
+  failure: WireError | null = null;
+  /** Somebody holds it: it was found or created, and not unloaded. */
+  isUsed = false;
+  /** Its creation is applied. */
+  isThere = false;
+  /** Its deletion is staged, and perhaps applied. */
+  isErased = false;
+  /** Its rows cannot be read: it can only be deleted. */
+  isQuarantined = false;
+  /** Its applied operations are not all in its rows. */
+  isDirty = false;
+  /** Groups up to this one are in its rows. */
+  foldedGroup = 0;
+  /** The newest batch that has something of it. */
+  stagedBatch = 0;
+
+  readonly #context: Context;
+  readonly #transcript: Transcript;
+  readonly #inputs: Inputs;
+  readonly #timers: Timers;
+  /** It has rows, and they are of this worker and not of an earlier one of its id. */
+  #isOnDisk = false;
+  #isDeleted = false;
+  #isStateChanged = false;
+  /** State and rest as they will be when all is applied. */
+  #stagedState: Payload | null;
+  #stagedVersion = 0;
+  #stagedRest: Rest = 'hibernated';
+  #stagedFailure: WireError | null = null;
+  /** The operation that saves the state in the group at hand, and which group that is. */
+  #stateOperation: { state: Payload; stateVersion: number } | null = null;
+  #stateBatch = 0;
+
+  constructor(record: WorkerRecord, context: Context) {
+    this.workerId = record.workerId;
+    this.kind = record.kind;
+    this.displayName = record.displayName;
+    this.config = record.config;
+    this.createdAtMs = record.createdAtMs;
+    this.state = this.#stagedState = record.state;
+    this.#context = context;
+    this.#transcript = new Transcript(this.workerId, context.environment, context.limits);
+    this.#inputs = new Inputs(this.workerId, context);
+    this.#timers = new Timers(this.workerId, context.environment);
+  }
+
+  /** From its rows; undefined if there are none. */
+  static load(workerId: string, context: Context): LmdbWorkerStore | undefined {
+    const { environment } = context;
+    const value = environment.get(nameKey(TABLES.workers, workerId));
+    if (value === undefined) return undefined;
+    try {
+      const row = readWorkerRow(workerId, value);
+      const stateValue = environment.get(nameKey(TABLES.states, workerId));
+      const state = stateValue === undefined ? null : new Decoder(stateValue).payload();
+      const worker = new LmdbWorkerStore({ ...row.summary, config: row.config, state }, context);
+      worker.stateVersion = worker.#stagedVersion = row.stateVersion;
+      worker.rest = worker.#stagedRest = row.summary.rest;
+      worker.failure = worker.#stagedFailure = row.failure;
+      worker.foldedGroup = row.foldedGroup;
+      worker.isThere = worker.#isOnDisk = true;
+      worker.#transcript.restore(row.transcript);
+      if (row.summary.waiting.messages > 0) worker.#inputs.load();
+      return worker;
+    } catch (error) {
+      // Whatever is wrong with its rows, it is wrong with this worker only.
+      return LmdbWorkerStore.#quarantined(workerId, context, error);
+    }
+  }
+
+  static #quarantined(workerId: string, context: Context, cause: unknown): LmdbWorkerStore {
+    const worker = new LmdbWorkerStore({ workerId, ...UNREADABLE, config: '{}', state: null }, context);
+    worker.rest = worker.#stagedRest = 'failed';
+    const error = cause instanceof GreenroomError && cause.code === 'store_version' ? cause : corrupt();
+    worker.failure = worker.#stagedFailure = error.toWire();
+    worker.isThere = worker.#isOnDisk = worker.isQuarantined = true;
+    return worker;
+  }
+
+  get firstSequence(): number {
+    return this.#transcript.first;
+  }
+
+  get lastSequence(): number {
+    return this.#transcript.last;
+  }
+
+  get heldBytes(): number {
+    return this.#transcript.heldBytes + (this.state === null ? 0 : payloadBytes(this.state));
+  }
+
+  get hasOpenInputs(): boolean {
+    return this.#inputs.size > 0;
+  }
+
+  get timerChanges(): ReadonlyMap<number, StoredTimer | null> {
+    return this.#timers.changes;
+  }
+
+  /** For a listing. */
+  summary(): StoredSummary {
+    const { workerId, kind, displayName, createdAtMs, rest } = this;
+    const waiting = { messages: this.#inputs.size, bytes: this.#inputs.bytes };
+    return { workerId, kind, displayName, createdAtMs, rest, waiting };
+  }
+
+  // --- what is given: staged ---
+
+  accept(input: StoredInput): void {
+    if (input.isVolatile) {
+      this.append('input', input.acceptedAtMs, input.seq, input.payload);
+      this.#context.events?.accepted(input);
+    } else this.#stage({ op: 'accept', worker: this, input });
+  }
+
+  start(input: StoredInput): void {
+    if (input.isVolatile) this.#context.events?.started(input);
+    else this.#stage({ op: 'start', worker: this, seq: input.seq, attempt: input.attempt, input });
+  }
+
+  end(input: StoredInput, ending: Ending): void {
+    if (input.isVolatile) {
+      this.#stage({ op: 'append', worker: this, entry: entryOfEnding(input.seq, ending) });
+      this.#context.events?.ended(input, ending);
+    } else this.#stage({ op: 'end', worker: this, seq: input.seq, ending, input });
+  }
+
+  saveState(state: Payload, stateVersion: number): void {
+    if (stateVersion === this.#stagedVersion && isSame(state, this.#stagedState)) return;
+    this.#stagedState = state;
+    this.#stagedVersion = stateVersion;
+    const last = this.#stateOperation;
+    // The group is written when the turn is over: of several states in it only the last can ever be seen.
+    if (last !== null && this.#stateBatch === this.#context.batchAtHand) {
+      last.state = state;
+      last.stateVersion = stateVersion;
+      return;
+    }
+    const operation = { op: 'state' as const, worker: this, state, stateVersion };
+    this.#stateOperation = operation;
+    this.#stateBatch = this.#context.batchAtHand;
+    this.#stage(operation);
+  }
+
+  saveRest(rest: Rest, failure: WireError | null): void {
+    const from = this.#stagedRest;
+    if (rest === from && JSON.stringify(failure) === JSON.stringify(this.#stagedFailure)) return;
+    this.#stagedRest = rest;
+    this.#stagedFailure = failure;
+    this.#stage({ op: 'rest', worker: this, kind: this.kind, from, rest, failure });
+  }
+
+  append(type: EntryType, atMs: number, inputSeq: number, data: Payload): void {
+    this.#stage({ op: 'append', worker: this, entry: { type, atMs, inputSeq, data, ending: null } });
+  }
+
+  putTimer(timer: StoredTimer): void {
+    this.#stage({ op: 'putTimer', worker: this, timer });
+  }
+
+  deleteTimer(timerId: number): void {
+    this.#stage({ op: 'deleteTimer', worker: this, timerId });
+  }
+
+  delete(): void {
+    this.#stage({ op: 'delete', worker: this, kind: this.kind, from: this.#stagedRest });
+    this.isErased = true;
+  }
+
+  // --- what is read: applied ---
+
+  read(after: number, limit: number): StoredPage {
+    return this.#transcript.read(after, limit);
+  }
+
+  inputs(): RestoredInput[] {
+    return this.#inputs.list();
+  }
+
+  ended(seq: number): EndedInput | undefined {
+    return this.#transcript.ended(seq);
+  }
+
+  keyed(key: string): KeyedInput | undefined {
+    return this.#inputs.keyed(key, this.#isOnDisk);
+  }
+
+  timers(): StoredTimer[] {
+    return this.#timers.list(this.#isOnDisk);
+  }
+
+  // --- for the store ---
+
+  apply(operation: WorkerOperation<unknown>): void {
+    this.#context.changed(this);
+    if (this.isQuarantined && operation.op !== 'delete') return;
+    switch (operation.op) {
+      case 'create':
+        this.isThere = true;
+        this.#isStateChanged = this.state !== null;
+        break;
+      case 'accept': {
+        const { input } = operation;
+        const { acceptedAtMs: atMs, seq: inputSeq, payload: data } = input;
+        this.#inputs.accept(input);
+        this.#transcript.append({ type: 'input', atMs, inputSeq, data, ending: null }, this.#context.now());
+        break;
+      }
+      case 'start':
+        this.#inputs.start(operation.seq, operation.attempt);
+        break;
+      case 'end':
+        this.#inputs.end(operation.seq, operation.ending);
+        this.#transcript.append(entryOfEnding(operation.seq, operation.ending), this.#context.now());
+        break;
+      case 'append':
+        this.#transcript.append(operation.entry, this.#context.now());
+        break;
+      case 'state':
+        this.state = operation.state;
+        this.stateVersion = operation.stateVersion;
+        this.#isStateChanged = true;
+        break;
+      case 'rest':
+        this.rest = operation.rest;
+        this.failure = operation.failure;
+        break;
+      case 'putTimer':
+        this.#timers.put(operation.timer);
+        break;
+      case 'deleteTimer':
+        this.#timers.delete(operation.timerId);
+        break;
+      case 'delete':
+        this.#applyDelete();
+        break;
+      default:
+        operation satisfies never;
+    }
+  }
+
+  /** In the replay of a journal there is nothing staged: what is applied is what will be. */
+  settleReplay(): void {
+    this.#stagedState = this.state;
+    this.#stagedVersion = this.stateVersion;
+    this.#stagedRest = this.rest;
+    this.#stagedFailure = this.failure;
+  }
+
+  /** Puts all of it into its rows. What it returns is called when that is on disk; nothing is applied in between. */
+  fold(to: Encoder, writer: Writer, group: number): () => void {
+    const { environment } = this.#context;
+    const rowKey = nameKey(TABLES.workers, this.workerId);
+    if (!this.#isOnDisk || this.#isDeleted) {
+      // Whatever has rows of this id now is another worker, which was deleted, or this one, which was.
+      if (environment.get(rowKey) !== undefined) eraseWorker(environment, writer, this.workerId);
+    }
+    if (this.#isDeleted || this.isQuarantined) return () => {};
+    this.#transcript.trim(this.#context.now());
+    const transcript = this.#transcript.fold(to, writer);
+    const inputsDone = this.#inputs.fold(to, writer);
+    const timersDone = this.#timers.fold(to, writer);
+    if (this.#isStateChanged) {
+      to.reset();
+      to.payload(this.state);
+      writer.put(nameKey(TABLES.states, this.workerId), to.sealedCopy());
+    }
+    const { failure, stateVersion, config } = this;
+    const row = { summary: this.summary(), foldedGroup: group, failure, stateVersion, config };
+    to.reset();
+    writeWorkerRow(to, { ...row, transcript: transcript.record });
+    writer.put(rowKey, to.sealedCopy());
+    return () => {
+      transcript.done();
+      inputsDone();
+      timersDone();
+      this.foldedGroup = group;
+      this.#isOnDisk = true;
+      this.#isStateChanged = false;
+    };
+  }
+
+  #applyDelete(): void {
+    this.#isDeleted = this.isErased = true;
+    this.#transcript.clear();
+    this.#inputs.clear();
+    this.#timers.clear();
+  }
+
+  #stage(operation: WorkerOperation<LmdbWorkerStore>): void {
+    // Late words about a worker that is no more.
+    if (this.isErased) return;
+    this.stagedBatch = this.#context.stage(operation);
+  }
+}
+
+/** Byte by byte, whether they are text or bytes. */
+function isSame(a: Payload, b: Payload | null): boolean {
+  if (a === b) return true;
+  if (b === null || (typeof a === 'string' && typeof b === 'string')) return false;
+  return Buffer.from(a as string).equals(Buffer.from(b as string));
+}

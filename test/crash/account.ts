@@ -44,12 +44,15 @@ export class Account {
   readonly completed: Output[] = [];
   readonly #verdict: Verdict;
 
-  constructor(workerId: string, entries: readonly Entry[], verdict: Verdict) {
+  /** @param mayEndOpen inputs of which a crash may leave the beginning only */
+  constructor(workerId: string, entries: readonly Entry[], verdict: Verdict, mayEndOpen = false) {
     this.workerId = workerId;
     this.entries = entries;
     this.isTrimmed = (entries[0]?.sequence ?? 1) > 1;
     this.#verdict = verdict;
-    this.#book();
+    const open = this.#book();
+    if (mayEndOpen) verdict.count('volatile inputs that a crash cut off', open.length);
+    else for (const inputId of open) verdict.find('unended', `${workerId} ${inputId}`);
   }
 
   /** The chain of a range of entries, or null if they are not all there. */
@@ -60,7 +63,8 @@ export class Account {
     return chainOfEntries(range);
   }
 
-  #book(): void {
+  /** Returns the ids of inputs without an end. */
+  #book(): string[] {
     const open = new Map<string, Booked | null>();
     const ended = new Set<string>();
     let before = (this.entries[0]?.sequence ?? 1) - 1;
@@ -79,7 +83,7 @@ export class Account {
       ended.add(inputId);
       open.delete(inputId);
     }
-    for (const inputId of open.keys()) this.#verdict.find('unended', `${this.workerId} ${inputId}`);
+    return [...open.keys()];
   }
 
   /** Null for inputs that are the checker's own. */

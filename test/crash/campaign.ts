@@ -161,8 +161,12 @@ export class Campaign {
 
   /** A backup is made when somebody asks for it; everything else comes about by itself. */
   async #isEnded(name: string): Promise<boolean> {
-    if (name !== 'backup') return this.server.ended(FAULT_WITHIN_MS);
-    await this.server.ready(READY_WITHIN_MS);
+    // It may die before it is ready.
+    const isReady = await this.server.ready(READY_WITHIN_MS).then(
+      () => true,
+      () => false,
+    );
+    if (!isReady || name !== 'backup') return this.server.ended(FAULT_WITHIN_MS);
     const file = join(this.#options.folder, `backup-${this.kills}`);
     await this.command('backup', file); // it fails: the runtime dies meanwhile
     return this.server.ended(FAULT_WITHIN_MS);

@@ -34,7 +34,7 @@ export class Judge {
     verdict.count('workers');
     const mayBe = LIVES[life];
     if (!mayBe(answer.status)) verdict.find('life', `${workerId} is ${String(answer.status)}, and was ${life}`);
-    const account = new Account(workerId, answer.entries, verdict);
+    const account = new Account(workerId, answer.entries, verdict, known.isVolatile);
     verdict.count('transcript entries', account.entries.length);
     this.#lookForAccepted(known, account);
     this.#lookAtOrder(known, account);
@@ -103,7 +103,7 @@ export class Judge {
   }
 
   #lookAtOutcomes({ workerId, outcomes, removed, isVolatile }: Known, account: Account): void {
-    const isGone = (booked: Booked | undefined): boolean => booked === undefined && (isVolatile || account.isTrimmed);
+    const isGone = (booked: Booked | undefined): boolean => isVolatile ? (booked?.end ?? null) === null : booked === undefined && account.isTrimmed;
     this.#verdict.count('outcomes told', outcomes.length);
     for (const told of outcomes) {
       const booked = account.inputs.get(told.name);

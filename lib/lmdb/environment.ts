@@ -50,10 +50,13 @@ export class Environment {
 
   *range({ start, end, isReverse = false, limit }: Range): Generator<Pair> {
     const [from, to] = isReverse ? [end, start] : [start, end];
+    // Backwards, the library would leave the other ends out.
     for (const { key, value } of this.#db.getRange({
       start: from,
       end: to,
       reverse: isReverse,
+      exclusiveStart: isReverse,
+      inclusiveEnd: isReverse,
       ...(limit !== undefined && { limit }),
     }))
       yield { key, value };

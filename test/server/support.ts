@@ -9,6 +9,7 @@ import type { Logger } from '../../lib/observe/log.ts';
 import { createRuntime } from '../../lib/runtime.ts';
 import type { Runtime, RuntimeOptions } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';
+import { storeOfTests } from '../support/start-runtime.ts';
 
 export const TOKEN = 'a-token-for-tests';
 export const ACTORS = new URL('../../actors/', import.meta.url);
@@ -88,7 +89,7 @@ export async function startRuntime(
   more: Partial<RuntimeOptions> = {},
 ): Promise<Runtime> {
   const own = { actors: [ACTORS], hosts: 0, limits: { cancelGraceMs: 1_000, ...limits } };
-  const runtime = await createRuntime({ ...own, ...more });
+  const runtime = await createRuntime({ ...own, ...storeOfTests(t), ...more });
   t.after(() => runtime.close({ deadlineMs: 1 }));
   return runtime;
 }

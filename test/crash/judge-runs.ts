@@ -31,7 +31,8 @@ export function judgeRuns(known: Known, account: Account, verdict: Verdict): voi
     if (booked.end?.type === 'cancelled' && (booked.end.data as { code?: string }).code === 'expired')
       verdict.find('ran_ended', `${workerId} ${name} has expired`);
     // What ran before a crash and was not kept runs again, and then what ran after it.
-    if (booked.place < place && attempt === 1) verdict.find('order', `${workerId} ${name} ran after what was accepted later`);
+    if (booked.place < place && attempt === 1)
+      verdict.find('order', `${workerId} ${name} ran after what was accepted later`);
     place = booked.place;
   }
   for (const { name, attempt } of account.completed)

@@ -103,7 +103,8 @@ export class Judge {
   }
 
   #lookAtOutcomes({ workerId, outcomes, removed, isVolatile }: Known, account: Account): void {
-    const isGone = (booked: Booked | undefined): boolean => isVolatile ? (booked?.end ?? null) === null : booked === undefined && account.isTrimmed;
+    const isGone = (booked: Booked | undefined): boolean =>
+      isVolatile ? (booked?.end ?? null) === null : booked === undefined && account.isTrimmed;
     this.#verdict.count('outcomes told', outcomes.length);
     for (const told of outcomes) {
       const booked = account.inputs.get(told.name);

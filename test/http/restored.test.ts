@@ -29,7 +29,7 @@ interface Given extends OutsideOptions {
   readonly overrides?: Partial<Limits>;
 }
 
-const newStore = () => new MemoryStore({ maxEntries: 1, maxBytes: 1 });
+const newStore = () => new MemoryStore({ maxEntries: 1, maxBytes: 1, maxAgeMs: 1_000_000 });
 
 async function startOutside(t: TestContext, { store = newStore(), environment = {}, overrides, ...options }: Given) {
   const { log, lines } = recordLog();

@@ -36,7 +36,7 @@ export interface Limits {
   readonly maxTranscriptEntries: number;
   /** Transcript bytes kept per worker; the newest entry is always kept. Default 1 MiB. */
   readonly maxTranscriptBytes: number;
-  /** Age at which a transcript's entries may be dropped. Default 14 days. */
+  /** Age of a transcript's entries from which they are dropped; the newest entry is always kept. Default 14 days. */
   readonly maxTranscriptAgeMs: number;
   /** How long a worker is idle before it leaves its host and hibernates, unless its actor says otherwise; 0 is never. Default 60 s. */
   readonly idleAfterMs: number;
@@ -201,6 +201,8 @@ export function resolveLimits(given: Partial<Limits> = {}): Limits {
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalid(name, 'is not a limit');
     requireWhole(name, value, name === 'idleAfterMs' ? 0 : 1);
+    // No timer waits for that.
+    if (name === 'maxTranscriptAgeMs') continue;
     if (name.endsWith('Ms') && value > MAX_TIMER_MS) throw invalid(name, `must be at most ${MAX_TIMER_MS}`);
   }
   requireAtLeast('maxTotalBytes', limits.maxTotalBytes, 'maxMessageBytes', limits.maxMessageBytes);

@@ -57,7 +57,8 @@ export interface WorkerView extends WorkerSummary {
   running: { inputId: string; ageMs: number; attempt: number } | null;
   /** Why it is `failed` or `restarting`; null otherwise. */
   failure: WireError | null;
-  /** Sequence of the newest transcript entry. */
+  /** Sequences of the oldest transcript entry that is kept, and of the newest. */
+  firstSequence: number;
   lastSequence: number;
 }
 
@@ -228,6 +229,8 @@ export interface TranscriptEntry {
 
 export interface TranscriptPage {
   workerId: string;
+  /** Sequence of the oldest entry that is kept. */
+  firstSequence: number;
   items: TranscriptEntry[];
   /** Pass it as `after` to read on. */
   nextAfter: number;

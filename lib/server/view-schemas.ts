@@ -47,6 +47,7 @@ export const Worker = v.object({
   restarts: count,
   running: v.nullable(v.object({ input_id: text, age_ms: v.number(), attempt: count })),
   failure: v.nullable(WireError),
+  first_sequence: count,
   last_sequence: count,
 });
 
@@ -134,6 +135,7 @@ export const StopAck = v.object({
 
 export const TranscriptPage = v.object({
   worker_id: text,
+  first_sequence: count,
   items: v.array(
     v.object({
       sequence: count,

@@ -23,6 +23,7 @@ const WORKER: WorkerView = {
   restarts: 1,
   running: { inputId: 'in_1', ageMs: 5, attempt: 1 },
   failure: { code: 'host_lost', message: 'someMessage with_both', retryable: false, details: USERS },
+  firstSequence: 3,
   lastSequence: 9,
 };
 
@@ -39,6 +40,7 @@ const WORKER_ON_WIRE = {
   restarts: 1,
   running: { input_id: 'in_1', age_ms: 5, attempt: 1 },
   failure: { code: 'host_lost', message: 'someMessage with_both', retryable: false, details: USERS },
+  first_sequence: 3,
   last_sequence: 9,
 };
 

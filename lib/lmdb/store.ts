@@ -20,19 +20,19 @@ import type {
   WorkerStore,
 } from '../store/store.ts';
 import type { GreenroomError } from '../errors.ts';
-import { Encoder } from './codec.ts';
+import { corrupt, Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import type { Counts } from './counts.ts';
 import { Environment } from './environment.ts';
 import type { Writer } from './environment.ts';
-import { Folding, FOLD_BYTES, QUIET_MS, SLICE_BYTES } from './fold.ts';
+import { Folding, FOLD_BYTES, SLICE_BYTES } from './fold.ts';
 import { Journal } from './journal.ts';
-import { META_KEY, TABLES } from './keys.ts';
+import { META_KEY } from './keys.ts';
 import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
 import { FIRST_META, readMeta, writeMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
 import type { Operation, ReplayedOperation } from './operations.ts';
-import { FUNCTION_CODEC, RecordTable, SOURCE_CODEC } from './records.ts';
+import { Records } from './records.ts';
 import { replay } from './recovery.ts';
 import type { Progress } from './recovery.ts';
 import type { TranscriptLimits } from './transcript.ts';
@@ -48,6 +48,8 @@ export interface LmdbStoreOptions {
   readonly onClosed?: () => void;
   /** Told while the journal is read again. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Told when the journal could not be put into the tables, for the log; it is tried again. */
+  readonly onFoldError?: (error: unknown) => void;
   /** On the clock of the times in inputs. Default Date.now. */
   readonly now?: () => number;
   /** Journal that is folded without waiting for a quiet moment. Default 32 MiB; a test makes it small. */
@@ -75,16 +77,16 @@ export class LmdbStore implements Store, Context {
   /** Those whose applied operations are not all in their rows. */
   readonly #dirty = new SortedWorkers<LmdbWorkerStore>();
   readonly #counts: Counts;
-  readonly #sources: RecordTable<SourceRecord>;
-  readonly #functions: RecordTable<FunctionRecord>;
+  readonly #records: Records;
   readonly #waiting: string[];
+  /** Changed workers whose timers have changed. */
+  readonly #timersChanged = new Set<LmdbWorkerStore>();
+  #closing: Promise<void> | null = null;
   readonly #folding: Folding;
   #nextSeq: number;
   #journalBytes = 0;
   /** Of the groups that are being folded. */
   #foldingBytes = 0;
-  #lastGroupAt = 0;
-  #quietTimer: NodeJS.Timeout | null = null;
   #foldedGroup: number;
   readonly #run: number;
   readonly #onClosed: (() => void) | undefined;
@@ -94,7 +96,7 @@ export class LmdbStore implements Store, Context {
     const environment = new Environment(options.path);
     try {
       const value = environment.get(META_KEY);
-      const meta = value === undefined ? firstMeta() : readMeta(value);
+      const meta = value === undefined ? firstMeta(environment) : readMeta(value);
       const store = new LmdbStore(environment, meta, options);
       // Before anybody can be given a number of this run.
       await environment.write((writer) => store.#writeMeta(writer, store.#nextSeq + RESERVED_SEQS, meta.counts));
@@ -116,8 +118,7 @@ export class LmdbStore implements Store, Context {
     this.#foldBytes = options.foldBytes ?? FOLD_BYTES;
     this.#foldedGroup = meta.foldedGroup;
     this.#counts = meta.counts.copy();
-    this.#sources = new RecordTable(environment, TABLES.sources, SOURCE_CODEC);
-    this.#functions = new RecordTable(environment, TABLES.functions, FUNCTION_CODEC);
+    this.#records = new Records(environment);
     const replayed = replay({
       environment,
       afterGroup: meta.foldedGroup,
@@ -126,7 +127,10 @@ export class LmdbStore implements Store, Context {
       apply: (operation) => this.#apply(operation),
       ...(options.onProgress && { onProgress: options.onProgress }),
     });
-    for (const worker of this.#dirty.after()) worker.settleReplay();
+    for (const worker of [...this.#handles.values()]) {
+      worker.settleReplay();
+      if (!worker.isDirty) this.#handles.delete(worker.workerId);
+    }
     this.#journalBytes = replayed.bytes;
     this.firstSeq = this.#nextSeq = Math.max(meta.reservedSeq, replayed.reservedSeq);
     this.#waiting = workersWithInputs(environment, this.#dirty);
@@ -136,11 +140,11 @@ export class LmdbStore implements Store, Context {
       lastGroup: replayed.lastGroup,
       reservedSeq: () => this.#nextSeq + RESERVED_SEQS,
       apply: (operations, _group, bytes) => this.#applyGroup(operations, bytes),
-      refuse: (input, error) => this.#refuse(input, error),
-      between: () => this.#folding.next(),
+      refuse: (input, worker, error) => this.#refuse(input, worker, error),
+      nextSlice: () => this.#folding.next(),
     });
-    this.#folding = this.#newFolding(replayed.firstGroup, options.sliceBytes ?? SLICE_BYTES);
-    if (this.#journalBytes > 0) this.#awaitQuiet();
+    this.#folding = this.#newFolding(replayed.firstGroup, options);
+    if (this.#journalBytes > 0) this.#folding.wantWhenQuiet();
   }
 
   connect(events: StoreEvents): void {
@@ -189,13 +193,13 @@ export class LmdbStore implements Store, Context {
   }
 
   timersBefore(atMs: number, limit: number): { readonly workerId: string; readonly timer: StoredTimer }[] {
-    return timersBefore(this.environment, this.#dirty, atMs, limit);
+    return timersBefore(this.environment, this.#dirty, this.#timersChanged, atMs, limit);
   }
 
   // --- what a runtime keeps beside its workers ---
 
   sources(): Iterable<SourceRecord> {
-    return this.#sources.all();
+    return this.#records.sources();
   }
 
   putSource(record: SourceRecord): void {
@@ -207,7 +211,7 @@ export class LmdbStore implements Store, Context {
   }
 
   functions(): Iterable<FunctionRecord> {
-    return this.#functions.all();
+    return this.#records.functions();
   }
 
   putFunction(record: FunctionRecord): void {
@@ -236,17 +240,8 @@ export class LmdbStore implements Store, Context {
     };
   }
 
-  async close(): Promise<void> {
-    if (this.#quietTimer !== null) clearTimeout(this.#quietTimer);
-    await this.#journal.close();
-    try {
-      await this.#foldAll();
-    } catch {
-      // What is not folded is in the journal, and is folded by the next run.
-    } finally {
-      await this.environment.close();
-      this.#onClosed?.();
-    }
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
   }
 
   // --- for its workers ---
@@ -269,8 +264,15 @@ export class LmdbStore implements Store, Context {
     const { workerId } = worker;
     const other = this.#dirty.get(workerId);
     // A worker that was deleted, and whose id has another one now: what erases the old rows is the new one's folding.
-    if (other !== undefined) this.#dirty.delete(workerId);
+    if (other !== undefined) {
+      this.#dirty.delete(workerId);
+      this.#timersChanged.delete(other);
+    }
     this.#dirty.add(worker);
+  }
+
+  timersChanged(worker: LmdbWorkerStore): void {
+    this.#timersChanged.add(worker);
   }
 
   // --- private ---
@@ -298,9 +300,8 @@ export class LmdbStore implements Store, Context {
 
   #applyGroup(operations: readonly Operation[], bytes: number): void {
     this.#journalBytes += bytes;
-    this.#lastGroupAt = performance.now();
     if (this.#journalBytes >= this.#foldBytes) this.#folding.want();
-    else this.#awaitQuiet();
+    this.#folding.wantWhenQuiet();
     for (const operation of operations) this.#apply(operation);
     const { events } = this;
     if (events === null) return;
@@ -313,25 +314,13 @@ export class LmdbStore implements Store, Context {
 
   #apply(operation: ReplayedOperation): void {
     this.#counts.apply(operation);
-    switch (operation.op) {
-      case 'putSource':
-        this.#sources.put(operation.record);
-        break;
-      case 'deleteSource':
-        this.#sources.delete(operation.name);
-        break;
-      case 'putFunction':
-        this.#functions.put(operation.record);
-        break;
-      case 'deleteFunction':
-        this.#functions.delete(operation.name);
-        break;
-      default:
-        operation.worker?.apply(operation);
-    }
+    if ('worker' in operation) operation.worker?.apply(operation);
+    else this.#records.apply(operation);
   }
 
-  #refuse(input: StoredInput, error: GreenroomError): void {
+  #refuse(input: StoredInput, worker: LmdbWorkerStore, error: GreenroomError): void {
+    // It may have nothing else to be written, and is looked at again when it is folded.
+    if (worker.isThere) this.changed(worker);
     this.events?.refused(input, error);
   }
 
@@ -341,28 +330,24 @@ export class LmdbStore implements Store, Context {
     writer.put(META_KEY, writeMeta(new Encoder(), meta));
   }
 
-  #newFolding(firstGroup: number, sliceBytes: number): Folding {
+  #newFolding(firstGroup: number, options: LmdbStoreOptions): Folding {
     return new Folding({
       environment: this.environment,
       dirty: this.#dirty,
       idempotencyTtlMs: this.idempotencyTtlMs,
       firstGroup,
-      sliceBytes,
+      sliceBytes: options.sliceBytes ?? SLICE_BYTES,
       now: this.now,
       begin: () => {
         this.#foldingBytes = this.#journalBytes;
         return { group: this.#journal.lastGroup, counts: this.#counts.copy() };
       },
       lastGroup: () => this.#journal.lastGroup,
-      foldRecords: (to, writer) => {
-        const done = [this.#sources.fold(to, writer), this.#functions.fold(to, writer)];
-        return () => {
-          for (const each of done) each();
-        };
-      },
+      foldRecords: (to, writer) => this.#records.fold(to, writer),
       writeMeta: (writer, group, counts) => this.#writeMeta(writer, this.#nextSeq + RESERVED_SEQS, counts, group),
       folded: (worker) => {
         worker.isDirty = false;
+        this.#timersChanged.delete(worker);
         this.#dirty.delete(worker.workerId);
         this.#letGo(worker);
       },
@@ -370,24 +355,27 @@ export class LmdbStore implements Store, Context {
         this.#foldedGroup = group;
         this.#journalBytes -= this.#foldingBytes;
       },
+      failed: (error) => options.onFoldError?.(error),
       wake: () => this.#journal.wake(),
     });
   }
 
-  /** Folds when no group has come for a while. */
-  #awaitQuiet(): void {
-    if (this.#quietTimer !== null) return;
-    this.#quietTimer = setTimeout(() => {
-      this.#quietTimer = null;
-      if (performance.now() - this.#lastGroupAt < QUIET_MS) this.#awaitQuiet();
-      else this.#folding.want();
-    }, QUIET_MS).unref();
+  async #close(): Promise<void> {
+    this.#folding.close();
+    await this.#journal.close();
+    try {
+      await this.#foldAll();
+    } catch {
+      // What is not folded is in the journal, and is folded by the next run.
+    } finally {
+      await this.environment.close();
+      this.#onClosed?.();
+    }
   }
 
   /** Until nothing is left in the journal, or the disk has trouble. */
   async #foldAll(): Promise<void> {
     while (this.#journalBytes > 0 && this.trouble === null) {
-      this.#folding.endPause();
       this.#folding.want();
       await this.#journal.close();
       if (this.#folding.failures > 0) return;
@@ -397,6 +385,9 @@ export class LmdbStore implements Store, Context {
   }
 }
 
-function firstMeta(): Meta {
+/** Of a file that is empty. */
+function firstMeta(environment: Environment): Meta {
+  const any = environment.range({ start: Buffer.of(0), end: Buffer.of(0xff), limit: 1 }).next();
+  if (any.done !== true) throw corrupt("The store's first record is missing.");
   return { ...FIRST_META, inputIdPrefix: `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-` };
 }

@@ -119,7 +119,7 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   get firstSequence(): number {
-    return this.#transcript.first;
+    return this.#transcript.oldestAt(this.#context.now());
   }
 
   get lastSequence(): number {
@@ -212,7 +212,7 @@ export class LmdbWorkerStore implements WorkerStore {
   // --- what is read: applied ---
 
   read(after: number, limit: number): StoredPage {
-    return this.#transcript.read(after, limit);
+    return this.#transcript.read(after, limit, this.#context.now());
   }
 
   inputs(): RestoredInput[] {

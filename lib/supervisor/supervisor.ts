@@ -309,7 +309,15 @@ export class Supervisor {
     return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position, durability };
   }
 
-  cancel(workerId: string, request: CancelRequest): CancelAck {
+  /** Resolves when what it has removed is removed for good: it will not run after a crash either. */
+  async cancel(workerId: string, request: CancelRequest): Promise<CancelAck> {
+    const ack = this.cancelNow(workerId, request);
+    if (ack.effect === 'removed') await this.#store.committed();
+    return ack;
+  }
+
+  /** The same for somebody whom nobody waits for. */
+  cancelNow(workerId: string, request: CancelRequest): CancelAck {
     const worker = this.#directory.require(workerId);
     const reason = request.reason ?? 'cancel';
     if (request.inputId === undefined) {

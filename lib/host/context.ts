@@ -9,6 +9,7 @@ import type { ChannelOptions, ChannelRef } from '../protocol/channel-ref.ts';
 import { readableOf, writableOf } from '../channels/streams.ts';
 import type { ReadableOptions } from '../channels/streams.ts';
 import { GreenroomError } from '../errors.ts';
+import { MAX_KEEP_AWAKE_CHARS } from '../limits.ts';
 import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { WireReadEnd, WireWriteEnd } from './channel-ends.ts';
@@ -40,6 +41,8 @@ export class InputContext implements ActorContext {
   readonly attempt: number;
   #cancelReason: string | null = null;
   #ended = false;
+  /** How often it has been asked to stay awake. */
+  #kept = 0;
   /** Made when somebody looks at `signal`: most handlers never do. */
   #abort: AbortController | null = null;
 
@@ -155,6 +158,28 @@ export class InputContext implements ActorContext {
       const code = error instanceof GreenroomError ? error.code : 'internal';
       this.#owner.host.log(this.workerId, 'error', 'timer refused', { code });
     });
+  }
+
+  keepAwake(reason: string): () => void {
+    this.#requireOpen();
+    if (typeof reason !== 'string' || reason === '' || reason.length > MAX_KEEP_AWAKE_CHARS)
+      throw GreenroomError.of('invalid_request', {
+        message: `A reason is a text of 1 to ${MAX_KEEP_AWAKE_CHARS} characters.`,
+      });
+    const { workerId, host } = this.#owner;
+    // Its own in every life of the worker: a release that comes late must not be taken for that of another.
+    const handle = `${this.#seq}.${++this.#kept}`;
+    this.#call((services) => services.keepAwake(workerId, handle, reason)).catch((error: unknown) => {
+      const code = error instanceof GreenroomError ? error.code : 'internal';
+      host.log(workerId, 'error', 'keepAwake refused', { code });
+    });
+    let isReleased = false;
+    return () => {
+      if (isReleased) return;
+      isReleased = true;
+      // After the death of its host there is nothing to take back.
+      host.services.release(workerId, handle).catch(() => undefined);
+    };
   }
 
   async channel(options: ChannelOptions = {}): Promise<ActorChannel> {

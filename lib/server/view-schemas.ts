@@ -6,6 +6,7 @@ import { DEFAULT_LIMITS } from '../limits.ts';
 import {
   ENTRY_TYPES,
   OUTCOMES,
+  AWAKE_REASONS,
   PEER_STATUSES,
   SOURCE_STATUSES,
   toSnakeCase,
@@ -45,6 +46,13 @@ export const Worker = v.object({
   restarts: count,
   running: v.nullable(v.object({ input_id: text, age_ms: v.number(), attempt: count })),
   failure: v.nullable(WireError),
+  awake: v.nullable(
+    v.object({
+      reasons: v.array(v.picklist(AWAKE_REASONS)),
+      kept: v.array(text),
+      hibernates_at: v.nullable(timestamp),
+    }),
+  ),
   last_sequence: count,
 });
 
@@ -147,6 +155,7 @@ export const ActorView = v.object({
   output_schema: v.unknown(),
   isolation: v.literal('shared'),
   mailbox: v.object({ capacity: count, max_bytes: count }),
+  idle_after_ms: count,
   functions: v.array(
     v.object({ function_id: text, description: textOrNull, input_schema: v.unknown(), output_schema: v.unknown() }),
   ),

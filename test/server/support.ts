@@ -16,7 +16,14 @@ export const ACTORS = new URL('../../actors/', import.meta.url);
 /** What the routes answer with, as far as the tests look; each answer has one of these nouns. */
 export interface Reply {
   error: { code: string; message: string; retryable: boolean; details: Details };
-  worker: { worker_id: string; status: string; created_at: string; host_id: string; last_sequence: number };
+  worker: {
+    worker_id: string;
+    status: string;
+    created_at: string;
+    host_id: string;
+    last_sequence: number;
+    awake: { reasons: string[]; kept: string[]; hibernates_at: string | null } | null;
+  };
   workers: { worker_id: string }[];
   next_after: string | null;
   ack: { worker_id: string; input_id: string; status: string; position: number; effect: string };

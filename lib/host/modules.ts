@@ -6,6 +6,7 @@ import type { ActorDefinition } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
 import { describeError } from '../observe/log.ts';
 import { isEngineId } from '../protocol/function-ids.ts';
+import { DURABILITIES } from '../protocol/views.ts';
 
 const schema = v.custom<v.GenericSchema>(
   (value) => typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'schema',
@@ -44,6 +45,7 @@ const definitionSchema = v.strictObject({
   idleAfterMs: v.optional(
     v.pipe(v.number('must be a whole number'), v.integer('must be a whole number'), v.minValue(0), v.maxValue(MAX_IDLE_AFTER_MS)),
   ),
+  durability: v.optional(v.picklist(DURABILITIES)),
   state: v.optional(callable),
   stateVersion: v.optional(
     v.pipe(

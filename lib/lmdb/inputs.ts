@@ -2,7 +2,7 @@
 
 import { payloadBytes } from '../protocol/payload.ts';
 import type { Ending, KeyedInput, RestoredInput, StoredInput } from '../store/store.ts';
-import { Decoder } from './codec.ts';
+import { Decoder, isIntact } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import { readEnding, readInput, writeEnding, writeInput } from './entries.ts';
@@ -131,7 +131,8 @@ export class Inputs {
 
   #foldKey(to: Encoder, writer: Writer, key: string, keyed: KeyedInput): void {
     const rowKey = workerTextKey(TABLES.keys, this.#workerId, key);
-    const before = this.#storedKey(key);
+    const stored = this.#context.environment.get(rowKey);
+    const before = stored !== undefined && isIntact(stored) ? readKey(stored) : undefined;
     // A key that had expired is used again: what would have removed it must not remove its successor.
     if (before?.ended != null) writer.remove(timeKey(TABLES.endedKeys, before.ended.endedAtMs, rowKey.subarray(1)));
     to.reset();

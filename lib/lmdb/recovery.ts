@@ -25,6 +25,8 @@ export interface ReplayOptions {
 }
 
 export interface Replayed {
+  /** Oldest on disk, folded or not. */
+  readonly firstGroup: number;
   readonly lastGroup: number;
   /** Inputs of the runs that wrote these groups may have any number below it. */
   readonly reservedSeq: number;
@@ -39,7 +41,9 @@ export function replay(options: ReplayOptions): Replayed {
   const { environment, afterGroup } = options;
   const range = { start: groupKey(afterGroup + 1), end: endOfTable(TABLES.journal) };
   const newest = environment.range({ ...range, isReverse: true, limit: 1 }).next().value;
-  const lastGroup = newest === undefined ? afterGroup : numberOfGroup(newest.key);
+  const of = newest === undefined ? 0 : numberOfGroup(newest.key) - afterGroup;
+  const oldest = environment.range({ ...range, start: groupKey(0), limit: 1 }).next().value;
+  const firstGroup = oldest === undefined ? afterGroup + 1 : numberOfGroup(oldest.key);
   let [reservedSeq, bytes, expected] = [1, 0, afterGroup + 1];
   for (const { key, value } of environment.range(range)) {
     if (numberOfGroup(key) !== expected) throw corrupt(`Group ${expected} of the journal is missing.`);
@@ -49,10 +53,9 @@ export function replay(options: ReplayOptions): Replayed {
     expected++;
     fault('recovery');
     const groups = expected - afterGroup - 1;
-    if (groups % REPORT_EVERY === 0 || expected > lastGroup)
-      options.onProgress?.({ groups, of: lastGroup - afterGroup });
+    if (groups % REPORT_EVERY === 0 || groups === of) options.onProgress?.({ groups, of });
   }
-  return { lastGroup, reservedSeq, bytes };
+  return { firstGroup, lastGroup: expected - 1, reservedSeq, bytes };
 }
 
 function replayGroup(options: ReplayOptions, value: Buffer, group: number): GroupHeader {

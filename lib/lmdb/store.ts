@@ -24,6 +24,8 @@ import { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import type { Counts } from './counts.ts';
 import { Environment } from './environment.ts';
+import type { Writer } from './environment.ts';
+import { Folding, FOLD_BYTES, QUIET_MS, SLICE_BYTES } from './fold.ts';
 import { Journal } from './journal.ts';
 import { META_KEY, TABLES } from './keys.ts';
 import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
@@ -48,6 +50,10 @@ export interface LmdbStoreOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** On the clock of the times in inputs. Default Date.now. */
   readonly now?: () => number;
+  /** Journal that is folded without waiting for a quiet moment. Default 32 MiB; a test makes it small. */
+  readonly foldBytes?: number;
+  /** Bytes that are folded in one transaction. Default 1 MiB. */
+  readonly sliceBytes?: number;
 }
 
 /** Numbers of inputs that a run may give beyond the highest one that is on disk: what one group can bring is far less. */
@@ -72,11 +78,17 @@ export class LmdbStore implements Store, Context {
   readonly #sources: RecordTable<SourceRecord>;
   readonly #functions: RecordTable<FunctionRecord>;
   readonly #waiting: string[];
+  readonly #folding: Folding;
   #nextSeq: number;
   #journalBytes = 0;
+  /** Of the groups that are being folded. */
+  #foldingBytes = 0;
+  #lastGroupAt = 0;
+  #quietTimer: NodeJS.Timeout | null = null;
   #foldedGroup: number;
   readonly #run: number;
   readonly #onClosed: (() => void) | undefined;
+  readonly #foldBytes: number;
 
   static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
     const environment = new Environment(options.path);
@@ -85,7 +97,7 @@ export class LmdbStore implements Store, Context {
       const meta = value === undefined ? firstMeta() : readMeta(value);
       const store = new LmdbStore(environment, meta, options);
       // Before anybody can be given a number of this run.
-      await store.#writeMeta(meta.counts);
+      await environment.write((writer) => store.#writeMeta(writer, store.#nextSeq + RESERVED_SEQS, meta.counts));
       return store;
     } catch (error) {
       await environment.close();
@@ -101,6 +113,7 @@ export class LmdbStore implements Store, Context {
     this.#onClosed = options.onClosed;
     this.inputIdPrefix = meta.inputIdPrefix;
     this.#run = meta.run + 1;
+    this.#foldBytes = options.foldBytes ?? FOLD_BYTES;
     this.#foldedGroup = meta.foldedGroup;
     this.#counts = meta.counts.copy();
     this.#sources = new RecordTable(environment, TABLES.sources, SOURCE_CODEC);
@@ -124,8 +137,10 @@ export class LmdbStore implements Store, Context {
       reservedSeq: () => this.#nextSeq + RESERVED_SEQS,
       apply: (operations, _group, bytes) => this.#applyGroup(operations, bytes),
       refuse: (input, error) => this.#refuse(input, error),
-      between: () => null,
+      between: () => this.#folding.next(),
     });
+    this.#folding = this.#newFolding(replayed.firstGroup, options.sliceBytes ?? SLICE_BYTES);
+    if (this.#journalBytes > 0) this.#awaitQuiet();
   }
 
   connect(events: StoreEvents): void {
@@ -222,9 +237,16 @@ export class LmdbStore implements Store, Context {
   }
 
   async close(): Promise<void> {
+    if (this.#quietTimer !== null) clearTimeout(this.#quietTimer);
     await this.#journal.close();
-    await this.environment.close();
-    this.#onClosed?.();
+    try {
+      await this.#foldAll();
+    } catch {
+      // What is not folded is in the journal, and is folded by the next run.
+    } finally {
+      await this.environment.close();
+      this.#onClosed?.();
+    }
   }
 
   // --- for its workers ---
@@ -234,7 +256,6 @@ export class LmdbStore implements Store, Context {
   }
 
   stage(operation: Operation): number {
-    if (operation.op === 'accept') this.sawSeq(operation.input.seq);
     return this.#journal.stage(operation);
   }
 
@@ -270,12 +291,16 @@ export class LmdbStore implements Store, Context {
 
   /** Nothing of it has to be in memory once nobody uses it and all of it is in its rows. */
   #letGo(worker: LmdbWorkerStore): void {
-    if (worker.isUsed || worker.isDirty || worker.stagedBatch > this.#journal.appliedBatch) return;
+    if ((worker.isUsed && !worker.isErased) || worker.isDirty || worker.stagedBatch > this.#journal.appliedBatch)
+      return;
     if (this.#handles.get(worker.workerId) === worker) this.#handles.delete(worker.workerId);
   }
 
   #applyGroup(operations: readonly Operation[], bytes: number): void {
     this.#journalBytes += bytes;
+    this.#lastGroupAt = performance.now();
+    if (this.#journalBytes >= this.#foldBytes) this.#folding.want();
+    else this.#awaitQuiet();
     for (const operation of operations) this.#apply(operation);
     const { events } = this;
     if (events === null) return;
@@ -310,16 +335,65 @@ export class LmdbStore implements Store, Context {
     this.events?.refused(input, error);
   }
 
-  async #writeMeta(counts: Counts): Promise<void> {
-    const value = writeMeta(new Encoder(), {
-      format: FIRST_META.format,
-      inputIdPrefix: this.inputIdPrefix,
-      run: this.#run,
-      reservedSeq: this.#nextSeq + RESERVED_SEQS,
-      foldedGroup: this.#foldedGroup,
-      counts,
+  #writeMeta(writer: Writer, reservedSeq: number, counts: Counts, foldedGroup = this.#foldedGroup): void {
+    const { inputIdPrefix } = this;
+    const meta = { format: FIRST_META.format, inputIdPrefix, run: this.#run, reservedSeq, foldedGroup, counts };
+    writer.put(META_KEY, writeMeta(new Encoder(), meta));
+  }
+
+  #newFolding(firstGroup: number, sliceBytes: number): Folding {
+    return new Folding({
+      environment: this.environment,
+      dirty: this.#dirty,
+      idempotencyTtlMs: this.idempotencyTtlMs,
+      firstGroup,
+      sliceBytes,
+      now: this.now,
+      begin: () => {
+        this.#foldingBytes = this.#journalBytes;
+        return { group: this.#journal.lastGroup, counts: this.#counts.copy() };
+      },
+      lastGroup: () => this.#journal.lastGroup,
+      foldRecords: (to, writer) => {
+        const done = [this.#sources.fold(to, writer), this.#functions.fold(to, writer)];
+        return () => {
+          for (const each of done) each();
+        };
+      },
+      writeMeta: (writer, group, counts) => this.#writeMeta(writer, this.#nextSeq + RESERVED_SEQS, counts, group),
+      folded: (worker) => {
+        worker.isDirty = false;
+        this.#dirty.delete(worker.workerId);
+        this.#letGo(worker);
+      },
+      ended: (group) => {
+        this.#foldedGroup = group;
+        this.#journalBytes -= this.#foldingBytes;
+      },
+      wake: () => this.#journal.wake(),
     });
-    await this.environment.write((writer) => writer.put(META_KEY, value));
+  }
+
+  /** Folds when no group has come for a while. */
+  #awaitQuiet(): void {
+    if (this.#quietTimer !== null) return;
+    this.#quietTimer = setTimeout(() => {
+      this.#quietTimer = null;
+      if (performance.now() - this.#lastGroupAt < QUIET_MS) this.#awaitQuiet();
+      else this.#folding.want();
+    }, QUIET_MS).unref();
+  }
+
+  /** Until nothing is left in the journal, or the disk has trouble. */
+  async #foldAll(): Promise<void> {
+    while (this.#journalBytes > 0 && this.trouble === null) {
+      this.#folding.endPause();
+      this.#folding.want();
+      await this.#journal.close();
+      if (this.#folding.failures > 0) return;
+    }
+    // The next run begins where this one ends.
+    await this.environment.write((writer) => this.#writeMeta(writer, this.#nextSeq, this.#counts));
   }
 }
 

@@ -12,6 +12,7 @@ import type { Encoder } from './codec.ts';
 import { endingOf, readEntry, writeEntry } from './entries.ts';
 import type { Entry } from './entries.ts';
 import type { Environment, Writer } from './environment.ts';
+import { fault } from './faults.ts';
 import { TABLES, workerNumberKey } from './keys.ts';
 
 export interface TranscriptLimits {
@@ -132,7 +133,10 @@ export class Transcript {
 
   /** Puts the tail into blocks, and removes those that were dropped. What it returns is called when that is on disk; nothing changes in between. */
   fold(to: Encoder, writer: Writer): { record: TranscriptRecord; done: () => void } {
-    for (const { first } of this.#dropped) writer.remove(this.#keyOf(first));
+    for (const { first } of this.#dropped) {
+      fault('trim');
+      writer.remove(this.#keyOf(first));
+    }
     const blocks = [...this.#blocks];
     const entries = this.#tail;
     let sequence = this.#firstOfTail;

@@ -59,7 +59,8 @@ export interface WorkerView extends WorkerSummary {
   failure: WireError | null;
   /** Why it does not hibernate; null while it does, and when it has stopped or failed. */
   awake: AwakeView | null;
-  /** Sequence of the newest transcript entry. */
+  /** Sequences of the oldest transcript entry that is kept, and of the newest. */
+  firstSequence: number;
   lastSequence: number;
 }
 
@@ -192,6 +193,8 @@ export interface Receipt {
   inputId: string;
   status: WorkerStatus;
   position: number;
+  /** `durable`: it is on disk. `volatile`: it ends with the process, as all does without a durable store. */
+  durability: Durability;
 }
 
 /** The outcome of an input, as its sender sees it. `output` with `completed`, `error` with every other outcome. */
@@ -243,6 +246,8 @@ export interface TranscriptEntry {
 
 export interface TranscriptPage {
   workerId: string;
+  /** Sequence of the oldest entry that is kept. */
+  firstSequence: number;
   items: TranscriptEntry[];
   /** Pass it as `after` to read on. */
   nextAfter: number;
@@ -256,6 +261,8 @@ export interface ActorView {
   configSchema: unknown;
   outputSchema: unknown;
   isolation: 'shared';
+  /** Of its inputs, unless an input says otherwise. */
+  durability: Durability;
   mailbox: { capacity: number; maxBytes: number };
   /** How long its workers are idle before they hibernate; 0 is never. */
   idleAfterMs: number;

@@ -4,6 +4,7 @@
 import * as v from 'valibot';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import {
+  DURABILITIES,
   ENTRY_TYPES,
   OUTCOMES,
   AWAKE_REASONS,
@@ -20,6 +21,7 @@ const textOrNull = v.nullable(text);
 const load = v.object({ messages: count, bytes: count });
 const workerStatus = v.picklist(WORKER_STATUSES);
 const outcome = v.picklist(OUTCOMES);
+const durability = v.picklist(DURABILITIES);
 
 /** The value of `error` in every answer that is one. */
 export const WireError = v.object({
@@ -53,6 +55,7 @@ export const Worker = v.object({
       hibernates_at: v.nullable(timestamp),
     }),
   ),
+  first_sequence: count,
   last_sequence: count,
 });
 
@@ -94,7 +97,13 @@ export const FunctionView = v.object({
   metadata: v.unknown(),
 });
 
-export const Receipt = v.object({ worker_id: text, input_id: text, status: workerStatus, position: count });
+export const Receipt = v.object({
+  worker_id: text,
+  input_id: text,
+  status: workerStatus,
+  position: count,
+  durability,
+});
 
 export const InputResult = v.object({
   input_id: text,
@@ -134,6 +143,7 @@ export const StopAck = v.object({
 
 export const TranscriptPage = v.object({
   worker_id: text,
+  first_sequence: count,
   items: v.array(
     v.object({
       sequence: count,
@@ -154,6 +164,7 @@ export const ActorView = v.object({
   config_schema: v.unknown(),
   output_schema: v.unknown(),
   isolation: v.literal('shared'),
+  durability,
   mailbox: v.object({ capacity: count, max_bytes: count }),
   idle_after_ms: count,
   functions: v.array(

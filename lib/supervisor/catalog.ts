@@ -184,6 +184,7 @@ async function findModules(source: string | URL): Promise<string[]> {
 
 function describe(declared: ActorDefinition, mailbox: MailboxLimits, idleAfterMs: number): ActorView {
   const { kind, description = null, input, config, output, isolation = 'shared', functions = {} } = declared;
+  const { durability = 'durable' } = declared;
   return {
     kind,
     description,
@@ -191,6 +192,7 @@ function describe(declared: ActorDefinition, mailbox: MailboxLimits, idleAfterMs
     configSchema: jsonSchema(config),
     outputSchema: jsonSchema(output),
     isolation,
+    durability,
     mailbox: { capacity: mailbox.capacity, maxBytes: mailbox.maxBytes },
     idleAfterMs,
     functions: Object.entries(functions).map(([name, called]) => ({

@@ -9,6 +9,7 @@ import type { Logger } from '../../lib/observe/log.ts';
 import { createRuntime } from '../../lib/runtime.ts';
 import type { Runtime, RuntimeOptions } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';
+import { storeOfTests } from '../support/start-runtime.ts';
 
 export const TOKEN = 'a-token-for-tests';
 export const ACTORS = new URL('../../actors/', import.meta.url);
@@ -21,17 +22,19 @@ export interface Reply {
     status: string;
     created_at: string;
     host_id: string;
-    last_sequence: number;
     awake: { reasons: string[]; kept: string[]; hibernates_at: string | null } | null;
+    first_sequence: number;
+    last_sequence: number;
   };
   workers: { worker_id: string }[];
   next_after: string | null;
-  ack: { worker_id: string; input_id: string; status: string; position: number; effect: string };
+  ack: { worker_id: string; input_id: string; status: string; position: number; effect: string; durability: string };
   result: Ended;
   input: Ended & { worker_id: string; status: string; accepted_at: string };
   transcript: {
     worker_id: string;
-    items: { at: string; type: string; data: unknown }[];
+    items: { sequence: number; at: string; type: string; data: unknown }[];
+    first_sequence: number;
     next_after: number;
     has_more: boolean;
   };
@@ -95,7 +98,7 @@ export async function startRuntime(
   more: Partial<RuntimeOptions> = {},
 ): Promise<Runtime> {
   const own = { actors: [ACTORS], hosts: 0, limits: { cancelGraceMs: 1_000, ...limits } };
-  const runtime = await createRuntime({ ...own, ...more });
+  const runtime = await createRuntime({ ...own, ...storeOfTests(t), ...more });
   t.after(() => runtime.close({ deadlineMs: 1 }));
   return runtime;
 }

@@ -1,0 +1,232 @@
+// Puts what the journal holds into the tables, worker by worker, in slices between the journal's groups:
+//
+//   workers that have changed ─▶ records beside them ─▶ keys that are forgotten ─▶ "folded up to group N" ─▶ groups up to N removed
+//
+// Each slice is one transaction, and a worker is always in one slice. A worker's row says up to which group it is folded, so a crash
+// in between costs nothing but the work.
+
+import type { SortedWorkers } from '../store/sorted-workers.ts';
+import { Encoder } from './codec.ts';
+import type { Counts } from './counts.ts';
+import type { Environment, Writer } from './environment.ts';
+import { fault } from './faults.ts';
+import { groupKey, restAfterTime, startOfTable, TABLES, timeKey } from './keys.ts';
+import type { LmdbWorkerStore } from './worker.ts';
+
+/** Journal that is folded without waiting for a quiet moment: what a start has to read again, and what is in memory meanwhile. */
+export const FOLD_BYTES = 32 * 1_024 * 1_024;
+/** Main thread that a slice may take, so that no ask waits long for it. */
+const SLICE_MS = 4;
+/** Bytes of a slice: what its transaction writes holds up the next group. */
+export const SLICE_BYTES = 1_024 * 1_024;
+/** Rows that a slice removes. */
+const SLICE_REMOVALS = 1_000;
+/** A store without new groups for that long is folded. */
+export const QUIET_MS = 1_000;
+/** After a slice that could not be written. */
+const RETRY_MS = 500;
+
+export interface FoldOptions {
+  readonly environment: Environment;
+  readonly dirty: SortedWorkers<LmdbWorkerStore>;
+  readonly idempotencyTtlMs: number;
+  /** Number of the oldest group on disk: a crash may have left some that are folded. */
+  readonly firstGroup: number;
+  /** Bytes of workers' rows in one transaction. */
+  readonly sliceBytes: number;
+  now(): number;
+  /** A cycle begins: the number of the last group that is applied, and the counts as of it. */
+  begin(): { readonly group: number; readonly counts: Counts };
+  /** Number of the last group that is applied now. */
+  lastGroup(): number;
+  /** Of the records beside the workers. */
+  foldRecords(to: Encoder, writer: Writer): () => void;
+  writeMeta(writer: Writer, foldedGroup: number, counts: Counts): void;
+  /** All of it is in its rows. */
+  folded(worker: LmdbWorkerStore): void;
+  /** Groups up to this one need not be read again. */
+  ended(group: number): void;
+  /** Asks for a slice. */
+  wake(): void;
+}
+
+type Phase = 'workers' | 'records' | 'keys' | 'meta' | 'groups';
+
+interface Cycle {
+  readonly group: number;
+  readonly counts: Counts;
+  readonly workers: readonly LmdbWorkerStore[];
+  place: number;
+  phase: Phase;
+}
+
+/** What a slice writes, gathered before anything of it is given to the disk: half of a slice must never be. */
+class Batch implements Writer {
+  readonly #rows: { readonly key: Buffer; readonly value: Buffer | null }[] = [];
+  bytes = 0;
+
+  put(key: Buffer, value: Buffer): void {
+    this.#rows.push({ key, value });
+    this.bytes += key.length + value.length;
+  }
+
+  remove(key: Buffer): void {
+    this.#rows.push({ key, value: null });
+    this.bytes += key.length;
+  }
+
+  writeTo(environment: Environment): Promise<void> {
+    return environment.write((writer) => {
+      for (const { key, value } of this.#rows) {
+        if (value === null) writer.remove(key);
+        else writer.put(key, value);
+      }
+    });
+  }
+}
+
+export class Folding {
+  readonly #options: FoldOptions;
+  readonly #encoder = new Encoder();
+  #cycle: Cycle | null = null;
+  #isWanted = false;
+  #retryTimer: NodeJS.Timeout | null = null;
+  #failures = 0;
+  /** Number of the oldest group on disk. */
+  #firstGroup: number;
+
+  constructor(options: FoldOptions) {
+    this.#options = options;
+    this.#firstGroup = options.firstGroup;
+  }
+
+  /** Slices that could not be written, in a row. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** A cycle begins with the next slice, unless one is under way. */
+  want(): void {
+    if (this.#cycle !== null) return;
+    this.#isWanted = true;
+    this.#options.wake();
+  }
+
+  /** Writes the next slice; null if there is none, or it is too early to try again. */
+  next(): Promise<void> | null {
+    if (this.#retryTimer !== null) return null;
+    if (this.#cycle === null) {
+      if (!this.#isWanted) return null;
+      this.#begin();
+    }
+    return this.#slice(this.#cycle as unknown as Cycle);
+  }
+
+  /** Tries at once what waits to be tried again. */
+  endPause(): void {
+    if (this.#retryTimer === null) return;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
+  }
+
+  // --- private ---
+
+  #begin(): void {
+    this.#isWanted = false;
+    const workers = [...this.#options.dirty.after()];
+    this.#cycle = { ...this.#options.begin(), workers, place: 0, phase: 'workers' };
+  }
+
+  async #slice(cycle: Cycle): Promise<void> {
+    const { place, phase } = cycle;
+    const batch = new Batch();
+    try {
+      const done = this.#fill(cycle, batch);
+      await batch.writeTo(this.#options.environment);
+      this.#failures = 0;
+      done();
+    } catch {
+      // Nothing of it is on disk, everything is still in the journal: it is tried again, and the journal tells that the disk has trouble.
+      this.#failures++;
+      cycle.place = place;
+      cycle.phase = phase;
+      this.#retryTimer = setTimeout(() => {
+        this.#retryTimer = null;
+        this.#options.wake();
+      }, RETRY_MS).unref();
+    }
+  }
+
+  /** Moves the cycle on. What it returns is called when the batch is on disk; nothing is applied in between. */
+  #fill(cycle: Cycle, batch: Batch): () => void {
+    switch (cycle.phase) {
+      case 'workers':
+        return this.#foldWorkers(cycle, batch);
+      case 'records':
+        cycle.phase = 'keys';
+        return this.#options.foldRecords(this.#encoder, batch);
+      case 'keys':
+        return this.#forgetKeys(cycle, batch);
+      case 'meta':
+        cycle.phase = 'groups';
+        this.#options.writeMeta(batch, cycle.group, cycle.counts);
+        return () => this.#options.ended(cycle.group);
+      case 'groups':
+        return this.#removeGroups(cycle, batch);
+    }
+  }
+
+  #foldWorkers(cycle: Cycle, batch: Batch): () => void {
+    const { dirty, folded } = this.#options;
+    const group = this.#options.lastGroup();
+    const done: (() => void)[] = [];
+    const startedAt = performance.now();
+    while (cycle.place < cycle.workers.length) {
+      const worker = cycle.workers[cycle.place++] as LmdbWorkerStore;
+      // Deleted since, and its id has another worker, which is newer than the cycle: its folding erases these rows.
+      if (dirty.get(worker.workerId) !== worker) continue;
+      const workerDone = worker.fold(this.#encoder, batch, group);
+      done.push(() => {
+        workerDone();
+        folded(worker);
+      });
+      if (batch.bytes > this.#options.sliceBytes || performance.now() - startedAt > SLICE_MS) break;
+    }
+    if (cycle.place === cycle.workers.length) cycle.phase = 'records';
+    return () => {
+      fault('fold');
+      for (const each of done) each();
+    };
+  }
+
+  /** Of inputs that ended so long ago that their keys may be used again. */
+  #forgetKeys(cycle: Cycle, batch: Batch): () => void {
+    const { environment, idempotencyTtlMs, now } = this.#options;
+    const end = timeKey(TABLES.endedKeys, now() - idempotencyTtlMs, NOTHING);
+    let removed = 0;
+    for (const { key } of environment.range({
+      start: startOfTable(TABLES.endedKeys),
+      end,
+      limit: SLICE_REMOVALS,
+    })) {
+      batch.remove(key);
+      batch.remove(Buffer.concat([startOfTable(TABLES.keys), restAfterTime(key)]));
+      removed++;
+    }
+    if (removed < SLICE_REMOVALS) cycle.phase = 'meta';
+    return () => {
+      if (removed > 0) fault('trim');
+    };
+  }
+
+  #removeGroups(cycle: Cycle, batch: Batch): () => void {
+    const last = Math.min(cycle.group, this.#firstGroup + SLICE_REMOVALS - 1);
+    for (let group = this.#firstGroup; group <= last; group++) batch.remove(groupKey(group));
+    return () => {
+      this.#firstGroup = last + 1;
+      if (last === cycle.group) this.#cycle = null;
+    };
+  }
+}
+
+const NOTHING = Buffer.alloc(0);

@@ -41,6 +41,7 @@ export class InputContext implements ActorContext {
   readonly attempt: number;
   #cancelReason: string | null = null;
   #ended = false;
+  #requests: Promise<unknown> | null = null;
   /** How often it has been asked to stay awake. */
   #kept = 0;
   /** Made when somebody looks at `signal`: most handlers never do. */
@@ -154,10 +155,7 @@ export class InputContext implements ActorContext {
   after(delayMs: number, input: unknown): void {
     this.#requireOpen();
     const payload = this.#outgoing(input);
-    this.#call((services) => services.after(this.workerId, this.#seq, delayMs, payload)).catch((error: unknown) => {
-      const code = error instanceof GreenroomError ? error.code : 'internal';
-      this.#owner.host.log(this.workerId, 'error', 'timer refused', { code });
-    });
+    this.#request('timer refused', (services) => services.after(this.workerId, this.#seq, delayMs, payload));
   }
 
   keepAwake(reason: string): () => void {
@@ -169,10 +167,7 @@ export class InputContext implements ActorContext {
     const { workerId, host } = this.#owner;
     // Its own in every life of the worker: a release that comes late must not be taken for that of another.
     const handle = `${this.#seq}.${++this.#kept}`;
-    this.#call((services) => services.keepAwake(workerId, handle, reason)).catch((error: unknown) => {
-      const code = error instanceof GreenroomError ? error.code : 'internal';
-      host.log(workerId, 'error', 'keepAwake refused', { code });
-    });
+    this.#request('keepAwake refused', (services) => services.keepAwake(workerId, handle, reason));
     let isReleased = false;
     return () => {
       if (isReleased) return;
@@ -228,6 +223,11 @@ export class InputContext implements ActorContext {
     return this.#cancelReason;
   }
 
+  /** Resolves when the runtime knows all that the handler has asked for without waiting; null if it does. Never rejects. */
+  get pending(): Promise<unknown> | null {
+    return this.#requests;
+  }
+
   get isCancelled(): boolean {
     return this.#cancelReason !== null;
   }
@@ -250,6 +250,19 @@ export class InputContext implements ActorContext {
     const text = encode(value);
     requireSize(payloadBytes(text), this.#owner.host.maxMessageBytes, 'ask');
     return text;
+  }
+
+  /** Asks for something that the handler does not wait for. Its outcome does: it must not overtake what belongs to it. */
+  #request(refusal: string, call: (services: Calls<RuntimeServices>) => Promise<unknown>): void {
+    const asked = this.#call(call).catch((error: unknown) => {
+      const code = error instanceof GreenroomError ? error.code : 'internal';
+      this.#owner.host.log(this.workerId, 'error', refusal, { code });
+    });
+    const all: Promise<unknown> = this.#requests === null ? asked : Promise.all([this.#requests, asked]);
+    this.#requests = all;
+    void all.then(() => {
+      if (this.#requests === all) this.#requests = null;
+    });
   }
 
   #call<T>(call: (services: Calls<RuntimeServices>) => Promise<T>): Promise<T> {

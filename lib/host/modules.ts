@@ -43,7 +43,12 @@ const definitionSchema = v.strictObject({
   restart: v.optional(v.strictObject({ policy: v.literal('permanent') })),
   onInterrupt: v.optional(v.picklist(['unknown', 'retry'])),
   idleAfterMs: v.optional(
-    v.pipe(v.number('must be a whole number'), v.integer('must be a whole number'), v.minValue(0), v.maxValue(MAX_IDLE_AFTER_MS)),
+    v.pipe(
+      v.number('must be a whole number'),
+      v.integer('must be a whole number'),
+      v.minValue(0),
+      v.maxValue(MAX_IDLE_AFTER_MS),
+    ),
   ),
   durability: v.optional(v.picklist(DURABILITIES)),
   state: v.optional(callable),

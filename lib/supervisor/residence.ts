@@ -55,7 +55,9 @@ export class Residence {
     const { catalog, store } = this.#parts.options;
     this.#resting.start(Array.from(catalog.all(), ({ idleAfterMs }) => idleAfterMs));
     this.timers.open();
-    const isAnyPermanent = [...store.counts()].some(([kind, { hibernated }]) => hibernated > 0 && catalog.find(kind).isPermanent);
+    const isAnyPermanent = [...store.counts()].some(
+      ([kind, { hibernated }]) => hibernated > 0 && catalog.find(kind).isPermanent,
+    );
     if (isAnyPermanent) void this.#startPermanent();
   }
 

@@ -69,7 +69,8 @@ export class Timers {
   close(): void {
     this.#over.abort();
     if (this.#loadTimer !== null) clearTimeout(this.#loadTimer);
-    for (const armed of this.#armed.values()) for (const { timeout } of armed.values()) clearTimeout(timeout ?? undefined);
+    for (const armed of this.#armed.values())
+      for (const { timeout } of armed.values()) clearTimeout(timeout ?? undefined);
     this.#armed.clear();
   }
 
@@ -172,8 +173,7 @@ export class Timers {
     }
     try {
       const record = this.#parts.deliver(worker, decode(timer.input));
-      if (isStored)
-        record.addListener({ ended: () => undefined, refused: () => this.#putBack(worker, timer) });
+      if (isStored) record.addListener({ ended: () => undefined, refused: () => this.#putBack(worker, timer) });
       this.#end(worker, timer);
     } catch (thrown) {
       const { code, retryable } = asGreenroomError(thrown);

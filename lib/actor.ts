@@ -7,7 +7,7 @@ import type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel
 import type { ReadableOptions } from './channels/streams.ts';
 import type { MailboxLimits } from './limits.ts';
 import type { FunctionQuery } from './protocol/function-query.ts';
-import type { FunctionView } from './protocol/views.ts';
+import type { Durability, FunctionView } from './protocol/views.ts';
 
 export type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 export type { ReadableOptions } from './channels/streams.ts';
@@ -52,8 +52,17 @@ export interface ActorContext<Config = unknown, State = unknown> {
    * is larger than a message may be, and with `invalid_request` for a limit that is none.
    */
   functions(query?: FunctionQuery): Promise<{ functions: FunctionView[]; nextAfter: string | null }>;
-  /** Sends an input to this worker after a time; it arrives through the mailbox. Forgotten when the worker stops. */
+  /**
+   * Sends an input to this worker after a time; it arrives through the mailbox, whether the worker is awake by then or not. With a durable
+   * input it is set when that one completes, and outlives the process. Forgotten when the worker stops.
+   */
   after(delayMs: number, input: unknown): void;
+  /**
+   * Keeps this worker on its host though it is idle, for what is in its memory only: until the function that is returned is called,
+   * the worker is stopped, or its host dies. The reason, of 1 to 256 characters, is shown with the worker. Throws `invalid_request`; of
+   * more than 64 at a time, those beyond are logged and do nothing.
+   */
+  keepAwake(reason: string): () => void;
   /**
    * Makes a channel, for more than a message can hold. It ends with this worker, unless its writer is through by then.
    * Rejects with `runtime_overloaded`.
@@ -127,12 +136,34 @@ export interface ActorDefinition<
   readonly mailbox?: Partial<MailboxLimits>;
   /** `shared`: on a host together with other workers. */
   readonly isolation?: 'shared';
+  /**
+   * How long a worker is idle before it hibernates: it leaves its host, runs `stopped`, keeps its state, and wakes with the next input. 0:
+   * never; with a durable store such a worker is started again with the runtime. Default `limits.idleAfterMs`.
+   */
+  readonly idleAfterMs?: number;
   /** `permanent`: restarted whenever its host dies, within the runtime's restart budget. */
   readonly restart?: { readonly policy: 'permanent' };
   /** What becomes of the running input when the host dies: `unknown` ends it so (default), `retry` runs it again. */
   readonly onInterrupt?: 'unknown' | 'retry';
+  /**
+   * With a durable store: `durable` (default) acknowledges an input when it is on disk; `volatile` keeps it in memory only, for inputs that
+   * may be lost with the process. An input may say otherwise.
+   */
+  readonly durability?: Durability;
   /** The first state of a worker; plain JSON. */
   readonly state?: (config: InferOutput<ConfigSchema>) => State;
+  /**
+   * Version of the state's shape, a whole number from 1; saved with the state. Raise it when a saved state no longer fits the
+   * code. Default: the state has no versions, which counts as version 0.
+   */
+  readonly stateVersion?: number;
+  /**
+   * Makes a state of this version from a saved one of an older version, when a worker starts with one; pure, and not async. What it
+   * returns is saved before the next input runs. If it throws (an ActorError's message is told), returns nothing, a promise, or what
+   * is not JSON or too large, that worker is `failed` with `migration_failed`, its saved state untouched, until it is restored.
+   * A saved state of a newer version fails so without a call.
+   */
+  readonly migrate?: (old: unknown, fromVersion: number) => NoInfer<State>;
   /** Handles one input; never runs twice at once for one worker. What it returns or throws is the outcome. */
   readonly receive: (
     input: InferOutput<InputSchema>,

@@ -54,10 +54,10 @@ const DERIVED: Partial<Record<string, string>> = {
 /** Every option but `config`, in the order of `--help`. The limits come from DEFAULT_LIMITS, so that they are listed once. */
 export const OPTIONS: readonly OptionSpec[] = [
   option('bind', 'text', 'HOST:PORT', `where to listen; IPv6 in brackets, port 0 for any (default ${DEFAULTS.bind})`),
-  option('runtimeId', 'text', 'ID', 'id of this runtime (default: made at start)'),
+  option('runtimeId', 'text', 'ID', 'id of this runtime (default: that of the store)'),
   option('displayName', 'text', 'NAME', 'name for people'),
-  option('store', 'text', 'STORE', 'where workers are kept: memory (default memory)'),
-  option('dataDir', 'text', 'DIR', `holds the token that is made (default ${DEFAULTS.dataDir})`),
+  option('store', 'text', 'STORE', 'where workers are kept: memory, or lmdb, a file in the data dir (default memory)'),
+  option('dataDir', 'text', 'DIR', `holds the store, and the token that is made (default ${DEFAULTS.dataDir})`),
   option(
     'actors',
     'list',
@@ -127,9 +127,7 @@ const bind = v.pipe(
     return NEVER;
   }),
 );
-const store = v.picklist(['memory'], (issue) =>
-  issue.input === 'lmdb' ? 'lmdb is not in this version yet; use memory' : must('memory')(issue),
-);
+const store = v.picklist(['memory', 'lmdb'], must('memory or lmdb'));
 
 const GATEWAY = 'on or off, or an object in the file';
 /** Does not show what was given: it may be a token, put where only its place belongs. */

@@ -25,8 +25,9 @@ export interface Config {
   /** Undefined: the runtime makes one. */
   readonly runtimeId: string | undefined;
   readonly displayName: string | undefined;
-  readonly store: 'memory';
-  /** Absolute. Holds the token that was made, if none was given. */
+  /** `lmdb` keeps everything in dataDir. */
+  readonly store: 'memory' | 'lmdb';
+  /** Absolute. Holds the store, and the token that was made if none was given. */
   readonly dataDir: string;
   /** Absolute paths of modules, or of folders of modules. */
   readonly actors: readonly string[];

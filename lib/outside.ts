@@ -10,6 +10,7 @@ import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions } from './functions/registry.ts';
 import { BackendFunctions } from './http/backend.ts';
+import type { BackendParts } from './http/backend.ts';
 import { UndiciClient } from './http/client.ts';
 import type { HttpClient } from './http/exchange.ts';
 import { HttpFunctions } from './http/functions.ts';
@@ -43,11 +44,11 @@ interface OutsideParts {
   readonly version: string;
   readonly limits: Limits;
   readonly log: Logger;
-  readonly store: SourcesParts['store'];
+  readonly store: SourcesParts['store'] & BackendParts['store'];
   checkPayload(bytes: Uint8Array): void | Promise<void>;
 }
 
-interface TypeParts extends OutsideParts {
+interface TypeParts extends Omit<OutsideParts, 'store'> {
   readonly egress: Egress;
   readonly client: HttpClient;
   readonly allowStdioSources?: boolean | undefined;
@@ -84,7 +85,7 @@ export class Outside {
 
   /** Registers the functions and makes the sources of the options, and those of the store. Rejects with `invalid_option`; see Sources.open. */
   async open(): Promise<void> {
-    await this.backend.registerAll(this.#functions);
+    await this.backend.open(this.#functions, this.#ending.signal);
     await this.sources.open(this.#configured);
   }
 
@@ -118,7 +119,8 @@ function sourceTypes(parts: TypeParts): SourceTypes {
 export async function inspectSource(request: SourceRequest): Promise<SourcePreview> {
   const limits = resolveLimits();
   const groups = new Groups({ peers: new Peers(), version: '', isWorker: () => false, countOf: () => 0 });
-  const store = { sources: () => [], putSource: () => undefined, deleteSource: () => undefined };
+  const kept = { putSource: () => undefined, deleteSource: () => undefined, committed: () => Promise.resolve() };
+  const store = { sources: () => [], trouble: null, ...kept };
   const [functions, channels] = [new Functions(groups), new Channels(limits)];
   const parts = { functions, channels, version: '', limits, log: silentLog, store, checkPayload: () => undefined };
   const egress = new Guard({}, limits);

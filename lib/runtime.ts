@@ -1,10 +1,9 @@
 // The composition root: the only file that knows which store, which hosts and which catalog a runtime is made of.
 // `Runtime` and `WorkerHandle` are the face that an embedding Backend sees; they hold no state of their own.
 
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { v7 as uuidv7 } from 'uuid';
+import { v5 as uuidv5, v7 as uuidv7 } from 'uuid';
 import { Channels } from './channels/channels.ts';
 import { createChannel, openChannel } from './channels/open.ts';
 import type { RuntimeChannel } from './channels/open.ts';
@@ -20,6 +19,8 @@ import { InlineHosts } from './host/inline.ts';
 import { HostPool } from './host/pool.ts';
 import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
+import { openStore } from './open-store.ts';
+import type { StoreOptions } from './open-store.ts';
 import { Outside } from './outside.ts';
 import type { OutsideOptions } from './outside.ts';
 import { silentLog } from './observe/log.ts';
@@ -40,7 +41,7 @@ import type {
   SourceView,
   WorkerSummary,
 } from './protocol/views.ts';
-import { MemoryStore } from './store/memory.ts';
+import type { Store } from './store/store.ts';
 import { ActorChannels } from './supervisor/actor-channels.ts';
 import { actorCalls } from './supervisor/actor-calls.ts';
 import { registerActorFunctions } from './supervisor/actor-functions.ts';
@@ -52,14 +53,12 @@ import type { SourcesQuery } from './sources/sources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { CreateRequest, ListQuery } from './supervisor/supervisor.ts';
 
-export interface RuntimeOptions extends OutsideOptions {
+export interface RuntimeOptions extends OutsideOptions, StoreOptions {
   /** Folders (every module in them), paths of modules, or file URLs. */
   readonly actors: readonly (string | URL)[];
-  /** Default `memory`: everything is gone when the process ends. */
-  readonly store?: 'memory' | undefined;
   /** Threads that run workers; 0 runs them on the main thread, for tests and debugging. Default: one less than the cores, 1 to 8. */
   readonly hosts?: number | undefined;
-  /** Default: a UUIDv7. */
+  /** Default: one that a durable store gives whenever it is opened; a UUIDv7 otherwise. */
   readonly runtimeId?: string | undefined;
   readonly displayName?: string | undefined;
   /** Each has a default; see limits.ts. */
@@ -71,34 +70,64 @@ export interface RuntimeOptions extends OutsideOptions {
 /** More threads than this gain nothing before the main thread is the limit. */
 const MAX_HOSTS = 256;
 const MAX_DEFAULT_HOSTS = 8;
+/** What the ids of runtimes are made in; any other constant would do. */
+const RUNTIME_ID_NAMESPACE = '0e1f3b7c-6f4b-4f0e-9d2a-6b1f2c9d7a55';
 /** How long `close` lets accepted inputs run unless the call says otherwise. */
 const CLOSE_DEADLINE_MS = 10_000;
 
-/** Starts a runtime. Rejects with `invalid_option`, `invalid_actor`, or the cause why a host cannot start. */
+/**
+ * Starts a runtime; with a durable store it resolves when what the store holds is back. Rejects with `invalid_option`,
+ * `invalid_actor`, `store_in_use`, `store_version`, `store_corrupt`, `store_failed`, or the cause why a host cannot start.
+ */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const limits = resolveLimits(options.limits);
   const hostCount = resolveHosts(options.hosts);
   const log = options.log ?? silentLog;
-  const { maxTranscriptEntries: maxEntries, maxTranscriptBytes: maxBytes } = limits;
-  // Unlike the ids of an earlier run, so that an old id finds nothing instead of another input.
-  const inputIdPrefix = `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-`;
+  const catalog = await Catalog.load(options.actors, limits);
+  const store = await openStore(options, limits, log);
+  let runtime: Runtime;
+  try {
+    runtime = await assemble(options, { limits, hostCount, log, catalog, store });
+  } catch (thrown) {
+    await store.close();
+    throw thrown;
+  }
+  try {
+    await runtime.outside.open();
+  } catch (thrown) {
+    await runtime.close({ deadlineMs: 0 });
+    throw thrown;
+  }
+  return runtime;
+}
+
+interface Parts {
+  readonly limits: Limits;
+  readonly hostCount: number;
+  readonly log: Logger;
+  readonly catalog: Catalog;
+  readonly store: Store;
+}
+
+async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime> {
+  const { limits, hostCount, log, catalog, store } = parts;
+  const { inputIdPrefix } = store;
   const channels = new Channels(limits);
   const actorChannels = new ActorChannels(channels);
   const peers = new Peers();
-  const store = new MemoryStore({ maxEntries, maxBytes });
   const version = readVersion();
   const supervisor = new Supervisor({
     identity: {
-      runtimeId: options.runtimeId ?? uuidv7(),
+      runtimeId: options.runtimeId ?? runtimeIdOf(store),
       displayName: options.displayName ?? null,
       version,
     },
     limits,
-    catalog: await Catalog.load(options.actors, limits),
+    catalog,
     store,
     log,
-    inputIdPrefix,
     onLeft: (workerId) => actorChannels.closeOf(workerId),
+    hasChannels: (workerId) => actorChannels.has(workerId),
     peers,
   });
   const functions: Functions = new Functions(
@@ -118,14 +147,12 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       ? new InlineHosts({ inputIdPrefix, limits, services })
       : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services });
   await supervisor.open(factory, Math.max(hostCount, 1));
-  const runtime = new Runtime({ supervisor, functions, peers, channels, outside });
-  try {
-    await outside.open();
-  } catch (thrown) {
-    await runtime.close({ deadlineMs: 0 });
-    throw thrown;
-  }
-  return runtime;
+  return new Runtime({ supervisor, functions, peers, channels, outside });
+}
+
+/** A durable store stays the same runtime: what its ids of inputs begin with was made with it and is never changed. */
+function runtimeIdOf({ isDurable, inputIdPrefix }: Store): string {
+  return isDurable ? uuidv5(inputIdPrefix, RUNTIME_ID_NAMESPACE) : uuidv7();
 }
 
 /** A request to create a worker, its config typed by the actor. */
@@ -311,7 +338,8 @@ export class Runtime {
   /**
    * Registers a function that the runtime calls over HTTP, or replaces the one that was registered like this under the id. Rejects with
    * `invalid_request`, `function_exists`, `worker_exists` for its group, `url_validation_failed`, `secret_not_found`, `token_not_found`,
-   * `api_key_not_found`, `payload_too_large`, `runtime_overloaded` or `cancelled`; then nothing has changed.
+   * `api_key_not_found`, `payload_too_large`, `runtime_overloaded` or `cancelled`; then nothing has changed. It outlives the process in
+   * the store; `runtime_unavailable` says that the store cannot write now: see BackendFunctions.register.
    */
   async registerFunction(
     functionId: string,
@@ -321,9 +349,12 @@ export class Runtime {
     return functionView((await this.outside.backend.register(functionId, document, options.signal)).registered);
   }
 
-  /** Throws `function_not_found`, and `unsupported_operation` for a function that was not registered like that. */
-  unregisterFunction(functionId: string): FunctionView {
-    return functionView(this.outside.backend.unregister(functionId));
+  /**
+   * Rejects with `function_not_found`, `unsupported_operation` for a function that was not registered like that, and
+   * `runtime_unavailable` while the store cannot write.
+   */
+  async unregisterFunction(functionId: string): Promise<FunctionView> {
+    return functionView(await this.outside.backend.unregister(functionId));
   }
 
   async describe(): Promise<RuntimeView> {

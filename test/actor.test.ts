@@ -46,6 +46,23 @@ test('defineActor infers config, input, state and ctx from the schemas', () => {
   });
 });
 
+test('defineActor holds migrate to the state, which is inferred from state alone', () => {
+  const common = { kind: 'migrating', input: v.number(), stateVersion: 2, state: () => ({ total: 0 }) } as const;
+  defineActor({
+    ...common,
+    migrate: (old, fromVersion) => {
+      isExactly<unknown>()(old, true);
+      isExactly<number>()(fromVersion, true);
+      return { total: Number(old) };
+    },
+    receive: (_input, ctx) => isExactly<{ total: number }>()(ctx.state, true),
+  });
+  // @ts-expect-error not the state
+  defineActor({ ...common, migrate: () => ({ sum: 0 }), receive: () => null });
+  // @ts-expect-error a promise is not either
+  defineActor({ ...common, migrate: async () => Promise.resolve({ total: 0 }), receive: () => null });
+});
+
 test('defineActor holds receive to the output schema', () => {
   const common = { kind: 'strict', input: v.number(), output: v.string() } as const;
   defineActor({ ...common, receive: (input) => String(input) });

@@ -24,14 +24,17 @@ const LAYERS = [
   ['cli.ts', `cli/ check-actor.ts config.ts config-options.ts runtime.ts ${BASE}`],
   [
     'cli/',
-    `cli/ config.ts runtime.ts outside.ts client/ server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
+    `cli/ config.ts runtime.ts outside.ts type:replay/ lazy:replay/stored.ts client/ server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
   ],
   [
     'index.ts',
     `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
   ],
   ['check-actor.ts', `host/ ${BASE}`],
-  ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/'],
+  ['replay/stored.ts', `replay/ open-store.ts lmdb/lock.ts supervisor/catalog.ts type:store/store.ts ${BASE}`],
+  ['replay/', `replay/ host/host.ts host/pool.ts host/services.ts type:store/store.ts ${BASE}`],
+  ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
+  ['open-store.ts', `store/ lazy:lmdb/store.ts lazy:lmdb/lock.ts ${BASE}`],
   ['testing/', 'testing/ runtime.ts'],
   // Loaded only when the gateway is on.
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
@@ -41,7 +44,7 @@ const LAYERS = [
   ],
   [
     'server/',
-    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts http/backend.ts type:store/ ${BASE}`,
+    `server/ !server/gateway-routes.ts lazy:server/gateway-routes.ts supervisor/ type:access/options.ts channels/ ${FUNCTIONS} type:runtime.ts type:outside.ts http/registration.ts type:store/ ${BASE}`,
   ],
   [
     'supervisor/',
@@ -55,7 +58,7 @@ const LAYERS = [
   ['access/', `access/ type:functions/registry.ts ${BASE}`],
   ['outside.ts', `egress/ http/ sources/ openapi/ mcp/ channels/ type:store/ ${FUNCTIONS} ${BASE}`],
   ['egress/', `egress/ access/patterns.ts access/options-schema.ts ${BASE}`],
-  ['http/', `http/ type:egress/ ${FUNCTIONS} ${BASE}`],
+  ['http/', `http/ type:egress/ type:store/ ${FUNCTIONS} ${BASE}`],
   ['sources/', `sources/ access/patterns.ts type:store/ ${FUNCTIONS} ${BASE}`],
   ['openapi/', `openapi/ type:sources/source.ts type:egress/ http/ channels/ ${FUNCTIONS} ${BASE}`],
   [
@@ -80,7 +83,8 @@ const LAYERS = [
     'config-options.ts type:access/options.ts access/options-schema.ts access/patterns.ts type:egress/egress.ts egress/options-schema.ts observe/ protocol/ errors.ts limits.ts',
   ],
   ['limits.ts', 'errors.ts'],
-  ['errors.ts', ''],
+  ['errors.ts', 'error-table.ts'],
+  ['error-table.ts', ''],
   // Modules below a folder of actors are parts of them, and no actors.
   ['../actors/', 'actor.ts ../actors/agent/'],
 ] as const;
@@ -201,12 +205,12 @@ test('no work is left behind in a source', () => {
   );
 });
 
-test('the package root loads no fastify, undici or commander', () => {
+test('the package root loads no fastify, undici, commander or lmdb', () => {
   const script = `
     import { createRequire } from 'node:module';
     await import(${JSON.stringify(new URL('../lib/index.js', import.meta.url))});
-    const loaded = Object.keys(createRequire(import.meta.url).cache); // all three are CommonJS, so all three show up here
-    console.log(JSON.stringify(loaded.filter((file) => /node_modules.(fastify|undici|commander)\\W/.test(file))));`;
+    const loaded = Object.keys(createRequire(import.meta.url).cache); // all are, or load, CommonJS or a native library, so all show up here
+    console.log(JSON.stringify(loaded.filter((file) => /node_modules.(fastify|undici|commander|@lmdb)\\W/.test(file))));`;
   const loaded = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
     cwd: ROOT,
     timeout: 30_000,

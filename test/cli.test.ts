@@ -180,13 +180,13 @@ describe('a signal', options, () => {
 
 describe('usage', options, () => {
   const mistakes: [args: string[], line: string][] = [
-    [[], 'a command is needed: start, check-actor, source or openapi; see --help'],
+    [[], 'a command is needed: start, check-actor, source, replay, backup, restore, compact, fsck or openapi; see --help'],
     [['stop'], "unknown command 'stop'"],
     [['start', '--hots', '1'], "unknown option '--hots' (Did you mean --hosts?)"],
     [['start', '--hosts'], "option '--hosts <N>' argument missing"],
     [['start', '--hosts=two'], '--hosts must be a whole number of at least 0, not "two" (string)'],
     [['start', '--cancel-grace-ms', '0'], '--cancel-grace-ms must be a whole number of at least 1, not 0 (number)'],
-    [['start', '--store', 'lmdb'], '--store lmdb is not in this version yet; use memory'],
+    [['start', '--store', 'disk'], '--store must be memory or lmdb, not "disk" (string)'],
     [['start', '--config', 'nope.json'], '--config: nope.json cannot be read (ENOENT)'],
     [['start', 'counter.js'], "too many arguments for 'start'. Expected 0 arguments but got 1."],
     [['check-actor'], "missing required argument 'FILE'"],

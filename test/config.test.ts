@@ -94,6 +94,12 @@ describe('readConfig', () => {
     });
   });
 
+  test('takes either store, in every form', () => {
+    assert.equal(read({ flags: { store: 'lmdb' } }).store, 'lmdb');
+    assert.equal(read({ environment: { GREENROOM_STORE: 'lmdb' } }).store, 'lmdb');
+    assert.equal(read({ file: { store: 'lmdb' }, environment: { GREENROOM_STORE: 'memory' } }).store, 'memory');
+  });
+
   test('takes an empty variable as not set', () => {
     assert.equal(read({ environment: { GREENROOM_HOSTS: '', GREENROOM_CONFIG: '' } }).drainMs, 10_000);
   });
@@ -215,8 +221,7 @@ describe('a refusal', () => {
       { flags: { hosts: 'x', logLevel: 'y' } },
       '--hosts must be a whole number of at least 0, not "x" (string); --log-level must be one of debug, info, warn, error, silent, not "y" (string)',
     ],
-    ['of a store that is to come', { flags: { store: 'lmdb' } }, '--store lmdb is not in this version yet; use memory'],
-    ['of a store that nobody knows', { flags: { store: 'redis' } }, '--store must be memory, not "redis" (string)'],
+    ['of a store that nobody knows', { flags: { store: 'redis' } }, '--store must be memory or lmdb, not "redis" (string)'],
     [
       'of a list that is none',
       { file: { actors: 'a' } },

@@ -77,7 +77,15 @@ export const linkAlone: Contender = {
     };
     const host = pool.launch('bench', events);
     await host.ready;
-    const worker = { slot: 0, workerId: 'bench', kind: 'echo', module: echoActor.href, config: '{}', state: null };
+    const worker = {
+      slot: 0,
+      workerId: 'bench',
+      kind: 'echo',
+      module: echoActor.href,
+      config: '{}',
+      state: null,
+      stateVersion: 0,
+    };
     const [started] = await host.startWorkers([worker]);
     if (started === undefined || 'error' in started) throw new Error('the echo actor does not start');
     let lastSeq = 0;

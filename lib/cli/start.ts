@@ -9,6 +9,7 @@ import type { Logger } from '../observe/log.ts';
 import type { CloseReport } from '../protocol/views.ts';
 import { toSnakeCase } from '../protocol/views.ts';
 import type { RuntimeOptions } from '../runtime.ts';
+import type { EarlyListener } from '../server/early.ts';
 import { resolveGateway } from './gateway.ts';
 import { resolveHttp } from './http.ts';
 import { CannotStart, reportFatalWith, say } from './say.ts';
@@ -38,10 +39,15 @@ export async function start(
   const http = resolveHttp(config.http, environment);
 
   const { bind } = config;
-  const creating = createRuntime({ ...runtimeOptions(config), http, log });
+  const early = config.store === 'memory' ? undefined : await listenFirst(bind);
+  const creating = createRuntime({ ...runtimeOptions(config), http, log }).catch(async (thrown: unknown) => {
+    await early?.close();
+    throw thrown;
+  });
   const [runtime, { startServer }] = await Promise.all([creating, import('../server/index.ts')]);
-  const served = { runtime, token: token.value, host: bind.host, port: bind.port, log };
+  const served = { runtime, token: token.value, host: bind.host, port: bind.port, log, early };
   const server = await startServer({ ...served, ...(gateway && { gateway }) }).catch(async (thrown: unknown) => {
+    await early?.close();
     await runtime.close({ deadlineMs: config.drainMs });
     throw cannotListen(bind, thrown);
   });
@@ -71,9 +77,18 @@ export async function start(
   return 0;
 }
 
+/** What a durable store holds may take a while to come back; until then somebody must say that the process lives. */
+async function listenFirst(bind: Config['bind']): Promise<EarlyListener> {
+  const { listenEarly } = await import('../server/early.ts');
+  return listenEarly(bind).catch((thrown: unknown) => {
+    throw cannotListen(bind, thrown);
+  });
+}
+
 function runtimeOptions(config: Config): RuntimeOptions {
-  const { actors, store, hosts, limits, sources, functions, allowStdioSources, runtimeId, displayName } = config;
-  return { actors, store, hosts, limits, sources, functions, allowStdioSources, runtimeId, displayName };
+  const { actors, store, dataDir, hosts, limits, sources, functions, allowStdioSources, runtimeId, displayName } =
+    config;
+  return { actors, store, dataDir, hosts, limits, sources, functions, allowStdioSources, runtimeId, displayName };
 }
 
 /**

@@ -1,7 +1,7 @@
 // One worker as its host holds it: its actor, its state, and the few inputs that were sent ahead of their turn.
 
 import type { ActorDefinition } from '../actor.ts';
-import { decode } from '../protocol/payload.ts';
+import { decode, payloadText } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { LoadedActor } from './actors.ts';
 import type { ContextHost, ContextOwner, InputContext } from './context.ts';
@@ -29,8 +29,8 @@ export class Cell implements ContextOwner {
   #isConfigRead = false;
   readonly host: ContextHost;
   state: unknown;
-  /** The encoded state as last saved; what a failed input goes back to. Null for an actor without state. */
-  savedState: Payload | null;
+  /** The encoded state as last saved, a text to compare with; what a failed input goes back to. Null for an actor without state. */
+  savedState: string | null;
   /** Inputs that have not started, in order. Short: no longer than the credits of one worker. */
   line: HeldInput[] = NONE;
   running: HeldInput | null = null;
@@ -49,8 +49,8 @@ export class Cell implements ContextOwner {
     this.workerId = spec.workerId;
     this.#actor = actor;
     this.#config = actor.share(spec.config);
-    this.savedState = savedState;
-    this.state = savedState === null ? undefined : decode(savedState);
+    this.savedState = savedState === null ? null : payloadText(savedState);
+    this.state = this.savedState === null ? undefined : decode(this.savedState);
   }
 
   get definition(): ActorDefinition {

@@ -14,10 +14,20 @@ export interface WorkerSpec {
   readonly config: Payload;
   /** The last saved state; null for the first start. */
   readonly state: Payload | null;
+  /** Version of the actor that it was saved by, 0 for one without versions. */
+  readonly stateVersion: number;
 }
 
-/** The worker's first state (null if it has none), or why it could not start. */
-export type StartResult = { readonly state: Payload | null } | { readonly error: WireError };
+/**
+ * What is to be saved before the worker's first input runs: its first state, or a migrated one, with the version of the actor; null
+ * if it has no state, or goes on with the saved one. Or why it could not start.
+ */
+export type StartResult = StartedState | { readonly error: WireError };
+
+export interface StartedState {
+  readonly state: Payload | null;
+  readonly stateVersion: number;
+}
 
 export interface HostExit {
   /** `closed` in an orderly way, `killed` by the supervisor, `crashed` otherwise. */
@@ -46,8 +56,8 @@ export interface Host {
   /** False while as much is on its way to it as one host may hold (WINDOW_PER_HOST, WINDOW_BYTES_PER_HOST). */
   readonly hasRoom: boolean;
   startWorkers(specs: readonly WorkerSpec[]): Promise<StartResult[]>;
-  /** Runs the actor's `stopped` after the inputs that the host still holds of the worker, and unloads it. */
-  stopWorker(workerSlot: number): Promise<void>;
+  /** Runs `stopped` of each after the inputs that the host still holds of it, and unloads it. Resolves when all are through. */
+  stopWorkers(workerSlots: readonly number[]): Promise<void>;
   /** Parses and validates untrusted input off the main thread. Rejects with `invalid_json` or `invalid_input`. */
   validate(module: string, payload: Payload): Promise<void>;
   /** Looks whether untrusted bytes are one JSON value, off the main thread. Rejects with `invalid_json`. */

@@ -6,6 +6,7 @@ import type { ActorDefinition } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
 import { describeError } from '../observe/log.ts';
 import { isEngineId } from '../protocol/function-ids.ts';
+import { DURABILITIES } from '../protocol/views.ts';
 
 const schema = v.custom<v.GenericSchema>(
   (value) => typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'schema',
@@ -25,6 +26,12 @@ const functionSchema = v.strictObject({
   run: callable,
 });
 
+/** It travels as 32 bits. */
+const MAX_STATE_VERSION = 2 ** 31 - 1;
+
+/** As the limit of the same name. */
+const MAX_IDLE_AFTER_MS = 2 ** 31 - 1;
+
 const definitionSchema = v.strictObject({
   kind: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._:-]{1,128}$/, 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : -')),
   description: v.optional(v.string()),
@@ -35,7 +42,25 @@ const definitionSchema = v.strictObject({
   isolation: v.optional(v.literal('shared')),
   restart: v.optional(v.strictObject({ policy: v.literal('permanent') })),
   onInterrupt: v.optional(v.picklist(['unknown', 'retry'])),
+  idleAfterMs: v.optional(
+    v.pipe(
+      v.number('must be a whole number'),
+      v.integer('must be a whole number'),
+      v.minValue(0),
+      v.maxValue(MAX_IDLE_AFTER_MS),
+    ),
+  ),
+  durability: v.optional(v.picklist(DURABILITIES)),
   state: v.optional(callable),
+  stateVersion: v.optional(
+    v.pipe(
+      v.number('must be a whole number'),
+      v.integer('must be a whole number'),
+      v.minValue(1, 'must be at least 1: without versions, leave it out'),
+      v.maxValue(MAX_STATE_VERSION, `must be at most ${MAX_STATE_VERSION}`),
+    ),
+  ),
+  migrate: v.optional(callable),
   receive: callable,
   functions: v.optional(v.record(functionName, functionSchema)),
   stopped: v.optional(callable),
@@ -56,7 +81,9 @@ export async function loadActor(module: string): Promise<ActorDefinition> {
     const [issue] = result.issues;
     throw invalidActor(`${v.getDotPath(issue) ?? 'the default export'}: ${issue.message}`);
   }
-  const { kind, functions = {} } = result.output;
+  const { kind, functions = {}, stateVersion, migrate } = result.output;
+  if (migrate !== undefined && stateVersion === undefined)
+    throw invalidActor('migrate: is never called without a stateVersion');
   requireSynchronous(result.output, '');
   for (const [name, { input, output }] of Object.entries(functions))
     requireSynchronous({ input, output }, `functions.${name}.`);

@@ -17,6 +17,7 @@ import { Cell } from './cell.ts';
 import type { HeldInput } from './cell.ts';
 import { InputContext } from './context.ts';
 import type { ContextHost } from './context.ts';
+import { migrateState } from './migration.ts';
 import { failureOf, encodeOutput, encodeState, isThenable } from './outcomes.ts';
 import type { StartResult, WorkerSpec } from './host.ts';
 
@@ -64,9 +65,9 @@ export class Runner {
     try {
       const actor = this.#actors.get(spec.module) ?? (await this.#actors.load(spec.module));
       const config = actor.readConfig(spec.config);
-      const state = spec.state ?? this.#firstState(spec.slot, actor, config);
-      this.#cells[spec.slot] = new Cell(this.#host, spec, actor, state);
-      return { state };
+      const state = this.#newState(spec, actor, config);
+      this.#cells[spec.slot] = new Cell(this.#host, spec, actor, state ?? spec.state);
+      return { state, stateVersion: actor.definition.stateVersion ?? 0 };
     } catch (thrown) {
       return {
         error: failureOf(thrown, (fields) => this.#host.log(spec.workerId, 'error', 'actor failed to start', fields)),
@@ -74,12 +75,21 @@ export class Runner {
     }
   }
 
-  #firstState(workerSlot: number, actor: LoadedActor, config: unknown): Payload | null {
-    const { state } = actor.definition;
-    if (state === undefined) return null;
-    this.#enterStack(workerSlot);
+  /** A first state, or one of another version that was migrated; null if the worker goes on with what it has. */
+  #newState(
+    { slot, workerId, state: saved, stateVersion }: WorkerSpec,
+    actor: LoadedActor,
+    config: unknown,
+  ): Payload | null {
+    const { definition } = actor;
+    const { maxMessageBytes } = this.#host;
+    if (saved === null ? definition.state === undefined : stateVersion === (definition.stateVersion ?? 0)) return null;
+    this.#enterStack(slot);
     try {
-      return actor.shareFirstState(encodeState(state(config), this.#host.maxMessageBytes));
+      if (saved === null) return actor.shareFirstState(encodeState(definition.state?.(config), maxMessageBytes));
+      return migrateState(definition, { state: saved, stateVersion }, maxMessageBytes, (fields) =>
+        this.#host.log(workerId, 'error', 'migrate() failed', fields),
+      );
     } finally {
       this.#leaveStack();
     }
@@ -207,8 +217,9 @@ export class Runner {
 
   /** Runs the next input of a worker; returns the time when it was through with it. */
   #runNext(cell: Cell, nowMs: number): number {
-    cell.isQueued = false;
+    // While it still counts as queued: what comes in meanwhile must not queue it a second time, or it would run two inputs at once.
     this.#host.readControl();
+    cell.isQueued = false;
     const input = cell.next();
     if (input === undefined) return nowMs;
     if (cell.isSlow && this.#outbox.frames > 0) this.flush();
@@ -231,13 +242,14 @@ export class Runner {
       isAsync = isThenable(result);
     } catch (thrown) {
       this.#leaveStack();
-      this.#fail(cell, input, context, nowMs, thrown);
+      if (context.pending === null) this.#fail(cell, input, context, nowMs, thrown);
+      else this.#await(cell, input, context, nowMs, rejection(thrown));
       return this.#now();
     }
     this.#leaveStack();
     const endedAt = this.#now();
     cell.isSlow = endedAt - nowMs >= SLOW_HANDLER_MS;
-    if (isAsync) this.#await(cell, input, context, nowMs, result as PromiseLike<unknown>);
+    if (isAsync || context.pending !== null) this.#await(cell, input, context, nowMs, result);
     else this.#complete(cell, input, context, nowMs, endedAt, result);
     return endedAt;
   }
@@ -251,21 +263,25 @@ export class Runner {
     Atomics.store(this.#shared, SHARED.current, -1);
   }
 
-  #await(cell: Cell, input: HeldInput, context: InputContext, startedAt: number, result: PromiseLike<unknown>): void {
+  #await(cell: Cell, input: HeldInput, context: InputContext, startedAt: number, result: unknown): void {
     this.#suspended++;
     // Through a promise of ours: a thenable may throw, or call back twice.
     Promise.resolve(result).then(
-      (value) => {
-        this.#suspended--;
-        this.#complete(cell, input, context, startedAt, this.#now(), value);
-        this.#resume();
-      },
-      (thrown: unknown) => {
-        this.#suspended--;
-        this.#fail(cell, input, context, startedAt, thrown);
-        this.#resume();
-      },
+      (value) =>
+        this.#afterRequests(context, () => this.#complete(cell, input, context, startedAt, this.#now(), value)),
+      (thrown: unknown) => this.#afterRequests(context, () => this.#fail(cell, input, context, startedAt, thrown)),
     );
+  }
+
+  /** What a handler has asked for without waiting belongs to its outcome, which must not get there first. */
+  #afterRequests(context: InputContext, end: () => void): void {
+    const endNow = (): void => {
+      this.#suspended--;
+      end();
+      this.#resume();
+    };
+    if (context.pending === null) endNow();
+    else void context.pending.then(endNow);
   }
 
   /** After an asynchronous handler: go on at once if this turn's slice is not used up, so that awaiting costs no turn. */
@@ -287,7 +303,7 @@ export class Runner {
     value: unknown,
   ): void {
     let output: Payload;
-    let state: Payload | null = null;
+    let state: string | null = null;
     try {
       output = encodeOutput(cell.definition, value, this.#host.maxMessageBytes);
       if (cell.savedState !== null) {
@@ -360,6 +376,11 @@ export class Runner {
     this.#lastFlushMs = this.#now();
     this.#send(this.#outbox.take());
   }
+}
+
+/** Whatever was thrown. */
+async function rejection(thrown: unknown): Promise<never> {
+  throw thrown;
 }
 
 function cancelledError(reason: string | null): WireError {

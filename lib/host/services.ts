@@ -16,7 +16,7 @@ import type { PackedResults, PackedStarts } from './starts.ts';
 export interface HostCalls {
   hello(): number;
   startWorkers(starts: PackedStarts): Promise<PackedResults>;
-  stopWorker(workerSlot: number): Promise<void>;
+  stopWorkers(workerSlots: readonly number[]): Promise<void>;
   validate(module: string, payload: Payload): Promise<void>;
   /** Throws `invalid_json`. */
   checkJson(payload: Payload): void;
@@ -34,7 +34,8 @@ export interface RuntimeServices {
     message: string,
   ): void | Promise<void>;
   ask(workerId: string, target: string, input: Payload, timeoutMs: number | null): Promise<Payload>;
-  tell(workerId: string, target: string, input: Payload): Promise<string>;
+  /** `inputSeq`: of the input that the worker handles. */
+  tell(workerId: string, inputSeq: number, target: string, input: Payload): Promise<string>;
   create(
     workerId: string,
     kind: string,
@@ -52,7 +53,10 @@ export interface RuntimeServices {
   ): Promise<Payload>;
   /** A page of functions; the query and the page are encoded. */
   functions(workerId: string, query: Payload): Payload;
-  after(workerId: string, delayMs: number, input: Payload): Promise<void>;
+  after(workerId: string, inputSeq: number, delayMs: number, input: Payload): Promise<void>;
+  /** The worker is not to hibernate until it takes that back by the same handle, or leaves its host. */
+  keepAwake(workerId: string, handle: string, reason: string): void;
+  release(workerId: string, handle: string): void;
   createChannel(workerId: string, options: ChannelOptions): ChannelRefs;
   /** Takes the end; the worker calls it by the number from then on. */
   takeChannel(workerId: string, ref: ChannelRef): number;
@@ -127,7 +131,7 @@ export function peerCalls<T extends object>(names: readonly (keyof T & string)[]
 export const HOST_CALLS = [
   'hello',
   'startWorkers',
-  'stopWorker',
+  'stopWorkers',
   'validate',
   'checkJson',
   'inspect',
@@ -148,6 +152,8 @@ export const SERVICE_CALLS = [
   'invoke',
   'functions',
   'after',
+  'keepAwake',
+  'release',
   'createChannel',
   'takeChannel',
   'readChannel',

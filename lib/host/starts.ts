@@ -8,30 +8,32 @@ import type { StartResult, WorkerSpec } from './host.ts';
 export interface PackedStarts {
   readonly workerIds: readonly string[];
   readonly texts: readonly Payload[];
-  /** Four per worker: its slot, and the places of its module, its config and its state among the texts. */
+  /** Five per worker: its slot, the places of its module, its config and its state among the texts, and the state's version. */
   readonly numbers: Int32Array;
 }
 
 export interface PackedResults {
   readonly texts: readonly Payload[];
-  /** One per worker: the place of its state. */
+  /** Two per worker: the place of its state, and the version of that. */
   readonly states: Int32Array;
   /** Of those that could not start, with their place among the workers. */
   readonly errors: readonly (readonly [number, WireError])[];
 }
 
-const NUMBERS = 4;
+const NUMBERS = 5;
+const RESULT_NUMBERS = 2;
 /** Place of a text that is not there. */
 const NONE = -1;
 
 export function packStarts(specs: readonly WorkerSpec[]): PackedStarts {
   const texts = new Texts();
   const numbers = new Int32Array(NUMBERS * specs.length);
-  const workerIds = specs.map(({ workerId, slot, module, config, state }, n) => {
+  const workerIds = specs.map(({ workerId, slot, module, config, state, stateVersion }, n) => {
     numbers[NUMBERS * n] = slot;
     numbers[NUMBERS * n + 1] = texts.add(module);
     numbers[NUMBERS * n + 2] = texts.add(config);
     numbers[NUMBERS * n + 3] = texts.add(state);
+    numbers[NUMBERS * n + 4] = stateVersion;
     return workerId;
   });
   return { workerIds, texts: texts.all, numbers };
@@ -45,23 +47,29 @@ export function unpackStarts({ workerIds, texts, numbers }: PackedStarts): Worke
     module: text(numbers[NUMBERS * n + 1]) as string,
     config: text(numbers[NUMBERS * n + 2]),
     state: numbers[NUMBERS * n + 3] === NONE ? null : text(numbers[NUMBERS * n + 3]),
+    stateVersion: numbers[NUMBERS * n + 4] as number,
   }));
 }
 
 export function packResults(results: readonly StartResult[]): PackedResults {
   const texts = new Texts();
   const errors: [number, WireError][] = [];
-  const states = new Int32Array(results.length);
+  const states = new Int32Array(RESULT_NUMBERS * results.length);
   results.forEach((result, n) => {
-    if ('error' in result) errors.push([n, result.error]);
-    else states[n] = texts.add(result.state);
+    if ('error' in result) {
+      errors.push([n, result.error]);
+      return;
+    }
+    states[RESULT_NUMBERS * n] = texts.add(result.state);
+    states[RESULT_NUMBERS * n + 1] = result.stateVersion;
   });
   return { texts: texts.all, states, errors };
 }
 
 export function unpackResults({ texts, states, errors }: PackedResults): StartResult[] {
-  const results = Array.from(states, (place): StartResult => ({
-    state: place === NONE ? null : (texts[place] ?? null),
+  const results = Array.from({ length: states.length / RESULT_NUMBERS }, (_, n): StartResult => ({
+    state: texts[states[RESULT_NUMBERS * n] ?? NONE] ?? null,
+    stateVersion: states[RESULT_NUMBERS * n + 1] as number,
   }));
   for (const [n, error] of errors) results[n] = { error };
   return results;

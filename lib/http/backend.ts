@@ -1,42 +1,34 @@
 // The functions over HTTP that a Backend registers: over REST, embedded, or in the file. All of them are of one owner, which lives as long
-// as the runtime; they are listed in the group `http` unless they name another.
+// as the runtime; they are listed in the group `http` unless they name another. Those of the file are made anew by every start; the
+// others outlive the process in the store, and no answer says that one is registered, or gone, before the store has kept it.
 
-import * as v from 'valibot';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { FunctionOwner, RegisteredFunction } from '../functions/function.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { Limits } from '../limits.ts';
-import { MAX_REGISTRATION_BYTES } from '../limits.ts';
-import { decode, encode, isObject, payloadBytes, requireSize } from '../protocol/payload.ts';
-import { invalidRequest, problemsOf, requireValid } from '../protocol/issues.ts';
-import { definitionEntries } from './definition.ts';
+import type { Logger } from '../observe/log.ts';
+import { problemsOf } from '../protocol/issues.ts';
+import { packLater } from '../protocol/packed.ts';
+import { isObject } from '../protocol/payload.ts';
+import type { Store } from '../store/store.ts';
 import type { HttpFunctions } from './functions.ts';
+import { DEFAULT_GROUP, readRegistration } from './registration.ts';
+import type { Registration } from './registration.ts';
+import { restoreFunctions } from './restored.ts';
 
-const NAME = 'http';
-
-/** A HttpFunctionDocument: the body of `PUT /v1/functions/{id}`. */
-export const HttpFunctionBody = v.strictObject({
-  ...definitionEntries,
-  description: v.nullish(v.string()),
-  /** JSON Schema. */
-  request_format: v.nullish(v.unknown()),
-  response_format: v.nullish(v.unknown()),
-  metadata: v.nullish(v.unknown()),
-  /** Default `http`. */
-  group: v.nullish(v.string()),
-});
-
-interface BackendParts {
+export interface BackendParts {
   readonly functions: Functions;
   readonly http: HttpFunctions;
   readonly limits: Limits;
+  readonly log: Logger;
+  readonly store: Pick<Store, 'functions' | 'putFunction' | 'deleteFunction' | 'committed' | 'trouble'>;
 }
 
 export class BackendFunctions {
   readonly #parts: BackendParts;
   readonly #owner: FunctionOwner = {
-    ownerId: NAME,
-    name: NAME,
+    ownerId: DEFAULT_GROUP,
+    name: DEFAULT_GROUP,
     origin: 'group',
     // Each of its functions has a server of its own.
     serve: () => Promise.reject(GreenroomError.of('invocation_failed')),
@@ -51,14 +43,69 @@ export class BackendFunctions {
   /**
    * Registers a function, or replaces the one that a Backend has registered under the id. Rejects with what HttpFunctions.register does,
    * `payload_too_large` for a document above 256 KiB, `runtime_overloaded` when there are `maxFunctionsPerSource`, and `function_exists`
-   * when another request for the id came meanwhile.
+   * when another request for the id came meanwhile; then nothing has changed. Rejects with `runtime_unavailable` while the store cannot
+   * write: if that began after the function was registered, it serves, and whether it will be there after a restart is not known.
    */
   async register(
     functionId: string,
     document: unknown,
     signal?: AbortSignal,
   ): Promise<{ readonly registered: RegisteredFunction; readonly isNew: boolean }> {
-    const { spec, group, invocation } = readRegistration(functionId, document);
+    const { functions, store } = this.#parts;
+    requireWritable(store);
+    const registration = readRegistration(functionId, document);
+    // Before, so that what is registered is given to the store at once, in the order of the registrations.
+    const packed = await packLater(registration.text);
+    const done = await this.#register(registration, signal);
+    // Another request may have replaced it, or taken it back, already: then what that one gives to the store stands.
+    if (functions.get(functionId) === done.registered) store.putFunction({ functionId, document: packed });
+    await store.committed();
+    return done;
+  }
+
+  /**
+   * Calls under way go on. Rejects with `function_not_found`, `unsupported_operation` for a function that no Backend has registered, and
+   * `runtime_unavailable` while the store cannot write; if that began meanwhile, the function is gone, perhaps only until a restart.
+   */
+  async unregister(functionId: string): Promise<RegisteredFunction> {
+    const { functions, store } = this.#parts;
+    const found = functions.require(functionId);
+    if (found.owner !== this.#owner) {
+      const message = 'This function is registered by an actor, a remote or a source, and ends with it.';
+      throw GreenroomError.of('unsupported_operation', { message });
+    }
+    requireWritable(store);
+    functions.release(this.#owner, functionId);
+    store.deleteFunction(functionId);
+    await store.committed();
+    return found;
+  }
+
+  /**
+   * Makes the functions of the options, and those of the store that the options do not have. Rejects with `invalid_option` for one of the
+   * options, which says which one, and why; see restoreFunctions for one of the store. The signal ends what is not made by then.
+   */
+  async open(documents: unknown, signal: AbortSignal): Promise<void> {
+    await this.#registerAll(documents);
+    await restoreFunctions({ ...this.#parts, owner: this.#owner, signal });
+  }
+
+  async #registerAll(documents: unknown): Promise<void> {
+    if (!isObject(documents)) throw invalidOption('functions must be an object of functions by their ids');
+    for (const [functionId, document] of Object.entries(documents)) {
+      try {
+        await this.#register(readRegistration(functionId, document));
+      } catch (thrown) {
+        throw invalidOption(`functions[${JSON.stringify(functionId)}]: ${problemOf(thrown)}`, thrown);
+      }
+    }
+  }
+
+  async #register(
+    { spec, group, invocation }: Registration,
+    signal?: AbortSignal,
+  ): Promise<{ readonly registered: RegisteredFunction; readonly isNew: boolean }> {
+    const { functionId } = spec;
     const isNew = this.#parts.functions.get(functionId)?.owner !== this.#owner;
     if (isNew) this.#requireRoom(functionId);
     try {
@@ -72,30 +119,6 @@ export class BackendFunctions {
     throw GreenroomError.of('function_exists', { message, details: { function_id: functionId } });
   }
 
-  /** Calls under way go on. Throws `function_not_found`, `unsupported_operation` for a function that no Backend has registered. */
-  unregister(functionId: string): RegisteredFunction {
-    const { functions } = this.#parts;
-    const found = functions.require(functionId);
-    if (found.owner !== this.#owner) {
-      const message = 'This function is registered by an actor, a remote or a source, and ends with it.';
-      throw GreenroomError.of('unsupported_operation', { message });
-    }
-    functions.release(this.#owner, functionId);
-    return found;
-  }
-
-  /** Those of the options. Rejects with `invalid_option`, which says which one, and why. */
-  async registerAll(documents: unknown): Promise<void> {
-    if (!isObject(documents)) throw invalidOption('functions must be an object of functions by their ids');
-    for (const [functionId, document] of Object.entries(documents)) {
-      try {
-        await this.register(functionId, document);
-      } catch (thrown) {
-        throw invalidOption(`functions[${JSON.stringify(functionId)}]: ${problemOf(thrown)}`, thrown);
-      }
-    }
-  }
-
   #requireRoom(functionId: string): void {
     const { functions, limits } = this.#parts;
     const { maxFunctionsPerSource } = limits;
@@ -107,22 +130,9 @@ export class BackendFunctions {
   }
 }
 
-/** A copy of the document, so that whoever gave it cannot change it afterwards. Throws `invalid_request` or `payload_too_large`. */
-function readRegistration(functionId: string, document: unknown) {
-  if (!isObject(document)) throw invalidRequest('', 'expected an object');
-  const text = encode(document);
-  requireSize(payloadBytes(text), MAX_REGISTRATION_BYTES, 'config');
-  const {
-    description,
-    request_format: requestFormat,
-    response_format: responseFormat,
-    metadata,
-    group,
-    ...invocation
-  } = requireValid(HttpFunctionBody, decode(text), 'invalid_request');
-  const formats = { requestFormat: requestFormat ?? undefined, responseFormat: responseFormat ?? undefined };
-  const spec = { functionId, description: description ?? null, ...formats, metadata: metadata ?? undefined };
-  return { spec, group: group ?? NAME, invocation };
+/** What could not be kept should not be begun. */
+function requireWritable({ trouble }: Pick<Store, 'trouble'>): void {
+  if (trouble !== null) throw trouble;
 }
 
 function problemOf(thrown: unknown): string {

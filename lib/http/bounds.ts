@@ -18,3 +18,7 @@ export const RETRY_BACKOFF_MS = 50;
 export const BUSY_RETRY_MS = 100;
 /** Characters of the status line that an error shows. */
 export const MAX_STATUS_TEXT_CHARS = 128;
+/** Functions of the store that are registered at a time while the runtime starts. */
+export const RESTORES_AT_ONCE = 16;
+/** How long the start of the runtime waits for them; what is not registered by then is registered while it runs. */
+export const RESTORE_WAIT_MS = 5_000;

@@ -44,6 +44,8 @@ export interface LmdbStoreOptions {
   readonly limits: TranscriptLimits;
   /** From the end of an input to when its key is forgotten. */
   readonly idempotencyTtlMs: number;
+  /** Called once, when the file has been closed. */
+  readonly onClosed?: () => void;
   /** Told while the journal is read again. */
   readonly onProgress?: (progress: Progress) => void;
   /** Told when the journal could not be put into the tables, for the log; it is tried again. */
@@ -87,6 +89,7 @@ export class LmdbStore implements Store, Context {
   #foldingBytes = 0;
   #foldedGroup: number;
   readonly #run: number;
+  readonly #onClosed: (() => void) | undefined;
   readonly #foldBytes: number;
 
   static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
@@ -108,7 +111,8 @@ export class LmdbStore implements Store, Context {
     this.environment = environment;
     this.limits = options.limits;
     this.idempotencyTtlMs = options.idempotencyTtlMs;
-    this.now = options.now ?? Date.now;
+    this.now = options.now ?? (() => Date.now());
+    this.#onClosed = options.onClosed;
     this.inputIdPrefix = meta.inputIdPrefix;
     this.#run = meta.run + 1;
     this.#foldBytes = options.foldBytes ?? FOLD_BYTES;
@@ -365,6 +369,7 @@ export class LmdbStore implements Store, Context {
       // What is not folded is in the journal, and is folded by the next run.
     } finally {
       await this.environment.close();
+      this.#onClosed?.();
     }
   }
 

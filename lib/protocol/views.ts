@@ -31,6 +31,10 @@ export const ENTRY_TYPES = [
 ] as const;
 export type EntryType = (typeof ENTRY_TYPES)[number];
 
+export const DURABILITIES = ['durable', 'volatile'] as const;
+/** `durable`: acknowledged when it is on disk, if the store has one. `volatile`: kept in memory only. */
+export type Durability = (typeof DURABILITIES)[number];
+
 /** RFC 3339 in UTC with milliseconds. */
 export type Timestamp = string;
 
@@ -53,8 +57,26 @@ export interface WorkerView extends WorkerSummary {
   running: { inputId: string; ageMs: number; attempt: number } | null;
   /** Why it is `failed` or `restarting`; null otherwise. */
   failure: WireError | null;
-  /** Sequence of the newest transcript entry. */
+  /** Why it does not hibernate; null while it does, and when it has stopped or failed. */
+  awake: AwakeView | null;
+  /** Sequences of the oldest transcript entry that is kept, and of the newest. */
+  firstSequence: number;
   lastSequence: number;
+}
+
+/**
+ * `inputs`: it has some to run. `kept`: its actor has asked for it. `channels`: it has some. `always`: its actor never hibernates.
+ * `recent`: it has had something to do not long ago.
+ */
+export const AWAKE_REASONS = ['starting', 'stopping', 'inputs', 'kept', 'channels', 'always', 'recent'] as const;
+export type AwakeReason = (typeof AWAKE_REASONS)[number];
+
+export interface AwakeView {
+  reasons: AwakeReason[];
+  /** What its actor has given as reasons. */
+  kept: string[];
+  /** When it will, if nothing comes; null while something else than `recent` keeps it. */
+  hibernatesAt: Timestamp | null;
 }
 
 export const PEER_STATUSES = ['connected', 'available', 'disconnected'] as const;
@@ -171,6 +193,8 @@ export interface Receipt {
   inputId: string;
   status: WorkerStatus;
   position: number;
+  /** `durable`: it is on disk. `volatile`: it ends with the process, as all does without a durable store. */
+  durability: Durability;
 }
 
 /** The outcome of an input, as its sender sees it. `output` with `completed`, `error` with every other outcome. */
@@ -222,6 +246,8 @@ export interface TranscriptEntry {
 
 export interface TranscriptPage {
   workerId: string;
+  /** Sequence of the oldest entry that is kept. */
+  firstSequence: number;
   items: TranscriptEntry[];
   /** Pass it as `after` to read on. */
   nextAfter: number;
@@ -235,7 +261,11 @@ export interface ActorView {
   configSchema: unknown;
   outputSchema: unknown;
   isolation: 'shared';
+  /** Of its inputs, unless an input says otherwise. */
+  durability: Durability;
   mailbox: { capacity: number; maxBytes: number };
+  /** How long its workers are idle before they hibernate; 0 is never. */
+  idleAfterMs: number;
   /** What it serves as functions, beside its inputs. */
   functions: { functionId: string; description: string | null; inputSchema: unknown; outputSchema: unknown }[];
 }
@@ -249,12 +279,27 @@ export interface HostView {
   heapBytes: number;
 }
 
+/** Sizes and speed of a durable store. */
+export interface StorageView {
+  fileBytes: number;
+  /** What is not on disk yet. */
+  pendingBytes: number;
+  /** What is on disk, and not in its place yet. */
+  journalBytes: number;
+  /** Since the start. */
+  commits: number;
+  /** How long a commit takes, of the last thousand or so. */
+  commitMs: { p50: number; p99: number };
+}
+
 export interface RuntimeView {
   runtimeId: string;
   displayName: string | null;
   version: string;
   status: 'running' | 'draining' | 'stopped';
   store: string;
+  /** Null unless the store is durable. */
+  storage: StorageView | null;
   uptimeMs: number;
   /** `total`, and one count per status that occurs. */
   workers: { total: number } & Partial<Record<WorkerStatus, number>>;

@@ -54,10 +54,10 @@ export const registerFunctionRoutes: RegisterRoutes = (app, edge) => {
     return sendView(reply, isNew ? 201 : 200, { function: functionView(registered) });
   });
 
-  app.delete('/v1/functions/:functionId', (request, reply) => {
+  app.delete('/v1/functions/:functionId', async (request, reply) => {
     requireNoQuery(request);
     requireNoBody(request);
-    return sendView(reply, 200, { function: functionView(edge.outside.backend.unregister(idOf(request))) });
+    return sendView(reply, 200, { function: functionView(await edge.outside.backend.unregister(idOf(request))) });
   });
 
   app.route({

@@ -8,6 +8,8 @@ import { toSnakeCase } from '../protocol/views.ts';
 import { countUnread } from './unread.ts';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
+/** What `/livez` answers. */
+export const ALIVE = '{"health":{"status":"alive"}}';
 
 /** Replies with a camelCase view, or an object of views, in snake_case. */
 export function sendView(reply: FastifyReply, status: number, view: object): FastifyReply {

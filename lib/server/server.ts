@@ -1,7 +1,6 @@
 // The runtime's own HTTP server: the routes, and around them every bound of HTTP that Fastify or Node leave open.
 // Set explicitly, since most of their defaults are "none".
 
-import type { AddressInfo } from 'node:net';
 import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
 import { GreenroomError } from '../errors.ts';
@@ -11,6 +10,8 @@ import type { Logger } from '../observe/log.ts';
 import { createAuthenticate } from './auth.ts';
 import { isBatchType } from './body.ts';
 import * as bounds from './bounds.ts';
+import { urlOf } from './early.ts';
+import type { EarlyListener } from './early.ts';
 import { answerMalformed, sendError } from './errors.ts';
 import { greenroomRoutes } from './routes.ts';
 import type { ServedRuntime } from './routes.ts';
@@ -26,6 +27,8 @@ export interface ServerOptions {
   readonly log?: Logger;
   /** Lets remotes connect over WebSocket, at `/v1/gateway`. Default: off, and nothing of it is loaded. */
   readonly gateway?: GatewayOptions | undefined;
+  /** What has listened so far: its socket is taken over, instead of `host` and `port`. */
+  readonly early?: EarlyListener | undefined;
 }
 
 export interface RunningServer {
@@ -40,17 +43,21 @@ export interface RunningServer {
 
 /** Resolves when the server listens. Rejects with `invalid_option` without a token, with the system's error if it cannot listen. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { runtime, token, host = '127.0.0.1', port = 0, log = silentLog, gateway } = options;
+  const { runtime, token, host = '127.0.0.1', port = 0, log = silentLog, gateway, early } = options;
   const app = createApp(runtime, token, log);
   app.register(greenroomRoutes, { runtime, token, log, gateway });
   try {
-    await app.listen({ host, port });
+    if (early === undefined) await app.listen({ host, port });
+    else {
+      await app.ready();
+      await early.handOver(app.server);
+    }
   } catch (error) {
     await app.close();
     throw error;
   }
   let closing: Promise<void> | undefined;
-  return { url: urlOf(app), close: () => (closing ??= closeApp(app)) };
+  return { url: urlOf(app.server), close: () => (closing ??= closeApp(app)) };
 }
 
 function createApp(runtime: ServedRuntime, token: string, log: Logger): FastifyInstance {
@@ -101,11 +108,6 @@ function createApp(runtime: ServedRuntime, token: string, log: Logger): FastifyI
 function badPath(url: string, cause: Error): GreenroomError {
   if (/^\/v1\/workers\/./.test(url)) return GreenroomError.of('invalid_worker_id', { cause });
   return GreenroomError.of('invalid_request', { message: 'The path is not validly percent-encoded.', cause });
-}
-
-function urlOf(app: FastifyInstance): string {
-  const { address, family, port } = app.server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 async function closeApp(app: FastifyInstance): Promise<void> {

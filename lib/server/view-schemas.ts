@@ -4,8 +4,10 @@
 import * as v from 'valibot';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import {
+  DURABILITIES,
   ENTRY_TYPES,
   OUTCOMES,
+  AWAKE_REASONS,
   PEER_STATUSES,
   SOURCE_STATUSES,
   toSnakeCase,
@@ -19,6 +21,7 @@ const textOrNull = v.nullable(text);
 const load = v.object({ messages: count, bytes: count });
 const workerStatus = v.picklist(WORKER_STATUSES);
 const outcome = v.picklist(OUTCOMES);
+const durability = v.picklist(DURABILITIES);
 
 /** The value of `error` in every answer that is one. */
 export const WireError = v.object({
@@ -45,6 +48,14 @@ export const Worker = v.object({
   restarts: count,
   running: v.nullable(v.object({ input_id: text, age_ms: v.number(), attempt: count })),
   failure: v.nullable(WireError),
+  awake: v.nullable(
+    v.object({
+      reasons: v.array(v.picklist(AWAKE_REASONS)),
+      kept: v.array(text),
+      hibernates_at: v.nullable(timestamp),
+    }),
+  ),
+  first_sequence: count,
   last_sequence: count,
 });
 
@@ -86,7 +97,13 @@ export const FunctionView = v.object({
   metadata: v.unknown(),
 });
 
-export const Receipt = v.object({ worker_id: text, input_id: text, status: workerStatus, position: count });
+export const Receipt = v.object({
+  worker_id: text,
+  input_id: text,
+  status: workerStatus,
+  position: count,
+  durability,
+});
 
 export const InputResult = v.object({
   input_id: text,
@@ -126,6 +143,7 @@ export const StopAck = v.object({
 
 export const TranscriptPage = v.object({
   worker_id: text,
+  first_sequence: count,
   items: v.array(
     v.object({
       sequence: count,
@@ -146,7 +164,9 @@ export const ActorView = v.object({
   config_schema: v.unknown(),
   output_schema: v.unknown(),
   isolation: v.literal('shared'),
+  durability,
   mailbox: v.object({ capacity: count, max_bytes: count }),
+  idle_after_ms: count,
   functions: v.array(
     v.object({ function_id: text, description: textOrNull, input_schema: v.unknown(), output_schema: v.unknown() }),
   ),
@@ -192,6 +212,15 @@ export const RuntimeView = v.object({
   version: text,
   status: v.picklist(['running', 'draining', 'stopped']),
   store: text,
+  storage: v.nullable(
+    v.object({
+      file_bytes: count,
+      pending_bytes: count,
+      journal_bytes: count,
+      commits: count,
+      commit_ms: v.object({ p50: v.number(), p99: v.number() }),
+    }),
+  ),
   uptime_ms: v.number(),
   workers: v.object({
     total: count,

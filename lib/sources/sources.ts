@@ -19,7 +19,7 @@ import { within } from '../protocol/waits.ts';
 export type SourceTypes = Readonly<Record<string, () => Promise<SourceType>>>;
 
 export interface SourcesParts extends Omit<LiveSourceParts, 'loadType'> {
-  readonly store: Pick<Store, 'sources' | 'putSource' | 'deleteSource'>;
+  readonly store: Pick<Store, 'sources' | 'putSource' | 'deleteSource' | 'committed' | 'trouble'>;
   readonly types: SourceTypes;
 }
 
@@ -80,9 +80,10 @@ export class Sources {
   /**
    * Makes a source and reads it. The document is a value, or bytes of JSON. Rejects with `invalid_request`, `worker_exists` when there is
    * a source or a worker of that name, `function_exists`, `invalid_source`, `runtime_overloaded` when there are too many, `timeout`,
-   * `cancelled`, or with what the type says.
+   * `cancelled`, `runtime_unavailable` while the store cannot write, or with what the type says.
    */
   async create(document: unknown, { isFromOperator, signal }: SourceMaking): Promise<SourceView> {
+    this.#requireWritable();
     const encoded = document instanceof Uint8Array ? document : encode(document);
     const definition = await this.#parse(document, isFromOperator);
     const source = this.#add(definition);
@@ -92,7 +93,7 @@ export class Sources {
       const packed = await packLater(encoded);
       // Deleted, or closed, while it was on its way here.
       if (source.hasEnded) throw GreenroomError.of('cancelled');
-      this.#parts.store.putSource({ name: definition.name, document: packed, isFromOperator });
+      await this.#keep({ name: definition.name, document: packed, isFromOperator });
       source.keep();
       return source.view();
     } catch (thrown) {
@@ -152,12 +153,17 @@ export class Sources {
     return source.view();
   }
 
-  /** Its functions go at once; resolves when what was open for it is closed. Rejects with `not_found`. */
+  /**
+   * Its functions go at once; resolves when what was open for it is closed, and the store has let go of it. Rejects with `not_found`, and
+   * `runtime_unavailable` while the store cannot write; if that began meanwhile, the source is gone, perhaps only until a restart.
+   */
   async delete(name: string): Promise<SourceView> {
     const source = this.#require(name);
+    this.#requireWritable();
     const view = source.view();
     this.#parts.store.deleteSource(name);
     await this.#remove(source, GreenroomError.of('cancelled', { message: 'The source was deleted.' }));
+    await this.#parts.store.committed();
     return view;
   }
 
@@ -171,6 +177,24 @@ export class Sources {
   }
 
   // --- private ---
+
+  /** What could not be kept should not be begun. */
+  #requireWritable(): void {
+    const { trouble } = this.#parts.store;
+    if (trouble !== null) throw trouble;
+  }
+
+  /** Resolves when it is kept. What cannot be kept now would be kept later, when its maker has been told that it was refused. */
+  async #keep(record: SourceRecord): Promise<void> {
+    const { store } = this.#parts;
+    store.putSource(record);
+    try {
+      await store.committed();
+    } catch (thrown) {
+      store.deleteSource(record.name);
+      throw thrown;
+    }
+  }
 
   async #parse(document: unknown, isFromOperator: boolean): Promise<SourceDefinition> {
     const value = document instanceof Uint8Array ? await decodeDefinition(document) : document;

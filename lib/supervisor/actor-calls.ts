@@ -33,7 +33,8 @@ export function actorCalls(
   return {
     log: (level, fields, message) => log[level](fields, message),
 
-    async ask(_workerId, target, input, timeoutMs) {
+    async ask(workerId, target, input, timeoutMs) {
+      supervisor.flushEffects(workerId);
       const deadlineMs = requireTimeout(timeoutMs ?? supervisor.limits.askTimeoutMs);
       return awaitOutput(
         supervisor,
@@ -42,8 +43,8 @@ export function actorCalls(
       );
     },
 
-    async tell(_workerId, target, input) {
-      return supervisor.deliverValue(target, decode(input), {}).inputId;
+    async tell(workerId, inputSeq, target, input) {
+      return supervisor.tell(workerId, inputSeq, target, decode(input));
     },
 
     async create(_workerId, kind, newWorkerId, config, displayName) {
@@ -57,6 +58,7 @@ export function actorCalls(
     },
 
     async stop(workerId, target, drain, reason) {
+      supervisor.flushEffects(workerId);
       const stopped = supervisor.stop(target, {
         drain: drain || target === workerId,
         ...(reason !== null && { reason }),
@@ -66,6 +68,7 @@ export function actorCalls(
     },
 
     async invoke(workerId, functionId, payload, metadata, timeoutMs) {
+      supervisor.flushEffects(workerId);
       return functions.call(functionId, {
         payload,
         metadata,
@@ -76,9 +79,16 @@ export function actorCalls(
 
     functions: (_workerId, query) => pageOf(functions, query, supervisor.limits),
 
-    async after(workerId, delayMs, input) {
-      supervisor.deliverLater(workerId, decode(input), requireDelay(delayMs));
+    async after(workerId, inputSeq, delayMs, input) {
+      supervisor.deliverLater(workerId, inputSeq, decode(input), requireDelay(delayMs));
     },
+
+    keepAwake(workerId, handle, reason) {
+      supervisor.requireOnHost(workerId);
+      supervisor.residence.kept.keep(workerId, handle, reason);
+    },
+
+    release: (workerId, handle) => supervisor.residence.kept.release(workerId, handle),
 
     ...channelCalls(supervisor, channels),
   };

@@ -58,6 +58,11 @@ export class ActorChannels {
     held.release(isWhole);
   }
 
+  /** The worker holds an end, or has made a channel that is open. */
+  has(workerId: string): boolean {
+    return this.#held.has(workerId) || this.#channels.hasOwned(workerId);
+  }
+
   /** The worker has left its host: the other ends of what it held are told, and so are those of what it made. */
   closeOf(workerId: string): void {
     const ends = this.#held.get(workerId);
@@ -84,10 +89,18 @@ export function channelCalls(supervisor: Supervisor, channels: ActorChannels): P
     },
     takeChannel(workerId, ref) {
       supervisor.requireOnHost(workerId);
+      // Whoever has the other end may be somebody that this worker has told to open it.
+      supervisor.flushEffects(workerId);
       return channels.take(workerId, ref);
     },
-    readChannel: (workerId, handle) => channels.read(workerId, handle),
-    writeChannel: (workerId, handle, pack) => channels.write(workerId, handle, pack),
+    readChannel(workerId, handle) {
+      supervisor.flushEffects(workerId);
+      return channels.read(workerId, handle);
+    },
+    writeChannel(workerId, handle, pack) {
+      supervisor.flushEffects(workerId);
+      return channels.write(workerId, handle, pack);
+    },
     endChannel: (workerId, handle, isWhole) => channels.end(workerId, handle, isWhole),
   };
 }

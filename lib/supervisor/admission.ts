@@ -18,9 +18,12 @@ import type { Worker } from './worker.ts';
 
 /** What admission has to know of the runtime around it. */
 export interface Surroundings {
-  isRunning(): boolean;
+  /** Why it takes no work now; null if it does. */
+  unavailable(): GreenroomError | null;
   /** The worker has not been deleted. */
   isKnown(worker: Worker): boolean;
+  /** Keeps the worker in memory until what is returned is called. */
+  hold(worker: Worker): () => void;
   /** A host to validate on. Throws `runtime_unavailable`. */
   anyHost(): Host;
 }
@@ -40,11 +43,13 @@ export class Admission {
 
   /** Throws what an input of this size would be refused with now, whatever is in it. */
   requireRoom(worker: Worker, bytes: number): void {
-    if (!this.#surroundings.isRunning()) throw this.#delivery.refuse(worker, GreenroomError.of('runtime_unavailable'));
+    const unavailable = this.#surroundings.unavailable();
+    if (unavailable !== null) throw this.#delivery.capacity.refuse(worker, unavailable);
     const cell = COMMANDS.input[worker.status];
     if (cell !== 'accept' && worker.stopping !== null) worker.stopping.refused++;
     requireEffect(cell, 'accept');
-    this.#delivery.requireRoom(worker, bytes);
+    worker.requireActor();
+    this.#delivery.capacity.requireRoom(worker, bytes);
   }
 
   /** A value of this process. */
@@ -54,18 +59,28 @@ export class Admission {
     const text = encode(value);
     const bytes = requireSize(payloadBytes(text), this.#limits.maxMessageBytes, 'ask');
     const key = keyOf(text, options);
-    const known = replay(worker, key);
+    const known = this.#replay(worker, key);
     if (known !== null) return known;
     this.requireRoom(worker, bytes);
     requireAccepted(worker.actor.definition.input, value, 'invalid_input');
-    return this.#delivery.accept(worker, text, bytes, options.deadlineMs ?? 0, key);
+    return this.#delivery.accept(worker, text, bytes, key, options);
+  }
+
+  /** A value that is to be accepted later: what it is refused with now, it is refused with. */
+  prepare(worker: Worker, value: unknown): { text: string; bytes: number } {
+    this.requireRoom(worker, 0);
+    const text = encode(value);
+    const bytes = requireSize(payloadBytes(text), this.#limits.maxMessageBytes, 'ask');
+    this.requireRoom(worker, bytes);
+    requireAccepted(worker.actor.definition.input, value, 'invalid_input');
+    return { text, bytes };
   }
 
   /** Untrusted bytes. A large input is parsed and validated by a host, so that the main loop does not stall. */
   bytes(worker: Worker, body: Uint8Array, options: DeliverOptions): InputRecord | Promise<InputRecord> {
     requireSize(body.byteLength, this.#limits.maxMessageBytes, 'http');
     const key = keyOf(body, options);
-    const known = replay(worker, key);
+    const known = this.#replay(worker, key);
     if (known !== null) return known;
     this.requireRoom(worker, body.byteLength);
     if (body.byteLength > INLINE_PARSE_BYTES) return this.#large(worker, body, options, key);
@@ -76,7 +91,7 @@ export class Admission {
   text(worker: Worker, text: string, bytes: number, options: DeliverOptions): InputRecord {
     requireSize(bytes, this.#limits.maxMessageBytes, 'http');
     const key = keyOf(text, options);
-    const known = replay(worker, key);
+    const known = this.#replay(worker, key);
     if (known !== null) return known;
     this.requireRoom(worker, bytes);
     return this.#small(worker, text, bytes, options, key);
@@ -96,53 +111,59 @@ export class Admission {
    * may be room; otherwise it is in no line. An input whose key is known needs no room.
    */
   joinLine(worker: Worker, bytes: number, key: string | undefined, listener: RoomListener): boolean {
-    const isOpen = this.#surroundings.isRunning() && COMMANDS.input[worker.status] === 'accept';
-    const isKnown = key !== undefined && worker.keys?.has(key) === true;
+    const isOpen = this.#surroundings.unavailable() === null && COMMANDS.input[worker.status] === 'accept';
+    const isKnown = key !== undefined && this.#delivery.keyed(worker, key) !== undefined;
     if (!isOpen || isKnown) {
-      this.#delivery.room.leave(listener);
+      this.#delivery.capacity.room.leave(listener);
       return false;
     }
     const alsoHeldBytes = bytes > INLINE_PARSE_BYTES ? this.#bytesInValidation : 0;
-    return this.#delivery.joinLine(worker, bytes, alsoHeldBytes, listener);
+    return this.#delivery.capacity.joinLine(worker, bytes, alsoHeldBytes, listener);
   }
 
   #small(worker: Worker, text: string, bytes: number, options: DeliverOptions, key: InputKey | null): InputRecord {
     requireAccepted(worker.actor.definition.input, parseUntrusted(text), 'invalid_input');
-    return this.#delivery.accept(worker, text, bytes, options.deadlineMs ?? 0, key);
+    return this.#delivery.accept(worker, text, bytes, key, options);
   }
 
   async #large(worker: Worker, body: Uint8Array, options: DeliverOptions, key: InputKey | null): Promise<InputRecord> {
-    await this.#holding(worker, body.byteLength, () => {
-      const host = worker.host?.host ?? this.#surroundings.anyHost();
-      return host.validate(worker.actor.module, body);
-    });
-    // Much may have happened meanwhile: the same key, a stop, a delete, other inputs.
-    const known = replay(worker, key);
-    if (known !== null) return known;
-    if (!this.#surroundings.isKnown(worker)) throw GreenroomError.of('worker_not_found');
-    this.requireRoom(worker, body.byteLength);
-    return this.#delivery.accept(worker, body, body.byteLength, options.deadlineMs ?? 0, key);
+    const release = this.#surroundings.hold(worker);
+    try {
+      await this.#holding(worker, body.byteLength, () => {
+        const host = worker.host?.host ?? this.#surroundings.anyHost();
+        return host.validate(worker.actor.module, body);
+      });
+      // Much may have happened meanwhile: the same key, a stop, a delete, other inputs.
+      const known = this.#replay(worker, key);
+      if (known !== null) return known;
+      if (!this.#surroundings.isKnown(worker)) throw GreenroomError.of('worker_not_found');
+      this.requireRoom(worker, body.byteLength);
+      return this.#delivery.accept(worker, body, body.byteLength, key, options);
+    } finally {
+      release();
+    }
+  }
+
+  /** The input that this key was used for, if it is the same input. Throws `idempotency_conflict` if it is another. */
+  #replay(worker: Worker, key: InputKey | null): InputRecord | null {
+    if (key === null) return null;
+    const known = this.#delivery.keyed(worker, key.key);
+    if (known === undefined) return null;
+    if (known.key?.digest !== key.digest) throw GreenroomError.of('idempotency_conflict');
+    return known;
   }
 
   /** Counts bytes that a host looks at against the bound of the runtime. `worker` is whose they are; null for nobody's. */
   async #holding(worker: Worker | null, bytes: number, look: () => Promise<void>): Promise<void> {
-    this.#delivery.requireBytes(worker, this.#bytesInValidation + bytes);
+    this.#delivery.capacity.requireBytes(worker, this.#bytesInValidation + bytes);
     this.#bytesInValidation += bytes;
     try {
       await look();
     } finally {
       this.#bytesInValidation -= bytes;
-      if (!this.#delivery.room.isEmpty) this.#delivery.room.freed(worker);
+      if (!this.#delivery.capacity.room.isEmpty) this.#delivery.capacity.room.freed(worker);
     }
   }
-}
-
-/** The input that this key was used for, if it is the same input. Throws `idempotency_conflict` if it is another. */
-function replay(worker: Worker, key: InputKey | null): InputRecord | null {
-  const known = key === null ? undefined : worker.keys?.get(key.key);
-  if (known === undefined) return null;
-  if (known.key?.digest !== key?.digest) throw GreenroomError.of('idempotency_conflict');
-  return known;
 }
 
 function keyOf(payload: Payload, { idempotencyKey }: DeliverOptions): InputKey | null {

@@ -5,15 +5,16 @@ import { readdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { toJsonSchema } from '@valibot/to-json-schema';
-import type * as v from 'valibot';
+import * as v from 'valibot';
 import type { ActorDefinition } from '../actor.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { withFunctions } from '../host/functions.ts';
 import { loadActor } from '../host/modules.ts';
-import { resolveMailbox } from '../limits.ts';
+import { DEFAULT_MAILBOX, resolveMailbox } from '../limits.ts';
 import type { Limits, MailboxLimits } from '../limits.ts';
 import { WORKER_STATUSES } from '../protocol/views.ts';
-import type { ActorView, WorkerStatus } from '../protocol/views.ts';
+import type { ActorView, Durability, WorkerStatus } from '../protocol/views.ts';
+import type { Rest } from '../store/store.ts';
 import { Population } from './population.ts';
 
 export interface Actor {
@@ -24,12 +25,22 @@ export interface Actor {
   readonly definition: ActorDefinition;
   readonly view: ActorView;
   readonly mailbox: MailboxLimits;
+  readonly durability: Durability;
+  /** How long its workers are idle before they hibernate; 0 is never. */
+  readonly idleAfterMs: number;
+  /** It says itself that its workers never hibernate: they are started with the runtime. */
+  readonly isPermanent: boolean;
+  /** A store has workers of a kind that is not loaded: they can be looked at, stopped and deleted, and their inputs wait. */
+  readonly isMissing: boolean;
   /** Its workers, by status. */
   readonly population: Population;
 }
 
 export class Catalog {
   readonly #actors: ReadonlyMap<string, Actor>;
+
+  /** Stand-ins for actors that are not loaded, of which there are workers. */
+  readonly #orphans = new Map<string, Actor>();
 
   private constructor(actors: ReadonlyMap<string, Actor>) {
     this.#actors = actors;
@@ -57,6 +68,11 @@ export class Catalog {
     return actor;
   }
 
+  /** For a worker that is there already: its actor may be missing now. */
+  find(kind: string): Actor {
+    return this.#actors.get(kind) ?? this.#missing(kind);
+  }
+
   has(kind: string): boolean {
     return this.#actors.has(kind);
   }
@@ -64,18 +80,55 @@ export class Catalog {
   /** Whether there is a worker in this status, of this kind. No status is any, and so is no kind. */
   hasAny({ status, kind }: { status?: string | undefined; kind?: string | undefined }): boolean {
     if (status === undefined) return true;
-    const actors = kind === undefined ? this.#actors.values() : [this.#actors.get(kind)];
+    const actors =
+      kind === undefined
+        ? [...this.#actors.values(), ...this.#orphans.values()]
+        : [this.#actors.get(kind), this.#orphans.get(kind)];
     for (const actor of actors) if ((actor?.population.counts[status as WorkerStatus] ?? 0) > 0) return true;
     return false;
+  }
+
+  #missing(kind: string): Actor {
+    const known = this.#orphans.get(kind);
+    if (known !== undefined) return known;
+    const definition: ActorDefinition = { kind, input: v.never(), receive: () => undefined };
+    const mailbox = DEFAULT_MAILBOX;
+    const view = describe(definition, mailbox, 0);
+    const population = new Population();
+    const actor = {
+      kind,
+      module: '',
+      definition,
+      view,
+      mailbox,
+      durability: 'durable',
+      idleAfterMs: 0,
+      isPermanent: false,
+      isMissing: true,
+      population,
+    } as const;
+    this.#orphans.set(kind, actor);
+    return actor;
+  }
+
+  /** Those that are loaded. */
+  all(): Iterable<Actor> {
+    return this.#actors.values();
   }
 
   /** Workers by status, without those that no worker is in. */
   counts(): Partial<Record<WorkerStatus, number>> {
     const counts: Partial<Record<WorkerStatus, number>> = {};
-    for (const { population } of this.#actors.values())
+    for (const { population } of [...this.#actors.values(), ...this.#orphans.values()])
       for (const status of WORKER_STATUSES)
         if (population.counts[status] > 0) counts[status] = (counts[status] ?? 0) + population.counts[status];
     return counts;
+  }
+
+  /** Workers that a store has. */
+  countStored(counts: ReadonlyMap<string, Readonly<Record<Rest, number>>>): void {
+    for (const [kind, byRest] of counts)
+      for (const [rest, count] of Object.entries(byRest)) this.find(kind).population.counts[rest as Rest] += count;
   }
 
   views(): ActorView[] {
@@ -89,8 +142,19 @@ async function load(module: string, limits: Limits): Promise<Actor> {
     const declared = await loadActor(module);
     const mailbox = resolveMailbox(declared.mailbox, limits);
     const definition = withFunctions(declared);
-    const view = describe(declared, mailbox);
-    return { kind: declared.kind, module, definition, view, mailbox, population: new Population() };
+    const { kind, durability = 'durable', idleAfterMs = limits.idleAfterMs } = declared;
+    return {
+      kind,
+      module,
+      definition,
+      view: describe(declared, mailbox, idleAfterMs),
+      mailbox,
+      durability,
+      idleAfterMs,
+      isPermanent: declared.idleAfterMs === 0,
+      isMissing: false,
+      population: new Population(),
+    };
   } catch (thrown) {
     const error = asGreenroomError(thrown);
     throw GreenroomError.of(error.code === 'invalid_option' ? 'invalid_option' : 'invalid_actor', {
@@ -118,8 +182,9 @@ async function findModules(source: string | URL): Promise<string[]> {
   return names.sort().map((name) => pathToFileURL(resolve(path, name)).href);
 }
 
-function describe(declared: ActorDefinition, mailbox: MailboxLimits): ActorView {
+function describe(declared: ActorDefinition, mailbox: MailboxLimits, idleAfterMs: number): ActorView {
   const { kind, description = null, input, config, output, isolation = 'shared', functions = {} } = declared;
+  const { durability = 'durable' } = declared;
   return {
     kind,
     description,
@@ -127,7 +192,9 @@ function describe(declared: ActorDefinition, mailbox: MailboxLimits): ActorView 
     configSchema: jsonSchema(config),
     outputSchema: jsonSchema(output),
     isolation,
+    durability,
     mailbox: { capacity: mailbox.capacity, maxBytes: mailbox.maxBytes },
+    idleAfterMs,
     functions: Object.entries(functions).map(([name, called]) => ({
       functionId: `${kind}::${name}`,
       description: called.description ?? null,

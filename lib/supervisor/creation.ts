@@ -38,13 +38,14 @@ interface Shared {
 /** Configs beyond these bounds are not likely to come again. */
 const SHARED_CONFIGS = 256;
 const SHARED_CONFIG_CHARS = 1_024;
+/** Workers that are made before it is told that the first of them is kept: one commit for all of them. */
+const CREATED_AHEAD = 512;
 
 export class Creation {
   readonly #limits: Limits;
   readonly #catalog: Catalog;
   readonly #store: Store;
   readonly #directory: Directory<Worker>;
-  readonly #inputIdPrefix: string;
   readonly #requireRunning: () => void;
   readonly #shared = new Map<Actor, Shared>();
 
@@ -54,14 +55,12 @@ export class Creation {
     catalog: Catalog,
     store: Store,
     directory: Directory<Worker>,
-    inputIdPrefix: string,
     requireRunning: () => void,
   ) {
     this.#limits = limits;
     this.#catalog = catalog;
     this.#store = store;
     this.#directory = directory;
-    this.#inputIdPrefix = inputIdPrefix;
     this.#requireRunning = requireRunning;
   }
 
@@ -89,7 +88,8 @@ export class Creation {
     }
     const createdAtMs = Date.now();
     const record = { workerId, kind: actor.kind, displayName, config: accepted, createdAtMs, state: null };
-    const worker = new Worker(actor, this.#store.create(record), status, this.#inputIdPrefix);
+    const worker = new Worker(actor, this.#store.create(record), status, this.#store.inputIdPrefix);
+    actor.population.add(status);
     const created = displayName === null ? shared.created : createdEntry(actor, displayName);
     worker.store.append('created', createdAtMs, 0, created);
     this.#directory.add(worker);
@@ -112,20 +112,56 @@ export class Creation {
   }
 
   /**
-   * One worker after the other, each when its outcome is asked for, without starting any. The event loop gets a turn every
-   * SLICE_MS, so that timers and sockets go on while a million workers are made.
+   * One worker after the other, without starting any. An outcome is told when the worker is kept: with a durable store the next requests
+   * are taken meanwhile, up to CREATED_AHEAD. The event loop gets a turn every SLICE_MS, so that timers and sockets go on while a
+   * million workers are made.
    */
   async *many(
     requests: Iterable<CreateRequest> | AsyncIterable<CreateRequest>,
   ): AsyncGenerator<Created, void, undefined> {
     if (!isIterable(requests))
       throw GreenroomError.of('invalid_request', { message: 'The requests are not iterable.' });
+    if (this.#store.isDurable) return yield* this.#manyKept(requests);
     let sliceStartMs = Date.now();
     for await (const request of requests) {
       yield this.#outcomeOf(request);
       if (Date.now() - sliceStartMs < SLICE_MS) continue;
       await new Promise((resolve) => setImmediate(resolve));
       sliceStartMs = Date.now();
+    }
+  }
+
+  async *#manyKept(requests: Iterable<CreateRequest> | AsyncIterable<CreateRequest>): AsyncGenerator<Created, void> {
+    const iterator = iteratorOf(requests);
+    let next = iterator.next();
+    let isOver = false;
+    try {
+      while (!isOver) {
+        const made: Created[] = [];
+        let result: IteratorResult<CreateRequest> | undefined = await next;
+        // What comes within this turn goes with it. No longer: whoever gives the requests may wait for the outcomes.
+        const turn = new Promise<undefined>((resolve) => setImmediate(resolve, undefined));
+        while (result !== undefined && result.done !== true) {
+          made.push(this.#outcomeOf(result.value));
+          next = iterator.next();
+          result = made.length < CREATED_AHEAD ? await Promise.race([next, turn]) : undefined;
+        }
+        isOver = result?.done === true;
+        yield* await this.#kept(made);
+      }
+    } finally {
+      if (!isOver) await iterator.return?.();
+    }
+  }
+
+  /** What became of them, once the store has them. */
+  async #kept(made: readonly Created[]): Promise<readonly Created[]> {
+    try {
+      await this.#store.committed();
+      return made;
+    } catch (thrown) {
+      const error = asGreenroomError(thrown);
+      return made.map((one) => (one.error === null ? { workerId: null, error } : one));
     }
   }
 
@@ -170,6 +206,10 @@ function isIterable(requests: unknown): boolean {
     Iterable<unknown> & AsyncIterable<unknown>
   >;
   return each !== undefined || eachLater !== undefined;
+}
+
+async function* iteratorOf<T>(iterable: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T, void> {
+  yield* iterable;
 }
 
 function createdEntry(actor: Actor, displayName: string | null): string {

@@ -1,29 +1,28 @@
 // Inputs between their acceptance and their outcome: into the mailbox, out to the host as credits allow, and back. The only
-// place where an input gets its outcome (`#settle`), and the only one that counts bytes in flight.
+// place where an input gets its outcome (`#decide`). Each step is given to the store first, and takes effect when the store has it:
+// at once if it keeps nothing, with the next commit if it is durable.
+//
+//   accept ─▶ mailbox ─ store ─▶ acknowledged
+//               └─ lend ─ store ─▶ sent to the host ─▶ reply ─ store ─▶ the outcome is told
 
 import { GreenroomError } from '../errors.ts';
 import type { ErrorCode, WireError } from '../errors.ts';
-import {
-  CREDIT_BYTES_PER_WORKER,
-  CREDITS_PER_QUICK_WORKER,
-  CREDITS_PER_WORKER,
-  INPUT_COPIES,
-  INPUT_OVERHEAD_BYTES,
-  SLICE_MS,
-} from '../limits.ts';
+import { CREDIT_BYTES_PER_WORKER, CREDITS_PER_QUICK_WORKER, CREDITS_PER_WORKER, SLICE_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
 import { CANCELLED, COMPLETED } from '../protocol/frames.ts';
 import type { Body, ReplyCode, Ticket } from '../protocol/frames.ts';
+import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { EntryType, Outcome } from '../protocol/views.ts';
-import { Deadlines } from './deadlines.ts';
+import type { Durability, Outcome } from '../protocol/views.ts';
+import type { Store, StoredInput, StoreEvents } from '../store/store.ts';
+import { Cancelling } from './cancelling.ts';
+import { Capacity } from './capacity.ts';
+import { applyEffects } from './effects.ts';
 import type { HostSlot, Inbound } from './hosts.ts';
 import { InputRecord } from './input.ts';
 import type { InputInfo, InputKey } from './input.ts';
 import { Receipts } from './receipts.ts';
-import { RoomLines } from './room.ts';
-import type { RoomListener } from './room.ts';
 import type { Worker } from './worker.ts';
 
 export interface DeliverOptions {
@@ -31,6 +30,8 @@ export interface DeliverOptions {
   deadlineMs?: number | undefined;
   /** 1 to 255 characters. The same key with the same input is the same input. */
   idempotencyKey?: string | undefined;
+  /** Default: as the actor says. `volatile`: kept in memory only, and not waited for. */
+  durability?: Durability | undefined;
 }
 
 /** Who is told what inputs mean for the life of their worker. */
@@ -41,34 +42,32 @@ export interface DeliveryListener {
   wake(worker: Worker): void;
 }
 
-/** How long a host has to confirm that an input which is past its deadline had not started. */
-const EXPIRY_ANSWER_MS = 50;
 /** How often receipts that are too old are looked for. */
 const EXPIRE_EVERY_MS = 10_000;
 /** Weight of the newest input in the moving average of service times. */
 const SERVICE_WEIGHT = 0.1;
 
-export class Delivery implements Inbound {
-  readonly #limits: Limits;
-  readonly #inputIdPrefix: string;
+export class Delivery implements Inbound, StoreEvents {
+  readonly #store: Store;
   readonly #receipts: Receipts;
-  readonly #deadlines = new Deadlines<InputRecord>((record) => this.#onDeadline(record), now);
   readonly #listener: DeliveryListener;
   readonly #expireTimer: NodeJS.Timeout;
-  /** Timers of running inputs that were told to end, until they do. */
-  readonly #graceTimers = new Map<InputRecord, NodeJS.Timeout>();
-  #nextSeq = 1;
-  #messages = 0;
-  #bytes = 0;
-  /** Who waits until an input ends. */
-  readonly room = new RoomLines();
+  readonly capacity: Capacity;
+  readonly cancelling: Cancelling;
+  #nextSeq: number;
+  /** Inputs that are at their hosts, or about to be sent. */
+  #lent = 0;
+  #isHalted = false;
+  #onQuiet: (() => void) | null = null;
   /** Outcomes since the start, for the report of close. */
-  readonly counts = { finished: 0, cancelled: 0, refused: 0 };
+  readonly counts = { finished: 0, cancelled: 0 };
 
-  constructor(limits: Limits, inputIdPrefix: string, listener: DeliveryListener) {
-    this.#limits = limits;
-    this.#inputIdPrefix = inputIdPrefix;
+  constructor(limits: Limits, store: Store, listener: DeliveryListener) {
+    this.#store = store;
+    this.#nextSeq = store.firstSeq;
     this.#listener = listener;
+    this.capacity = new Capacity(limits);
+    this.cancelling = new Cancelling(limits, this);
     this.#receipts = new Receipts(
       { maxCount: limits.maxReceipts, maxBytes: limits.maxReceiptBytes, ttlMs: limits.receiptTtlMs },
       { maxCount: limits.maxIdempotencyKeys, maxBytes: limits.maxReceiptBytes, ttlMs: limits.idempotencyTtlMs },
@@ -76,91 +75,139 @@ export class Delivery implements Inbound {
     );
     this.#expireTimer = setInterval(() => this.#receipts.expire(Date.now()), EXPIRE_EVERY_MS);
     this.#expireTimer.unref();
-  }
-
-  get load(): { messages: number; bytes: number } {
-    return { messages: this.#messages, bytes: this.#bytes };
+    store.connect(this);
   }
 
   close(): void {
     clearInterval(this.#expireTimer);
-    this.#deadlines.stop();
+    this.cancelling.stop();
   }
 
   // --- acceptance ---
 
-  /** Throws `worker_busy` or `runtime_overloaded` if an input of this size would be refused now. */
-  requireRoom(worker: Worker, bytes: number): void {
-    if (!hasRoom(worker, bytes)) throw this.refuse(worker, busy(worker));
-    this.requireBytes(worker, bytes);
-  }
-
-  /** Joins the line of what an input of this size lacks; false, and not in any line, if there is room for it. */
-  joinLine(worker: Worker, bytes: number, alsoHeldBytes: number, listener: RoomListener): boolean {
-    if (!hasRoom(worker, bytes)) this.room.join(listener, worker);
-    else if (!this.#mayHold(alsoHeldBytes + bytes)) this.room.join(listener, null);
-    else {
-      if (!this.room.isEmpty) this.room.leave(listener);
-      return false;
-    }
-    // Nothing of a turn-based worker need be waiting: it has no room until it has started.
-    worker.onStartSettled(listener);
-    return true;
-  }
-
-  /** Throws `runtime_overloaded` if the runtime may not hold one more input of so many bytes. An empty one takes any. */
-  requireBytes(worker: Worker | null, bytes: number): void {
-    if (this.#mayHold(bytes)) return;
-    const heldBytes = this.#heldBytes;
-    const details = { total_bytes: heldBytes, max_total_bytes: this.#limits.maxTotalBytes, retry_after_ms: 1_000 };
-    throw this.refuse(worker, GreenroomError.of('runtime_overloaded', { details }));
-  }
-
-  get #heldBytes(): number {
-    return INPUT_COPIES * this.#bytes + this.#messages * INPUT_OVERHEAD_BYTES;
-  }
-
-  #mayHold(bytes: number): boolean {
-    const { maxMessageBytes, maxTotalBytes } = this.#limits;
-    if (this.#messages === 0 && bytes <= maxMessageBytes) return true;
-    return this.#heldBytes + INPUT_COPIES * bytes + INPUT_OVERHEAD_BYTES <= maxTotalBytes;
-  }
-
-  /** Counts a refusal and hands it back to be thrown. */
-  refuse(worker: Worker | null, error: GreenroomError): GreenroomError {
-    this.counts.refused++;
-    if (worker !== null && worker.stopping !== null) worker.stopping.refused++;
-    return error;
-  }
-
-  /** The caller has checked that there is room, the input's size and its shape. `deadlineMs` of 0: it waits. */
-  accept(worker: Worker, payload: Payload, bytes: number, deadlineMs: number, key: InputKey | null): InputRecord {
+  /** The caller has checked that there is room, the input's size and its shape. */
+  accept(
+    worker: Worker,
+    payload: Payload,
+    bytes: number,
+    key: InputKey | null,
+    { deadlineMs = 0, durability = worker.actor.durability }: DeliverOptions,
+    seq = this.reserveSeq(),
+  ): InputRecord {
     const acceptedAt = now();
-    const record = new InputRecord(worker, this.#nextSeq++, payload, bytes, key, acceptedAt);
+    const isVolatile = durability === 'volatile' || !this.#store.isDurable;
+    const deadline = deadlineMs > 0 ? acceptedAt + deadlineMs : 0;
+    const record = new InputRecord(worker, seq, payload, bytes, key, acceptedAt, deadline, isVolatile);
     if (key !== null) (worker.keys ??= new Map()).set(key.key, record);
-    this.#messages++;
-    this.#bytes += bytes;
-    worker.mailbox.push(record);
-    this.#receipts.add(record);
-    worker.store.append('input', ORIGIN_MS + acceptedAt, record.seq, payload);
-    if (deadlineMs > 0) this.#deadlines.add(record, acceptedAt + deadlineMs);
+    this.#hold(worker, record);
+    worker.store.accept(record);
     this.offer(worker);
     return record;
   }
 
-  /** The id that callers know an input by. */
-  inputId(seq: number): string {
-    return this.#inputIdPrefix + String(seq);
+  /** A number for an input that is accepted later. */
+  reserveSeq(): number {
+    return this.#nextSeq++;
   }
 
-  /** An input by its id, while its receipt is kept. */
+  /** Takes up again what had no outcome when the worker was put away. */
+  restore(worker: Worker): void {
+    for (const stored of worker.store.inputs()) {
+      const record = InputRecord.restored(worker, stored, payloadBytes(stored.payload));
+      if (record.key !== null) (worker.keys ??= new Map()).set(record.key.key, record);
+      this.#hold(worker, record);
+      this.cancelling.watch(record);
+      if (!stored.isStarted) continue;
+      if (worker.actor.definition.onInterrupt === 'retry') this.#retryAfterRestart(worker, record);
+      else this.#decide(worker, record, 'unknown', null, INTERRUPTED.toWire(), 0, now(), null);
+    }
+  }
+
+  #retryAfterRestart(worker: Worker, record: InputRecord): void {
+    record.attempt++;
+    const data = JSON.stringify({ cause: 'runtime_restart', attempt: record.attempt });
+    worker.store.append('restarted', Date.now(), record.seq, data);
+  }
+
+  #hold(worker: Worker, record: InputRecord): void {
+    this.capacity.add(record.bytes);
+    worker.mailbox.push(record);
+    worker.mailbox.unsettled++;
+    this.#receipts.add(record);
+  }
+
+  /** The id that callers know an input by. */
+  inputId(seq: number): string {
+    return this.#store.inputIdPrefix + String(seq);
+  }
+
+  /** An input by its id, while its receipt or the entry of its outcome is kept. */
   find(worker: Worker, inputId: string): InputInfo | undefined {
-    if (!inputId.startsWith(this.#inputIdPrefix)) return undefined;
-    const seq = Number(inputId.slice(this.#inputIdPrefix.length));
-    const info = this.#receipts.get(seq, Date.now());
+    const { inputIdPrefix } = this.#store;
+    if (!inputId.startsWith(inputIdPrefix)) return undefined;
+    const seq = Number(inputId.slice(inputIdPrefix.length));
     // The id as it was given out, not another spelling of its number.
-    if (info?.owner !== worker || this.inputId(info.seq) !== inputId) return undefined;
-    return info instanceof InputRecord ? info : { ...info, workerId: worker.workerId, inputId, status: 'ended' };
+    if (this.inputId(seq) !== inputId) return undefined;
+    const info = this.#receipts.get(seq, Date.now());
+    if (info?.owner === worker)
+      return info instanceof InputRecord ? info : { ...info, workerId: worker.workerId, inputId, status: 'ended' };
+    const ended = worker.store.ended(seq);
+    return ended && { ...ended, owner: worker, workerId: worker.workerId, inputId, status: 'ended' };
+  }
+
+  /** The input that a key was used for, as long as the key is remembered. */
+  keyed(worker: Worker, key: string): InputRecord | undefined {
+    const known = worker.keys?.get(key);
+    if (known !== undefined) return known;
+    const stored = worker.store.keyed(key);
+    if (stored === undefined || stored.ended === null) return undefined;
+    return InputRecord.ended(worker, { key, digest: stored.digest }, stored.ended);
+  }
+
+  // --- what the store tells ---
+
+  accepted(input: StoredInput): void {
+    const record = input as InputRecord;
+    if (!record.isDecided) this.cancelling.watch(record);
+    record.tellAccepted();
+  }
+
+  refused(input: StoredInput, error: GreenroomError): void {
+    const record = input as InputRecord;
+    const worker = record.owner as Worker;
+    if (!record.isDecided) this.#leave(worker, record, now());
+    worker.mailbox.unsettled--;
+    if (record.key !== null) worker.keys?.delete(record.key.key);
+    this.#receipts.forget(record);
+    this.capacity.refused++;
+    this.capacity.remove(worker, record.bytes);
+    record.tellRefused(error);
+    this.offer(worker);
+    this.#tellIfDrained(worker);
+  }
+
+  /** Its run is kept: the host may have it, unless something has come between. */
+  started(input: StoredInput): void {
+    const record = input as InputRecord;
+    const slot = record.reservedOn;
+    if (slot === null) return;
+    const worker = record.owner as Worker;
+    record.reservedOn = null;
+    slot.reserved--;
+    if (record.isLent && worker.host === slot) {
+      record.isSent = true;
+      slot.host.send(worker.slot, record);
+    }
+    if (slot.blocked.length > 0) this.#offerBlocked(slot);
+  }
+
+  ended(input: StoredInput): void {
+    const record = input as InputRecord;
+    const worker = record.owner as Worker;
+    record.conclude();
+    worker.mailbox.unsettled--;
+    this.#receipts.ended(record);
+    this.capacity.remove(worker, record.bytes);
   }
 
   // --- to the host and back ---
@@ -168,10 +215,11 @@ export class Delivery implements Inbound {
   /** Hands the host as many of the worker's inputs as credits and the host's window allow. */
   offer(worker: Worker): void {
     const { mailbox, host } = worker;
-    if (host === null && worker.status === 'hibernated') this.#listener.wake(worker);
+    if (mailbox.size === mailbox.lent || this.#isHalted) return;
+    if (host === null && worker.status === 'hibernated' && !worker.actor.isMissing) this.#listener.wake(worker);
     if (host === null || worker.isBlocked || !worker.takesInputs) return;
     while (hasCredit(worker)) {
-      if (!host.host.hasRoom && mailbox.size > mailbox.lent) {
+      if (!host.hasRoom && mailbox.size > mailbox.lent) {
         worker.isBlocked = true;
         host.blocked.push(worker);
         return;
@@ -179,13 +227,16 @@ export class Delivery implements Inbound {
       const record = mailbox.lend();
       if (record === null) return;
       record.isLent = true;
+      this.#lent++;
+      record.reservedOn = host;
+      host.reserved++;
       if (worker.status !== 'running') worker.apply('engaged');
-      host.host.send(worker.slot, record);
+      worker.store.start(record);
     }
   }
 
   #offerBlocked(host: HostSlot): void {
-    while (host.blocked.length > 0 && host.host.hasRoom) {
+    while (host.blocked.length > 0 && host.hasRoom) {
       const worker = host.blocked.shift() as Worker;
       if (worker.host !== host) continue;
       worker.isBlocked = false;
@@ -201,12 +252,12 @@ export class Delivery implements Inbound {
     if (state !== null) worker.saveState(state);
     if (startedAt > 0) worker.serviceMs += (endedAt - startedAt - worker.serviceMs) * SERVICE_WEIGHT;
     if (code === COMPLETED) {
-      this.#settle(worker, record, 'completed', body.payload, null, startedAt, endedAt, body);
+      this.#decide(worker, record, 'completed', body.payload, null, startedAt, endedAt, body);
     } else {
       const isExpired = code === CANCELLED && startedAt === 0 && record.isExpired;
       const outcome = isExpired ? 'expired' : code === CANCELLED ? 'cancelled' : 'failed';
       const error = isExpired ? expiredError() : (body.value() as WireError);
-      this.#settle(worker, record, outcome, null, error, startedAt, endedAt, null);
+      this.#decide(worker, record, outcome, null, error, startedAt, endedAt, null);
     }
     this.offer(worker);
     if (host !== null && host.blocked.length > 0) this.#offerBlocked(host);
@@ -217,90 +268,56 @@ export class Delivery implements Inbound {
     host.workers[workerSlot]?.store.append('emitted', ORIGIN_MS + at, seq, data);
   }
 
-  // --- cancel ---
-
-  /** Ends an input that has no outcome yet: removed if it waits, told to end if it is at the host. */
-  cancel(worker: Worker, record: InputRecord, reason: string): 'removed' | 'aborting' {
-    if (!record.isLent) {
-      this.#settleUnstarted(worker, record, 'cancelled', cancelledError(reason));
-      return 'removed';
-    }
-    record.cancelReason ??= reason;
-    worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason, waitingOnly: false });
-    this.#startGrace(worker, record);
-    return 'aborting';
-  }
-
-  /** Ends everything in a worker's mailbox that has not ended. */
-  cancelAll(worker: Worker, reason: string): void {
-    const { mailbox, host, slot } = worker;
-    for (const record of mailbox.waitingMessages()) this.cancel(worker, record, reason);
-    if (mailbox.lent === 0) return;
-    for (const record of mailbox.lentMessages()) {
-      record.cancelReason ??= reason;
-      this.#startGrace(worker, record);
-    }
-    // One frame for all of them: between two, the end of one input would let the next one start.
-    host?.host.cancel({ workerSlot: slot, seq: null, reason, waitingOnly: false });
-  }
-
-  /** After the grace the host is killed, but only if this very input is the one that keeps its handler running. */
-  #startGrace(worker: Worker, record: InputRecord): void {
-    if (this.#graceTimers.has(record)) return;
-    const check = () => {
-      const { host } = worker;
-      if (record.outcome !== null || host === null || !record.isLent) return;
-      if (worker.hasStarted(record)) host.kill('cancel_grace', [worker]);
-      else this.#graceTimers.set(record, setTimeout(check, this.#limits.cancelGraceMs));
-    };
-    this.#graceTimers.set(record, setTimeout(check, this.#limits.cancelGraceMs));
-  }
-
-  #onDeadline(record: InputRecord): void {
-    const worker = record.owner as Worker;
-    if (!record.isLent) {
-      this.#settleUnstarted(worker, record, 'expired', expiredError());
-      return;
-    }
-    if (!record.isExpired) {
-      record.isExpired = true;
-      worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason: 'deadline', waitingOnly: true });
-      // If it has not started, the host will say so, unless it is stuck: then its sender must not wait for it.
-      if (!worker.hasStarted(record)) {
-        this.#deadlines.add(record, now() + EXPIRY_ANSWER_MS);
-        return;
-      }
-    }
-    record.tellOverdue();
-  }
-
   // --- outcomes ---
 
-  /** For an input that certainly never ran. */
-  #settleUnstarted(worker: Worker, record: InputRecord, outcome: Outcome, error: WireError): void {
-    this.#settle(worker, record, outcome, null, error, 0, now(), null);
+  /** For an input that certainly never ran. `reason`: of a cancel. */
+  endUnstarted(record: InputRecord, outcome: 'cancelled' | 'expired', reason = ''): void {
+    const error = outcome === 'expired' ? expiredError() : cancelledError(reason);
+    this.#decide(record.owner as Worker, record, outcome, null, error, 0, now(), null);
   }
 
   /** For what a dead host was running. When it had started only the host knew. */
-  settleInterrupted(worker: Worker, record: InputRecord, outcome: 'unknown' | 'cancelled', error: WireError): void {
-    this.#settle(worker, record, outcome, null, error, 0, now(), null);
+  endInterrupted(worker: Worker, record: InputRecord, outcome: 'unknown' | 'cancelled', error: WireError): void {
+    this.#decide(worker, record, outcome, null, error, 0, now(), null);
   }
 
   /** Takes back an input that had not started on a dead host: it will wait again, unless its end came meanwhile. */
-  reclaim(worker: Worker, record: InputRecord): void {
-    if (record.cancelReason !== null)
-      this.#settleUnstarted(worker, record, 'cancelled', cancelledError(record.cancelReason));
-    else if (record.isExpired) this.#settleUnstarted(worker, record, 'expired', expiredError());
-    else record.isLent = false;
+  reclaim(record: InputRecord): void {
+    if (record.cancelReason !== null) this.endUnstarted(record, 'cancelled', record.cancelReason);
+    else if (record.isExpired) this.endUnstarted(record, 'expired');
+    else this.waitAgain(record);
+  }
+
+  /** It was at a host that is dead. The caller recalls the mailbox. */
+  waitAgain(record: InputRecord): void {
+    this.#takeBack(record);
+    record.reservedOn = null;
+  }
+
+  #takeBack(record: InputRecord): void {
+    if (!record.isLent) return;
+    record.isLent = false;
+    record.isSent = false;
+    if (--this.#lent === 0) this.#onQuiet?.();
+  }
+
+  /** From now on nothing more is sent to hosts. Resolves when nothing is there any more. */
+  halt(): Promise<void> {
+    this.#isHalted = true;
+    return new Promise((resolve) => {
+      this.#onQuiet = resolve;
+      if (this.#lent === 0) resolve();
+    });
   }
 
   /** Ends all that waits with one error: the worker is not coming back by itself. */
   failWaiting(worker: Worker, code: ErrorCode, outcome: 'failed' | 'cancelled'): void {
     const error = GreenroomError.of(code).toWire();
-    for (const record of worker.mailbox.waitingMessages()) this.#settleUnstarted(worker, record, outcome, error);
+    for (const record of worker.mailbox.waitingMessages())
+      this.#decide(worker, record, outcome, null, error, 0, now(), null);
   }
 
-  #settle(
+  #decide(
     worker: Worker,
     record: InputRecord,
     outcome: Outcome,
@@ -310,40 +327,34 @@ export class Delivery implements Inbound {
     endedAt: number,
     body: Body | null,
   ): void {
-    const { mailbox, stopping } = worker;
-    mailbox.remove(record, record.isLent);
-    record.isLent = false;
-    this.#messages--;
-    this.#bytes -= record.bytes;
-    this.#deadlines.remove(record);
-    this.#clearGrace(record);
-    const data = output ?? JSON.stringify(error);
-    worker.store.append(ENTRY_OF[outcome], ORIGIN_MS + endedAt, record.seq, data);
-    if (mailbox.size === 0 && worker.isLoaded) worker.apply('disengaged');
+    if (outcome === 'completed') applyEffects(record);
+    record.effects = null;
+    record.decide(outcome, output, error, startedAt, endedAt, body);
+    this.#leave(worker, record, endedAt);
+    const { stopping } = worker;
     if (outcome === 'cancelled' || outcome === 'expired') this.counts.cancelled++;
     else this.counts.finished++;
     if (stopping !== null) {
       if (outcome === 'cancelled') stopping.cancelled++;
       else stopping.drained++;
     }
-    record.end(outcome, output, error, startedAt, endedAt, body);
-    this.#receipts.ended(record);
-    if (!this.room.isEmpty) this.room.freed(worker);
-    if (stopping !== null && mailbox.size === 0) this.#listener.onDrained(worker);
+    worker.store.end(record, record.ending);
+    record.forgetBody();
+    this.#tellIfDrained(worker);
   }
 
-  #clearGrace(record: InputRecord): void {
-    const timer = this.#graceTimers.get(record);
-    if (timer === undefined) return;
-    clearTimeout(timer);
-    this.#graceTimers.delete(record);
+  /** Out of the mailbox. */
+  #leave(worker: Worker, record: InputRecord, at: number): void {
+    const { mailbox } = worker;
+    mailbox.remove(record, record.isLent);
+    this.#takeBack(record);
+    this.cancelling.forget(record);
+    if (mailbox.size === 0 && worker.isLoaded) worker.disengage(at);
   }
-}
 
-/** Whether the worker's mailbox has room for an input of this size. */
-function hasRoom(worker: Worker, bytes: number): boolean {
-  const { mailbox } = worker;
-  return mailbox.isTurnBased ? worker.isAtRest && mailbox.size === 0 : mailbox.hasRoom(bytes);
+  #tellIfDrained(worker: Worker): void {
+    if (worker.stopping !== null && worker.inputs === 0) this.#listener.onDrained(worker);
+  }
 }
 
 /** Whether the worker's host may be handed one more of its inputs. */
@@ -354,14 +365,10 @@ function hasCredit({ mailbox, serviceMs }: Worker): boolean {
   return lent < CREDITS_PER_WORKER || (lent < CREDITS_PER_QUICK_WORKER && lent * serviceMs < SLICE_MS);
 }
 
-/** Every outcome has an entry; what was never run, or not to its end, is told apart by the entry's data. */
-const ENTRY_OF = {
-  completed: 'output',
-  failed: 'failed',
-  unknown: 'failed',
-  cancelled: 'cancelled',
-  expired: 'cancelled',
-} as const satisfies Record<Outcome, EntryType>;
+const INTERRUPTED = GreenroomError.of('host_lost', {
+  message: 'The runtime ended while the input was at its host.',
+  details: { cause: 'runtime_restart' },
+});
 
 function cancelledError(reason: string): WireError {
   return GreenroomError.of('cancelled', { details: { reason } }).toWire();
@@ -369,27 +376,4 @@ function cancelledError(reason: string): WireError {
 
 function expiredError(): WireError {
   return GreenroomError.of('expired').toWire();
-}
-
-/** A busy error that a machine can act on: what is running, how much waits, and when to come back. */
-function busy(worker: Worker): GreenroomError {
-  const { mailbox, status, actor } = worker;
-  const nowMs = Date.now();
-  const running = worker.runningInput();
-  const estimatedWaitMs = Math.ceil(worker.serviceMs * mailbox.size);
-  return GreenroomError.of('worker_busy', {
-    ...(mailbox.isTurnBased && { status: 409, message: 'The worker is turn-based and not idle.' }),
-    details: {
-      status,
-      messages: mailbox.messages,
-      bytes: mailbox.bytes,
-      capacity: actor.mailbox.capacity,
-      max_bytes: actor.mailbox.maxBytes,
-      oldest_age_ms: mailbox.first === null ? 0 : nowMs - mailbox.first.acceptedAtMs,
-      running: running && { input_id: running.inputId, age_ms: nowMs - running.acceptedAtMs },
-      estimated_wait_ms: estimatedWaitMs,
-      // A quarter of the line: by then there is room again, unless the others come back as well.
-      retry_after_ms: Math.min(Math.max(Math.ceil(estimatedWaitMs / 4), 50), 60_000),
-    },
-  });
 }

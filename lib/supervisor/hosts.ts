@@ -3,8 +3,8 @@
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { Host, HostEvents, HostExit, HostFactory, WorkerSpec } from '../host/host.ts';
-import { WORKERS_PER_HOST } from '../limits.ts';
+import type { Host, HostEvents, HostExit, HostFactory, StartedState, WorkerSpec } from '../host/host.ts';
+import { WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Payload } from '../protocol/payload.ts';
@@ -12,6 +12,7 @@ import type { HostView } from '../protocol/views.ts';
 import { Fifo } from './fifo.ts';
 import { place } from './placement.ts';
 import type { HostLoad } from './placement.ts';
+import { RestTimes } from './rest-times.ts';
 import { backoffMs } from './restarts.ts';
 import type { Worker } from './worker.ts';
 
@@ -30,7 +31,7 @@ export interface Inbound {
 
 /** What hosts tell of: a started worker, one that could not start, and a death with everybody who was hit. */
 export interface HostListener {
-  onStarted(worker: Worker, state: Payload | null): void;
+  onStarted(worker: Worker, started: StartedState): void;
   onStartFailed(worker: Worker, error: WireError): void;
   onDied(slot: HostSlot, exit: HostExit): void;
 }
@@ -40,16 +41,25 @@ export class HostSlot implements HostLoad {
   readonly host: Host;
   readonly workers: (Worker | undefined)[] = [];
   readonly #freeSlots: number[] = [];
+  /** When each worker hibernates unless something comes. */
+  readonly restTimes = new RestTimes();
   workerCount = 0;
   status: HostView['status'] = 'starting';
   /** Workers with inputs that found the host's window full, in the order in which they came. */
   readonly blocked = new Fifo<Worker>();
   killOrder: KillOrder | null = null;
+  /** Inputs that will be sent as soon as the store has their runs. */
+  reserved = 0;
   /** To be started with the next batch. */
   pendingStarts: Worker[] = [];
 
   constructor(host: Host) {
     this.host = host;
+  }
+
+  /** Whether it may be sent one more input. */
+  get hasRoom(): boolean {
+    return this.reserved < WINDOW_PER_HOST && this.host.hasRoom;
   }
 
   /** A host that is to die takes no more. */
@@ -72,7 +82,7 @@ export class HostSlot implements HostLoad {
     if (mayReuse) this.#freeSlots.push(worker.slot);
     worker.host = null;
     worker.slot = -1;
-    worker.isLoaded = false;
+    worker.presence = 'away';
     worker.isBlocked = false;
   }
 
@@ -135,6 +145,10 @@ export class Hosts {
     const slot = this.#slots.find((candidate) => candidate.status === 'ready' && candidate.killOrder === null);
     if (slot === undefined) throw GreenroomError.of('runtime_unavailable', { message: 'No host is ready.' });
     return slot.host;
+  }
+
+  get slots(): readonly HostSlot[] {
+    return this.#slots;
   }
 
   async views(): Promise<HostView[]> {
@@ -244,7 +258,7 @@ export class Hosts {
         const result = results[at];
         if (result === undefined || worker.host !== slot) return;
         if ('error' in result) this.#listener.onStartFailed(worker, result.error);
-        else this.#listener.onStarted(worker, result.state);
+        else this.#listener.onStarted(worker, result);
       });
     } catch (cause) {
       // Its death reaches all who were to start there.
@@ -258,5 +272,5 @@ export class Hosts {
 
 function specOf(worker: Worker): WorkerSpec {
   const { slot, workerId, config, state } = worker;
-  return { slot, workerId, module: worker.actor.module, config, state };
+  return { slot, workerId, module: worker.actor.module, config, state, stateVersion: worker.store.stateVersion };
 }

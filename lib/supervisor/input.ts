@@ -1,13 +1,18 @@
 // One accepted input, from its acceptance until its outcome. The only object that is made for it on the main thread: link of
 // the mailbox, ticket on the wire and entry of the deadline wheel in one. With a key it is its own receipt as well.
 
-import type { WireError } from '../errors.ts';
-import { toEpochMs } from '../protocol/clock.ts';
+import type { GreenroomError, WireError } from '../errors.ts';
+import { ORIGIN_MS, toEpochMs } from '../protocol/clock.ts';
 import type { Body, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Outcome } from '../protocol/views.ts';
+import type { EndedInput, Ending, InputKey, RestoredInput, StoredInput } from '../store/store.ts';
 import type { Deadline } from './deadlines.ts';
+import type { StagedEffects } from './effects.ts';
+import type { HostSlot } from './hosts.ts';
 import type { Link } from './mailbox.ts';
+
+export type { InputKey } from '../store/store.ts';
 
 /** The part of a worker that its inputs refer to. */
 export interface InputOwner {
@@ -18,14 +23,12 @@ export interface InputOwner {
   hasStarted(record: InputRecord): boolean;
 }
 
-/** An idempotency key and the digest of the input that it was first used for. */
-export interface InputKey {
-  readonly key: string;
-  readonly digest: string;
-}
-
 /** Whoever waits for an input. One object instead of closures: an ask allocates as little as it can. */
 export interface InputListener {
+  /** The store keeps it: it may be acknowledged. */
+  accepted?(record: InputRecord): void;
+  /** The store could not keep it: it has never been there, and nothing else will be told of it. */
+  refused?(record: InputRecord, error: GreenroomError): void;
   /** The input has its outcome; its output, if the host answers just now, is `body`. */
   ended(record: InputRecord, body: Body | null): void;
   /** Its deadline passed while it was at the host; it may be running. */
@@ -62,22 +65,34 @@ export interface InputInfo extends InputFacts {
   readonly status: 'waiting' | 'running' | 'ended';
 }
 
-export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadline<InputRecord> {
+export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRecord>, Deadline<InputRecord> {
   readonly seq: number;
   readonly bytes: number;
   readonly owner: InputOwner;
   /** Let go of once it has ended. */
   payload: Payload;
   readonly key: InputKey | null;
+  readonly isVolatile: boolean;
 
   attempt = 1;
-  /** At the worker's host; it may have started. */
+  /** The store keeps it, or has nothing to keep. */
+  isAccepted = false;
+  /** Meant for the worker's host, which gets it when the store has its run. */
   isLent = false;
+  /** At the worker's host; it may have started. */
+  isSent = false;
+  /** Where it will be sent. */
+  reservedOn: HostSlot | null = null;
   /** Somebody asked for its end; kept until it comes, and through the death of its host. */
   cancelReason: string | null = null;
   /** Its deadline passed while it was at the host and perhaps not started. */
   isExpired = false;
 
+  /** What waits for its completion. */
+  effects: StagedEffects | null = null;
+
+  /** It has an outcome, which may not be kept yet: nobody has been told. */
+  isDecided = false;
   outcome: Outcome | null = null;
   /** Encoded; null unless the outcome is `completed`. */
   output: Payload | null = null;
@@ -89,6 +104,10 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
   readonly #acceptedAt: number;
   #startedAt = 0;
   #endedAt = 0;
+  /** 0: none. */
+  readonly deadline: number;
+  #decided: Outcome | null = null;
+  #body: Body | null = null;
 
   /** Links of the mailbox; once ended, of the receipts. */
   previous: InputRecord | null = null;
@@ -104,7 +123,7 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
   #listener: InputListener | null = null;
   #moreListeners: InputListener[] | null = null;
 
-  /** `acceptedAt` is on the clock of the runtime. */
+  /** `acceptedAt` and `deadline` are on the clock of the runtime. */
   constructor(
     owner: InputOwner,
     seq: number,
@@ -112,6 +131,8 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
     bytes: number,
     key: InputKey | null,
     acceptedAt: number,
+    deadline: number,
+    isVolatile: boolean,
   ) {
     this.owner = owner;
     this.seq = seq;
@@ -119,6 +140,30 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
     this.bytes = bytes;
     this.key = key;
     this.#acceptedAt = acceptedAt;
+    this.deadline = deadline;
+    this.isVolatile = isVolatile;
+  }
+
+  /** An input that an earlier run, or an earlier load of its worker, has accepted. */
+  static restored(owner: InputOwner, stored: RestoredInput, bytes: number): InputRecord {
+    const { seq, payload, key, acceptedAtMs, deadlineAtMs, attempt } = stored;
+    const deadline = deadlineAtMs === 0 ? 0 : toRuntimeClock(deadlineAtMs);
+    const record = new InputRecord(owner, seq, payload, bytes, key, toRuntimeClock(acceptedAtMs), deadline, false);
+    record.isAccepted = true;
+    record.attempt = attempt;
+    return record;
+  }
+
+  /** One that has ended. */
+  static ended(owner: InputOwner, key: InputKey, ended: EndedInput): InputRecord {
+    const { seq, acceptedAtMs, attempt, outcome, output, error, startedAtMs, endedAtMs } = ended;
+    const record = new InputRecord(owner, seq, '', 0, key, toRuntimeClock(acceptedAtMs), 0, false);
+    record.isAccepted = true;
+    record.attempt = attempt;
+    const startedAt = startedAtMs === 0 ? 0 : toRuntimeClock(startedAtMs);
+    record.decide(outcome, output, error, startedAt, toRuntimeClock(endedAtMs));
+    record.conclude();
+    return record;
   }
 
   get workerId(): string {
@@ -133,6 +178,11 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
     return toEpochMs(this.#acceptedAt);
   }
 
+  /** 0: it waits as long as it takes. */
+  get deadlineAtMs(): number {
+    return toEpochMs(this.deadline);
+  }
+
   get startedAtMs(): number {
     return toEpochMs(this.#startedAt);
   }
@@ -143,7 +193,7 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
 
   get status(): 'waiting' | 'running' | 'ended' {
     if (this.outcome !== null) return 'ended';
-    return this.isLent && this.owner.hasStarted(this) ? 'running' : 'waiting';
+    return this.isSent && this.owner.hasStarted(this) ? 'running' : 'waiting';
   }
 
   /** Tells the listener once, when the outcome is there; at once if it is there already. */
@@ -165,8 +215,25 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
     for (const listener of more ?? []) listener.overdue?.(this);
   }
 
-  /** Sets the outcome, lets go of the input itself and tells whoever waits. The first outcome is the only one. Times are on the clock of the runtime. */
-  end(
+  tellAccepted(): void {
+    this.isAccepted = true;
+    const more = this.#moreListeners;
+    this.#listener?.accepted?.(this);
+    if (more !== null) for (const listener of [...more]) listener.accepted?.(this);
+  }
+
+  /** It has never been there. */
+  tellRefused(error: GreenroomError): void {
+    const first = this.#listener;
+    const more = this.#moreListeners;
+    this.#listener = null;
+    this.#moreListeners = null;
+    first?.refused?.(this, error);
+    for (const listener of more ?? []) listener.refused?.(this, error);
+  }
+
+  /** Decides on the outcome. The first one is the only one. Times are on the clock of the runtime; `body` is valid until the store has it. */
+  decide(
     outcome: Outcome,
     output: Payload | null,
     error: WireError | null,
@@ -174,19 +241,78 @@ export class InputRecord implements InputInfo, Ticket, Link<InputRecord>, Deadli
     endedAt: number,
     body: Body | null = null,
   ): void {
-    if (this.outcome !== null) throw new Error('an input has one outcome');
-    this.outcome = outcome;
+    if (this.isDecided) throw new Error('an input has one outcome');
+    this.isDecided = true;
+    this.#decided = outcome;
     this.output = output;
     this.error = error;
     this.#startedAt = startedAt;
     this.#endedAt = endedAt;
+    this.#body = body;
+  }
+
+  /** For the store. */
+  get ending(): Ending {
+    return new DecidedEnding(this, this.#decided as Outcome);
+  }
+
+  /** The host's answer is not valid any longer: whoever waits will decode the output. */
+  forgetBody(): void {
+    this.#body = null;
+  }
+
+  /** The outcome is kept: lets go of the input itself and tells whoever waits. */
+  conclude(): void {
+    this.outcome = this.#decided;
     this.payload = '';
     const first = this.#listener;
     const more = this.#moreListeners;
+    const body = this.#body;
     this.#listener = null;
     this.#moreListeners = null;
+    this.#body = null;
     first?.ended(this, body);
     // They decode for themselves: two callers must not share one value.
     if (more !== null) for (const listener of more) listener.ended(this, null);
   }
+}
+
+/** A view of a record, which has no outcome for others yet. */
+class DecidedEnding implements Ending {
+  readonly #record: InputRecord;
+  readonly outcome: Outcome;
+
+  constructor(record: InputRecord, outcome: Outcome) {
+    this.#record = record;
+    this.outcome = outcome;
+  }
+
+  get output(): Payload | null {
+    return this.#record.output;
+  }
+
+  get error(): WireError | null {
+    return this.#record.error;
+  }
+
+  get attempt(): number {
+    return this.#record.attempt;
+  }
+
+  get acceptedAtMs(): number {
+    return this.#record.acceptedAtMs;
+  }
+
+  get startedAtMs(): number {
+    return this.#record.startedAtMs;
+  }
+
+  get endedAtMs(): number {
+    return this.#record.endedAtMs;
+  }
+}
+
+/** 0 is never a time. */
+function toRuntimeClock(epochMs: number): number {
+  return epochMs - ORIGIN_MS || -1;
 }

@@ -1,9 +1,9 @@
 // The life of a worker: start, death, restart, stop. Decides by the state table and the restart policy; the inputs that are
 // concerned are settled by the delivery.
 //
-//    createAll ─▶ hibernated
-//                 │ input
-//    create ─▶ starting ─▶ idle ⇄ running ─▶ stopping ─▶ stopped ─▶ (restore) starting
+//    createAll ─▶ hibernated ◀─────┐ idle for long
+//                 │ input          │
+//    create ─▶ starting ─▶ idle ───┴⇄ running ─▶ stopping ─▶ stopped ─▶ (restore) starting
 //                 │          └──────┬──────────▲
 //                 └──── host died ──▼          │ stop
 //                              restarting ─────┤
@@ -11,11 +11,11 @@
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { HostExit } from '../host/host.ts';
+import type { HostExit, StartedState } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
-import type { Payload } from '../protocol/payload.ts';
+import { now } from '../protocol/clock.ts';
 import type { StopAck } from '../protocol/views.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostListener, Hosts, HostSlot } from './hosts.ts';
@@ -27,18 +27,28 @@ import { newStopping } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
 import type { Worker } from './worker.ts';
 
+/** What others have to know. */
+export interface LifecycleEvents {
+  /** A worker has left its host: it was stopped or hibernates, could not start, or its host has died. */
+  onLeft(workerId: string): void;
+  /** A worker is being stopped, or has failed. */
+  onEnding(worker: Worker): void;
+  /** A worker hibernates, and has nothing to do. */
+  onRested(worker: Worker): void;
+}
+
 export class Lifecycle implements HostListener {
   readonly #limits: Limits;
   readonly #log: Logger;
   readonly #budget: RestartBudget;
-  readonly #onLeft: (workerId: string) => void;
+  readonly #events: LifecycleEvents;
   /** Hosts that were killed since the start. */
   kills = 0;
   #hosts!: Hosts;
   #delivery!: Delivery;
 
-  constructor(limits: Limits, log: Logger, onLeft: (workerId: string) => void = () => undefined) {
-    this.#onLeft = onLeft;
+  constructor(limits: Limits, log: Logger, events: LifecycleEvents) {
+    this.#events = events;
     this.#limits = limits;
     this.#log = log;
     this.#budget = { maxRestarts: limits.maxRestarts, windowMs: limits.restartWindowMs };
@@ -62,12 +72,13 @@ export class Lifecycle implements HostListener {
     this.start(worker);
   }
 
-  onStarted(worker: Worker, state: Payload | null): void {
-    worker.isLoaded = true;
+  onStarted(worker: Worker, { state, stateVersion }: StartedState): void {
+    worker.presence = 'here';
     worker.forgetFailure();
-    if (state !== null) worker.saveState(state);
+    if (state !== null) worker.store.saveState(state, stateVersion);
     // A stop may have come while it was starting; then it goes on from here.
     if (worker.status !== 'stopping') worker.apply('started');
+    worker.idleSince(now());
     worker.settleStart();
     if (worker.inputs > 0) this.#delivery.offer(worker);
     this.#finishStopIfDrained(worker);
@@ -81,11 +92,50 @@ export class Lifecycle implements HostListener {
 
   /** From `failed`, `stopped` or `hibernated`; the restart budget is whole again. */
   restore(worker: Worker): void {
+    worker.store.saveRest('hibernated', null);
     worker.apply('restored');
     worker.forgetDeaths();
     worker.forgetFailure();
     worker.stopping = null;
     this.start(worker);
+  }
+
+  // --- hibernation ---
+
+  /**
+   * Puts idle workers of one host away; what comes for them meanwhile waits and wakes them. Those that are not idle are left alone.
+   * Resolves when the others have left their host.
+   */
+  async hibernate(slot: HostSlot, workers: readonly Worker[]): Promise<void> {
+    const leaving = workers.filter((worker) => worker.host === slot && worker.isIdle);
+    for (const worker of leaving) worker.presence = 'leaving';
+    // A `stopped` may take its time, so its worker goes alone; all others are one call.
+    const quiet = leaving.filter(({ actor }) => actor.definition.stopped === undefined);
+    const others = leaving.filter(({ actor }) => actor.definition.stopped !== undefined).map((worker) => [worker]);
+    await Promise.all((quiet.length > 0 ? [quiet, ...others] : others).map((group) => this.#putAway(slot, group)));
+  }
+
+  async #putAway(slot: HostSlot, workers: readonly Worker[]): Promise<void> {
+    const isClean = await this.#unload(slot, workers);
+    for (const worker of workers) {
+      // If its host died meanwhile, it is starting again, or has stopped.
+      if (worker.host !== slot || worker.presence !== 'leaving') continue;
+      this.#unseat(slot, worker, isClean);
+      if (worker.status === 'stopping') this.#stopPutAway(worker);
+      else this.#rest(worker);
+    }
+  }
+
+  #rest(worker: Worker): void {
+    worker.apply('rested');
+    if (worker.inputs > 0) this.#delivery.offer(worker);
+    else this.#events.onRested(worker);
+  }
+
+  /** A stop came while it was leaving. What it is to run first needs it back. */
+  #stopPutAway(worker: Worker): void {
+    if (worker.inputs > 0) this.start(worker);
+    else this.#finishStop(worker);
   }
 
   // --- death ---
@@ -110,13 +160,13 @@ export class Lifecycle implements HostListener {
     const lent = [...worker.mailbox.lentMessages()];
     const lastStarted = lent.findIndex((record) => worker.hasStarted(record));
     lent.forEach((record, at) => {
-      if (at > lastStarted) this.#delivery.reclaim(worker, record);
+      if (at > lastStarted) this.#delivery.reclaim(record);
       else if (record.cancelReason !== null) {
         const details = {
           reason: record.cancelReason,
           ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }),
         };
-        this.#delivery.settleInterrupted(
+        this.#delivery.endInterrupted(
           worker,
           record,
           'cancelled',
@@ -124,9 +174,9 @@ export class Lifecycle implements HostListener {
         );
       } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
         record.attempt++;
-        record.isLent = false;
+        this.#delivery.waitAgain(record);
       } else {
-        this.#delivery.settleInterrupted(worker, record, 'unknown', death.error);
+        this.#delivery.endInterrupted(worker, record, 'unknown', death.error);
       }
     });
     worker.mailbox.recall();
@@ -140,6 +190,11 @@ export class Lifecycle implements HostListener {
       return;
     }
     if (isCharged) worker.chargeDeath((deathsMs, nowMs) => recentDeaths(deathsMs, nowMs, this.#budget));
+    // The same state and the same code would fail again: the worker waits for somebody to mend one of them and to restore it.
+    if (death.error.code === 'migration_failed') {
+      this.#giveUp(worker, death);
+      return;
+    }
     const decision = isCharged
       ? decideRestart(worker.deathsMs, this.#budget)
       : ({ type: 'restart', delayMs: 0 } as const);
@@ -167,11 +222,13 @@ export class Lifecycle implements HostListener {
 
   #giveUp(worker: Worker, death: Death): void {
     worker.apply('gaveUp');
-    worker.clearTimers();
+    worker.clearRestart();
+    this.#events.onEnding(worker);
     this.#log.error(
       { worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths: worker.deathsMs.length },
       'worker failed',
     );
+    worker.store.saveRest('failed', death.error);
     worker.store.append('failed', Date.now(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
     this.#delivery.failWaiting(worker, 'worker_failed', 'failed');
   }
@@ -197,16 +254,17 @@ export class Lifecycle implements HostListener {
     const { isLoaded } = worker;
     worker.stopping = stopping;
     worker.apply('stopRequested');
-    worker.clearTimers();
+    worker.clearRestart();
+    this.#events.onEnding(worker);
     if (!isLoaded && worker.host === null) {
       this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
       this.#finishStop(worker);
     } else if (request.drain === true) {
       const deadlineMs = request.deadlineMs ?? this.#limits.stopTimeoutMs;
-      stopping.timer = setTimeout(() => this.#delivery.cancelAll(worker, 'stop deadline'), deadlineMs);
+      stopping.timer = setTimeout(() => this.#delivery.cancelling.cancelAll(worker, 'stop deadline'), deadlineMs);
       this.#delivery.offer(worker);
     } else {
-      this.#delivery.cancelAll(worker, request.reason ?? 'stop');
+      this.#delivery.cancelling.cancelAll(worker, request.reason ?? 'stop');
     }
     this.#finishStopIfDrained(worker);
     return stopping.ack;
@@ -221,27 +279,31 @@ export class Lifecycle implements HostListener {
     if (worker.status !== 'stopping' || stopping === null || worker.inputs > 0) return;
     if (!worker.isLoaded || host === null || stopping.isUnloading) return;
     stopping.isUnloading = true;
-    void this.#unload(worker, host);
+    void this.#stopOnHost(worker, host);
   }
 
-  async #unload(worker: Worker, slot: HostSlot): Promise<void> {
-    let isClean = true;
-    try {
-      await slot.host.stopWorker(worker.slot);
-    } catch (thrown) {
-      // It died (then its death has finished the stop), or `stopped` does not end: its place there is not used again.
-      isClean = false;
-      if (asGreenroomError(thrown).code === 'timeout')
-        this.#log.warn({ worker_id: worker.workerId }, 'stopped() did not end in time');
-    }
+  async #stopOnHost(worker: Worker, slot: HostSlot): Promise<void> {
+    const isClean = await this.#unload(slot, [worker]);
     if (worker.host !== slot || worker.status !== 'stopping') return;
     this.#unseat(slot, worker, isClean);
     this.#finishStop(worker);
   }
 
+  /** False if their places on the host are not to be used again: `stopped` does not end, or the host died, which is told elsewhere. */
+  async #unload(slot: HostSlot, workers: readonly Worker[]): Promise<boolean> {
+    try {
+      await slot.host.stopWorkers(workers.map((worker) => worker.slot));
+      return true;
+    } catch (thrown) {
+      if (asGreenroomError(thrown).code === 'timeout')
+        this.#log.warn({ worker_id: workers[0]?.workerId, workers: workers.length }, 'stopped() did not end in time');
+      return false;
+    }
+  }
+
   #unseat(slot: HostSlot, worker: Worker, mayReuse: boolean): void {
     slot.unseat(worker, mayReuse);
-    this.#onLeft(worker.workerId);
+    this.#events.onLeft(worker.workerId);
   }
 
   #finishStop(worker: Worker): void {
@@ -259,6 +321,7 @@ export class Lifecycle implements HostListener {
       refused,
       ...(reason !== null && { reason }),
     };
+    worker.store.saveRest('stopped', null);
     worker.store.append('stopped', Date.now(), 0, JSON.stringify({ drained, cancelled, refused, reason }));
     stopping.resolve(ack);
   }

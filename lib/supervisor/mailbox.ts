@@ -28,6 +28,8 @@ export class Mailbox<M extends Link<M>> {
   #lentBytes = 0;
   /** How long a message occupies whoever takes it, as far as they know; kept here for them. Unknown counts as slow. */
   serviceMs = 1;
+  /** Messages whose acceptance or end is not settled elsewhere; kept here for the same. */
+  unsettled = 0;
 
   constructor(limits: MailboxLimits) {
     this.#limits = limits;
@@ -48,6 +50,10 @@ export class Mailbox<M extends Link<M>> {
 
   get first(): M | null {
     return this.#first;
+  }
+
+  get last(): M | null {
+    return this.#last;
   }
 
   /** Messages that wait: all but the first, once that one is lent and thus running. */
@@ -127,6 +133,15 @@ export class Mailbox<M extends Link<M>> {
   /** The lent messages, first to last. */
   *lentMessages(): Generator<M> {
     for (let message = this.#first; message !== null && message !== this.#nextToLend;) {
+      const { next }: M = message;
+      yield message;
+      message = next;
+    }
+  }
+
+  /** All messages, first to last. Removing the one at hand is fine. */
+  *allMessages(): Generator<M> {
+    for (let message = this.#first; message !== null;) {
       const { next }: M = message;
       yield message;
       message = next;

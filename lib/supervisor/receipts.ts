@@ -42,16 +42,22 @@ export class Receipts {
   }
 
   add(record: InputRecord): void {
-    const index = Math.floor(record.seq / PAGE);
-    if (index !== this.#newest.index) {
-      // What it held may be forgotten already; nothing would look at the page again.
-      if (this.#newest.count === 0) delete this.#pages[this.#newest.index];
-      this.#newest = { index, entries: new Array<undefined>(PAGE).fill(undefined), count: 0 };
-      this.#pages[index] = this.#newest;
-    }
-    this.#newest.entries[record.seq % PAGE] = record;
-    this.#newest.count++;
-    record.page = this.#newest;
+    const page = this.#pageFor(Math.floor(record.seq / PAGE));
+    page.entries[record.seq % PAGE] = record;
+    page.count++;
+    record.page = page;
+  }
+
+  #pageFor(index: number): ReceiptPage {
+    if (index === this.#newest.index) return this.#newest;
+    const page = this.#pages[index] ?? { index, entries: new Array<undefined>(PAGE).fill(undefined), count: 0 };
+    this.#pages[index] = page;
+    // A number that was reserved is used after later ones.
+    if (index < this.#newest.index) return page;
+    // What it held may be forgotten already; nothing would look at the page again.
+    if (this.#newest.count === 0) delete this.#pages[this.#newest.index];
+    this.#newest = page;
+    return page;
   }
 
   get(seq: number, nowMs: number): InputFacts | undefined {
@@ -61,6 +67,11 @@ export class Receipts {
     const info = typeof entry === 'number' ? this.#plain.at(entry) : entry;
     const { ttlMs } = typeof entry === 'number' ? this.#plainBounds : this.#keyedBounds;
     return info === undefined || info.endedAtMs + ttlMs <= nowMs ? undefined : info;
+  }
+
+  /** It has never been there. */
+  forget(record: InputRecord): void {
+    this.#clear(record.page, record.seq);
   }
 
   /** To be called once, when the record has its outcome and has left the mailbox. */

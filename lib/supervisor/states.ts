@@ -80,6 +80,8 @@ export function requireEffect<Effect extends string>(cell: Effect | ErrorCode, e
 export const TRANSITIONS = {
   /** It has an input to run, and no host yet. */
   woken: { hibernated: 'starting' },
+  /** It was idle for long, and its host has put it away. */
+  rested: { idle: 'hibernated' },
   /** Its host has loaded it. */
   started: { starting: 'idle', restarting: 'idle' },
   /** An input was handed to its host. */

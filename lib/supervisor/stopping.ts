@@ -1,6 +1,8 @@
 // A stop that was asked for: the first one counts, later ones get its acknowledgement.
 
+import { decode } from '../protocol/payload.ts';
 import type { StopAck } from '../protocol/views.ts';
+import type { Worker } from './worker.ts';
 
 export interface StopRequest {
   /** Let what waits run first; otherwise it is cancelled and the running input is told to end. Default false. */
@@ -38,4 +40,12 @@ export function newStopping(request: StopRequest): Stopping {
     timer: null,
     isUnloading: false,
   };
+}
+
+/** The acknowledgement of a stop that an earlier run has seen: it is the last entry that the worker has. */
+export function ackOf({ workerId, status, store }: Worker): StopAck {
+  const last = store.read(store.lastSequence - 1, 1).items[0];
+  const stopped = (last?.type === 'stopped' ? decode(last.data) : {}) as Partial<StopAck> & { reason?: string | null };
+  const { drained = 0, cancelled = 0, refused = 0, reason = null } = stopped;
+  return { workerId, status, drained, cancelled, refused, ...(reason !== null && { reason }) };
 }

@@ -11,17 +11,14 @@
 
 import { performance } from 'node:perf_hooks';
 import { GreenroomError } from '../errors.ts';
-import { SLICE_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { Peers } from '../functions/peers.ts';
 import type { HostFactory } from '../host/host.ts';
 import type { Logger } from '../observe/log.ts';
-import type { Payload } from '../protocol/payload.ts';
 import type {
   ActorView,
   CancelAck,
   CloseReport,
-  EntryType,
   PeerSummary,
   PeerView,
   Receipt,
@@ -30,64 +27,40 @@ import type {
   WorkerSummary,
   WorkerView,
 } from '../protocol/views.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, StoredSummary, WorkerStore } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
+import { untilAccepted } from './asking.ts';
+import { putAway, stopAll } from './closing.ts';
 import { Creation } from './creation.ts';
 import type { Created, CreateRequest } from './creation.ts';
 import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
 import { Directory } from './directory.ts';
 import type { ListQuery } from './directory.ts';
+import { flush, stage } from './effects.ts';
 import { Hosts } from './hosts.ts';
 import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
-import { startTimer } from './timers.ts';
+import type { CancelRequest, Identity, SupervisorOptions } from './options.ts';
+import { Recovery } from './recovery.ts';
+import { Residence } from './residence.ts';
+import { ackOf } from './stopping.ts';
+import { readTranscript } from './transcripts.ts';
+import type { EncodedPage, TranscriptRequest } from './transcripts.ts';
 import type { StopRequest } from './stopping.ts';
-import type { Worker } from './worker.ts';
+import { summaryOf, Worker } from './worker.ts';
 
 export type { Created, CreateRequest } from './creation.ts';
 export type { DeliverOptions } from './delivery.ts';
 export type { ListQuery } from './directory.ts';
 export type { InputInfo, InputRecord } from './input.ts';
+export type { CancelRequest, Identity, SupervisorOptions } from './options.ts';
+export type { EncodedPage } from './transcripts.ts';
 export type { RoomListener } from './room.ts';
 export type { StopRequest } from './stopping.ts';
-
-export interface CancelRequest {
-  /** Default: whatever is running. */
-  readonly inputId?: string | undefined;
-  readonly reason?: string | undefined;
-}
-
-/** What a runtime is called; chosen by its operator. */
-export interface Identity {
-  readonly runtimeId: string;
-  readonly displayName: string | null;
-  readonly version: string;
-}
-
-/** A page of a transcript with each entry's data still encoded. */
-export interface EncodedPage {
-  readonly workerId: string;
-  readonly items: readonly { sequence: number; atMs: number; type: EntryType; inputId: string | null; data: Payload }[];
-  readonly nextAfter: number;
-  readonly hasMore: boolean;
-}
-
-export interface SupervisorOptions {
-  readonly identity: Identity;
-  readonly limits: Limits;
-  readonly catalog: Catalog;
-  readonly store: Store;
-  readonly log: Logger;
-  readonly inputIdPrefix: string;
-  /** A worker has left its host: it was stopped, could not start, or its host has died. */
-  readonly onLeft?: (workerId: string) => void;
-  /** What is listed beside the workers. Default: nothing. */
-  readonly peers?: Peers;
-}
 
 export class Supervisor {
   readonly limits: Limits;
@@ -101,6 +74,9 @@ export class Supervisor {
   readonly #lifecycle: Lifecycle;
   readonly #delivery: Delivery;
   readonly #admission: Admission;
+  readonly #recovery: Recovery;
+  /** What is kept awake, and set for later. */
+  readonly residence: Residence;
   #hosts: Hosts | null = null;
   readonly #log: Logger;
   #status: 'running' | 'draining' | 'stopped' = 'running';
@@ -111,19 +87,38 @@ export class Supervisor {
     this.#catalog = options.catalog;
     this.#store = options.store;
     this.#log = options.log;
-    this.#lifecycle = new Lifecycle(options.limits, options.log, options.onLeft);
+    this.#lifecycle = new Lifecycle(options.limits, options.log, {
+      onLeft: (workerId) => this.residence.onLeft(workerId),
+      onEnding: (worker) => this.residence.timers.forget(worker),
+      onRested: (worker) => void this.residence.unload(worker),
+    });
     this.#peers = options.peers ?? new Peers();
-    this.#directory = new Directory<Worker>(this.#peers);
-    this.#delivery = new Delivery(options.limits, options.inputIdPrefix, this.#lifecycle);
     const { limits, catalog, store } = options;
-    this.#creation = new Creation(limits, catalog, store, this.#directory, options.inputIdPrefix, () =>
-      this.#requireRunning(),
-    );
+    this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
+    this.#delivery = new Delivery(limits, store, this.#lifecycle);
+    this.#creation = new Creation(limits, catalog, store, this.#directory, () => this.#requireRunning());
     this.#admission = new Admission(limits, this.#delivery, {
-      isRunning: () => this.#status === 'running',
-      isKnown: (worker) => this.#directory.get(worker.workerId) === worker,
+      unavailable: () => this.#unavailable(),
+      isKnown: (worker) => this.#directory.isLoaded(worker),
+      hold: (worker) => this.#directory.hold(worker),
       anyHost: () => this.#requireHosts().any(),
     });
+    this.residence = new Residence({
+      options,
+      directory: this.#directory,
+      delivery: this.#delivery,
+      lifecycle: this.#lifecycle,
+      hosts: () => this.#requireHosts(),
+      deliver: (worker, value) => this.#admission.value(worker, value, {}),
+    });
+    catalog.countStored(store.counts());
+    const recovering = {
+      load: (workerId: string) => this.#directory.get(workerId),
+      offer: (worker: Worker) => this.#delivery.offer(worker),
+      inFlight: () => this.#delivery.capacity.load.messages,
+      isFull: () => this.residence.isFull,
+    };
+    this.#recovery = new Recovery(store.waiting(), recovering, options.log);
   }
 
   /** Starts the hosts. Rejects with the cause if one cannot start. */
@@ -131,6 +126,8 @@ export class Supervisor {
     this.#hosts = new Hosts(factory, this.#delivery, this.#lifecycle, this.#log);
     this.#lifecycle.connect(this.#hosts, this.#delivery);
     await this.#hosts.open(hostCount);
+    this.#recovery.step();
+    this.residence.open();
   }
 
   get status(): 'running' | 'draining' | 'stopped' {
@@ -138,7 +135,12 @@ export class Supervisor {
   }
 
   get isReady(): boolean {
-    return this.#status === 'running';
+    return this.#unavailable() === null;
+  }
+
+  /** Why the store cannot write now; null while it can. */
+  get storeTrouble(): GreenroomError | null {
+    return this.#store.trouble;
   }
 
   // --- workers ---
@@ -148,6 +150,7 @@ export class Supervisor {
     const { worker, created } = this.#creation.one(request, 'starting');
     if (created) this.#lifecycle.start(worker);
     await worker.startSettled();
+    await this.#store.committed();
     return { workerId: worker.workerId, created };
   }
 
@@ -168,6 +171,11 @@ export class Supervisor {
     if (this.#directory.require(workerId).host === null) throw GreenroomError.of('worker_stopped');
   }
 
+  /** Sends the worker an input after a time, as an effect of the one that it handles. See Timers.set. */
+  deliverLater(workerId: string, inputSeq: number, value: unknown, delayMs: number): void {
+    this.residence.timers.set(this.#directory.require(workerId), inputSeq, value, delayMs);
+  }
+
   /** The id of the worker that a call of an actor's function is for; see Creation.serving. */
   servingWorker(kind: string, workerId: string | null): string {
     return this.#creation.serving(kind, workerId).workerId;
@@ -179,19 +187,20 @@ export class Supervisor {
   }
 
   view(workerId: string): WorkerView {
-    return this.#directory.require(workerId).view();
+    return this.residence.view(this.#directory.require(workerId));
   }
 
   /** Of a worker or of a peer. Throws `invalid_worker_id` or `worker_not_found`. */
   anyView(workerId: string): WorkerView | PeerView {
-    return this.#directory.get(workerId)?.view() ?? this.#peers.view(workerId) ?? this.view(workerId);
+    const worker = this.#directory.get(workerId);
+    return worker === undefined ? (this.#peers.view(workerId) ?? this.view(workerId)) : this.residence.view(worker);
   }
 
   /** Workers and peers. */
   list(query: ListQuery): { workers: (WorkerSummary | PeerSummary)[]; nextAfter: string | null } {
     // Looking for what does not exist would look at every worker there is.
     const { workers, nextAfter } = this.#directory.list(query, this.#catalog.hasAny(query));
-    return { workers: workers.map((one) => ('summary' in one ? one.summary() : one)), nextAfter };
+    return { workers: workers.map(listed), nextAfter };
   }
 
   /** Resolves once it has started again, or failed to. Throws `worker_active` or `worker_stopping`. */
@@ -199,40 +208,42 @@ export class Supervisor {
     this.#requireRunning();
     const worker = this.#directory.require(workerId);
     requireEffect(COMMANDS.restore[worker.status], 'start');
+    worker.requireActor();
     this.#lifecycle.restore(worker);
     await worker.startSettled();
-    return worker.view();
+    await this.#store.committed();
+    // It may have been put away meanwhile.
+    return this.residence.view(this.#directory.get(workerId) ?? worker);
   }
 
   /** Resolves once it has stopped. A second stop gets the acknowledgement of the first. */
   async stop(workerId: string, request: StopRequest): Promise<StopAck> {
     const worker = this.#directory.require(workerId);
-    if (COMMANDS.stop[worker.status] === 'join' && worker.stopping !== null) return worker.stopping.ack;
-    return this.#lifecycle.stop(worker, request);
+    const isFirst = COMMANDS.stop[worker.status] === 'stop';
+    const ack = await (isFirst ? this.#lifecycle.stop(worker, request) : (worker.stopping?.ack ?? ackOf(worker)));
+    await this.#store.committed();
+    return ack;
   }
 
   /** The worker's last view. Throws `worker_active` unless it has ended or `force` is set, which stops it first. */
   async delete(workerId: string, request: { readonly force?: boolean | undefined }): Promise<WorkerView> {
-    const worker = this.#directory.require(workerId);
-    const effect = COMMANDS.delete[worker.status];
+    const effect = COMMANDS.delete[this.#directory.require(workerId).status];
     if (effect === 'worker_active' && request.force === true) await this.stop(workerId, { reason: 'delete' });
     else requireEffect(effect, 'delete');
-    const view = worker.view();
-    worker.clearTimers();
+    // Looked up again: it may have been put away after its stop, or deleted by somebody else.
+    const worker = this.#directory.require(workerId);
+    const view = this.residence.view(worker);
+    this.residence.timers.forget(worker);
     this.#directory.delete(worker);
     worker.actor.population.remove(worker.status);
     worker.store.delete();
+    await this.#store.committed();
     return view;
   }
 
-  /** Throws `invalid_worker_id` or `worker_not_found`. Entries are encoded: `data` is one JSON value. */
-  transcript(workerId: string, query: { after: number; limit: number }): EncodedPage {
-    const { items, nextAfter, hasMore } = this.#directory.require(workerId).store.read(query.after, query.limit);
-    const withIds = items.map(({ sequence, atMs, type, inputSeq, data }) => {
-      const inputId = inputSeq === 0 ? null : this.#delivery.inputId(inputSeq);
-      return { sequence, atMs, type, inputId, data };
-    });
-    return { workerId, items: withIds, nextAfter, hasMore };
+  /** Throws `invalid_worker_id`, `worker_not_found` or `transcript_trimmed`; see readTranscript. */
+  transcript(workerId: string, request: TranscriptRequest): EncodedPage {
+    return readTranscript(this.#directory.require(workerId), request);
   }
 
   // --- inputs ---
@@ -270,12 +281,39 @@ export class Supervisor {
   }
 
   leaveLine(listener: RoomListener): void {
-    this.#delivery.room.leave(listener);
+    this.#delivery.capacity.room.leave(listener);
   }
 
   /** Accepts an input that is a value of this process. */
   deliverValue(workerId: string, value: unknown, options: DeliverOptions): InputRecord {
     return this.#admission.value(this.#directory.require(workerId), value, options);
+  }
+
+  /**
+   * Accepts an input that a worker tells while it handles one of its own; returns its id. It goes to its mailbox when that one has
+   * completed, with its outcome, unless it is volatile.
+   */
+  async tell(workerId: string, inputSeq: number, targetId: string, value: unknown): Promise<string> {
+    const sender = this.#directory.get(workerId);
+    const target = this.#directory.require(targetId);
+    if (sender?.sentInput(inputSeq)?.isVolatile !== false)
+      return (await untilAccepted(this.deliverValue(targetId, value, {}))).inputId;
+    const { text, bytes } = this.#admission.prepare(target, value);
+    const seq = this.#delivery.reserveSeq();
+    stage(sender, inputSeq, bytes, () => {
+      // Much may have happened meanwhile. It was accepted for room that it takes now, even if others have taken that.
+      const worker = this.#directory.get(targetId);
+      if (worker !== undefined && COMMANDS.input[worker.status] === 'accept')
+        this.#delivery.accept(worker, text, bytes, null, {}, seq);
+      else this.#log.warn({ worker_id: targetId, told_by: workerId }, 'told input dropped: its worker has ended');
+    });
+    return this.#delivery.inputId(seq);
+  }
+
+  /** Has everything take effect that the worker's input at hand has caused so far. */
+  flushEffects(workerId: string): void {
+    const worker = this.#directory.get(workerId);
+    if (worker !== undefined) flush(worker);
   }
 
   /** Throws `worker_not_found` or `input_not_found`. */
@@ -289,30 +327,33 @@ export class Supervisor {
   receipt(record: InputRecord): Receipt {
     const worker = record.owner as Worker;
     const position = record.outcome === null ? worker.mailbox.positionOf(record) : 0;
-    return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position };
+    const durability = record.isVolatile ? 'volatile' : 'durable';
+    return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position, durability };
   }
 
-  cancel(workerId: string, request: CancelRequest): CancelAck {
+  /** Resolves when what it has removed is removed for good: it will not run after a crash either. */
+  async cancel(workerId: string, request: CancelRequest): Promise<CancelAck> {
+    const ack = this.cancelNow(workerId, request);
+    if (ack.effect === 'removed') await this.#store.committed();
+    return ack;
+  }
+
+  /** The same for somebody whom nobody waits for. */
+  cancelNow(workerId: string, request: CancelRequest): CancelAck {
     const worker = this.#directory.require(workerId);
     const reason = request.reason ?? 'cancel';
     if (request.inputId === undefined) {
       const running = COMMANDS.cancel[worker.status] === 'abort' ? worker.runningInput() : null;
       if (running === null) return { workerId, status: worker.status, effect: 'none' };
-      const effect = this.#delivery.cancel(worker, running, reason);
+      const effect = this.#delivery.cancelling.cancel(worker, running, reason);
       return { workerId, status: worker.status, effect, inputId: running.inputId };
     }
     const info = this.input(workerId, request.inputId);
     const { inputId, outcome } = info;
     if (outcome !== null) return { workerId, status: worker.status, effect: 'ended', inputId, outcome };
     // What has no outcome is found as its live record.
-    const effect = this.#delivery.cancel(worker, info as InputRecord, reason);
+    const effect = this.#delivery.cancelling.cancel(worker, info as InputRecord, reason);
     return { workerId, status: worker.status, effect, inputId, ...(effect === 'removed' && { outcome: 'cancelled' }) };
-  }
-
-  /** An input of the worker's own making after a time. It waits for room, and is forgotten when the worker stops. */
-  deliverLater(workerId: string, value: unknown, delayMs: number): void {
-    const worker = this.#directory.require(workerId);
-    startTimer(worker, value, delayMs, () => void this.deliverValue(workerId, value, {}), this.#log);
   }
 
   // --- the whole ---
@@ -326,11 +367,12 @@ export class Supervisor {
       ...this.identity,
       status: this.#status,
       store: this.#store.kind,
+      storage: this.#store.figures(),
       uptimeMs: Math.round(performance.now() - this.#startedAtMs),
       workers: { total: this.#directory.size, ...this.#catalog.counts() },
       remotes: { connected: this.#peers.remotes },
       hosts: await this.#requireHosts().views(),
-      mailbox: this.#delivery.load,
+      mailbox: this.#delivery.capacity.load,
       limits: this.limits,
     };
   }
@@ -340,33 +382,24 @@ export class Supervisor {
     if (this.#status !== 'running')
       throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
     this.#status = 'draining';
-    const before = { ...this.#delivery.counts };
+    this.#recovery.stop();
+    this.residence.close();
+    const before = { ...this.#delivery.counts, refused: this.#delivery.capacity.refused };
     const killedBefore = this.#lifecycle.kills;
-    await this.#stopAll(deadlineMs);
+    const workers = this.#directory.loaded();
+    if (this.#store.isDurable) await putAway(workers, this.#delivery, this.#lifecycle, deadlineMs);
+    else await stopAll(workers, (worker, request) => this.stop(worker.workerId, request), deadlineMs);
     const killedAtClose = await this.#requireHosts().close();
     this.#delivery.close();
     await this.#store.close();
     this.#status = 'stopped';
-    const { finished, cancelled, refused } = this.#delivery.counts;
+    const { finished, cancelled } = this.#delivery.counts;
     return {
       finished: finished - before.finished,
-      refused: refused - before.refused,
+      refused: this.#delivery.capacity.refused - before.refused,
       cancelled: cancelled - before.cancelled,
       killed: this.#lifecycle.kills - killedBefore + killedAtClose,
     };
-  }
-
-  async #stopAll(deadlineMs: number): Promise<void> {
-    const stops: Promise<unknown>[] = [];
-    let sliceStartMs = Date.now();
-    for (const worker of this.#directory.values()) {
-      if (needsStop(worker)) stops.push(this.stop(worker.workerId, { drain: true, reason: 'close', deadlineMs }));
-      else worker.clearTimers();
-      if (Date.now() - sliceStartMs < SLICE_MS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      sliceStartMs = Date.now();
-    }
-    await Promise.all(stops);
   }
 
   // --- private ---
@@ -376,16 +409,24 @@ export class Supervisor {
     return this.#hosts;
   }
 
+  #unavailable(): GreenroomError | null {
+    return this.#status === 'running' ? this.#store.trouble : GreenroomError.of('runtime_unavailable');
+  }
+
   #requireRunning(): void {
-    if (this.#status !== 'running') {
-      this.#delivery.counts.refused++;
-      throw GreenroomError.of('runtime_unavailable');
-    }
+    const unavailable = this.#unavailable();
+    if (unavailable !== null) throw this.#delivery.capacity.refuse(null, unavailable);
+  }
+
+  /** A worker as the store has it. What a run before this one had begun is settled, and what waits there waits here. */
+  #load(stored: WorkerStore): Worker {
+    const worker = new Worker(this.#catalog.find(stored.kind), stored, stored.rest, this.#store.inputIdPrefix);
+    this.#delivery.restore(worker);
+    return worker;
   }
 }
 
-/** Of the others there is nothing to wait for and nothing to run: their hosts end anyway, so they need not be unloaded one by one. */
-function needsStop(worker: Worker): boolean {
-  if (worker.status === 'stopped' || worker.status === 'failed' || worker.status === 'hibernated') return false;
-  return worker.status !== 'idle' || worker.inputs > 0 || worker.actor.definition.stopped !== undefined;
+function listed(one: Worker | StoredSummary | PeerSummary): WorkerSummary | PeerSummary {
+  if (one instanceof Worker) return one.summary();
+  return 'rest' in one ? summaryOf(one, one.rest, one.waiting) : one;
 }

@@ -3,11 +3,12 @@
 // with its first input, and what only a worker with a history has is in an object of its own.
 
 import { performance } from 'node:perf_hooks';
+import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
-import type { WorkerStore } from '../store/store.ts';
+import type { Rest, StoredSummary, WorkerStore } from '../store/store.ts';
 import type { Actor } from './catalog.ts';
 import type { HostSlot } from './hosts.ts';
 import type { InputOwner, InputRecord } from './input.ts';
@@ -22,7 +23,6 @@ interface History {
   deathsMs: readonly number[];
   failure: WireError | null;
   restartTimer: NodeJS.Timeout | null;
-  timers: Set<NodeJS.Timeout> | null;
 }
 
 export class Worker implements InputOwner {
@@ -37,8 +37,8 @@ export class Worker implements InputOwner {
   /** Where it lives; null while it has no host. */
   host: HostSlot | null = null;
   slot = -1;
-  /** Its host has loaded it and takes inputs. */
-  isLoaded = false;
+  /** `here`: its host has loaded it and takes inputs. `leaving`: its host is putting it away, and it will be hibernated. */
+  presence: 'away' | 'here' | 'leaving' = 'away';
   /** In line for a place in its host's window. */
   isBlocked = false;
   stopping: Stopping | null = null;
@@ -47,17 +47,27 @@ export class Worker implements InputOwner {
   /** Called once when the start at hand has succeeded or failed. */
   #startListeners: (() => void)[] | null = null;
 
-  constructor(actor: Actor, store: WorkerStore, status: 'starting' | 'hibernated', inputIdPrefix: string) {
+  /** Counting it among its actor's workers is the caller's. */
+  constructor(actor: Actor, store: WorkerStore, status: 'starting' | Rest, inputIdPrefix: string) {
     this.workerId = store.workerId;
     this.actor = actor;
     this.store = store;
     this.#inputIdPrefix = inputIdPrefix;
     this.#status = status;
-    actor.population.add(status);
+    if (store.failure !== null) this.failure = store.failure;
   }
 
   get kind(): string {
     return this.actor.kind;
+  }
+
+  /** Throws `actor_not_found`, or `store_corrupt` if there is nothing that could be started. */
+  requireActor(): void {
+    if (this.failure?.code === 'store_corrupt') throw GreenroomError.of('store_corrupt');
+    if (!this.actor.isMissing) return;
+    throw GreenroomError.of('actor_not_found', {
+      message: `This runtime has no actor of kind ${this.kind.slice(0, 128)}.`,
+    });
   }
 
   inputId(seq: number): string {
@@ -76,8 +86,9 @@ export class Worker implements InputOwner {
     return this.store.state;
   }
 
+  /** Of the version that its host has brought it to when it started. */
   saveState(state: Payload): void {
-    this.store.saveState(state, 0);
+    this.store.saveState(state, this.store.stateVersion);
   }
 
   get mailbox(): Mailbox<InputRecord> {
@@ -87,6 +98,26 @@ export class Worker implements InputOwner {
   /** Inputs that have no outcome yet. */
   get inputs(): number {
     return this.#mailbox === null ? 0 : this.#mailbox.size;
+  }
+
+  /** Inputs that were accepted, or are about to be, and of whose end nobody has been told: the store may not have it yet. */
+  get unsettled(): number {
+    return this.#mailbox === null ? 0 : this.#mailbox.unsettled;
+  }
+
+  /** The newest of them. */
+  get lastInput(): InputRecord | undefined {
+    return this.#mailbox?.last ?? undefined;
+  }
+
+  /** Those that are at its host, first to last. */
+  *sentInputs(): Generator<InputRecord> {
+    if (this.#mailbox !== null) for (const record of this.#mailbox.lentMessages()) if (record.isSent) yield record;
+  }
+
+  sentInput(seq: number): InputRecord | undefined {
+    for (const record of this.sentInputs()) if (record.seq === seq) return record;
+    return undefined;
   }
 
   /** Moving average of how long an input runs. Kept with the mailbox: as a field it would cost every idle worker 24 bytes. */
@@ -116,9 +147,36 @@ export class Worker implements InputOwner {
     return this.#status === 'starting' || this.#status === 'restarting';
   }
 
+  /** On its host, with nothing to do. */
+  get isIdle(): boolean {
+    return this.#status === 'idle' && this.isLoaded && this.inputs === 0;
+  }
+
   /** It runs nothing and would run an input now, or as soon as it is awake. */
   get isAtRest(): boolean {
     return this.#status === 'idle' || this.#status === 'hibernated';
+  }
+
+  /** Nothing is left to do for it, since `at` (clock of the runtime). */
+  disengage(at: number): void {
+    this.apply('disengaged');
+    this.idleSince(at);
+  }
+
+  /** From then on it counts as idle. */
+  idleSince(at: number): void {
+    this.host?.restTimes.set(this.slot, at, this.actor.idleAfterMs);
+  }
+
+  /** On no host, with nothing under way or pending: all that is known of it is in the store, or given to it. */
+  get isDormant(): boolean {
+    const isResting = this.#status === 'hibernated' || this.#status === 'stopped' || this.#status === 'failed';
+    return isResting && this.host === null && this.unsettled === 0 && this.#startListeners === null;
+  }
+
+  /** Its host has loaded it and takes inputs. */
+  get isLoaded(): boolean {
+    return this.presence === 'here';
   }
 
   /** Inputs may be handed to its host. */
@@ -173,11 +231,6 @@ export class Worker implements InputOwner {
     this.#needHistory().restartTimer = timer;
   }
 
-  /** Timers of `ctx.after`; to be added to. */
-  get timers(): Set<NodeJS.Timeout> {
-    return (this.#needHistory().timers ??= new Set());
-  }
-
   /** The death counts against it: it may have been the cause. */
   chargeDeath(recent: (deathsMs: readonly number[], nowMs: number) => number[]): void {
     const nowMs = performance.now();
@@ -193,35 +246,25 @@ export class Worker implements InputOwner {
     if (this.#history !== null) this.#history.deathsMs = [];
   }
 
-  clearTimers(): void {
+  /** A restart that is to come does not. */
+  clearRestart(): void {
     if (this.#history === null) return;
-    const { restartTimer, timers } = this.#history;
-    if (restartTimer !== null) clearTimeout(restartTimer);
-    for (const timer of timers ?? []) clearTimeout(timer);
+    clearTimeout(this.#history.restartTimer ?? undefined);
     this.#history.restartTimer = null;
-    this.#history.timers = null;
   }
 
   #needHistory(): History {
-    return (this.#history ??= { restarts: 0, deathsMs: [], failure: null, restartTimer: null, timers: null });
+    return (this.#history ??= { restarts: 0, deathsMs: [], failure: null, restartTimer: null });
   }
 
   // --- views ---
 
   summary(): WorkerSummary {
-    const { displayName, createdAtMs } = this.store;
-    return {
-      workerId: this.workerId,
-      origin: 'actor',
-      kind: this.kind,
-      displayName,
-      status: this.#status,
-      createdAt: new Date(createdAtMs).toISOString(),
-      mailbox: { messages: this.#mailbox?.messages ?? 0, bytes: this.#mailbox?.bytes ?? 0 },
-    };
+    const mailbox = { messages: this.#mailbox?.messages ?? 0, bytes: this.#mailbox?.bytes ?? 0 };
+    return summaryOf(this.store, this.#status, mailbox);
   }
 
-  view(): WorkerView {
+  view(): Omit<WorkerView, 'awake'> {
     const running = this.runningInput();
     return {
       ...this.summary(),
@@ -234,6 +277,7 @@ export class Worker implements InputOwner {
         attempt: running.attempt,
       },
       failure: this.failure,
+      firstSequence: this.store.firstSequence,
       lastSequence: this.store.lastSequence,
     };
   }
@@ -241,11 +285,21 @@ export class Worker implements InputOwner {
   /** The input at the head of the line, once its host has it. */
   runningInput(): InputRecord | null {
     const first = this.#mailbox?.first;
-    return first?.isLent === true ? first : null;
+    return first?.isSent === true ? first : null;
   }
 
   /** Whether the handler has been entered for an input that is at the host. Looks at shared memory, so it answers while the host is stuck, and after its death. */
   hasStarted(record: InputRecord): boolean {
     return this.host !== null && this.host.host.lastStarted(this.slot) === (record.seq | 0);
   }
+}
+
+/** Of a worker, loaded or not. */
+export function summaryOf(
+  { workerId, kind, displayName, createdAtMs }: Omit<StoredSummary, 'rest' | 'waiting'>,
+  status: WorkerStatus,
+  mailbox: WorkerSummary['mailbox'],
+): WorkerSummary {
+  const createdAt = new Date(createdAtMs).toISOString();
+  return { workerId, origin: 'actor', kind, displayName, status, createdAt, mailbox };
 }

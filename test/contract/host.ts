@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import type { WireError } from '../../lib/errors.ts';
 import type { Host, HostFactory } from '../../lib/host/host.ts';
 import { uniformServices } from '../../lib/host/services.ts';
 import type { RuntimeServices } from '../../lib/host/services.ts';
@@ -49,9 +50,14 @@ class Probe {
     });
   }
 
-  async start(name: string, slot: number, config = '{}'): Promise<unknown> {
+  async start(
+    name: string,
+    slot: number,
+    saved: { state: Payload; stateVersion: number } | null = null,
+  ): Promise<unknown> {
+    const { state, stateVersion } = saved ?? { state: null, stateVersion: 0 };
     const [result] = await this.host.startWorkers([
-      { slot, workerId: `w${slot}`, module: moduleOf(name), config, state: null },
+      { slot, workerId: `w${slot}`, module: moduleOf(name), config: '{}', state, stateVersion },
     ]);
     return result;
   }
@@ -79,6 +85,20 @@ class Probe {
 const read = (payload: Payload): unknown =>
   JSON.parse(typeof payload === 'string' ? payload : new TextDecoder().decode(payload));
 
+/** What is wrong, the actor, its saved state, the version that it should have, and what is said. */
+const UNMIGRATABLE: readonly [string, string, { state: string; stateVersion: number }, number, RegExp][] = [
+  ['is newer than the actor', 'versioned', { state: '{"total":1}', stateVersion: 3 }, 2, /newer/],
+  ['has a version and the actor none', 'exits', { state: '{"total":1}', stateVersion: 1 }, 0, /newer/],
+  ['is refused by the actor', 'versioned', { state: '{"do":"refuse"}', stateVersion: 1 }, 2, /refused it: Too old/],
+  ['makes migrate throw', 'versioned', { state: '{"do":"throw SECRET"}', stateVersion: 1 }, 2, /threw an error/],
+  ['becomes a promise', 'versioned', { state: '{"do":"promise"}', stateVersion: 1 }, 2, /promise/],
+  ['becomes a promise that rejects', 'versioned', { state: '{"do":"reject"}', stateVersion: 1 }, 2, /promise/],
+  ['becomes nothing', 'versioned', { state: '{"do":"nothing"}', stateVersion: 1 }, 2, /nothing/],
+  ['becomes no JSON', 'versioned', { state: '{"do":"bigint"}', stateVersion: 1 }, 2, /not plain JSON/],
+  ['becomes too large', 'versioned', { state: '{"do":"large"}', stateVersion: 1 }, 2, /limit is 16777216/],
+  ['is older and nobody migrates it', 'unmigrated', { state: '{"total":1}', stateVersion: 0 }, 1, /no `migrate`/],
+];
+
 export function hostContract(name: string, options: HostContractOptions): void {
   const launch = async (t: TestContext): Promise<Probe> => {
     const factory = options.makeFactory(services);
@@ -95,7 +115,7 @@ export function hostContract(name: string, options: HostContractOptions): void {
   describe(`${name} as a host`, () => {
     test('runs the inputs of a worker in order, one at a time, and answers each once', async (t) => {
       const probe = await launch(t);
-      assert.deepEqual(await probe.start('gate', 0), { state: null });
+      assert.deepEqual(await probe.start('gate', 0), { state: null, stateVersion: 0 });
       probe.send(0, 1, { wait: `${name}-order`, say: 'a' });
       for (let seq = 2; seq <= 9; seq++) probe.send(0, seq, { say: seq });
       await probe.said('waiting');
@@ -171,7 +191,7 @@ export function hostContract(name: string, options: HostContractOptions): void {
       const probe = await launch(t);
       await probe.start('context', 0);
       probe.send(0, 1, { do: 'count' });
-      await probe.host.stopWorker(0);
+      await probe.host.stopWorkers([0]);
       assert.deepEqual(
         probe.replies.map(({ seq }) => seq),
         [1],
@@ -184,6 +204,66 @@ export function hostContract(name: string, options: HostContractOptions): void {
       const { error } = (await probe.start('bad-start', 0)) as { error: { code: string } };
       assert.equal(error.code, 'actor_error');
     });
+
+    test('migrates a saved state of an older version, and gives it back once, to be saved', async (t) => {
+      const probe = await launch(t);
+      const first = await probe.start('versioned', 0);
+      assert.deepEqual(first, { state: '{"total":0,"history":[2]}', stateVersion: 2 });
+      const migrated = await probe.start('versioned', 1, { state: '{"sum":5}', stateVersion: 0 });
+      assert.deepEqual(migrated, { state: '{"total":5,"history":[0,2]}', stateVersion: 2 });
+      // Read only: what was saved is what there is, so nothing is saved again.
+      probe.send(1, 1, { add: 0 });
+      probe.send(1, 2, { add: 1 });
+      await probe.seqs(2);
+      assert.deepEqual(
+        probe.replies.map(({ body, state }) => [body, state]),
+        [
+          [5, null],
+          [6, { total: 6, history: [0, 2] }],
+        ],
+      );
+    });
+
+    test('goes on with a saved state of its own version, text or bytes, without saving it again', async (t) => {
+      const probe = await launch(t);
+      const state = '{"total":7,"history":["ä"]}';
+      for (const [slot, saved] of [state, new TextEncoder().encode(state)].entries()) {
+        const started = await probe.start('versioned', slot, { state: saved, stateVersion: 2 });
+        assert.deepEqual(started, { state: null, stateVersion: 2 });
+        probe.send(slot, slot + 1, { add: 0 });
+      }
+      await probe.seqs(2);
+      assert.deepEqual(
+        probe.replies.map(({ body, state: changed }) => [body, changed]),
+        [
+          [7, null],
+          [7, null],
+        ],
+      );
+    });
+
+    test('goes back to the migrated state after an input that failed', async (t) => {
+      const probe = await launch(t);
+      await probe.start('versioned', 0, { state: '{"sum":5}', stateVersion: 1 });
+      probe.send(0, 1, { add: 1, fail: true });
+      probe.send(0, 2, { add: 0 });
+      await probe.seqs(2);
+      assert.deepEqual([probe.replies[0]?.code, probe.replies[1]?.body, probe.replies[1]?.state], [FAILED, 5, null]);
+    });
+
+    for (const [what, actor, saved, to, reason] of UNMIGRATABLE)
+      test(`does not start a worker whose state ${what}, and goes on with the others`, async (t) => {
+        const probe = await launch(t);
+        await probe.start('versioned', 0);
+        const { error } = (await probe.start(actor, 1, saved)) as { error: WireError };
+        assert.deepEqual([error.code, error.retryable], ['migration_failed', false]);
+        const { from, to: wanted, reason: said } = error.details ?? {};
+        assert.deepEqual([from, wanted], [saved.stateVersion, to]);
+        assert.match(String(said), reason);
+        assert.doesNotMatch(JSON.stringify(error), /SECRET|\bat |file:|\.js/);
+        probe.send(0, 1, { add: 4 });
+        assert.deepEqual([await probe.seqs(1), probe.replies[0]?.body], [[1], 4]);
+      });
 
     test('validates an input without running it', async (t) => {
       const probe = await launch(t);
@@ -205,12 +285,12 @@ export function hostContract(name: string, options: HostContractOptions): void {
       await probe.start('gate', 0);
       probe.send(0, 1, { wait: 'never' });
       await probe.said('waiting');
-      const pending = codeOf(probe.host.stopWorker(0));
+      const pending = codeOf(probe.host.stopWorkers([0]));
       probe.host.kill(new Error('enough'));
       assert.equal(await pending, 'host_lost');
       const { type, error } = await probe.host.exited;
       assert.deepEqual([type, error?.message], ['killed', 'enough']);
-      assert.equal(await codeOf(probe.host.stopWorker(0)), 'host_lost');
+      assert.equal(await codeOf(probe.host.stopWorkers([0])), 'host_lost');
       assert.equal(probe.host.lastStarted(0), 1);
     });
 

@@ -39,7 +39,8 @@ describe('loadActor', () => {
     const url = moduleOf(`export default {
       kind: 'full', description: 'd', config: v.string(), input: v.string(), output: v.string(),
       mailbox: { capacity: 0, maxBytes: 1 }, isolation: 'shared', restart: { policy: 'permanent' }, onInterrupt: 'retry',
-      state: () => null, receive: () => '', stopped: () => undefined,
+      durability: 'volatile',
+      state: () => null, stateVersion: 3, migrate: () => null, receive: () => '', stopped: () => undefined,
       functions: { f: { description: 'd', input: v.string(), output: v.string(), run: () => '' } },
     };`);
     const definition = await loadActor(url);
@@ -96,10 +97,17 @@ describe('loadActor', () => {
     [`output: null`, 'output: must be a valibot schema'],
     [`receive: 'later'`, 'receive: must be a function'],
     [`state: { total: 0 }`, 'state: must be a function'],
+    [`stateVersion: 0`, 'stateVersion: must be at least 1: without versions, leave it out'],
+    [`stateVersion: 1.5`, 'stateVersion: must be a whole number'],
+    [`stateVersion: '1'`, 'stateVersion: must be a whole number'],
+    [`stateVersion: 2 ** 31`, 'stateVersion: must be at most 2147483647'],
+    [`stateVersion: 2, migrate: {}`, 'migrate: must be a function'],
+    [`migrate: () => null`, 'migrate: is never called without a stateVersion'],
     [`stopped: true`, 'stopped: must be a function'],
     [`isolation: 'process'`, /^isolation: .*Expected "shared"/],
     [`restart: { policy: 'never' }`, /^restart\.policy: .*Expected "permanent"/],
     [`onInterrupt: 'again'`, /^onInterrupt: .*Expected \("unknown" \| "retry"\)/],
+    [`durability: 'sometimes'`, /^durability: .*Expected \("durable" \| "volatile"\)/],
     [`mailbox: { size: 1 }`, /^mailbox\.size: /],
     [`mailbox: { capacity: '1' }`, /^mailbox\.capacity: /],
     [`recieve: () => null`, /^recieve: /],

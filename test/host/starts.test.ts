@@ -17,6 +17,7 @@ describe('workers to be started', () => {
         module: fc.constantFrom('file:///a.js', 'file:///b.js'),
         config: payload,
         state: fc.option(payload),
+        stateVersion: fc.nat(),
       },
       PLAIN,
     );
@@ -33,6 +34,7 @@ describe('workers to be started', () => {
       module: 'file:///a.js',
       config: JSON.stringify({ start: 1 }),
       state: slot === 3 ? '{"start":1}' : null,
+      stateVersion: 0,
     }));
     assert.deepEqual(packStarts(specs).texts, ['file:///a.js', '{"start":1}']);
   });
@@ -40,7 +42,7 @@ describe('workers to be started', () => {
 
 test('what became of them comes out of structured clone as it was packed', (t) => {
   const result: fc.Arbitrary<StartResult> = fc.oneof(
-    fc.record({ state: fc.option(payload) }, PLAIN),
+    fc.record({ state: fc.option(payload), stateVersion: fc.nat() }, PLAIN),
     fc.record({ error: fc.record({ code: fc.string(), message: fc.string(), retryable: fc.boolean() }, PLAIN) }, PLAIN),
   );
   const property = fc.property(fc.array(result), (results) => {

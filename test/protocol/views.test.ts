@@ -23,6 +23,8 @@ const WORKER: WorkerView = {
   restarts: 1,
   running: { inputId: 'in_1', ageMs: 5, attempt: 1 },
   failure: { code: 'host_lost', message: 'someMessage with_both', retryable: false, details: USERS },
+  awake: { reasons: ['inputs'], kept: ['a_socket isOpen'], hibernatesAt: AT },
+  firstSequence: 3,
   lastSequence: 9,
 };
 
@@ -39,6 +41,8 @@ const WORKER_ON_WIRE = {
   restarts: 1,
   running: { input_id: 'in_1', age_ms: 5, attempt: 1 },
   failure: { code: 'host_lost', message: 'someMessage with_both', retryable: false, details: USERS },
+  awake: { reasons: ['inputs'], kept: ['a_socket isOpen'], hibernates_at: AT },
+  first_sequence: 3,
   last_sequence: 9,
 };
 
@@ -71,7 +75,8 @@ const RUNTIME: RuntimeView = {
   displayName: null,
   version: '0.1.0',
   status: 'running',
-  store: 'memory',
+  store: 'lmdb',
+  storage: { fileBytes: 1, pendingBytes: 2, journalBytes: 3, commits: 4, commitMs: { p50: 5, p99: 6 } },
   uptimeMs: 1,
   workers: { total: 3, idle: 1, hibernated: 2 },
   hosts: [{ hostId: 'host-1', status: 'ready', workers: 3, utilization: 0.5, heapBytes: 7 }],
@@ -87,7 +92,8 @@ const RUNTIME_ON_WIRE = {
   display_name: null,
   version: '0.1.0',
   status: 'running',
-  store: 'memory',
+  store: 'lmdb',
+  storage: { file_bytes: 1, pending_bytes: 2, journal_bytes: 3, commits: 4, commit_ms: { p50: 5, p99: 6 } },
   uptime_ms: 1,
   workers: { total: 3, idle: 1, hibernated: 2 },
   hosts: [{ host_id: 'host-1', status: 'ready', workers: 3, utilization: 0.5, heap_bytes: 7 }],
@@ -134,7 +140,9 @@ const ACTOR = {
   configSchema: USERS,
   outputSchema: true,
   isolation: 'shared',
+  durability: 'durable',
   mailbox: { capacity: 1, maxBytes: 2 },
+  idleAfterMs: 3,
   functions: [{ functionId: 'counter::add', description: null, inputSchema: USERS, outputSchema: true }],
 };
 const ACTOR_ON_WIRE = {
@@ -144,7 +152,9 @@ const ACTOR_ON_WIRE = {
   config_schema: USERS,
   output_schema: true,
   isolation: 'shared',
+  durability: 'durable',
   mailbox: { capacity: 1, max_bytes: 2 },
+  idle_after_ms: 3,
   functions: [{ function_id: 'counter::add', description: null, input_schema: USERS, output_schema: true }],
 };
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { startEdge } from './support.ts';
 
 test('the runtime says what it is, what it holds and what its limits are', async (t) => {
-  const { send, worker, runtime } = await startEdge(t);
+  const { send, worker, runtime } = await startEdge(t, {}, undefined, { store: 'memory' });
   await worker('echo', 'e1');
   const { status, json, headers } = await send('GET', '/v1/runtime');
   assert.equal(status, 200);
@@ -17,6 +17,7 @@ test('the runtime says what it is, what it holds and what its limits are', async
   assert.deepEqual(json.runtime.mailbox, { messages: 0, bytes: 0 });
   assert.equal(json.runtime.limits.max_message_bytes, runtime.supervisor.limits.maxMessageBytes);
   assert.equal(json.runtime.hosts.length, 1);
+  assert.deepEqual([json.runtime.store, json.runtime.storage], ['memory', null]);
 });
 
 test('a query is refused where none is taken', async (t) => {

@@ -9,6 +9,7 @@ import type { Logger } from '../../lib/observe/log.ts';
 import { createRuntime } from '../../lib/runtime.ts';
 import type { Runtime, RuntimeOptions } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';
+import { storeOfTests } from '../support/start-runtime.ts';
 
 export const TOKEN = 'a-token-for-tests';
 export const ACTORS = new URL('../../actors/', import.meta.url);
@@ -16,20 +17,31 @@ export const ACTORS = new URL('../../actors/', import.meta.url);
 /** What the routes answer with, as far as the tests look; each answer has one of these nouns. */
 export interface Reply {
   error: { code: string; message: string; retryable: boolean; details: Details };
-  worker: { worker_id: string; status: string; created_at: string; host_id: string; last_sequence: number };
+  worker: {
+    worker_id: string;
+    status: string;
+    created_at: string;
+    host_id: string;
+    awake: { reasons: string[]; kept: string[]; hibernates_at: string | null } | null;
+    first_sequence: number;
+    last_sequence: number;
+  };
   workers: { worker_id: string }[];
   next_after: string | null;
-  ack: { worker_id: string; input_id: string; status: string; position: number; effect: string };
+  ack: { worker_id: string; input_id: string; status: string; position: number; effect: string; durability: string };
   result: Ended;
   input: Ended & { worker_id: string; status: string; accepted_at: string };
   transcript: {
     worker_id: string;
-    items: { at: string; type: string; data: unknown }[];
+    items: { sequence: number; at: string; type: string; data: unknown }[];
+    first_sequence: number;
     next_after: number;
     has_more: boolean;
   };
   runtime: {
     runtime_id: string;
+    store: string;
+    storage: object | null;
     status: string;
     workers: object;
     mailbox: object;
@@ -86,13 +98,18 @@ export async function startRuntime(
   more: Partial<RuntimeOptions> = {},
 ): Promise<Runtime> {
   const own = { actors: [ACTORS], hosts: 0, limits: { cancelGraceMs: 1_000, ...limits } };
-  const runtime = await createRuntime({ ...own, ...more });
+  const runtime = await createRuntime({ ...own, ...storeOfTests(t), ...more });
   t.after(() => runtime.close({ deadlineMs: 1 }));
   return runtime;
 }
 
-export async function startEdge(t: TestContext, limits: Partial<Limits> = {}, log?: Logger): Promise<Edge> {
-  const runtime = await startRuntime(t, limits);
+export async function startEdge(
+  t: TestContext,
+  limits: Partial<Limits> = {},
+  log?: Logger,
+  more: Partial<RuntimeOptions> = {},
+): Promise<Edge> {
+  const runtime = await startRuntime(t, limits, more);
   const server = await startServer({ runtime, token: TOKEN, ...(log && { log }) });
   t.after(() => server.close());
   return { runtime, ...clientOf(t, server.url) };

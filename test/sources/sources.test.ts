@@ -182,6 +182,20 @@ describe('a source that cannot be made leaves nothing:', () => {
     assert.equal(await codeOf(sources.create(definition('a'), REST)), 'runtime_unavailable');
     assert.deepEqual([idsOf(), sources.counts.total], [[], 0]);
   });
+
+  test('the store cannot write any more', async (t) => {
+    const { sources, store, idsOf } = startSources(t);
+    await sources.create(definition('kept'), REST);
+    const trouble = GreenroomError.of('runtime_unavailable', { details: { reason: 'store_failed' } });
+    const failing = t.mock.method(store, 'committed', () => Promise.reject(trouble));
+    assert.equal(await codeOf(sources.create(definition('a'), REST)), 'runtime_unavailable');
+    failing.mock.restore();
+    Object.defineProperty(store, 'trouble', { value: trouble });
+    assert.equal(await codeOf(sources.create(definition('a'), REST)), 'runtime_unavailable');
+    assert.equal(await codeOf(sources.delete('kept')), 'runtime_unavailable');
+    const names = [...store.sources()].map(({ name }) => name);
+    assert.deepEqual([idsOf(), names], [['kept::one', 'kept::two'], ['kept']]);
+  });
 });
 
 describe('a dry run', () => {

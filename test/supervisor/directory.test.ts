@@ -5,6 +5,8 @@ import { GreenroomError } from '../../lib/errors.ts';
 import { Peers } from '../../lib/functions/peers.ts';
 import { MAX_PAGE_ITEMS } from '../../lib/limits.ts';
 import type { WorkerStatus } from '../../lib/protocol/views.ts';
+import { MemoryStore } from '../../lib/store/memory.ts';
+import type { WorkerStore } from '../../lib/store/store.ts';
 import { Directory, requireWorkerId } from '../../lib/supervisor/directory.ts';
 import type { ListQuery } from '../../lib/supervisor/directory.ts';
 import { peerOf } from '../support/peers.ts';
@@ -22,8 +24,33 @@ const workerOf = (workerId: string, kind = 'echo', status: WorkerStatus = 'idle'
   status,
 });
 
+/** With a store that has the same workers. */
+class StoredDirectory extends Directory<Listed> {
+  readonly #store: MemoryStore;
+  readonly #stored = new Map<Listed, WorkerStore>();
+
+  constructor(peers?: Peers) {
+    const store = new MemoryStore({ maxEntries: 1, maxBytes: 1, maxAgeMs: 1_000_000 });
+    super(store, () => assert.fail('everything is loaded'), peers);
+    this.#store = store;
+  }
+
+  override add(worker: Listed): void {
+    const { workerId, kind } = worker;
+    const record = { workerId, kind, displayName: null, config: '{}', createdAtMs: 1, state: null };
+    this.#stored.set(worker, this.#store.create(record));
+    super.add(worker);
+  }
+
+  override delete(worker: Listed): void {
+    const isThere = this.isLoaded(worker);
+    super.delete(worker);
+    if (isThere) this.#stored.get(worker)?.delete();
+  }
+}
+
 function directoryOf(workers: Iterable<Listed>): Directory<Listed> {
-  const directory = new Directory<Listed>();
+  const directory = new StoredDirectory();
   for (const worker of workers) directory.add(worker);
   return directory;
 }
@@ -68,7 +95,7 @@ describe('a directory', () => {
     directory.delete(a);
     directory.delete(a);
     assert.deepEqual([directory.size, directory.get('a'), listIds(directory, {}).ids], [1, undefined, ['b']]);
-    assert.deepEqual([...directory.values()], [b]);
+    assert.deepEqual([...directory.loaded()], [b]);
   });
 
   test('keeps the new worker of an id when the old one is deleted twice', () => {
@@ -155,7 +182,7 @@ describe('a directory with peers', () => {
   const withPeers = (workers: Iterable<Listed>, ids: Iterable<string>) => {
     const peers = new Peers();
     for (const id of ids) peers.add(peerOf(id));
-    const directory = new Directory<Listed>(peers);
+    const directory = new StoredDirectory(peers);
     for (const worker of workers) directory.add(worker);
     return directory;
   };

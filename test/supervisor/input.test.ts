@@ -4,6 +4,12 @@ import { InputRecord } from '../../lib/supervisor/input.ts';
 import { ORIGIN_MS } from '../../lib/protocol/clock.ts';
 import type { InputListener } from '../../lib/supervisor/input.ts';
 
+/** Decides on the outcome, which is kept at once. */
+function endOf(record: InputRecord, ...decision: Parameters<InputRecord['decide']>): void {
+  record.decide(...decision);
+  record.conclude();
+}
+
 /** The owner says of this number that its handler was entered. */
 const STARTED = 8;
 const ERROR = { code: 'cancelled', message: 'The input was cancelled.', retryable: false };
@@ -13,7 +19,7 @@ const owner = {
   hasStarted: (record: InputRecord) => record.seq === STARTED,
 };
 
-const recordOf = (seq = 7): InputRecord => new InputRecord(owner, seq, '{"add":1}', 9, null, 1_234);
+const recordOf = (seq = 7): InputRecord => new InputRecord(owner, seq, '{"add":1}', 9, null, 1_234, 0, true);
 
 /** What its sender and its worker can see of an input. */
 function look(record: InputRecord): Record<string, unknown> {
@@ -45,14 +51,14 @@ describe('an input', () => {
   test('is running once its host has it and has entered the handler', () => {
     const [started, behind] = [recordOf(STARTED), recordOf(STARTED + 1)];
     assert.equal(started.status, 'waiting');
-    started.isLent = true;
-    behind.isLent = true;
+    started.isSent = true;
+    behind.isSent = true;
     assert.deepEqual([started.status, behind.status], ['running', 'waiting']);
   });
 
   test('has its output and its times after it completed, and no longer its payload', () => {
     const record = recordOf();
-    record.end('completed', '42', null, 5, 6);
+    endOf(record, 'completed', '42', null, 5, 6);
     const completed = {
       status: 'ended',
       outcome: 'completed',
@@ -66,7 +72,7 @@ describe('an input', () => {
 
   test('has its error and no start after it was cancelled while it waited', () => {
     const record = recordOf();
-    record.end('cancelled', null, ERROR, 0, 6);
+    endOf(record, 'cancelled', null, ERROR, 0, 6);
     assert.deepEqual(look(record), {
       ...WAITING,
       status: 'ended',
@@ -79,9 +85,9 @@ describe('an input', () => {
 
   test('has one outcome: a second one throws and changes nothing', () => {
     const record = recordOf();
-    record.end('completed', '42', null, 5, 6);
+    endOf(record, 'completed', '42', null, 5, 6);
     const before = look(record);
-    assert.throws(() => record.end('failed', null, ERROR, 7, 8), new Error('an input has one outcome'));
+    assert.throws(() => endOf(record, 'failed', null, ERROR, 7, 8), new Error('an input has one outcome'));
     assert.deepEqual(look(record), before);
   });
 });
@@ -102,13 +108,13 @@ describe('a listener of an input', () => {
   test('is told once, in the order in which it came, when the outcome is there', () => {
     const { record, told } = listened('a', 'b', 'c');
     assert.deepEqual(told, []);
-    record.end('expired', null, ERROR, 0, 6);
+    endOf(record, 'expired', null, ERROR, 0, 6);
     assert.deepEqual(told, ['a expired', 'b expired', 'c expired']);
   });
 
   test('is told at once when the outcome is there already', () => {
     const { record, told } = listened();
-    record.end('completed', 'null', null, 5, 6);
+    endOf(record, 'completed', 'null', null, 5, 6);
     record.addListener({ ended: ({ outcome }) => told.push(`late ${outcome}`) });
     assert.deepEqual(told, ['late completed']);
   });
@@ -118,7 +124,7 @@ describe('a listener of an input', () => {
       const { record, told, listeners } = listened('0', '1', '2');
       record.removeListener(listeners[at] as InputListener);
       record.tellOverdue();
-      record.end('completed', 'null', null, 5, 6);
+      endOf(record, 'completed', 'null', null, 5, 6);
       const others = ['0', '1', '2'].toSpliced(at, 1);
       assert.deepEqual(told, [
         ...others.map((other) => `${other} overdue null`),
@@ -130,14 +136,14 @@ describe('a listener of an input', () => {
   test('that was never added can be removed', () => {
     const { record, told } = listened('a');
     record.removeListener({ ended: () => assert.fail('it was never added') });
-    record.end('completed', 'null', null, 5, 6);
+    endOf(record, 'completed', 'null', null, 5, 6);
     assert.deepEqual(told, ['a completed']);
   });
 
   test('that comes while the others are told is told too', () => {
     const { record, told } = listened('a');
     record.addListener({ ended: () => record.addListener({ ended: ({ outcome }) => told.push(`nested ${outcome}`) }) });
-    record.end('unknown', null, ERROR, 5, 6);
+    endOf(record, 'unknown', null, ERROR, 5, 6);
     assert.deepEqual(told, ['a unknown', 'nested unknown']);
   });
 
@@ -146,7 +152,7 @@ describe('a listener of an input', () => {
     record.addListener({ ended: ({ outcome }) => told.push(`patient ${outcome}`) });
     record.tellOverdue();
     assert.deepEqual(told, ['a overdue null', 'b overdue null']);
-    record.end('completed', 'null', null, 5, 6);
+    endOf(record, 'completed', 'null', null, 5, 6);
     assert.deepEqual(told.slice(2), ['a completed', 'b completed', 'patient completed']);
   });
 
@@ -164,7 +170,7 @@ describe('a listener of an input', () => {
     });
     for (const listener of leaving) record.addListener(listener);
     record.tellOverdue();
-    record.end('completed', 'null', null, 5, 6);
+    endOf(record, 'completed', 'null', null, 5, 6);
     assert.deepEqual(told, ['a', 'b', 'c']);
   });
 });

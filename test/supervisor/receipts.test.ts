@@ -11,8 +11,14 @@ import { seeded } from '../support/seeded.ts';
 const WIDE: ReceiptBounds = { maxCount: 1_000, maxBytes: 1_000_000, ttlMs: 1_000_000 };
 const owner = { workerId: 'w1', inputId: String, hasStarted: () => false };
 
+/** Decides on the outcome, which is kept at once. */
+function endOf(record: InputRecord, ...decision: Parameters<InputRecord['decide']>): void {
+  record.decide(...decision);
+  record.conclude();
+}
+
 function recordOf(seq: number, key: string | null = null): InputRecord {
-  return new InputRecord(owner, seq, 'null', 4, key === null ? null : { key, digest: '' }, 1);
+  return new InputRecord(owner, seq, 'null', 4, key === null ? null : { key, digest: '' }, 1, 0, true);
 }
 
 /** Receipts with the numbers of those that left and had a key. */
@@ -30,7 +36,7 @@ function setUp(plain: Partial<ReceiptBounds> = {}, keyed: Partial<ReceiptBounds>
     return record;
   };
   const end = (record: InputRecord, output: Payload = 'null', endedAtMs = 1): void => {
-    record.end('completed', output, null, 1, endedAtMs - ORIGIN_MS);
+    endOf(record, 'completed', output, null, 1, endedAtMs - ORIGIN_MS);
     receipts.ended(record);
   };
   const kept = (seqs: readonly number[], nowMs = 2): number[] =>
@@ -84,7 +90,7 @@ describe('receipts', () => {
       receipts.add(record);
       assert.deepEqual(kept([seq]), [seq]);
       record.isAnswered = true;
-      record.end('completed', 'null', null, 1, 1 - ORIGIN_MS);
+      endOf(record, 'completed', 'null', null, 1, 1 - ORIGIN_MS);
       receipts.ended(record);
     }
     assert.deepEqual([kept([1, 2]), receipts.count], [[2], 1]);
@@ -95,7 +101,7 @@ describe('receipts', () => {
     add(1, { output: '1234567890' });
     const failed = recordOf(2);
     receipts.add(failed);
-    failed.end('failed', null, { code: 'actor_error', message: 'It failed.', retryable: false }, 1, 1);
+    endOf(failed, 'failed', null, { code: 'actor_error', message: 'It failed.', retryable: false }, 1, 1);
     receipts.ended(failed);
     assert.deepEqual(kept([1, 2]), [1, 2]);
   });

@@ -14,8 +14,13 @@ import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
 const FIXTURES = new URL('../fixtures/actors/', import.meta.url);
 const SHIPPED = new URL('../../actors/', import.meta.url);
 
+/** With GREENROOM_TEST_STORE=lmdb every test that does not choose a store runs with the durable one. */
+export function storeOfTests(t: TestContext): Pick<RuntimeOptions, 'store' | 'dataDir'> {
+  return process.env['GREENROOM_TEST_STORE'] === 'lmdb' ? { store: 'lmdb', dataDir: temporaryFolder(t) } : {};
+}
+
 export async function startRuntime(t: TestContext, options: Partial<RuntimeOptions> = {}): Promise<Runtime> {
-  const runtime = await createRuntime({ actors: [FIXTURES, SHIPPED], hosts: 1, ...options });
+  const runtime = await createRuntime({ actors: [FIXTURES, SHIPPED], hosts: 1, ...storeOfTests(t), ...options });
   t.after(async () => {
     if (runtime.supervisor.status === 'running') await runtime.close({ deadlineMs: 1 });
   });

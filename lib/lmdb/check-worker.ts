@@ -1,0 +1,149 @@
+// Whether the rows of one worker fit together: its record, the blocks of its transcript, its state, its inputs, keys and timers.
+
+import { payloadBytes } from '../protocol/payload.ts';
+import { Decoder } from './codec.ts';
+import { readEntry, readInput } from './entries.ts';
+import type { Environment, Pair } from './environment.ts';
+import { readKey } from './inputs.ts';
+import { nameKey, TABLES, timeKey, workerNumberKey, workerRange } from './keys.ts';
+import type { Table } from './keys.ts';
+import { readTimer } from './operations.ts';
+import { readWorkerRow } from './tables.ts';
+import type { WorkerRow } from './tables.ts';
+import { dueKey } from './timers.ts';
+import type { Block } from './transcript.ts';
+
+/** Told what is wrong, in words for an operator. */
+export type Tell = (finding: string) => void;
+
+/** Null if its record cannot be read: then nothing else can be said of it. */
+export function checkWorker(environment: Environment, workerId: string, value: Buffer, tell: Tell): WorkerRow | null {
+  const tellOf: Tell = (finding) => tell(`worker ${workerId}: ${finding}`);
+  const row = readable(tellOf, 'its record', () => readWorkerRow(workerId, value));
+  if (row === null) return null;
+  new WorkerCheck(environment, row, tellOf).run();
+  return row;
+}
+
+/** What was read; null, with a finding, if it cannot be. */
+export function readable<T>(tell: Tell, what: string, read: () => T): T | null {
+  try {
+    return read();
+  } catch (thrown) {
+    const isNewer = (thrown as { code?: unknown }).code === 'store_version';
+    tell(`${what} ${isNewer ? 'was written by a newer version' : 'cannot be read'}`);
+    return null;
+  }
+}
+
+class WorkerCheck {
+  readonly #environment: Environment;
+  readonly #row: WorkerRow;
+  readonly #workerId: string;
+  readonly #tell: Tell;
+  readonly #openSeqs = new Set<number>();
+
+  constructor(environment: Environment, row: WorkerRow, tell: Tell) {
+    this.#environment = environment;
+    this.#row = row;
+    this.#workerId = row.summary.workerId;
+    this.#tell = tell;
+  }
+
+  run(): void {
+    const state = this.#environment.get(nameKey(TABLES.states, this.#workerId));
+    if (state !== undefined) readable(this.#tell, 'its state', () => whole(state, (from) => from.presentPayload()));
+    this.#checkInputs();
+    this.#checkTranscript();
+    this.#checkKeys();
+    this.#checkTimers();
+  }
+
+  #rows(table: Table): Iterable<Pair> {
+    return this.#environment.range(workerRange(table, this.#workerId));
+  }
+
+  #checkInputs(): void {
+    let bytes = 0;
+    let hasUnreadable = false;
+    for (const { key, value } of this.#rows(TABLES.inputs)) {
+      const input = readable(this.#tell, 'an input', () =>
+        whole(value, (from) => {
+          from.byte();
+          return readInput(from);
+        }),
+      );
+      if (input === null) {
+        hasUnreadable = true;
+        continue;
+      }
+      if (!key.equals(workerNumberKey(TABLES.inputs, this.#workerId, input.seq)))
+        this.#tell(`input ${input.seq} is in the place of another one`);
+      this.#openSeqs.add(input.seq);
+      bytes += payloadBytes(input.payload);
+    }
+    const { waiting } = this.#row.summary;
+    if (!hasUnreadable && (waiting.messages !== this.#openSeqs.size || waiting.bytes !== bytes))
+      this.#tell(
+        `has ${this.#openSeqs.size} open inputs of ${bytes} bytes, and says ${waiting.messages} of ${waiting.bytes}`,
+      );
+  }
+
+  #checkTranscript(): void {
+    const { first, last, blocks } = this.#row.transcript;
+    let next = blocks[0]?.first ?? last + 1;
+    if (next > first) this.#tell(`entries ${first} to ${next - 1} of its transcript are missing`);
+    for (const block of blocks) {
+      if (block.first !== next) this.#tell(`a block of its transcript begins at ${block.first} instead of ${next}`);
+      next = block.first + block.count;
+      this.#checkBlock(block);
+    }
+    if (next !== last + 1) this.#tell(`its transcript ends at ${next - 1}, and says ${last}`);
+    const found = [...this.#rows(TABLES.blocks)].length;
+    if (found > blocks.length) this.#tell(`${found - blocks.length} blocks do not belong to its transcript`);
+  }
+
+  #checkBlock(block: Block): void {
+    const what = `block ${block.first} of its transcript`;
+    const value = this.#environment.get(workerNumberKey(TABLES.blocks, this.#workerId, block.first));
+    if (value === undefined) return this.#tell(`${what} is missing`);
+    if (value.length !== block.valueBytes)
+      this.#tell(`${what} has ${value.length} bytes instead of ${block.valueBytes}`);
+    const entries = readable(this.#tell, what, () =>
+      whole(value, (from) => Array.from({ length: block.count }, () => readEntry(from))),
+    );
+    for (const { ending, inputSeq } of entries ?? [])
+      if (ending !== null && this.#openSeqs.has(inputSeq)) this.#tell(`input ${inputSeq} has ended, and is open`);
+  }
+
+  #checkKeys(): void {
+    for (const { key, value } of this.#rows(TABLES.keys)) {
+      const keyed = readable(this.#tell, 'an idempotency key', () => readKey(value));
+      if (keyed === null) continue;
+      if (keyed.ended === null) {
+        if (!this.#openSeqs.has(keyed.seq))
+          this.#tell(`an idempotency key is of input ${keyed.seq}, which is not there`);
+      } else if (this.#environment.get(timeKey(TABLES.endedKeys, keyed.ended.endedAtMs, key.subarray(1))) === undefined)
+        this.#tell(`the idempotency key of input ${keyed.seq} is never forgotten`);
+    }
+  }
+
+  #checkTimers(): void {
+    for (const { key, value } of this.#rows(TABLES.timers)) {
+      const timer = readable(this.#tell, 'a timer', () => whole(value, readTimer));
+      if (timer === null) continue;
+      if (!key.equals(workerNumberKey(TABLES.timers, this.#workerId, timer.timerId)))
+        this.#tell(`timer ${timer.timerId} is in the place of another one`);
+      const due = this.#environment.get(dueKey(timer, key));
+      if (due?.equals(value) !== true) this.#tell(`timer ${timer.timerId} is not among those that will be due`);
+    }
+  }
+}
+
+/** Reads a value to its end. */
+export function whole<T>(value: Buffer, read: (from: Decoder) => T): T {
+  const from = new Decoder(value);
+  const found = read(from);
+  if (!from.isAtEnd) throw new RangeError('more than was to be read');
+  return found;
+}

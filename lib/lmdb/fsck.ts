@@ -1,0 +1,211 @@
+// Checks a store that nobody uses: the pages of its file first, without LMDB, which trusts them; if they are sound, every record, and
+// what records say of one another. One finding for each thing that is wrong; nothing is changed.
+
+import { existsSync, rmSync } from 'node:fs';
+import type { Rest } from '../store/store.ts';
+import { checkWorker, readable, whole } from './check-worker.ts';
+import type { Tell } from './check-worker.ts';
+import { Environment } from './environment.ts';
+import { readKey } from './inputs.ts';
+import {
+  endOfTable,
+  META_KEY,
+  nameKey,
+  nameOf,
+  numberOfGroup,
+  restAfterTime,
+  startOfTable,
+  TABLES,
+  timeKey,
+  workerOf,
+} from './keys.ts';
+import type { Table } from './keys.ts';
+import { readMeta } from './meta.ts';
+import type { Meta } from './meta.ts';
+import { readGroup, readTimer } from './operations.ts';
+import { checkPages } from './pages.ts';
+import { FUNCTION_CODEC, SOURCE_CODEC } from './records.ts';
+import { dueKey } from './timers.ts';
+
+export interface StoreCheck {
+  /** One line each, at most 1,000. Empty: the store is sound. */
+  readonly findings: readonly string[];
+  readonly workers: number;
+  /** Inputs without an outcome, as far as they are in the tables. */
+  readonly inputs: number;
+  /** In the journal. */
+  readonly groups: number;
+}
+
+const MAX_FINDINGS = 1_000;
+/** Tables whose rows belong to a worker. */
+const OF_WORKERS: readonly Table[] = [TABLES.states, TABLES.blocks, TABLES.inputs, TABLES.keys, TABLES.timers];
+
+/** Nobody may write to the file meanwhile. Throws `store_failed` for one that cannot be opened. */
+export async function checkStore(path: string): Promise<StoreCheck> {
+  const { findings } = checkPages(path);
+  if (findings.length > 0) return { findings, workers: 0, inputs: 0, groups: 0 };
+  const lockFile = `${path}-lock`;
+  const isAlone = !existsSync(lockFile);
+  const environment = new Environment(path, { isReadOnly: true });
+  try {
+    return new Check(environment).run();
+  } finally {
+    await environment.close();
+    // LMDB's own, for its readers. A backup has none, and needs none.
+    if (isAlone) rmSync(lockFile, { force: true });
+  }
+}
+
+class Check {
+  readonly #environment: Environment;
+  readonly #findings: string[] = [];
+  readonly #counts = new Map<string, Record<Rest, number>>();
+  #workers = 0;
+  #inputs = 0;
+  #groups = 0;
+  #newestFold = 0;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  run(): StoreCheck {
+    const value = this.#environment.get(META_KEY);
+    if (value === undefined) this.#tell('the first record is missing');
+    const meta = value === undefined ? null : readable(this.#tell, 'the first record', () => readMeta(value));
+    this.#checkTables();
+    this.#checkWorkers();
+    for (const table of OF_WORKERS) this.#checkOwners(table);
+    this.#checkEndedKeys();
+    this.#checkDueTimers();
+    this.#checkRecords();
+    if (meta !== null) this.#checkJournal(meta);
+    const findings = this.#findings.slice(0, MAX_FINDINGS);
+    if (findings.length < this.#findings.length) findings.push('there is more');
+    return { findings, workers: this.#workers, inputs: this.#inputs, groups: this.#groups };
+  }
+
+  readonly #tell: Tell = (finding) => {
+    if (this.#findings.length <= MAX_FINDINGS) this.#findings.push(finding);
+  };
+
+  #rows(table: Table) {
+    return this.#environment.range({ start: startOfTable(table), end: endOfTable(table) });
+  }
+
+  /** Every key is of a table: what lies between them is skipped table by table. */
+  #checkTables(): void {
+    let start: Buffer = Buffer.of(0);
+    for (const table of [...Object.values(TABLES)].sort()) {
+      for (const _ of this.#environment.range({ start, end: startOfTable(table), limit: 1 }))
+        this.#tell(`there is a record of no table before table ${table}`);
+      start = endOfTable(table);
+    }
+    for (const _ of this.#environment.range({ start, end: Buffer.alloc(16, 0xff), limit: 1 }))
+      this.#tell('there is a record of no table behind the last one');
+  }
+
+  #checkWorkers(): void {
+    for (const { key, value } of this.#rows(TABLES.workers)) {
+      this.#workers++;
+      const row = checkWorker(this.#environment, nameOf(key), value, this.#tell);
+      if (row === null) continue;
+      const { kind, rest, waiting } = row.summary;
+      this.#inputs += waiting.messages;
+      this.#newestFold = Math.max(this.#newestFold, row.foldedGroup);
+      const counts = this.#counts.get(kind) ?? { hibernated: 0, stopped: 0, failed: 0 };
+      counts[rest]++;
+      this.#counts.set(kind, counts);
+    }
+  }
+
+  #checkOwners(table: Table): void {
+    let known = '';
+    for (const { key } of this.#rows(table)) {
+      const workerId = table === TABLES.states ? nameOf(key) : workerOf(key);
+      if (workerId === known) continue;
+      known = workerId;
+      if (this.#environment.get(nameKey(TABLES.workers, workerId)) === undefined)
+        this.#tell(`worker ${workerId}: is not there, and has records in table ${table}`);
+    }
+  }
+
+  #checkEndedKeys(): void {
+    for (const { key } of this.#rows(TABLES.endedKeys)) {
+      const rest = restAfterTime(key);
+      const value = this.#environment.get(Buffer.concat([startOfTable(TABLES.keys), rest]));
+      // One that cannot be read is told of with its worker.
+      const keyed =
+        value === undefined
+          ? null
+          : readable(
+              () => undefined,
+              '',
+              () => readKey(value),
+            );
+      if (value !== undefined && keyed === null) continue;
+      const ended = keyed?.ended ?? null;
+      if (ended === null || !timeKey(TABLES.endedKeys, ended.endedAtMs, rest).equals(key))
+        this.#tell('an idempotency key is to be forgotten that is not there');
+    }
+  }
+
+  #checkDueTimers(): void {
+    for (const { key, value } of this.#rows(TABLES.dueTimers)) {
+      const timer = readable(this.#tell, 'a timer that will be due', () => whole(value, readTimer));
+      if (timer === null) continue;
+      const row = Buffer.concat([startOfTable(TABLES.timers), restAfterTime(key)]);
+      if (this.#environment.get(row) === undefined || !dueKey(timer, row).equals(key))
+        this.#tell(`timer ${timer.timerId} will be due, and belongs to no worker`);
+    }
+  }
+
+  #checkRecords(): void {
+    for (const { key, value } of this.#rows(TABLES.sources)) {
+      const record = readable(this.#tell, `source ${nameOf(key)}`, () => whole(value, SOURCE_CODEC.read));
+      if (record !== null && record.name !== nameOf(key))
+        this.#tell(`source ${nameOf(key)} is in the place of another one`);
+    }
+    for (const { key, value } of this.#rows(TABLES.functions)) {
+      const record = readable(this.#tell, `function ${nameOf(key)}`, () => whole(value, FUNCTION_CODEC.read));
+      if (record !== null && record.functionId !== nameOf(key))
+        this.#tell(`function ${nameOf(key)} is in the place of another one`);
+    }
+  }
+
+  #checkJournal({ foldedGroup, counts }: Meta): void {
+    let last: number | null = null;
+    for (const { key, value } of this.#rows(TABLES.journal)) {
+      const number = numberOfGroup(key);
+      this.#groups++;
+      // The oldest may be folded already: they are removed after that was written.
+      if (last === null ? number > foldedGroup + 1 : number !== last + 1)
+        this.#tell(`group ${last === null ? foldedGroup + 1 : last + 1} of the journal is missing`);
+      last = number;
+      const header = readable(this.#tell, `group ${number} of the journal`, () =>
+        readGroup(
+          value,
+          () => null,
+          () => null,
+          () => undefined,
+        ),
+      );
+      if (header !== null && header.number !== number) this.#tell(`group ${number} of the journal is another one`);
+    }
+    const newest = Math.max(foldedGroup, last ?? 0);
+    if (this.#newestFold > newest)
+      this.#tell(`workers know group ${this.#newestFold}, and the journal ends at ${newest}`);
+    // With groups behind them the counts are older than the workers.
+    if (newest === foldedGroup && !isSame(counts.byKind, this.#counts))
+      this.#tell('the workers are not as many as the first record says');
+  }
+}
+
+function isSame(a: ReadonlyMap<string, Record<Rest, number>>, b: ReadonlyMap<string, Record<Rest, number>>): boolean {
+  const isIn = (kind: string, { hibernated, stopped, failed }: Record<Rest, number>) => {
+    const other = b.get(kind);
+    return other?.hibernated === hibernated && other.stopped === stopped && other.failed === failed;
+  };
+  return a.size === b.size && [...a].every(([kind, counts]) => isIn(kind, counts));
+}

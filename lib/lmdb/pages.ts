@@ -1,0 +1,282 @@
+// What can be said of an LMDB file by reading its pages, without LMDB: it maps the file into memory and trusts what it finds there,
+// so that a file cut short or a page that was overwritten takes the process down.
+//
+//   page 0, 1   meta: each commit writes the other one · the one with the higher transaction counts
+//   others      branch (keys → pages) · leaf (keys → values) · overflow (a value of more than half a page) · free
+
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { GreenroomError } from '../errors.ts';
+
+/** How much of the file is part of what it holds. */
+export interface PageCount {
+  readonly pageBytes: number;
+  /** Pages that a tree refers to, the two meta pages included. */
+  readonly pages: number;
+}
+
+const MAGIC = 0xbeefc0de;
+const DATA_VERSION = 2;
+const PAGE_BYTES = [4_096, 8_192, 16_384, 32_768];
+/** Of every page: number, transaction, padding, flags, and the bounds of its free space or its number of pages. */
+const HEADER_BYTES = 24;
+const AT = { number: 0, flags: 18, lower: 20, upper: 22, overflowPages: 20 };
+const META_AT = { magic: 24, version: 28, pageBytes: 48, freeTree: 48, mainTree: 96, lastPage: 144, transaction: 152 };
+const TREE_AT = { depth: 6, entries: 32, root: 40 };
+const META_BYTES = 168;
+const NO_PAGE = 0xffff_ffff_ffff_ffffn;
+
+const BRANCH = 0x01;
+const LEAF = 0x02;
+const OVERFLOW = 0x04;
+/** Of a node: its value lies in overflow pages. */
+const BIG_VALUE = 0x01;
+const NODE_BYTES = 8;
+/** More than a tree of any file has. */
+const MAX_DEPTH = 32;
+const MAX_FINDINGS = 20;
+/** A runtime that uses the file may have written both between the reading of one and of the other. */
+const META_TRIES = 10;
+
+interface Tree {
+  readonly name: string;
+  /** Its keys are in the order of their bytes, and no numbers of the machine. */
+  readonly isOrdered: boolean;
+  readonly depth: number;
+  readonly entries: bigint;
+  readonly root: bigint;
+}
+
+interface Meta {
+  readonly pageBytes: number;
+  readonly lastPage: bigint;
+  readonly transaction: bigint;
+  readonly trees: readonly Tree[];
+}
+
+/**
+ * Refuses a file that LMDB would take, and die of: one that is cut short, or whose meta pages do not fit together. One that is not there,
+ * or empty, is whole. Throws `store_corrupt`.
+ */
+export function requireWhole(path: string): void {
+  const file = openFile(path);
+  if (file === null) return;
+  try {
+    if (file.bytes() === 0) return;
+    const meta = file.meta();
+    const bytes = file.bytes();
+    // The last pages may never have been written, if they were free by the end of their transaction.
+    if (BigInt(bytes) >= (meta.lastPage + 1n) * BigInt(meta.pageBytes)) return;
+    const [finding] = new Walk(file, meta).findings;
+    if (finding !== undefined) throw corrupt(`it ends too early, after ${bytes} bytes: ${finding}`);
+  } finally {
+    file.close();
+  }
+}
+
+/** Reads every page that is in use, and tells what is wrong with them, at most 20 findings; the count is null if it cannot be read at all. */
+export function checkPages(path: string): { readonly findings: readonly string[]; readonly count: PageCount | null } {
+  const file = openFile(path);
+  if (file === null) return { findings: ['there is no such file'], count: null };
+  try {
+    const meta = file.meta();
+    const { findings, pages } = new Walk(file, meta);
+    return { findings, count: { pageBytes: meta.pageBytes, pages } };
+  } catch (thrown) {
+    if (!(thrown instanceof GreenroomError)) throw thrown;
+    return { findings: [thrown.message], count: null };
+  } finally {
+    file.close();
+  }
+}
+
+// --- the file ---
+
+interface File {
+  /** Of it now: it grows while a runtime uses it. */
+  bytes(): number;
+  /** Null if the file ends before it does. */
+  read(at: number, bytes: number): Buffer | null;
+  /** The newer one. Throws `store_corrupt` unless both are sound. */
+  meta(): Meta;
+  close(): void;
+}
+
+function openFile(path: string): File | null {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch (thrown) {
+    const { code = 'unknown' } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return null;
+    throw GreenroomError.of('store_failed', { message: `The store cannot be read (${code}).`, cause: thrown });
+  }
+  const bytes = () => fstatSync(descriptor).size;
+  const read = (at: number, length: number): Buffer | null => {
+    const buffer = Buffer.allocUnsafe(length);
+    return readSync(descriptor, buffer, 0, length, at) === length ? buffer : null;
+  };
+  const close = () => closeSync(descriptor);
+  return { bytes, read, meta: () => readMetas(read), close };
+}
+
+function readMetas(read: File['read']): Meta {
+  for (let triesLeft = META_TRIES; ; triesLeft--) {
+    const first = readMeta(read, 0);
+    const second = readMeta(read, first.pageBytes);
+    const [older, newer] = first.transaction < second.transaction ? [first, second] : [second, first];
+    // Each transaction writes the other page than the one before; a copy has only one.
+    const isPair = newer.transaction - older.transaction <= 1n || older.transaction === 0n;
+    if (newer.pageBytes === older.pageBytes && isPair) return newer;
+    if (triesLeft === 1) throw corrupt('its meta pages do not fit together');
+  }
+}
+
+function readMeta(read: File['read'], at: number): Meta {
+  const page = read(at, META_BYTES);
+  if (page === null) throw corrupt('it ends before its meta pages do');
+  if (page.readUInt32LE(META_AT.magic) !== MAGIC) throw corrupt('it is no file of LMDB');
+  if (page.readUInt32LE(META_AT.version) !== DATA_VERSION) throw corrupt('it has another format of LMDB');
+  const pageBytes = page.readUInt32LE(META_AT.pageBytes);
+  if (!PAGE_BYTES.includes(pageBytes)) throw corrupt('a meta page says nothing of use');
+  const tree = (name: string, isOrdered: boolean, start: number): Tree => ({
+    name,
+    isOrdered,
+    depth: page.readUInt16LE(start + TREE_AT.depth),
+    entries: page.readBigUInt64LE(start + TREE_AT.entries),
+    root: page.readBigUInt64LE(start + TREE_AT.root),
+  });
+  return {
+    pageBytes,
+    lastPage: page.readBigUInt64LE(META_AT.lastPage),
+    transaction: page.readBigUInt64LE(META_AT.transaction),
+    trees: [tree('free pages', false, META_AT.freeTree), tree('records', true, META_AT.mainTree)],
+  };
+}
+
+function corrupt(problem: string): GreenroomError {
+  return GreenroomError.of('store_corrupt', { message: `The store's file cannot be used: ${problem}.` });
+}
+
+// --- the trees ---
+
+class Walk {
+  readonly findings: string[] = [];
+  /** In use. */
+  pages = 2;
+  readonly #file: File;
+  readonly #meta: Meta;
+  readonly #bytes: number;
+  /** Of each page of the file: 1 if it is in use. */
+  readonly #seen: Uint8Array;
+  #isOrdered = false;
+
+  constructor(file: File, meta: Meta) {
+    this.#file = file;
+    this.#meta = meta;
+    this.#bytes = file.bytes();
+    const pagesOfFile = Math.ceil(this.#bytes / meta.pageBytes);
+    this.#seen = new Uint8Array(pagesOfFile);
+    this.#seen.fill(1, 0, 2);
+    for (const tree of meta.trees) this.#walk(tree);
+  }
+
+  #walk({ name, isOrdered, depth, entries, root }: Tree): void {
+    this.#isOrdered = isOrdered;
+    if (root === NO_PAGE) {
+      if (entries !== 0n || depth !== 0) this.#find(`the ${name} have no tree`);
+      return;
+    }
+    if (depth === 0 || depth > MAX_DEPTH) return this.#find(`the tree of the ${name} is ${depth} levels deep`);
+    const found = this.#visit(root, depth, null);
+    if (found !== entries && this.findings.length === 0)
+      this.#find(`the tree of the ${name} holds ${found} entries instead of ${entries}`);
+  }
+
+  /** Entries below the page. */
+  #visit(number: bigint, depth: number, least: Buffer | null): bigint {
+    if (this.findings.length >= MAX_FINDINGS) return 0n;
+    const page = this.#take(number, 1);
+    if (page === null) return 0n;
+    const expected = depth === 1 ? LEAF : BRANCH;
+    const nodes = page.readUInt16LE(AT.flags) === expected ? nodesOf(page) : null;
+    if (nodes === null) return this.#lost(`page ${number} is damaged`);
+    let entries = 0n;
+    let before = least;
+    for (const [index, at] of nodes.entries()) {
+      const key = page.subarray(at + NODE_BYTES, at + NODE_BYTES + page.readUInt16LE(at + 6));
+      // The first key of a branch stands for everything below the second.
+      const isOpen = depth > 1 && index === 0;
+      // The first key of a page below another is what that one says, and may be it.
+      const order = isOpen || before === null ? -1 : before.compare(key);
+      if (this.#isOrdered && (order > 0 || (order === 0 && index > 0)))
+        return this.#lost(`the keys of page ${number} are out of order`);
+      if (!isOpen) before = key;
+      if (depth > 1) entries += this.#visit(childOf(page, at), depth - 1, isOpen ? least : key);
+      else entries += this.#value(page, at, number);
+    }
+    return entries;
+  }
+
+  /** 1 if the entry can be read. */
+  #value(page: Buffer, at: number, number: bigint): bigint {
+    const start = at + NODE_BYTES + page.readUInt16LE(at + 6);
+    const bytes = page.readUInt32LE(at);
+    const flags = page.readUInt16LE(at + 4);
+    if (flags === 0) return start + bytes <= page.length ? 1n : this.#lost(`a value of page ${number} is cut off`);
+    if (flags !== BIG_VALUE || start + 8 > page.length) return this.#lost(`a value of page ${number} is damaged`);
+    const pages = Math.ceil((HEADER_BYTES + bytes) / this.#meta.pageBytes);
+    const first = page.readBigUInt64LE(start);
+    const header = this.#take(first, pages);
+    if (header === null) return 0n;
+    const isSound = header.readUInt16LE(AT.flags) === OVERFLOW && header.readUInt32LE(AT.overflowPages) === pages;
+    return isSound ? 1n : this.#lost(`page ${first} does not begin a value`);
+  }
+
+  /** Reads the first of some pages that belong together; null, with a finding, unless they are there and nobody else's. */
+  #take(number: bigint, count: number): Buffer | null {
+    const { pageBytes, lastPage } = this.#meta;
+    const end = number + BigInt(count);
+    if (number < 2n || end > lastPage + 1n) return this.#none(`page ${number} is none of the file's`);
+    if (end * BigInt(pageBytes) > BigInt(this.#bytes)) return this.#none(`page ${end - 1n} is missing`);
+    const first = Number(number);
+    if (this.#seen.subarray(first, first + count).includes(1)) return this.#none(`page ${number} is used twice`);
+    this.#seen.fill(1, first, first + count);
+    this.pages += count;
+    const page = this.#file.read(first * pageBytes, pageBytes);
+    if (page === null || page.readBigUInt64LE(AT.number) !== number) return this.#none(`page ${number} is damaged`);
+    return page;
+  }
+
+  #find(finding: string): void {
+    if (this.findings.length < MAX_FINDINGS) this.findings.push(finding);
+  }
+
+  #lost(finding: string): bigint {
+    this.#find(finding);
+    return 0n;
+  }
+
+  #none(finding: string): null {
+    this.#find(finding);
+    return null;
+  }
+}
+
+/** Where the nodes of a branch or a leaf begin; null unless all of them lie within the page. */
+function nodesOf(page: Buffer): number[] | null {
+  const lower = page.readUInt16LE(AT.lower);
+  const upper = page.readUInt16LE(AT.upper);
+  const nodes: number[] = [];
+  if (lower % 2 !== 0 || lower > upper || HEADER_BYTES + upper > page.length) return null;
+  for (let pointer = HEADER_BYTES; pointer < HEADER_BYTES + lower; pointer += 2) {
+    const at = page.readUInt16LE(pointer) + HEADER_BYTES;
+    if (at < HEADER_BYTES + upper || at + NODE_BYTES > page.length) return null;
+    if (at + NODE_BYTES + page.readUInt16LE(at + 6) > page.length) return null;
+    nodes.push(at);
+  }
+  return nodes;
+}
+
+function childOf(page: Buffer, at: number): bigint {
+  return BigInt(page.readUInt32LE(at)) | (BigInt(page.readUInt16LE(at + 4)) << 32n);
+}

@@ -1,0 +1,103 @@
+// The end of an input that somebody asks for, or whose time is over. What waits is ended at once; what is at the host is told to end, and
+// after the grace the host is killed.
+
+import type { Limits } from '../limits.ts';
+import { now } from '../protocol/clock.ts';
+import { Deadlines } from './deadlines.ts';
+import type { Delivery } from './delivery.ts';
+import type { InputRecord } from './input.ts';
+import type { Worker } from './worker.ts';
+
+/** How long a host has to confirm that an input which is past its deadline had not started. */
+const EXPIRY_ANSWER_MS = 50;
+
+export class Cancelling {
+  readonly #limits: Limits;
+  readonly #delivery: Delivery;
+  readonly #deadlines = new Deadlines<InputRecord>((record) => this.#onDeadline(record), now);
+  /** Timers of running inputs that were told to end, until they do. */
+  readonly #graceTimers = new Map<InputRecord, NodeJS.Timeout>();
+
+  constructor(limits: Limits, delivery: Delivery) {
+    this.#limits = limits;
+    this.#delivery = delivery;
+  }
+
+  stop(): void {
+    this.#deadlines.stop();
+  }
+
+  /** Its deadline, if it has one, counts from now on. */
+  watch(record: InputRecord): void {
+    if (record.deadline !== 0) this.#deadlines.add(record, record.deadline);
+  }
+
+  /** It has an outcome. */
+  forget(record: InputRecord): void {
+    this.#deadlines.remove(record);
+    const timer = this.#graceTimers.get(record);
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    this.#graceTimers.delete(record);
+  }
+
+  /** Ends an input that has no outcome yet: removed if it waits, told to end if it is at the host. */
+  cancel(worker: Worker, record: InputRecord, reason: string): 'removed' | 'aborting' {
+    // It has an outcome already, which is on its way to the disk.
+    if (record.isDecided) return 'aborting';
+    if (!record.isSent) {
+      this.#delivery.endUnstarted(record, 'cancelled', reason);
+      return 'removed';
+    }
+    record.cancelReason ??= reason;
+    worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason, waitingOnly: false });
+    this.#startGrace(worker, record);
+    return 'aborting';
+  }
+
+  /** Ends everything in a worker's mailbox that has not ended. */
+  cancelAll(worker: Worker, reason: string): void {
+    const { mailbox, host, slot } = worker;
+    for (const record of mailbox.allMessages()) {
+      if (!record.isSent) this.#delivery.endUnstarted(record, 'cancelled', reason);
+      else {
+        record.cancelReason ??= reason;
+        this.#startGrace(worker, record);
+      }
+    }
+    // One frame for all of them: between two, the end of one input would let the next one start.
+    if (mailbox.size > 0) host?.host.cancel({ workerSlot: slot, seq: null, reason, waitingOnly: false });
+  }
+
+  /** After the grace the host is killed, but only if this very input is the one that keeps its handler running. */
+  #startGrace(worker: Worker, record: InputRecord): void {
+    if (this.#graceTimers.has(record)) return;
+    const check = () => {
+      const { host } = worker;
+      if (record.isDecided || host === null || !record.isSent) return;
+      if (worker.hasStarted(record)) host.kill('cancel_grace', [worker]);
+      else this.#graceTimers.set(record, setTimeout(check, this.#limits.cancelGraceMs));
+    };
+    this.#graceTimers.set(record, setTimeout(check, this.#limits.cancelGraceMs));
+  }
+
+  #onDeadline(record: InputRecord): void {
+    const worker = record.owner as Worker;
+    // One that runs again may have had an effect: `expired` would say that it never ran.
+    const mayHaveRun = record.attempt > 1;
+    if (!record.isSent && !mayHaveRun) {
+      this.#delivery.endUnstarted(record, 'expired');
+      return;
+    }
+    if (!record.isExpired && !mayHaveRun) {
+      record.isExpired = true;
+      worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason: 'deadline', waitingOnly: true });
+      // If it has not started, the host will say so, unless it is stuck: then its sender must not wait for it.
+      if (!worker.hasStarted(record)) {
+        this.#deadlines.add(record, now() + EXPIRY_ANSWER_MS);
+        return;
+      }
+    }
+    record.tellOverdue();
+  }
+}

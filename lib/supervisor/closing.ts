@@ -1,0 +1,56 @@
+// The end of a runtime: what becomes of its workers before their hosts are closed.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { SLICE_MS } from '../limits.ts';
+import type { StopAck } from '../protocol/views.ts';
+import type { Delivery } from './delivery.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { StopRequest } from './stopping.ts';
+import type { Worker } from './worker.ts';
+
+/** Stops all of them: nothing of them is kept. What waits runs until the deadline, then it is cancelled. */
+export async function stopAll(
+  workers: Iterable<Worker>,
+  stop: (worker: Worker, request: StopRequest) => Promise<StopAck>,
+  deadlineMs: number,
+): Promise<void> {
+  const stops: Promise<unknown>[] = [];
+  let sliceStartMs = Date.now();
+  for (const worker of workers) {
+    if (needsStop(worker)) stops.push(stop(worker, { drain: true, reason: 'close', deadlineMs }));
+    else worker.clearRestart();
+    if (Date.now() - sliceStartMs < SLICE_MS) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    sliceStartMs = Date.now();
+  }
+  await Promise.all(stops);
+}
+
+/** Of the others there is nothing to wait for and nothing to run: their hosts end anyway, so they need not be unloaded one by one. */
+function needsStop(worker: Worker): boolean {
+  if (worker.status === 'stopped' || worker.status === 'failed' || worker.status === 'hibernated') return false;
+  return worker.status !== 'idle' || worker.inputs > 0 || worker.actor.definition.stopped !== undefined;
+}
+
+/**
+ * Puts all of them away: the store keeps them. What is at a host may end until the deadline; what waits goes on waiting, in the store.
+ * What is left at the deadline ends with its host, as in a crash.
+ */
+export async function putAway(
+  workers: Iterable<Worker>,
+  delivery: Delivery,
+  lifecycle: Lifecycle,
+  deadlineMs: number,
+): Promise<void> {
+  const deadline = new AbortController();
+  const over = delay(deadlineMs, undefined, { signal: deadline.signal }).catch(() => undefined);
+  await Promise.race([delivery.halt(), over]);
+  const leaving: Promise<void>[] = [];
+  for (const worker of workers) {
+    worker.clearRestart();
+    const { host, actor } = worker;
+    if (host !== null && actor.definition.stopped !== undefined) leaving.push(lifecycle.hibernate(host, [worker]));
+  }
+  await Promise.race([Promise.all(leaving), over]);
+  deadline.abort();
+}

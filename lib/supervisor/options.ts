@@ -1,0 +1,34 @@
+// What a supervisor is made of, and what it is asked and answers.
+
+import type { Peers } from '../functions/peers.ts';
+import type { Limits } from '../limits.ts';
+import type { Logger } from '../observe/log.ts';
+import type { Store } from '../store/store.ts';
+import type { Catalog } from './catalog.ts';
+
+export interface CancelRequest {
+  /** Default: whatever is running. */
+  readonly inputId?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** What a runtime is called; chosen by its operator. */
+export interface Identity {
+  readonly runtimeId: string;
+  readonly displayName: string | null;
+  readonly version: string;
+}
+
+export interface SupervisorOptions {
+  readonly identity: Identity;
+  readonly limits: Limits;
+  readonly catalog: Catalog;
+  readonly store: Store;
+  readonly log: Logger;
+  /** A worker has left its host: it was stopped, could not start, or its host has died. */
+  readonly onLeft?: (workerId: string) => void;
+  /** Whether a worker has channels, or ends of some, which a hibernation would close. Default: none has. */
+  readonly hasChannels?: (workerId: string) => boolean;
+  /** What is listed beside the workers. Default: nothing. */
+  readonly peers?: Peers;
+}

@@ -210,7 +210,7 @@ export class Folding {
   }
 
   #foldWorkers(cycle: Cycle, batch: Batch): () => void {
-    const { dirty, folded } = this.#options;
+    const { dirty } = this.#options;
     const group = this.#options.lastGroup();
     const done: (() => void)[] = [];
     const startedAt = performance.now();
@@ -221,7 +221,7 @@ export class Folding {
       const workerDone = worker.fold(this.#encoder, batch, group);
       done.push(() => {
         workerDone();
-        folded(worker);
+        this.#options.folded(worker);
       });
       if (batch.bytes > this.#options.sliceBytes || performance.now() - startedAt > SLICE_MS) break;
     }
@@ -234,8 +234,8 @@ export class Folding {
 
   /** Of inputs that ended so long ago that their keys may be used again. */
   #forgetKeys(cycle: Cycle, batch: Batch): () => void {
-    const { environment, idempotencyTtlMs, now } = this.#options;
-    const end = timeKey(TABLES.endedKeys, now() - idempotencyTtlMs, NOTHING);
+    const { environment, idempotencyTtlMs } = this.#options;
+    const end = timeKey(TABLES.endedKeys, this.#options.now() - idempotencyTtlMs, NOTHING);
     let removed = 0;
     for (const { key } of environment.range({
       start: startOfTable(TABLES.endedKeys),

@@ -40,8 +40,8 @@ export interface JournalOptions {
 interface Waiter {
   /** What it waits for. */
   readonly batch: number;
-  resolve(): void;
-  reject(error: GreenroomError): void;
+  readonly resolve: () => void;
+  readonly reject: (error: GreenroomError) => void;
 }
 
 export class Journal {
@@ -250,16 +250,9 @@ export class Journal {
 const OPERATION_BYTES = 64;
 
 function roughBytes(operation: Operation): number {
-  switch (operation.op) {
-    case 'accept':
-      return OPERATION_BYTES + operation.input.payload.length;
-    case 'end':
-      return OPERATION_BYTES + (operation.ending.output?.length ?? 0);
-    case 'append':
-      return OPERATION_BYTES + operation.entry.data.length;
-    case 'state':
-      return OPERATION_BYTES + operation.state.length;
-    default:
-      return OPERATION_BYTES;
-  }
+  if (operation.op === 'accept') return OPERATION_BYTES + operation.input.payload.length;
+  if (operation.op === 'end') return OPERATION_BYTES + (operation.ending.output?.length ?? 0);
+  if (operation.op === 'append') return OPERATION_BYTES + operation.entry.data.length;
+  if (operation.op === 'state') return OPERATION_BYTES + operation.state.length;
+  return OPERATION_BYTES;
 }

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command, CommanderError } from 'commander';
+import { addReplayCommand } from './cli/replay.ts';
 import { CannotStart, exitOnFatal, say } from './cli/say.ts';
 import { addSourceCommands } from './cli/source.ts';
 import { addStoreCommands } from './cli/store.ts';
@@ -23,7 +24,7 @@ const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const NO_COMMAND =
-  'a command is needed: start, check-actor, source, backup, restore, compact, fsck or openapi; see --help';
+  'a command is needed: start, check-actor, source, replay, backup, restore, compact, fsck or openapi; see --help';
 
 async function main(argv: readonly string[]): Promise<number> {
   let run: Run;
@@ -76,6 +77,7 @@ function parse(argv: readonly string[]): Run {
 
   addSourceCommands(program, (chosen) => (run = chosen));
   addStoreCommands(program, (chosen) => (run = chosen));
+  addReplayCommand(program, (chosen) => (run = chosen));
   const openapi = program.command('openapi').description('print the REST API as an OpenAPI document');
   openapi.action(() => {
     run = async () => (await import('./cli/openapi.ts')).printApi(version);

@@ -26,6 +26,7 @@ export type {
   ActorView,
   CancelAck,
   CloseReport,
+  Durability,
   FunctionView,
   HostView,
   InputView,
@@ -41,10 +42,11 @@ export type {
   SourceSummary,
   SourceView,
   StopAck,
+  StorageView,
   TranscriptEntry,
   WorkerStatus,
   WorkerSummary,
   WorkerView,
 } from './protocol/views.ts';
-export type { AskOptions, TellOptions, WorkerHandle } from './supervisor/handle.ts';
+export type { AskOptions, TellOptions, TranscriptOptions, WorkerHandle } from './supervisor/handle.ts';
 export type { CancelRequest, CreateRequest, StopRequest } from './supervisor/supervisor.ts';

@@ -36,7 +36,7 @@ export interface Limits {
   readonly maxTranscriptEntries: number;
   /** Transcript bytes kept per worker; the newest entry is always kept. Default 1 MiB. */
   readonly maxTranscriptBytes: number;
-  /** Age at which a transcript's entries may be dropped. Default 14 days. */
+  /** Age of a transcript's entries from which they are dropped; the newest entry is always kept. Default 14 days. */
   readonly maxTranscriptAgeMs: number;
   /** How long a worker is idle before it leaves its host and hibernates, unless its actor says otherwise; 0 is never. Default 60 s. */
   readonly idleAfterMs: number;
@@ -160,6 +160,8 @@ export const MAX_ERROR_CHARS = 8_192;
 export const MAX_PAGE_ITEMS = 1_000;
 /** Longest `Prefer: wait`, longest deadline of an input, longest ask, in ms: a day. */
 export const MAX_WAIT_MS = 24 * 3_600_000;
+/** How long whoever has sent an input waits for a durable store to take it. A commit takes milliseconds; this is for a disk that hangs. */
+export const ACCEPT_TIMEOUT_MS = 30_000;
 /** The longest that a timer of Node can run; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Log lines of one host that may be on their way to the log; more are counted and dropped. */
@@ -199,6 +201,8 @@ export function resolveLimits(given: Partial<Limits> = {}): Limits {
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalid(name, 'is not a limit');
     requireWhole(name, value, name === 'idleAfterMs' ? 0 : 1);
+    // No timer waits for that.
+    if (name === 'maxTranscriptAgeMs') continue;
     if (name.endsWith('Ms') && value > MAX_TIMER_MS) throw invalid(name, `must be at most ${MAX_TIMER_MS}`);
   }
   requireAtLeast('maxTotalBytes', limits.maxTotalBytes, 'maxMessageBytes', limits.maxMessageBytes);

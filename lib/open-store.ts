@@ -30,8 +30,8 @@ export async function openStore(
   limits: Limits,
   log: Logger,
 ): Promise<Store> {
-  const { maxTranscriptEntries: maxEntries, maxTranscriptBytes: maxBytes } = limits;
-  const bounds = { maxEntries, maxBytes };
+  const { maxTranscriptEntries: maxEntries, maxTranscriptBytes: maxBytes, maxTranscriptAgeMs: maxAgeMs } = limits;
+  const bounds = { maxEntries, maxBytes, maxAgeMs };
   switch (store) {
     case 'memory':
       return new MemoryStore(bounds);
@@ -61,12 +61,12 @@ async function openDurable(
     log.info({ ...progress, elapsed_ms: atMs }, 'the store is being recovered');
   };
   log.info({}, 'the store is being opened');
-  const { maxTranscriptAgeMs: maxAgeMs, idempotencyTtlMs } = limits;
+  const { idempotencyTtlMs } = limits;
   let store: Store;
   try {
     store = await LmdbStore.open({
       path: join(path, FILE_NAME),
-      limits: { ...bounds, maxAgeMs },
+      limits: bounds,
       idempotencyTtlMs,
       onProgress,
       onClosed: () => lock.release(),

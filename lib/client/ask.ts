@@ -8,7 +8,7 @@ import type { InputResult, InputView, Receipt } from '../protocol/views.ts';
 import { noun } from './answers.ts';
 import type { Answer } from './answers.ts';
 import type { Call } from './call.ts';
-import { requireIdempotencyKey } from './options.ts';
+import { requireDurability, requireIdempotencyKey } from './options.ts';
 import type { AskOptions } from './options.ts';
 import type { Transport } from './transport.ts';
 
@@ -29,7 +29,7 @@ type Ended = Pick<InputResult, 'outcome' | 'output' | 'error'>;
 /** @param path of the worker, `/v1/workers/ID` */
 export async function ask(transport: Transport, path: string, input: unknown, options: AskOptions): Promise<unknown> {
   const body = transport.encodeBody(input);
-  const keyHeader = idempotencyHeader(options.idempotencyKey);
+  const inputHeaders = headersOf(options);
   const call = transport.open(options);
   const handOver = transport.openInBackground(call.remainingMs);
   let posted: Promise<Answer> | undefined;
@@ -37,7 +37,7 @@ export async function ask(transport: Transport, path: string, input: unknown, op
   let ended: Ended;
   try {
     const answer = await call.attempts(options.idempotencyKey !== undefined, () => {
-      const headers = { ...keyHeader, ...waitHeaders(call.remainingMs, options.signal !== undefined) };
+      const headers = { ...inputHeaders, ...waitHeaders(call.remainingMs, options.signal !== undefined) };
       posted = transport.exchange(handOver, { method: 'POST', path: `${path}/input`, body, headers, waits: true });
       return call.race(posted);
     });
@@ -58,8 +58,12 @@ export async function ask(transport: Transport, path: string, input: unknown, op
   return outputOf(ended);
 }
 
-export function idempotencyHeader(key: string | undefined): Record<string, string> {
-  return key === undefined ? {} : { 'idempotency-key': requireIdempotencyKey(key) };
+/** Throws `invalid_request`. */
+export function headersOf({ idempotencyKey, durability }: AskOptions): Record<string, string> {
+  return {
+    ...(idempotencyKey !== undefined && { 'idempotency-key': requireIdempotencyKey(idempotencyKey) }),
+    ...(durability !== undefined && { 'greenroom-durability': requireDurability(durability) }),
+  };
 }
 
 /** The output of what completed; throws the error of everything else, as an embedded ask does. */

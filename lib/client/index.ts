@@ -41,6 +41,7 @@ export type { ErrorCode } from '../errors.ts';
 export type {
   ActorView,
   CancelAck,
+  Durability,
   FunctionView,
   InputView,
   Outcome,
@@ -55,6 +56,7 @@ export type {
   SourceSummary,
   SourceView,
   StopAck,
+  StorageView,
   TranscriptEntry,
   WorkerStatus,
   WorkerSummary,
@@ -73,6 +75,7 @@ export type {
   InvokeOptions,
   TellAllOptions,
   TellOptions,
+  TranscriptOptions,
 } from './options.ts';
 export type { TellResult } from './tell-all.ts';
 export type { WorkerHandle } from './worker.ts';

@@ -4,6 +4,8 @@
 import { readFile } from 'node:fs/promises';
 import { GreenroomError } from '../errors.ts';
 import { DEFAULT_LIMITS, MAX_IDEMPOTENCY_KEY_CHARS, MAX_WAIT_MS } from '../limits.ts';
+import { DURABILITIES } from '../protocol/views.ts';
+import type { Durability } from '../protocol/views.ts';
 
 /** For Backends only: the token is the runtime's credential and may do everything. Never put it where a browser can read it. */
 export interface ClientOptions {
@@ -43,6 +45,15 @@ export interface CallOptions {
 export interface AskOptions extends CallOptions {
   /** Makes repeating safe: the runtime accepts one input per key. With it the client repeats refused and broken attempts by itself. */
   readonly idempotencyKey?: string | undefined;
+  /** `durable`: acknowledged when it is on disk, if the runtime has a durable store. `volatile`: kept in memory only. Default: as the actor says. */
+  readonly durability?: Durability | undefined;
+}
+
+export interface TranscriptOptions extends CallOptions {
+  /** A sequence. Default 0. */
+  readonly after?: number | undefined;
+  /** Goes on with the oldest entry that is kept, instead of throwing `transcript_trimmed`. Default false. */
+  readonly skipTrimmed?: boolean | undefined;
 }
 
 export interface TellOptions extends AskOptions {
@@ -65,6 +76,8 @@ export interface BatchInput {
   readonly idempotencyKey?: string | undefined;
   /** The input expires if it has not started by then, from its acceptance. Default: the batch's. */
   readonly deadlineMs?: number | undefined;
+  /** Default: the batch's. */
+  readonly durability?: Durability | undefined;
 }
 
 export interface TellAllOptions {
@@ -74,6 +87,8 @@ export interface TellAllOptions {
   readonly waitMs?: number | undefined;
   /** Each input expires if it has not started by then, from its acceptance. Default: never. */
   readonly deadlineMs?: number | undefined;
+  /** Of each input that does not say otherwise. Default: as its actor says. */
+  readonly durability?: Durability | undefined;
   /** Ends the batch: it throws `cancelled`. What was accepted stays accepted. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -139,6 +154,12 @@ export function requireIdempotencyKey(key: string): string {
   if (key.length <= MAX_IDEMPOTENCY_KEY_CHARS && /^[\x20-\x7e]+$/.test(key) && key.trim() === key) return key;
   const message = `idempotencyKey must be 1 to ${MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters, no space at its ends.`;
   throw GreenroomError.of('invalid_request', { message });
+}
+
+/** Throws `invalid_request`. */
+export function requireDurability(durability: Durability): Durability {
+  if (DURABILITIES.includes(durability)) return durability;
+  throw GreenroomError.of('invalid_request', { message: `durability must be ${DURABILITIES.join(' or ')}.` });
 }
 
 function resolveUrl(given: string | URL): { origin: string; basePath: string } {

@@ -7,11 +7,11 @@ import { StringDecoder } from 'node:string_decoder';
 import { GreenroomError } from '../errors.ts';
 import { MAX_WAIT_MS } from '../limits.ts';
 import { encode } from '../protocol/payload.ts';
-import type { Receipt, WorkerStatus } from '../protocol/views.ts';
+import type { Durability, Receipt, WorkerStatus } from '../protocol/views.ts';
 import { Wakeup } from '../protocol/wakeup.ts';
 import { connectionError, decodeAnswer, isWireError, unexpected } from './answers.ts';
 import type { Call } from './call.ts';
-import { requireIdempotencyKey, requireMs } from './options.ts';
+import { requireDurability, requireIdempotencyKey, requireMs } from './options.ts';
 import type { BatchInput, TellAllOptions } from './options.ts';
 import { Sender } from './sender.ts';
 import type { Transport } from './transport.ts';
@@ -39,12 +39,13 @@ export interface BatchRoute<Item> {
 export const ANY_WORKER: BatchRoute<BatchInput> = {
   path: '/v1/inputs',
   envelopeBytes: 4 * 1_024, // as the runtime has it
-  lineOf: ({ workerId, input, idempotencyKey, deadlineMs }) =>
+  lineOf: ({ workerId, input, idempotencyKey, deadlineMs, durability }) =>
     encode({
       worker_id: workerId,
       input,
       ...(idempotencyKey !== undefined && { idempotency_key: requireIdempotencyKey(idempotencyKey) }),
       ...(deadlineMs !== undefined && { deadline_ms: Math.ceil(requireMs('deadlineMs', deadlineMs)) }),
+      ...(durability !== undefined && { durability: requireDurability(durability) }),
     }),
 };
 
@@ -54,7 +55,7 @@ export async function* tellAll<Item>(
   items: Iterable<Item> | AsyncIterable<Item>,
   options: TellAllOptions,
 ): AsyncGenerator<TellResult, void, undefined> {
-  const { signal, waitMs, deadlineMs, timeoutMs = transport.timeoutMs } = options;
+  const { signal, waitMs, deadlineMs, durability, timeoutMs = transport.timeoutMs } = options;
   const pauseMs = requireMs('timeoutMs', timeoutMs) + (waitMs ?? 0);
   const headers = {
     'content-type': 'application/x-ndjson',
@@ -62,6 +63,7 @@ export async function* tellAll<Item>(
     ...(deadlineMs !== undefined && {
       'greenroom-deadline-ms': String(Math.ceil(requireMs('deadlineMs', deadlineMs))),
     }),
+    ...(durability !== undefined && { 'greenroom-durability': requireDurability(durability) }),
   };
   const call = transport.open({ signal, timeoutMs: MAX_WAIT_MS });
   const wakeup = new Wakeup();
@@ -178,8 +180,8 @@ class Answer {
 function resultOf(line: string): TellResult {
   const { ack, error } = decodeAnswer(line, 200) as { ack?: WireReceipt; error?: unknown };
   if (ack !== undefined) {
-    const { worker_id: workerId, input_id: inputId, status, position } = ack;
-    return { receipt: { workerId, inputId, status, position } };
+    const { worker_id: workerId, input_id: inputId, status, position, durability } = ack;
+    return { receipt: { workerId, inputId, status, position, durability } };
   }
   if (!isWireError(error)) throw unexpected('The line is neither a receipt nor an error of Greenroom.');
   return { error: GreenroomError.fromWire(error) };
@@ -190,4 +192,5 @@ interface WireReceipt {
   readonly input_id: string;
   readonly status: WorkerStatus;
   readonly position: number;
+  readonly durability: Durability;
 }

@@ -6,6 +6,7 @@ import type { ActorDefinition } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
 import { describeError } from '../observe/log.ts';
 import { isEngineId } from '../protocol/function-ids.ts';
+import { DURABILITIES } from '../protocol/views.ts';
 
 const schema = v.custom<v.GenericSchema>(
   (value) => typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'schema',
@@ -38,6 +39,7 @@ const definitionSchema = v.strictObject({
   isolation: v.optional(v.literal('shared')),
   restart: v.optional(v.strictObject({ policy: v.literal('permanent') })),
   onInterrupt: v.optional(v.picklist(['unknown', 'retry'])),
+  durability: v.optional(v.picklist(DURABILITIES)),
   state: v.optional(callable),
   stateVersion: v.optional(
     v.pipe(

@@ -217,8 +217,9 @@ export class Runner {
 
   /** Runs the next input of a worker; returns the time when it was through with it. */
   #runNext(cell: Cell, nowMs: number): number {
-    cell.isQueued = false;
+    // While it still counts as queued: what comes in meanwhile must not queue it a second time, or it would run two inputs at once.
     this.#host.readControl();
+    cell.isQueued = false;
     const input = cell.next();
     if (input === undefined) return nowMs;
     if (cell.isSlow && this.#outbox.frames > 0) this.flush();

@@ -18,6 +18,8 @@ export interface Context {
   readonly batchAtHand: number;
   /** Adds to the group at hand. Returns the number of its batch. */
   stage(operation: Operation): number;
+  /** Its number is given, and never again. */
+  sawSeq(seq: number): void;
   /** Its applied operations are not in the tables. */
   changed(worker: LmdbWorkerStore): void;
 }

@@ -18,7 +18,7 @@ export const FOLD_BYTES = 32 * 1_024 * 1_024;
 /** Main thread that a slice may take, so that no ask waits long for it. */
 const SLICE_MS = 4;
 /** Bytes of a slice: what its transaction writes holds up the next group. */
-const SLICE_BYTES = 1_024 * 1_024;
+export const SLICE_BYTES = 1_024 * 1_024;
 /** Rows that a slice removes. */
 const SLICE_REMOVALS = 1_000;
 /** A store without new groups for that long is folded. */
@@ -32,6 +32,8 @@ export interface FoldOptions {
   readonly idempotencyTtlMs: number;
   /** Number of the oldest group on disk: a crash may have left some that are folded. */
   readonly firstGroup: number;
+  /** Bytes of workers' rows in one transaction. */
+  readonly sliceBytes: number;
   now(): number;
   /** A cycle begins: the number of the last group that is applied, and the counts as of it. */
   begin(): { readonly group: number; readonly counts: Counts };
@@ -188,7 +190,7 @@ export class Folding {
         workerDone();
         folded(worker);
       });
-      if (batch.bytes > SLICE_BYTES || performance.now() - startedAt > SLICE_MS) break;
+      if (batch.bytes > this.#options.sliceBytes || performance.now() - startedAt > SLICE_MS) break;
     }
     if (cycle.place === cycle.workers.length) cycle.phase = 'records';
     return () => {

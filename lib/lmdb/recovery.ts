@@ -41,7 +41,7 @@ export function replay(options: ReplayOptions): Replayed {
   const { environment, afterGroup } = options;
   const range = { start: groupKey(afterGroup + 1), end: endOfTable(TABLES.journal) };
   const newest = environment.range({ ...range, isReverse: true, limit: 1 }).next().value;
-  const lastGroup = newest === undefined ? afterGroup : numberOfGroup(newest.key);
+  const of = newest === undefined ? 0 : numberOfGroup(newest.key) - afterGroup;
   const oldest = environment.range({ ...range, start: groupKey(0), limit: 1 }).next().value;
   const firstGroup = oldest === undefined ? afterGroup + 1 : numberOfGroup(oldest.key);
   let [reservedSeq, bytes, expected] = [1, 0, afterGroup + 1];
@@ -53,10 +53,9 @@ export function replay(options: ReplayOptions): Replayed {
     expected++;
     fault('recovery');
     const groups = expected - afterGroup - 1;
-    if (groups % REPORT_EVERY === 0 || expected > lastGroup)
-      options.onProgress?.({ groups, of: lastGroup - afterGroup });
+    if (groups % REPORT_EVERY === 0 || groups === of) options.onProgress?.({ groups, of });
   }
-  return { firstGroup, lastGroup, reservedSeq, bytes };
+  return { firstGroup, lastGroup: expected - 1, reservedSeq, bytes };
 }
 
 function replayGroup(options: ReplayOptions, value: Buffer, group: number): GroupHeader {

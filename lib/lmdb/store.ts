@@ -25,11 +25,12 @@ import type { Context } from './context.ts';
 import type { Counts } from './counts.ts';
 import { Environment } from './environment.ts';
 import type { Writer } from './environment.ts';
-import { Folding, FOLD_BYTES, QUIET_MS } from './fold.ts';
+import { Folding, FOLD_BYTES, QUIET_MS, SLICE_BYTES } from './fold.ts';
 import { Journal } from './journal.ts';
 import { META_KEY, TABLES } from './keys.ts';
 import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
-import { FIRST_META, readMeta, writeMeta } from './meta.ts';
+import { openGuarded } from './opening.ts';
+import { findMeta, FIRST_META, writeMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
 import type { Operation, ReplayedOperation } from './operations.ts';
 import { FUNCTION_CODEC, RecordTable, SOURCE_CODEC } from './records.ts';
@@ -50,6 +51,10 @@ export interface LmdbStoreOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** On the clock of the times in inputs. Default Date.now. */
   readonly now?: () => number;
+  /** Journal that is folded without waiting for a quiet moment. Default 32 MiB; a test makes it small. */
+  readonly foldBytes?: number;
+  /** Bytes that are folded in one transaction. Default 1 MiB. */
+  readonly sliceBytes?: number;
 }
 
 /** Numbers of inputs that a run may give beyond the highest one that is on disk: what one group can bring is far less. */
@@ -84,12 +89,16 @@ export class LmdbStore implements Store, Context {
   #foldedGroup: number;
   readonly #run: number;
   readonly #onClosed: (() => void) | undefined;
+  readonly #foldBytes: number;
 
-  static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
+  static open(options: LmdbStoreOptions): Promise<LmdbStore> {
+    return openGuarded(options.path, () => LmdbStore.#open(options));
+  }
+
+  static async #open(options: LmdbStoreOptions): Promise<LmdbStore> {
     const environment = new Environment(options.path);
     try {
-      const value = environment.get(META_KEY);
-      const meta = value === undefined ? firstMeta() : readMeta(value);
+      const meta = findMeta(environment) ?? firstMeta();
       const store = new LmdbStore(environment, meta, options);
       // Before anybody can be given a number of this run.
       await environment.write((writer) => store.#writeMeta(writer, store.#nextSeq + RESERVED_SEQS, meta.counts));
@@ -108,6 +117,7 @@ export class LmdbStore implements Store, Context {
     this.#onClosed = options.onClosed;
     this.inputIdPrefix = meta.inputIdPrefix;
     this.#run = meta.run + 1;
+    this.#foldBytes = options.foldBytes ?? FOLD_BYTES;
     this.#foldedGroup = meta.foldedGroup;
     this.#counts = meta.counts.copy();
     this.#sources = new RecordTable(environment, TABLES.sources, SOURCE_CODEC);
@@ -133,7 +143,7 @@ export class LmdbStore implements Store, Context {
       refuse: (input, error) => this.#refuse(input, error),
       between: () => this.#folding.next(),
     });
-    this.#folding = this.#newFolding(replayed.firstGroup);
+    this.#folding = this.#newFolding(replayed.firstGroup, options.sliceBytes ?? SLICE_BYTES);
     if (this.#journalBytes > 0) this.#awaitQuiet();
   }
 
@@ -250,7 +260,6 @@ export class LmdbStore implements Store, Context {
   }
 
   stage(operation: Operation): number {
-    if (operation.op === 'accept') this.sawSeq(operation.input.seq);
     return this.#journal.stage(operation);
   }
 
@@ -294,7 +303,7 @@ export class LmdbStore implements Store, Context {
   #applyGroup(operations: readonly Operation[], bytes: number): void {
     this.#journalBytes += bytes;
     this.#lastGroupAt = performance.now();
-    if (this.#journalBytes >= FOLD_BYTES) this.#folding.want();
+    if (this.#journalBytes >= this.#foldBytes) this.#folding.want();
     else this.#awaitQuiet();
     for (const operation of operations) this.#apply(operation);
     const { events } = this;
@@ -336,12 +345,13 @@ export class LmdbStore implements Store, Context {
     writer.put(META_KEY, writeMeta(new Encoder(), meta));
   }
 
-  #newFolding(firstGroup: number): Folding {
+  #newFolding(firstGroup: number, sliceBytes: number): Folding {
     return new Folding({
       environment: this.environment,
       dirty: this.#dirty,
       idempotencyTtlMs: this.idempotencyTtlMs,
       firstGroup,
+      sliceBytes,
       now: this.now,
       begin: () => {
         this.#foldingBytes = this.#journalBytes;

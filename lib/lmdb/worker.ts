@@ -148,6 +148,7 @@ export class LmdbWorkerStore implements WorkerStore {
   // --- what is given: staged ---
 
   accept(input: StoredInput): void {
+    this.#context.sawSeq(input.seq);
     if (input.isVolatile) {
       this.append('input', input.acceptedAtMs, input.seq, input.payload);
       this.#context.events?.accepted(input);

@@ -57,7 +57,8 @@ export interface WorkerView extends WorkerSummary {
   running: { inputId: string; ageMs: number; attempt: number } | null;
   /** Why it is `failed` or `restarting`; null otherwise. */
   failure: WireError | null;
-  /** Sequence of the newest transcript entry. */
+  /** Sequences of the oldest transcript entry that is kept, and of the newest. */
+  firstSequence: number;
   lastSequence: number;
 }
 
@@ -175,6 +176,8 @@ export interface Receipt {
   inputId: string;
   status: WorkerStatus;
   position: number;
+  /** `durable`: it is on disk. `volatile`: it ends with the process, as all does without a durable store. */
+  durability: Durability;
 }
 
 /** The outcome of an input, as its sender sees it. `output` with `completed`, `error` with every other outcome. */
@@ -226,6 +229,8 @@ export interface TranscriptEntry {
 
 export interface TranscriptPage {
   workerId: string;
+  /** Sequence of the oldest entry that is kept. */
+  firstSequence: number;
   items: TranscriptEntry[];
   /** Pass it as `after` to read on. */
   nextAfter: number;
@@ -239,6 +244,8 @@ export interface ActorView {
   configSchema: unknown;
   outputSchema: unknown;
   isolation: 'shared';
+  /** Of its inputs, unless an input says otherwise. */
+  durability: Durability;
   mailbox: { capacity: number; maxBytes: number };
   /** What it serves as functions, beside its inputs. */
   functions: { functionId: string; description: string | null; inputSchema: unknown; outputSchema: unknown }[];

@@ -1,4 +1,4 @@
-// From a line of a batch to its receipt. A line is refused on its own, as a single request would be; but where that one would be
+// From a line of a batch to its input, or to what it is refused with. A line is refused on its own, as a single request would be; but where that one would be
 // told to come back later, a line waits for room, for a while. Lines are accepted in the order in which they stand.
 
 import { performance } from 'node:perf_hooks';
@@ -6,14 +6,15 @@ import type { FastifyRequest } from 'fastify';
 import { GreenroomError } from '../errors.ts';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
 import { payloadTooLarge } from '../protocol/payload.ts';
+import type { Durability } from '../protocol/views.ts';
 import type { DeliverOptions, InputRecord, Supervisor } from '../supervisor/supervisor.ts';
 import { overloaded } from './body.ts';
 import type { Edge } from './edge.ts';
 import { hasMark } from '../protocol/members.ts';
 import { EnvelopeReader } from './envelope.ts';
 import { lineError } from './errors.ts';
-import { ackText } from './input-routes.ts';
 import type { LineSplitter } from './lines.ts';
+import type { Receipt } from './receipt-line.ts';
 import type { Wakeup } from '../protocol/wakeup.ts';
 
 export interface BatchOptions {
@@ -21,6 +22,7 @@ export interface BatchOptions {
   readonly waitMs: number;
   /** For every line that does not say otherwise. */
   readonly deadlineMs: number | undefined;
+  readonly durability: Durability | undefined;
   /** Null: each line names its worker. */
   readonly workerId: string | null;
 }
@@ -51,11 +53,11 @@ export class BatchInputs {
     this.#request = request;
     this.#options = options;
     this.#wakeup = wakeup;
-    this.#deliverOptions = { deadlineMs: options.deadlineMs };
+    this.#deliverOptions = { deadlineMs: options.deadlineMs, durability: options.durability };
   }
 
-  /** The receipt of the line at hand, or its error; a promise where it takes a host or has to wait. Never throws nor rejects. */
-  receipt(line: LineSplitter): string | Promise<string> {
+  /** The input of the line at hand, or its error; a promise where it takes a host or has to wait. Never throws nor rejects. */
+  receipt(line: LineSplitter): Receipt | Promise<Receipt> {
     try {
       if (this.#edge.isClosing) throw GreenroomError.of('runtime_unavailable');
       if (line.refusal !== null) throw this.#refusal(line);
@@ -68,12 +70,12 @@ export class BatchInputs {
     }
   }
 
-  #ofEnvelope(line: LineSplitter): string | Promise<string> {
+  #ofEnvelope(line: LineSplitter): Receipt | Promise<Receipt> {
     if (!this.#envelope.read(line.source, line.start, line.end)) return this.#ofLargeEnvelope(line);
     return this.#deliver(this.#inputOf(line));
   }
 
-  async #ofLargeEnvelope(line: LineSplitter): Promise<string> {
+  async #ofLargeEnvelope(line: LineSplitter): Promise<Receipt> {
     try {
       do await this.#edge.turns.next();
       while (!this.#envelope.goOn());
@@ -84,11 +86,12 @@ export class BatchInputs {
   }
 
   #inputOf(line: LineSplitter): LineInput {
-    const { workerId, inputStart, inputEnd, idempotencyKey, deadlineMs = this.#options.deadlineMs } = this.#envelope;
-    return { line, workerId, start: inputStart, end: inputEnd, options: { idempotencyKey, deadlineMs } };
+    const { workerId, inputStart: start, inputEnd: end, idempotencyKey } = this.#envelope;
+    const { deadlineMs = this.#options.deadlineMs, durability = this.#options.durability } = this.#envelope;
+    return { line, workerId, start, end, options: { idempotencyKey, deadlineMs, durability } };
   }
 
-  #deliver(input: LineInput): string | Promise<string> {
+  #deliver(input: LineInput): Receipt | Promise<Receipt> {
     const { supervisor } = this.#edge;
     const { line, workerId, start, end, options } = input;
     const isFull = this.#options.waitMs > 0 && this.#isFull(input);
@@ -96,10 +99,10 @@ export class BatchInputs {
     if (end - start > INLINE_PARSE_BYTES || (isFull && !this.#stuck.has(workerId))) return this.#deliverLater(input);
     if (isFull) supervisor.leaveLine(this.#wakeup.wake);
     else if (this.#stuck.size > 0) this.#stuck.delete(workerId);
-    return ackText(supervisor, supervisor.deliverText(workerId, textOf(line, start, end), end - start, options));
+    return supervisor.deliverText(workerId, textOf(line, start, end), end - start, options);
   }
 
-  async #deliverLater(input: LineInput): Promise<string> {
+  async #deliverLater(input: LineInput): Promise<Receipt> {
     const { supervisor, log } = this.#edge;
     const { workerId } = input;
     const giveUpAt = performance.now() + (this.#stuck.has(workerId) ? 0 : this.#options.waitMs);
@@ -111,7 +114,7 @@ export class BatchInputs {
         if (hasRoom) this.#stuck.delete(workerId);
         else this.#stuck.add(workerId);
         const record = await this.#attempt(input, giveUpAt);
-        if (record !== null) return ackText(supervisor, record);
+        if (record !== null) return record;
       }
     } catch (error) {
       return lineError(this.#request, error, log);

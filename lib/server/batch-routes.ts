@@ -47,11 +47,12 @@ export const registerBatchRoutes: RegisterRoutes = (app, edge) => {
 function answer(edge: Edge, request: FastifyRequest, reply: FastifyReply, workerId: string | null): FastifyReply {
   const waitSeconds = waitSecondsOf(request.headers.prefer);
   if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`);
-  const { deadlineMs } = deliverOptionsOf(request.headers);
+  const { deadlineMs, durability } = deliverOptionsOf(request.headers);
   const waitMs = waitSeconds === undefined ? BATCH_WAIT_MS : waitSeconds * 1000;
   return answerBatch(edge, request, reply, request.body instanceof Readable ? request.body : null, {
     waitMs,
     deadlineMs,
+    durability,
     workerId,
   });
 }

@@ -1,5 +1,6 @@
 // One batch on the wire: lines in, receipts out, both as streams. What is not read by the client is not read from it either: at
-// MAX_UNREAD_BYTES of receipts the pump stands still, and TCP tells the sender. Memory: one chunk, one unfinished line, those receipts.
+// MAX_UNREAD_BYTES of receipts the pump stands still, and TCP tells the sender. Memory: one chunk, one unfinished line, those receipts,
+// and with a durable store the receipts of the lines that it does not have yet: reading goes on meanwhile, so that many share one commit.
 
 import { performance } from 'node:perf_hooks';
 import { Readable } from 'node:stream';
@@ -15,10 +16,14 @@ import {
   MAX_UNREAD_BYTES,
   RECEIPT_CHUNK_CHARS,
 } from './bounds.ts';
+import type { InputRecord } from '../supervisor/input.ts';
 import type { Edge } from './edge.ts';
 import { lineError } from './errors.ts';
+import { ackText } from './input-routes.ts';
 import { LineSplitter } from './lines.ts';
 import { allowLongUpload } from './long-uploads.ts';
+import { ReceiptLine } from './receipt-line.ts';
+import type { Receipt } from './receipt-line.ts';
 import { Wakeup } from '../protocol/wakeup.ts';
 
 const BATCH_TYPE = 'application/x-ndjson; charset=utf-8';
@@ -43,6 +48,8 @@ class Batch {
   readonly #body: Readable;
   readonly #lines: LineSplitter;
   readonly #inputs: BatchInputs;
+  /** Receipts that are not known yet. */
+  readonly #line: ReceiptLine;
   readonly #wakeup = new Wakeup();
   /** The reader of the receipts has more than it takes; its stream has not asked for any since. */
   #isAhead = false;
@@ -58,11 +65,16 @@ class Batch {
     const { maxMessageBytes } = edge.supervisor.limits;
     this.#lines = new LineSplitter(maxMessageBytes + (options.workerId === null ? MAX_ENVELOPE_BYTES : 0), edge.bodies);
     this.#inputs = new BatchInputs(edge, request, options, this.#wakeup);
+    const texts = {
+      ack: (record: InputRecord) => ackText(edge.supervisor, record),
+      error: (error: GreenroomError) => lineError(request, error, edge.log),
+    };
+    this.#line = new ReceiptLine(texts, () => this.#goOn());
     this.receipts = new Readable({
       highWaterMark: MAX_UNREAD_BYTES,
       read: () => {
         this.#isAhead = false;
-        this.#wakeup.wake();
+        this.#goOn();
       },
       destroy: (error, done) => {
         this.#wakeup.close();
@@ -107,7 +119,7 @@ class Batch {
         if (!(await this.#answer(chunk))) return false;
       } else if (this.#body.readableEnded) {
         this.#lines.pushEnd();
-        return this.#answerLines();
+        return (await this.#answerLines()) && this.#untilKnown();
       } else if (this.#body.destroyed || this.#wakeup.isClosed) {
         return false;
       } else if (!(await this.#wakeup.wait(this.#readMs()))) {
@@ -123,14 +135,14 @@ class Batch {
   }
 
   /** The line that did not come in time gets its error, then the batch ends. */
-  #overdue(): Promise<boolean> {
+  async #overdue(): Promise<boolean> {
     if (this.#lines.isInLine) {
       const error = this.#edge.isClosing
         ? GreenroomError.of('runtime_unavailable')
         : GreenroomError.of('timeout', { message: 'The line did not arrive in time.' });
-      this.#text += `${lineError(this.#request, error, this.#edge.log)}\n`;
+      this.#add(lineError(this.#request, error, this.#edge.log));
     }
-    return this.#flush();
+    return (await this.#flush()) && this.#untilKnown();
   }
 
   async #answer(chunk: Buffer): Promise<boolean> {
@@ -144,12 +156,13 @@ class Batch {
     const lines = this.#lines;
     for (let count = 1; lines.next(); count++) {
       const receipt = this.#inputs.receipt(lines);
-      if (typeof receipt === 'string') this.#text += `${receipt}\n`;
+      if (!(receipt instanceof Promise)) this.#add(receipt);
       else {
         // What is known goes out now: this line may take long. Whether it is read is looked at after that: one wait at a time.
         this.#pushText();
-        this.#text += `${await receipt}\n`;
+        this.#add(await receipt);
       }
+      if (this.#line.isFull && !(await this.#until(() => !this.#line.isFull))) return false;
       if (this.#text.length >= RECEIPT_CHUNK_CHARS && !(await this.#flush())) return false;
       if (count % LINES_PER_LOOK === 0 && this.#edge.turns.isOver) await this.#edge.turns.next();
       if (this.#wakeup.isClosed) return false;
@@ -160,17 +173,41 @@ class Batch {
     return this.#flush();
   }
 
+  #add(receipt: Receipt): void {
+    const text = this.#line.pass(receipt);
+    if (text !== '') this.#text += `${text}\n`;
+  }
+
+  /** Waits until the receipts of all lines are with the stream, and their reader has caught up. */
+  #untilKnown(): Promise<boolean> {
+    return this.#until(() => this.#line.isEmpty && !this.#isAhead);
+  }
+
   /** Hands the receipts on and waits until their reader has caught up. False if it has gone or is too slow. */
   async #flush(): Promise<boolean> {
     this.#pushText();
-    if (!this.#isAhead) return !this.#wakeup.isClosed;
+    return this.#until(() => !this.#isAhead);
+  }
+
+  /** False if the client has gone or leaves its receipts unread, or if the store does not come round, for too long. */
+  async #until(isSo: () => boolean): Promise<boolean> {
+    if (isSo() || this.#wakeup.isClosed) return !this.#wakeup.isClosed;
     const giveUpAt = performance.now() + LINE_TIMEOUT_MS;
-    while (this.#isAhead && !this.#wakeup.isClosed) {
+    while (!isSo() && !this.#wakeup.isClosed) {
       const leftMs = giveUpAt - performance.now();
       if (leftMs <= 0) this.#wakeup.close();
       else await this.#wakeup.wait(leftMs);
     }
     return !this.#wakeup.isClosed;
+  }
+
+  /** Receipts are known, or their reader takes more. */
+  #goOn(): void {
+    if (!this.#line.isEmpty && !this.#isAhead && !this.#wakeup.isClosed) {
+      this.#text += this.#line.take();
+      this.#pushText();
+    }
+    this.#wakeup.wake();
   }
 
   #pushText(): void {

@@ -24,6 +24,9 @@ export const MAX_ENVELOPE_BYTES = 4 * KiB;
 export const MAX_UNREAD_BYTES = 256 * KiB;
 /** Receipts gathered before they are written in the middle of a turn. */
 export const RECEIPT_CHUNK_CHARS = 16 * KiB;
+/** Lines of a batch whose inputs a durable store does not have yet, and their bytes; above either no further line is read. */
+export const MAX_UNKEPT_LINES = 8_192;
+export const MAX_UNKEPT_BYTES = 8 * 1_024 * KiB;
 /** Lines of a batch between two looks at the clock. */
 export const LINES_PER_LOOK = 32;
 /** Parts of answers from this size on are counted while they are unread; smaller ones are bounded by MAX_CONNECTIONS. */

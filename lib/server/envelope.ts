@@ -1,13 +1,14 @@
-// One line of a batch across workers: `{"worker_id":…,"input":…}`. Only its own four members are looked at: the input is parsed once,
+// One line of a batch across workers: `{"worker_id":…,"input":…}`. Only its own five members are looked at: the input is parsed once,
 // by whoever validates it, and travels as it was sent. Nothing gets through that JSON.parse would refuse.
 
 import { GreenroomError } from '../errors.ts';
 import { QUOTE } from '../protocol/json-marks.ts';
 import { MemberReader, stringIn } from '../protocol/members.ts';
-import { requireIdempotencyKey, requireDeadlineMs } from './input-headers.ts';
+import type { Durability } from '../protocol/views.ts';
+import { requireDeadlineMs, requireDurability, requireIdempotencyKey } from './input-headers.ts';
 
-const NAMES = ['worker_id', 'input', 'idempotency_key', 'deadline_ms'] as const;
-const [WORKER_ID, INPUT, IDEMPOTENCY_KEY, DEADLINE_MS] = [0, 1, 2, 3] as const;
+const NAMES = ['worker_id', 'input', 'idempotency_key', 'deadline_ms', 'durability'] as const;
+const [WORKER_ID, INPUT, IDEMPOTENCY_KEY, DEADLINE_MS, DURABILITY] = [0, 1, 2, 3, 4] as const;
 /** Of an unknown key, what is told back of it. */
 const MAX_NAME_CHARS = 64;
 
@@ -20,6 +21,8 @@ export class EnvelopeReader {
   idempotencyKey: string | undefined;
   /** In ms; undefined: it waits. */
   deadlineMs: number | undefined;
+  /** Undefined: as the batch or the actor says. */
+  durability: Durability | undefined;
 
   readonly #members = new MemberReader({
     names: NAMES,
@@ -55,6 +58,7 @@ export class EnvelopeReader {
     this.deadlineMs = members.has(DEADLINE_MS)
       ? requireDeadlineMs(this.#digits(DEADLINE_MS), 'deadline_ms')
       : undefined;
+    this.durability = members.has(DURABILITY) ? requireDurability(this.#string(DURABILITY), 'durability') : undefined;
     return true;
   }
 

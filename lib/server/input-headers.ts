@@ -4,6 +4,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { GreenroomError } from '../errors.ts';
 import { MAX_IDEMPOTENCY_KEY_CHARS, MAX_WAIT_MS } from '../limits.ts';
+import { DURABILITIES } from '../protocol/views.ts';
+import type { Durability } from '../protocol/views.ts';
 import type { DeliverOptions } from '../supervisor/supervisor.ts';
 
 const MAX_WAIT_SECONDS = MAX_WAIT_MS / 1000;
@@ -13,10 +15,12 @@ const NO_OPTIONS: DeliverOptions = Object.freeze({});
 export function deliverOptionsOf(headers: IncomingHttpHeaders): DeliverOptions {
   const deadline = headers['greenroom-deadline-ms'];
   const key = headers['idempotency-key'];
-  if (deadline === undefined && key === undefined) return NO_OPTIONS;
+  const durability = headers['greenroom-durability'];
+  if (deadline === undefined && key === undefined && durability === undefined) return NO_OPTIONS;
   return {
     ...(deadline !== undefined && { deadlineMs: requireDeadlineMs(String(deadline), 'greenroom-deadline-ms') }),
     ...(key !== undefined && { idempotencyKey: requireIdempotencyKey(String(key), 'idempotency-key') }),
+    ...(durability !== undefined && { durability: requireDurability(String(durability), 'greenroom-durability') }),
   };
 }
 
@@ -32,6 +36,12 @@ export function requireIdempotencyKey(text: string, path: string): string {
     throw invalid(path, `expected 1 to ${MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters`);
   }
   return text;
+}
+
+export function requireDurability(text: string, path: string): Durability {
+  const found = DURABILITIES.find((durability) => durability === text);
+  if (found === undefined) throw invalid(path, `expected ${DURABILITIES.join(' or ')}`);
+  return found;
 }
 
 function invalid(path: string, message: string): GreenroomError {

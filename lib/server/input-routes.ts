@@ -2,6 +2,7 @@
 // nothing in between parses either. The worker is asked for room before the body is read.
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { GreenroomError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { InputInfo, InputRecord } from '../supervisor/input.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
@@ -11,6 +12,7 @@ import { deliverOptionsOf, waitSecondsOf } from './input-headers.ts';
 import { sendParts, sendText, timestamp } from './reply.ts';
 import { requireNoQuery, workerIdOf } from './request.ts';
 import type { WorkerParams } from './request.ts';
+import type { Waiting } from './waits.ts';
 
 const EMPTY = new Uint8Array();
 
@@ -55,30 +57,57 @@ function answerLater(edge: Edge, request: FastifyRequest, reply: FastifyReply, a
 
 function answer(edge: Edge, request: FastifyRequest, reply: FastifyReply, record: InputRecord): void {
   const waitSeconds = waitSecondsOf(request.headers.prefer);
-  if (waitSeconds === undefined) {
+  if (waitSeconds === undefined && record.isAccepted) {
     sendText(reply, 202, ackText(edge.supervisor, record));
     return;
   }
-  // Taken now, not when the wait is over: it says where the input stood when it was accepted.
-  const ack = record.outcome === null ? ackText(edge.supervisor, record) : '';
-  reply.header('preference-applied', `wait=${waitSeconds}`);
-  edge.waits.start(record, edge.isClosing ? 0 : waitSeconds * 1000, reply.raw, () => {
+  if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`);
+  const waitMs = waitSeconds === undefined || edge.isClosing ? 0 : waitSeconds * 1000;
+  edge.waits.start(record, waitMs, reply.raw, new InputAnswer(edge, request, reply, record, waitSeconds !== undefined));
+}
+
+class InputAnswer implements Waiting {
+  readonly #edge: Edge;
+  readonly #request: FastifyRequest;
+  readonly #reply: FastifyReply;
+  readonly #record: InputRecord;
+  readonly #takesOutcome: boolean;
+  #ack = '';
+
+  constructor(edge: Edge, request: FastifyRequest, reply: FastifyReply, record: InputRecord, takesOutcome: boolean) {
+    this.#edge = edge;
+    this.#request = request;
+    this.#reply = reply;
+    this.#record = record;
+    this.#takesOutcome = takesOutcome;
+  }
+
+  /** The ack is made now, not when the wait is over: it says where the input stood when it was accepted. */
+  accepted(): void {
+    if (this.#record.outcome === null || !this.#takesOutcome) this.#ack = ackText(this.#edge.supervisor, this.#record);
+  }
+
+  done(): void {
     try {
-      if (record.outcome === null) sendText(reply, 202, ack);
-      else sendParts(reply, 200, ['{"result":{', ...resultParts(record), '}}']);
+      if (this.#record.outcome === null || !this.#takesOutcome) sendText(this.#reply, 202, this.#ack);
+      else sendParts(this.#reply, 200, ['{"result":{', ...resultParts(this.#record), '}}']);
     } catch (error) {
-      // We are called from the end of an input or from a timer: neither may fail because of one reply.
-      sendError(request, reply, error, edge.log);
+      // We are called from the end of an input, by the store or from a timer: none of them may fail because of one reply.
+      sendError(this.#request, this.#reply, error, this.#edge.log);
     }
-  });
+  }
+
+  failed(error: GreenroomError): void {
+    sendError(this.#request, this.#reply, error, this.#edge.log);
+  }
 }
 
 // --- texts. Ids, statuses and outcomes are of alphabets that need no escaping in JSON ---
 
 /** What the sender of an accepted input gets. */
 export function ackText(supervisor: Supervisor, record: InputRecord): string {
-  const { workerId, inputId, status, position } = supervisor.receipt(record);
-  return `{"ack":{"worker_id":"${workerId}","input_id":"${inputId}","status":"${status}","position":${position}}}`;
+  const { workerId, inputId, status, position, durability } = supervisor.receipt(record);
+  return `{"ack":{"worker_id":"${workerId}","input_id":"${inputId}","status":"${status}","position":${position},"durability":"${durability}"}}`;
 }
 
 /** The fields of an ended input; `output` and `error` as the outcome has them, times last. */

@@ -34,6 +34,8 @@ export const HEADERS = {
   prefer: 'RFC 7240: `wait=SECONDS` answers with the outcome if there is one by then.',
   'prefer-async': 'RFC 7240: `respond-async` answers at once; the outcome is only in the log.',
   'greenroom-deadline-ms': 'Milliseconds from now after which it is no longer wanted.',
+  'greenroom-durability':
+    '`durable` is acknowledged when it is on disk, `volatile` is kept in memory only. Default: as the actor says.',
   'greenroom-metadata': 'One JSON value in ASCII that goes along with the payload.',
   'idempotency-key': 'A repeated request with the same key is the same input.',
   traceparent: 'W3C trace context, passed through.',
@@ -138,7 +140,7 @@ const WORKERS: readonly RouteRow[] = [
     summary: 'What has happened to a worker, page by page',
     query: TranscriptQuery,
     answers: { 200: one('transcript', views.TranscriptPage) },
-    errors: WORKER,
+    errors: [...WORKER, 'transcript_trimmed'],
   },
 ];
 
@@ -147,7 +149,7 @@ const INPUTS: readonly RouteRow[] = [
     route: 'POST /v1/workers/{worker_id}/input',
     id: 'sendInput',
     summary: 'Sends an input: any JSON that the actor accepts',
-    headers: ['prefer', 'greenroom-deadline-ms', 'idempotency-key'],
+    headers: ['prefer', 'greenroom-deadline-ms', 'greenroom-durability', 'idempotency-key'],
     body: { schema: v.unknown(), isRequired: true },
     answers: { 200: one('result', views.InputResult), 202: one('ack', views.Receipt) },
     errors: [...INPUT, 'invalid_input', 'idempotency_conflict'],
@@ -156,7 +158,7 @@ const INPUTS: readonly RouteRow[] = [
     route: 'POST /v1/workers/{worker_id}/inputs',
     id: 'sendInputs',
     summary: 'Sends many inputs, one per line; answers one receipt or error per line',
-    headers: ['prefer', 'greenroom-deadline-ms'],
+    headers: ['prefer', 'greenroom-deadline-ms', 'greenroom-durability'],
     body: 'application/x-ndjson',
     answers: { 200: 'application/x-ndjson' },
     errors: WORKER,
@@ -164,8 +166,9 @@ const INPUTS: readonly RouteRow[] = [
   {
     route: 'POST /v1/inputs',
     id: 'sendInputsToMany',
-    summary: 'Sends inputs to many workers, one `{worker_id, input, idempotency_key?, deadline_ms?}` per line',
-    headers: ['prefer', 'greenroom-deadline-ms'],
+    summary:
+      'Sends inputs to many workers, one `{worker_id, input, idempotency_key?, deadline_ms?, durability?}` per line',
+    headers: ['prefer', 'greenroom-deadline-ms', 'greenroom-durability'],
     body: 'application/x-ndjson',
     answers: { 200: 'application/x-ndjson' },
   },

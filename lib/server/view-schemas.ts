@@ -4,6 +4,7 @@
 import * as v from 'valibot';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import {
+  DURABILITIES,
   ENTRY_TYPES,
   OUTCOMES,
   PEER_STATUSES,
@@ -19,6 +20,7 @@ const textOrNull = v.nullable(text);
 const load = v.object({ messages: count, bytes: count });
 const workerStatus = v.picklist(WORKER_STATUSES);
 const outcome = v.picklist(OUTCOMES);
+const durability = v.picklist(DURABILITIES);
 
 /** The value of `error` in every answer that is one. */
 export const WireError = v.object({
@@ -45,6 +47,7 @@ export const Worker = v.object({
   restarts: count,
   running: v.nullable(v.object({ input_id: text, age_ms: v.number(), attempt: count })),
   failure: v.nullable(WireError),
+  first_sequence: count,
   last_sequence: count,
 });
 
@@ -86,7 +89,13 @@ export const FunctionView = v.object({
   metadata: v.unknown(),
 });
 
-export const Receipt = v.object({ worker_id: text, input_id: text, status: workerStatus, position: count });
+export const Receipt = v.object({
+  worker_id: text,
+  input_id: text,
+  status: workerStatus,
+  position: count,
+  durability,
+});
 
 export const InputResult = v.object({
   input_id: text,
@@ -126,6 +135,7 @@ export const StopAck = v.object({
 
 export const TranscriptPage = v.object({
   worker_id: text,
+  first_sequence: count,
   items: v.array(
     v.object({
       sequence: count,
@@ -146,6 +156,7 @@ export const ActorView = v.object({
   config_schema: v.unknown(),
   output_schema: v.unknown(),
   isolation: v.literal('shared'),
+  durability,
   mailbox: v.object({ capacity: count, max_bytes: count }),
   functions: v.array(
     v.object({ function_id: text, description: textOrNull, input_schema: v.unknown(), output_schema: v.unknown() }),

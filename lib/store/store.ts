@@ -250,10 +250,12 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Bounds of one transcript. The newest entry is kept whatever its size. */
+/** Bounds of one transcript. The newest entry is kept whatever its size and age. */
 export interface TranscriptBounds {
   readonly maxEntries: number;
   readonly maxBytes: number;
+  /** An entry that is older than this, by the store's clock, is not given any more; it may be dropped later. */
+  readonly maxAgeMs: number;
 }
 
 /** Every outcome has an entry; what was never run, or not to its end, is told apart by the entry's data. */

@@ -1,9 +1,11 @@
 // Waiting for the outcome of an input: what `ask` is on top of a delivery, for callers in process and for actors.
 
 import { GreenroomError } from '../errors.ts';
-import { MAX_WAIT_MS } from '../limits.ts';
+import { ACCEPT_TIMEOUT_MS, MAX_WAIT_MS } from '../limits.ts';
 import { KeptBody } from '../protocol/frames.ts';
 import type { Body } from '../protocol/frames.ts';
+import { DURABILITIES } from '../protocol/views.ts';
+import type { Durability } from '../protocol/views.ts';
 import type { InputListener, InputRecord } from './input.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -13,6 +15,45 @@ export function requireTimeout(timeoutMs: number): number {
     throw GreenroomError.of('invalid_request', { message: `timeoutMs must be above 0 and at most ${MAX_WAIT_MS}.` });
   }
   return timeoutMs;
+}
+
+/** Hands back what may be asked of an input. Throws `invalid_request`. */
+export function requireDurability(durability: Durability | undefined): Durability | undefined {
+  if (durability === undefined || DURABILITIES.includes(durability)) return durability;
+  throw GreenroomError.of('invalid_request', { message: `durability must be ${DURABILITIES.join(' or ')}.` });
+}
+
+/**
+ * Resolves to the record when the store keeps it. Rejects with what the store cannot keep it for: then it has never been there; or with
+ * `timeout`, when the store does not say in time: then it may still be accepted.
+ */
+export function untilAccepted(record: InputRecord): Promise<InputRecord> {
+  if (record.isAccepted) return Promise.resolve(record);
+  return new Promise((resolve, reject) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      record.removeListener(listener);
+    };
+    const accepted = (): void => {
+      finish();
+      resolve(record);
+    };
+    const refused = (_record: InputRecord, error: GreenroomError): void => {
+      finish();
+      reject(error);
+    };
+    const listener: InputListener = { accepted, refused, ended: accepted };
+    const timer = setTimeout(() => refused(record, notAcceptedInTime(record)), ACCEPT_TIMEOUT_MS);
+    record.addListener(listener);
+  });
+}
+
+/** It is not known whether the input is kept. Its id tells later. */
+export function notAcceptedInTime({ inputId }: InputRecord): GreenroomError {
+  return GreenroomError.of('timeout', {
+    message: 'The store did not take the input in time; it may still be accepted.',
+    details: { input_id: inputId },
+  });
 }
 
 /**
@@ -31,22 +72,6 @@ export function awaitOutput<T>(
     const asking = new Asking(read, resolve, (error) => reject(explain(error)));
     if (signal !== undefined) asking.abortWith(signal, supervisor, record);
     record.addListener(asking);
-  });
-}
-
-/** Resolves once the input may be acknowledged. Rejects with `runtime_unavailable` if the store could not keep it. */
-export function untilAccepted(record: InputRecord): Promise<InputRecord> {
-  if (record.isAccepted) return Promise.resolve(record);
-  return new Promise((resolve, reject) => {
-    const waiting: InputListener = {
-      accepted() {
-        record.removeListener(waiting);
-        resolve(record);
-      },
-      refused: (_record, error) => reject(error),
-      ended: () => resolve(record),
-    };
-    record.addListener(waiting);
   });
 }
 

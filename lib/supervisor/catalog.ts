@@ -163,6 +163,7 @@ async function findModules(source: string | URL): Promise<string[]> {
 
 function describe(declared: ActorDefinition, mailbox: MailboxLimits): ActorView {
   const { kind, description = null, input, config, output, isolation = 'shared', functions = {} } = declared;
+  const { durability = 'durable' } = declared;
   return {
     kind,
     description,
@@ -170,6 +171,7 @@ function describe(declared: ActorDefinition, mailbox: MailboxLimits): ActorView 
     configSchema: jsonSchema(config),
     outputSchema: jsonSchema(output),
     isolation,
+    durability,
     mailbox: { capacity: mailbox.capacity, maxBytes: mailbox.maxBytes },
     functions: Object.entries(functions).map(([name, called]) => ({
       functionId: `${kind}::${name}`,

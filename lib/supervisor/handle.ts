@@ -4,8 +4,16 @@ import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Body } from '../protocol/frames.ts';
 import type { ActorInput, ActorOutput, ActorShape } from '../protocol/shapes.ts';
-import type { CancelAck, InputView, Receipt, StopAck, TranscriptEntry, WorkerView } from '../protocol/views.ts';
-import { awaitOutput, requireTimeout, untilAccepted } from './asking.ts';
+import type {
+  CancelAck,
+  Durability,
+  InputView,
+  Receipt,
+  StopAck,
+  TranscriptEntry,
+  WorkerView,
+} from '../protocol/views.ts';
+import { awaitOutput, requireDurability, requireTimeout, untilAccepted } from './asking.ts';
 import type { CancelRequest, InputInfo, StopRequest, Supervisor } from './supervisor.ts';
 
 export interface AskOptions {
@@ -15,12 +23,23 @@ export interface AskOptions {
   readonly signal?: AbortSignal | undefined;
   /** 1 to 255 characters. The same key with the same input is the same input, and is answered with its outcome. */
   readonly idempotencyKey?: string | undefined;
+  /** `volatile`: kept in memory only, and not waited for. Default: as the actor says. */
+  readonly durability?: Durability | undefined;
+}
+
+export interface TranscriptOptions {
+  /** A sequence. Default 0. */
+  readonly after?: number | undefined;
+  /** Goes on with the oldest entry that is kept, instead of throwing `transcript_trimmed`. Default false. */
+  readonly skipTrimmed?: boolean | undefined;
 }
 
 export interface TellOptions {
   readonly idempotencyKey?: string | undefined;
   /** An input that has not started within this time ends as `expired`. Default: it waits. */
   readonly deadlineMs?: number | undefined;
+  /** `durable`: resolves when it is on disk, if the store is. `volatile`: kept in memory only. Default: as the actor says. */
+  readonly durability?: Durability | undefined;
 }
 
 const NO_OPTIONS: TellOptions = Object.freeze({});
@@ -42,7 +61,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
    * `actor_error`, `cancelled`, `expired` (it never ran), `timeout` (it runs on), `host_lost`.
    */
   ask(input: ActorInput<Actor>, options: AskOptions = {}): Promise<ActorOutput<Actor>> {
-    const { timeoutMs = this.#supervisor.limits.askTimeoutMs, signal, idempotencyKey } = options;
+    const { timeoutMs = this.#supervisor.limits.askTimeoutMs, signal, idempotencyKey, durability } = options;
     // Not an async function: this one promise is all that an ask needs.
     try {
       // An abort that was there first: nothing is sent.
@@ -50,6 +69,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
       const record = this.#supervisor.deliverValue(this.workerId, input, {
         deadlineMs: requireTimeout(timeoutMs),
         idempotencyKey,
+        durability: requireDurability(durability),
       });
       return awaitOutput(this.#supervisor, record, readOutput<Actor>, signal);
     } catch (refusal) {
@@ -60,6 +80,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
   /** Sends an input; resolves once it is accepted. */
   async tell(input: ActorInput<Actor>, options: TellOptions = NO_OPTIONS): Promise<Receipt> {
     if (options.deadlineMs !== undefined) requireTimeout(options.deadlineMs);
+    requireDurability(options.durability);
     const record = this.#supervisor.deliverValue(this.workerId, input, options);
     return this.#supervisor.receipt(await untilAccepted(record));
   }
@@ -94,11 +115,15 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
     return inputView(this.#supervisor.input(this.workerId, inputId));
   }
 
-  /** The entries after a sequence, oldest first, up to the newest; ends there. */
-  async *transcript(options: { readonly after?: number | undefined } = {}): AsyncGenerator<TranscriptEntry> {
+  /**
+   * The entries after a sequence, oldest first, up to the newest; ends there. After 0 (the default) it begins with the oldest that is
+   * kept. Throws `transcript_trimmed` when entries that it should give next have been trimmed, unless `skipTrimmed` is set.
+   */
+  async *transcript(options: TranscriptOptions = {}): AsyncGenerator<TranscriptEntry> {
+    const { skipTrimmed } = options;
     let after = options.after ?? 0;
     for (let hasMore = true; hasMore;) {
-      const page = this.#supervisor.transcript(this.workerId, { after, limit: PAGE_ITEMS });
+      const page = this.#supervisor.transcript(this.workerId, { after, limit: PAGE_ITEMS, skipTrimmed });
       for (const { sequence, atMs, type, inputId, data } of page.items) {
         yield {
           sequence,

@@ -3,8 +3,6 @@
 import type { Peers } from '../functions/peers.ts';
 import type { Limits } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
-import type { Payload } from '../protocol/payload.ts';
-import type { EntryType } from '../protocol/views.ts';
 import type { Store } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 
@@ -19,14 +17,6 @@ export interface Identity {
   readonly runtimeId: string;
   readonly displayName: string | null;
   readonly version: string;
-}
-
-/** A page of a transcript with each entry's data still encoded. */
-export interface EncodedPage {
-  readonly workerId: string;
-  readonly items: readonly { sequence: number; atMs: number; type: EntryType; inputId: string | null; data: Payload }[];
-  readonly nextAfter: number;
-  readonly hasMore: boolean;
 }
 
 export interface SupervisorOptions {

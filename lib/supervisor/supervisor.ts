@@ -45,9 +45,11 @@ import { Lifecycle } from './lifecycle.ts';
 import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
 import { startTimer } from './timers.ts';
-import type { CancelRequest, EncodedPage, Identity, SupervisorOptions } from './options.ts';
+import type { CancelRequest, Identity, SupervisorOptions } from './options.ts';
 import { Recovery } from './recovery.ts';
 import { ackOf } from './stopping.ts';
+import { readTranscript } from './transcripts.ts';
+import type { EncodedPage, TranscriptRequest } from './transcripts.ts';
 import type { StopRequest } from './stopping.ts';
 import { summaryOf, Worker } from './worker.ts';
 
@@ -55,7 +57,8 @@ export type { Created, CreateRequest } from './creation.ts';
 export type { DeliverOptions } from './delivery.ts';
 export type { ListQuery } from './directory.ts';
 export type { InputInfo, InputRecord } from './input.ts';
-export type { CancelRequest, EncodedPage, Identity, SupervisorOptions } from './options.ts';
+export type { CancelRequest, Identity, SupervisorOptions } from './options.ts';
+export type { EncodedPage } from './transcripts.ts';
 export type { RoomListener } from './room.ts';
 export type { StopRequest } from './stopping.ts';
 
@@ -216,14 +219,9 @@ export class Supervisor {
     return view;
   }
 
-  /** Throws `invalid_worker_id` or `worker_not_found`. Entries are encoded: `data` is one JSON value. */
-  transcript(workerId: string, query: { after: number; limit: number }): EncodedPage {
-    const { items, nextAfter, hasMore } = this.#directory.require(workerId).store.read(query.after, query.limit);
-    const withIds = items.map(({ sequence, atMs, type, inputSeq, data }) => {
-      const inputId = inputSeq === 0 ? null : this.#delivery.inputId(inputSeq);
-      return { sequence, atMs, type, inputId, data };
-    });
-    return { workerId, items: withIds, nextAfter, hasMore };
+  /** Throws `invalid_worker_id`, `worker_not_found` or `transcript_trimmed`; see readTranscript. */
+  transcript(workerId: string, request: TranscriptRequest): EncodedPage {
+    return readTranscript(this.#directory.require(workerId), request);
   }
 
   // --- inputs ---
@@ -307,7 +305,8 @@ export class Supervisor {
   receipt(record: InputRecord): Receipt {
     const worker = record.owner as Worker;
     const position = record.outcome === null ? worker.mailbox.positionOf(record) : 0;
-    return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position };
+    const durability = record.isVolatile ? 'volatile' : 'durable';
+    return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position, durability };
   }
 
   cancel(workerId: string, request: CancelRequest): CancelAck {

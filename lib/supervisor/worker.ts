@@ -262,6 +262,7 @@ export class Worker implements InputOwner {
         attempt: running.attempt,
       },
       failure: this.failure,
+      firstSequence: this.store.firstSequence,
       lastSequence: this.store.lastSequence,
     };
   }

@@ -13,7 +13,7 @@ test('exactly the retryable codes with status 429 or 503 are repeated', () => {
   const repeated = (Object.keys(ERRORS) as ErrorCode[]).filter(
     (code) => retryPauseMs(GreenroomError.of(code), 0, NO_JITTER) !== undefined,
   );
-  assert.deepEqual(repeated, ['worker_busy', 'runtime_overloaded', 'runtime_unavailable']);
+  assert.deepEqual(repeated, ['worker_busy', 'runtime_overloaded', 'runtime_unavailable', 'store_failed']);
 });
 
 test('a turn-based worker that is busy, status 409, is not asked again', () => {

@@ -78,7 +78,7 @@ export function reply(
   response.end(typeof body === 'string' ? body : JSON.stringify(body));
 }
 
-export const ACK = { ack: { worker_id: 'w1', input_id: 'i1', status: 'idle', position: 0 } };
+export const ACK = { ack: { worker_id: 'w1', input_id: 'i1', status: 'idle', position: 0, durability: 'durable' } };
 export const BUSY = {
   error: {
     code: 'worker_busy',

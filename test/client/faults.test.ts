@@ -35,7 +35,7 @@ test('an input with a key is sent again after a dropped connection, with the sam
     count === 1 ? response.destroy() : reply(response, 202, ACK),
   );
   const receipt = await clientOf(t, fake.url).worker('w1').tell({ a: 1 }, { idempotencyKey: 'k1' });
-  assert.deepEqual(receipt, { workerId: 'w1', inputId: 'i1', status: 'idle', position: 0 });
+  assert.deepEqual(receipt, { workerId: 'w1', inputId: 'i1', status: 'idle', position: 0, durability: 'durable' });
   assert.deepEqual(
     fake.seen.map(({ headers, body }) => [headers['idempotency-key'], body]),
     [

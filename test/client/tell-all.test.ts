@@ -60,7 +60,7 @@ async function startRaw(t: TestContext, onConnection: (socket: Socket) => void):
 
 const HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n';
 const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
-const ACK = '{"ack":{"worker_id":"w","input_id":"i-1","status":"idle","position":0}}\n';
+const ACK = '{"ack":{"worker_id":"w","input_id":"i-1","status":"idle","position":0,"durability":"volatile"}}\n';
 
 test('every item has its result, in order, whoever refused it', async (t) => {
   const { runtime, client } = await start(t, { maxMessageBytes: 1_000 });

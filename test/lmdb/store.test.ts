@@ -1,21 +1,42 @@
+import { copyFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
 import { LmdbStore } from '../../lib/lmdb/store.ts';
+import type { LmdbStoreOptions } from '../../lib/lmdb/store.ts';
+import type { TranscriptBounds } from '../../lib/store/store.ts';
+import { durableStoreContract } from '../contract/durable-store.ts';
+import type { StorePlace } from '../contract/durable-store.ts';
 import { storeContract } from '../contract/store.ts';
 
 const folder = await mkdtemp(path.join(tmpdir(), 'greenroom-store-'));
 after(() => rm(folder, { recursive: true, force: true }));
 
-const TTL_MS = 24 * 3_600_000;
 let made = 0;
+const newPath = () => path.join(folder, `${made++}.mdb`);
 
-storeContract('lmdb', (bounds) =>
-  LmdbStore.open({
-    path: path.join(folder, `${made++}.mdb`),
-    // The suite's times are of any age.
-    limits: { ...bounds, maxAgeMs: Infinity },
-    idempotencyTtlMs: TTL_MS,
-  }),
+const optionsOf = (file: string, bounds: TranscriptBounds, more: Partial<LmdbStoreOptions> = {}): LmdbStoreOptions => ({
+  path: file,
+  // Times in the suites are of any age.
+  limits: { ...bounds, maxAgeMs: Infinity },
+  idempotencyTtlMs: Infinity,
+  ...more,
+});
+
+function placeOf(file: string, more: Partial<LmdbStoreOptions>): StorePlace {
+  return {
+    open: (bounds) => LmdbStore.open(optionsOf(file, bounds, more)),
+    crashCopy() {
+      const copy = newPath();
+      copyFileSync(file, copy);
+      return placeOf(copy, more);
+    },
+  };
+}
+
+storeContract('lmdb', (bounds) => LmdbStore.open(optionsOf(newPath(), bounds)));
+durableStoreContract('lmdb', () => placeOf(newPath(), {}));
+durableStoreContract('lmdb that folds all the time, one worker at a time', () =>
+  placeOf(newPath(), { foldBytes: 1, sliceBytes: 1 }),
 );

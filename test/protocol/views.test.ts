@@ -23,6 +23,7 @@ const WORKER: WorkerView = {
   restarts: 1,
   running: { inputId: 'in_1', ageMs: 5, attempt: 1 },
   failure: { code: 'host_lost', message: 'someMessage with_both', retryable: false, details: USERS },
+  firstSequence: 3,
   lastSequence: 9,
 };
 
@@ -39,6 +40,7 @@ const WORKER_ON_WIRE = {
   restarts: 1,
   running: { input_id: 'in_1', age_ms: 5, attempt: 1 },
   failure: { code: 'host_lost', message: 'someMessage with_both', retryable: false, details: USERS },
+  first_sequence: 3,
   last_sequence: 9,
 };
 
@@ -136,6 +138,7 @@ const ACTOR = {
   configSchema: USERS,
   outputSchema: true,
   isolation: 'shared',
+  durability: 'durable',
   mailbox: { capacity: 1, maxBytes: 2 },
   functions: [{ functionId: 'counter::add', description: null, inputSchema: USERS, outputSchema: true }],
 };
@@ -146,6 +149,7 @@ const ACTOR_ON_WIRE = {
   config_schema: USERS,
   output_schema: true,
   isolation: 'shared',
+  durability: 'durable',
   mailbox: { capacity: 1, max_bytes: 2 },
   functions: [{ function_id: 'counter::add', description: null, input_schema: USERS, output_schema: true }],
 };

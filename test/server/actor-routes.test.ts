@@ -14,6 +14,7 @@ test('the actors are listed with their schemas, and the list stays the same', as
   assert.deepEqual(Object.keys(counter ?? {}).sort(), [
     'config_schema',
     'description',
+    'durability',
     'functions',
     'input_schema',
     'isolation',

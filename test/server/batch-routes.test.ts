@@ -17,8 +17,8 @@ for (const type of ['application/x-ndjson', 'application/ndjson', 'Application/J
     assert.deepEqual(
       repliesOf(text).map(({ ack }) => Object.keys(ack)),
       [
-        ['worker_id', 'input_id', 'status', 'position'],
-        ['worker_id', 'input_id', 'status', 'position'],
+        ['worker_id', 'input_id', 'status', 'position', 'durability'],
+        ['worker_id', 'input_id', 'status', 'position', 'durability'],
       ],
     );
   });

@@ -29,7 +29,7 @@ test('an input is acknowledged with its place in the line', async (t) => {
   const { input_id: inputId, ...rest } = json.ack;
   assert.equal(typeof inputId, 'string');
   assert.deepEqual(json, { ack: { input_id: inputId, ...rest } });
-  assert.deepEqual(rest, { worker_id: 'd1', status: 'running', position: 1 });
+  assert.deepEqual(rest, { worker_id: 'd1', status: 'running', position: 1, durability: 'volatile' });
 });
 
 test('an input that ends in time is answered with its result', async (t) => {

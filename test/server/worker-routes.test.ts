@@ -25,6 +25,7 @@ test('a worker is created once; the same request finds it, another is refused', 
     restarts: 0,
     running: null,
     failure: null,
+    first_sequence: 1,
     last_sequence: 1,
   });
   const again = await send('POST', '/v1/workers', { body });

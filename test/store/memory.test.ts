@@ -4,7 +4,7 @@ import { MemoryStore } from '../../lib/store/memory.ts';
 import type { TranscriptBounds, WorkerStore } from '../../lib/store/store.ts';
 import { appendMany, RECORD, seqsOf, storeContract, WIDE } from '../contract/store.ts';
 
-storeContract('memory', (bounds) => new MemoryStore(bounds));
+storeContract('memory', (bounds, now) => new MemoryStore(bounds, now));
 
 const workerOf = (bounds: Partial<TranscriptBounds> = {}): WorkerStore =>
   new MemoryStore({ ...WIDE, ...bounds }).create(RECORD);
@@ -52,6 +52,17 @@ describe('the memory store', () => {
     const other = workerOf({ maxBytes });
     for (const value of [data, data, `${data}x`]) other.append('output', 1, 0, value);
     assert.deepEqual(keptOf(other), [2, 3]);
+  });
+
+  test('drops entries for their age before others for their bytes, and lets go of what they held', () => {
+    const maxBytes = 4 * (OVERHEAD_BYTES + 10);
+    const startMs = RECORD.createdAtMs;
+    const store = new MemoryStore({ ...WIDE, maxBytes, maxAgeMs: 10 }, () => startMs + 20);
+    const worker = store.create(RECORD);
+    for (const atMs of [0, 1, 12, 13]) worker.append('output', startMs + atMs, 0, 'x'.repeat(10));
+    assert.deepEqual([worker.heldBytes, keptOf(worker), worker.heldBytes], [2 * 74, [3, 4], 2 * 74]);
+    for (const atMs of [14, 15]) worker.append('output', startMs + atMs, 0, 'x'.repeat(10));
+    assert.deepEqual(keptOf(worker), range(3, 6));
   });
 
   test('gets the bytes of dropped entries back', () => {

@@ -102,7 +102,7 @@ describe('a catalog', () => {
       'a.mjs': definitionOf('z'),
       'b.mjs': definitionOf('a', 'mailbox: { capacity: 0 }, output: v.number()'),
     });
-    const plain = { description: null, configSchema: true, isolation: 'shared', functions: [] };
+    const plain = { description: null, configSchema: true, isolation: 'shared', durability: 'durable', functions: [] };
     const inputSchema = { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'string' };
     const outputSchema = { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'number' };
     assert.deepEqual((await load(folder)).views(), [

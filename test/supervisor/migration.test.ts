@@ -19,7 +19,7 @@ interface Scene {
   worker: WorkerHandle;
   lines: ReturnType<typeof recordLog>['lines'];
   /** Changes the code, and ends the host: its successor loads what is there then. */
-  deploy(code: string): Promise<void>;
+  deploy: (code: string) => Promise<void>;
 }
 
 /** A worker with a state of version 1, and another on the same host that can end it. */

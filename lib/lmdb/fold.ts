@@ -22,7 +22,7 @@ export const SLICE_BYTES = 1_024 * 1_024;
 /** Rows that a slice removes. */
 const SLICE_REMOVALS = 1_000;
 /** A store without new groups for that long is folded. */
-export const QUIET_MS = 1_000;
+const QUIET_MS = 1_000;
 /** After a slice that could not be written. */
 const RETRY_MS = 500;
 
@@ -46,11 +46,21 @@ export interface FoldOptions {
   folded(worker: LmdbWorkerStore): void;
   /** Groups up to this one need not be read again. */
   ended(group: number): void;
+  /** A slice could not be written. */
+  failed(error: unknown): void;
   /** Asks for a slice. */
   wake(): void;
 }
 
 type Phase = 'workers' | 'records' | 'keys' | 'meta' | 'groups';
+
+/** What is written in one transaction, with a group or alone. */
+export interface Slice {
+  copyTo(writer: Writer): void;
+  /** It is on disk; nothing was applied since it was made. */
+  written(): void;
+  failed(error: unknown): void;
+}
 
 interface Cycle {
   readonly group: number;
@@ -60,7 +70,7 @@ interface Cycle {
   phase: Phase;
 }
 
-/** What a slice writes, gathered before anything of it is given to the disk: half of a slice must never be. */
+/** Rows to be written in one transaction. */
 class Batch implements Writer {
   readonly #rows: { readonly key: Buffer; readonly value: Buffer | null }[] = [];
   bytes = 0;
@@ -75,13 +85,11 @@ class Batch implements Writer {
     this.bytes += key.length;
   }
 
-  writeTo(environment: Environment): Promise<void> {
-    return environment.write((writer) => {
-      for (const { key, value } of this.#rows) {
-        if (value === null) writer.remove(key);
-        else writer.put(key, value);
-      }
-    });
+  copyTo(writer: Writer): void {
+    for (const { key, value } of this.#rows) {
+      if (value === null) writer.remove(key);
+      else writer.put(key, value);
+    }
   }
 }
 
@@ -90,6 +98,9 @@ export class Folding {
   readonly #encoder = new Encoder();
   #cycle: Cycle | null = null;
   #isWanted = false;
+  #isClosed = false;
+  #lastGroupAt = 0;
+  #quietTimer: NodeJS.Timeout | null = null;
   #retryTimer: NodeJS.Timeout | null = null;
   #failures = 0;
   /** Number of the oldest group on disk. */
@@ -100,21 +111,20 @@ export class Folding {
     this.#firstGroup = options.firstGroup;
   }
 
-  /** Slices that could not be written, in a row. */
+  /** Slices that could not be written, in a row. Once the folding is closed, one is the end of it. */
   get failures(): number {
     return this.#failures;
   }
 
   /** A cycle begins with the next slice, unless one is under way. */
   want(): void {
-    if (this.#cycle !== null) return;
-    this.#isWanted = true;
+    this.#isWanted = this.#cycle === null;
     this.#options.wake();
   }
 
-  /** Writes the next slice; null if there is none, or it is too early to try again. */
-  next(): Promise<void> | null {
-    if (this.#retryTimer !== null) return null;
+  /** The next slice; null if there is none, or it is too early to try again. */
+  next(): Slice | null {
+    if (this.#retryTimer !== null || (this.#isClosed && this.#failures > 0)) return null;
     if (this.#cycle === null) {
       if (!this.#isWanted) return null;
       this.#begin();
@@ -122,14 +132,27 @@ export class Folding {
     return this.#slice(this.#cycle as unknown as Cycle);
   }
 
-  /** Tries at once what waits to be tried again. */
-  endPause(): void {
-    if (this.#retryTimer === null) return;
-    clearTimeout(this.#retryTimer);
+  /** A cycle begins when no group has come for a while; to be called with each group. */
+  wantWhenQuiet(): void {
+    this.#lastGroupAt = performance.now();
+    this.#quietTimer ??= setTimeout(() => this.#lookForQuiet(), QUIET_MS).unref();
+  }
+
+  /** Waits for nothing any more: what is wanted from now on is written at once, or not at all. */
+  close(): void {
+    this.#isClosed = true;
+    this.#failures = 0;
+    for (const timer of [this.#retryTimer, this.#quietTimer]) if (timer !== null) clearTimeout(timer);
     this.#retryTimer = null;
   }
 
   // --- private ---
+
+  #lookForQuiet(): void {
+    this.#quietTimer = null;
+    if (performance.now() - this.#lastGroupAt >= QUIET_MS) this.want();
+    else this.#quietTimer = setTimeout(() => this.#lookForQuiet(), QUIET_MS).unref();
+  }
 
   #begin(): void {
     this.#isWanted = false;
@@ -137,23 +160,33 @@ export class Folding {
     this.#cycle = { ...this.#options.begin(), workers, place: 0, phase: 'workers' };
   }
 
-  async #slice(cycle: Cycle): Promise<void> {
+  #slice(cycle: Cycle): Slice | null {
     const { place, phase } = cycle;
     const batch = new Batch();
-    try {
-      const done = this.#fill(cycle, batch);
-      await batch.writeTo(this.#options.environment);
-      this.#failures = 0;
-      done();
-    } catch {
+    const failed = (error: unknown): void => {
       // Nothing of it is on disk, everything is still in the journal: it is tried again, and the journal tells that the disk has trouble.
       this.#failures++;
+      this.#options.failed(error);
       cycle.place = place;
       cycle.phase = phase;
+      this.#isWanted = false;
+      if (this.#isClosed) return;
       this.#retryTimer = setTimeout(() => {
         this.#retryTimer = null;
         this.#options.wake();
       }, RETRY_MS).unref();
+    };
+    try {
+      const done = this.#fill(cycle, batch);
+      const written = (): void => {
+        this.#failures = 0;
+        done();
+      };
+      return { copyTo: (writer) => batch.copyTo(writer), written, failed };
+    } catch (error) {
+      // Something on disk could not be read.
+      failed(error);
+      return null;
     }
   }
 

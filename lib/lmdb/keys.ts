@@ -10,6 +10,8 @@ export const TABLES = {
   workers: 'W',
   /** By worker id. */
   states: 'S',
+  /** By worker id: those that are too large for the worker's record. */
+  configs: 'C',
   /** By worker id and sequence of its first entry. */
   blocks: 'B',
   /** By worker id and seq: inputs without an outcome. */

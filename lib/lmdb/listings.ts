@@ -74,9 +74,15 @@ export function workersWithInputs(environment: Environment, dirty: Dirty): strin
   return [...found].sort();
 }
 
-export function timersBefore(environment: Environment, dirty: Dirty, atMs: number, limit: number): WorkerTimer[] {
+export function timersBefore(
+  environment: Environment,
+  dirty: Dirty,
+  changed: Iterable<LmdbWorkerStore>,
+  atMs: number,
+  limit: number,
+): WorkerTimer[] {
   const found: WorkerTimer[] = [];
-  for (const worker of dirty.after())
+  for (const worker of changed)
     for (const timer of worker.timerChanges.values())
       if (timer !== null && timer.dueAtMs < atMs) found.push({ workerId: worker.workerId, timer });
   let left = limit;
@@ -86,7 +92,10 @@ export function timersBefore(environment: Environment, dirty: Dirty, atMs: numbe
     const timer = readTimer(new Decoder(value));
     const workerId = restAfterTime(key).toString('latin1', 0, restAfterTime(key).indexOf(0));
     const worker = dirty.get(workerId);
-    if (timer.dueAtMs >= atMs || (worker !== undefined && (worker.isErased || worker.timerChanges.has(timer.timerId))))
+    if (
+      timer.dueAtMs >= atMs ||
+      (worker !== undefined && (worker.disownsRows || worker.timerChanges.has(timer.timerId)))
+    )
       continue;
     found.push({ workerId, timer });
     left--;

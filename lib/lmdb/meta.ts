@@ -1,5 +1,6 @@
 // The store's first record: what it is, and where its journal begins.
 
+import { randomBytes } from 'node:crypto';
 import { Counts } from './counts.ts';
 import { Decoder, FORMAT_VERSION } from './codec.ts';
 import type { Encoder } from './codec.ts';
@@ -31,13 +32,13 @@ export function writeMeta(to: Encoder, meta: Meta): Buffer {
   return to.sealedCopy();
 }
 
-/** Null for a store that is new. Throws `store_corrupt` if it cannot be read, or is missing. */
-export function findMeta(environment: Environment): Meta | null {
+/** Of a store that is there, or a new one. Throws `store_corrupt` if it cannot be read, or is missing. */
+export function openMeta(environment: Environment): Meta {
   const value = environment.get(META_KEY);
   if (value !== undefined) return readMeta(value);
   const [other] = environment.range({ start: Buffer.of(0), end: Buffer.of(0xff), limit: 1 });
   if (other !== undefined) throw corrupt("The store's first record is missing.");
-  return null;
+  return { ...FIRST_META, inputIdPrefix: `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-` };
 }
 
 export function readMeta(value: Buffer): Meta {

@@ -22,13 +22,17 @@ import { corrupt, Decoder } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import { entryOfEnding } from './entries.ts';
-import type { Writer } from './environment.ts';
+import type { Environment, Writer } from './environment.ts';
 import { Inputs } from './inputs.ts';
 import { nameKey, TABLES } from './keys.ts';
+import type { Table } from './keys.ts';
 import type { WorkerOperation } from './operations.ts';
 import { eraseWorker, readWorkerRow, UNREADABLE, writeWorkerRow } from './tables.ts';
 import { Timers } from './timers.ts';
 import { Transcript } from './transcript.ts';
+
+/** A longer config has a row of its own: it never changes, and a listing need not read it. */
+const ROW_CONFIG_CHARS = 256;
 
 export class LmdbWorkerStore implements WorkerStore {
   readonly workerId: string;
@@ -92,9 +96,10 @@ export class LmdbWorkerStore implements WorkerStore {
     if (value === undefined) return undefined;
     try {
       const row = readWorkerRow(workerId, value);
-      const stateValue = environment.get(nameKey(TABLES.states, workerId));
-      const state = stateValue === undefined ? null : new Decoder(stateValue).payload();
-      const worker = new LmdbWorkerStore({ ...row.summary, config: row.config, state }, context);
+      const config = row.config ?? payloadAt(environment, TABLES.configs, workerId);
+      if (config === null) throw corrupt();
+      const state = payloadAt(environment, TABLES.states, workerId);
+      const worker = new LmdbWorkerStore({ ...row.summary, config, state }, context);
       worker.stateVersion = worker.#stagedVersion = row.stateVersion;
       worker.rest = worker.#stagedRest = row.summary.rest;
       worker.failure = worker.#stagedFailure = row.failure;
@@ -132,6 +137,11 @@ export class LmdbWorkerStore implements WorkerStore {
 
   get hasOpenInputs(): boolean {
     return this.#inputs.size > 0;
+  }
+
+  /** Rows of its id, if there are any, are not its own, or not for long. */
+  get disownsRows(): boolean {
+    return this.isErased || !this.#isOnDisk;
   }
 
   get timerChanges(): ReadonlyMap<number, StoredTimer | null> {
@@ -269,6 +279,7 @@ export class LmdbWorkerStore implements WorkerStore {
         break;
       case 'putTimer':
         this.#timers.put(operation.timer);
+        this.#context.timersChanged(this);
         break;
       case 'deleteTimer':
         this.#timers.delete(operation.timerId);
@@ -307,7 +318,14 @@ export class LmdbWorkerStore implements WorkerStore {
       to.payload(this.state);
       writer.put(nameKey(TABLES.states, this.workerId), to.sealedCopy());
     }
-    const { failure, stateVersion, config } = this;
+    const isLarge = this.config.length > ROW_CONFIG_CHARS;
+    if (isLarge && !this.#isOnDisk) {
+      to.reset();
+      to.payload(this.config);
+      writer.put(nameKey(TABLES.configs, this.workerId), to.sealedCopy());
+    }
+    const config = isLarge ? null : this.config;
+    const { failure, stateVersion } = this;
     const row = { summary: this.summary(), foldedGroup: group, failure, stateVersion, config };
     to.reset();
     writeWorkerRow(to, { ...row, transcript: transcript.record });
@@ -334,6 +352,12 @@ export class LmdbWorkerStore implements WorkerStore {
     if (this.isErased) return;
     this.stagedBatch = this.#context.stage(operation);
   }
+}
+
+/** Null if there is none. */
+function payloadAt(environment: Environment, table: Table, workerId: string): Payload | null {
+  const value = environment.get(nameKey(table, workerId));
+  return value === undefined ? null : new Decoder(value).payload();
 }
 
 /** Byte by byte, whether they are text or bytes. */

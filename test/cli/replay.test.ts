@@ -7,13 +7,13 @@ import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createRuntime } from '../../lib/runtime.ts';
-import type { Runtime } from '../../lib/runtime.ts';
+import type { Runtime, RuntimeOptions } from '../../lib/runtime.ts';
 import { codeOf, eventually } from '../support/start-runtime.ts';
-import { Cli, freshDir, options } from './harness.ts';
+import { call, Cli, freshDir, options, started } from './harness.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/replay/${name}.js`, import.meta.url));
 
-async function startDurable(t: TestContext) {
+async function startDurable(t: TestContext, limits: RuntimeOptions['limits'] = {}) {
   const dir = freshDir(t);
   const dataDir = join(dir, '.greenroom');
   const runtime: Runtime = await createRuntime({
@@ -21,6 +21,7 @@ async function startDurable(t: TestContext) {
     hosts: 1,
     store: 'lmdb',
     dataDir,
+    limits,
   });
   t.after(async () => {
     if (runtime.supervisor.status === 'running') await runtime.close({ deadlineMs: 1 });
@@ -114,6 +115,52 @@ describe('greenroom replay', options, () => {
       'state at /total: recorded 1, now 4',
       'w: 1 inputs fed, 1 compared; 2 differences',
     ]);
+  });
+
+  test('a transcript whose start is gone needs a state', async (t) => {
+    const { runtime, dir, replay } = await startDurable(t, { maxTranscriptEntries: 5 });
+    const worker = await runtime.create({ kind: 'tally', workerId: 'w' });
+    for (const n of [1, 2, 3, 4]) await worker.ask({ do: 'add', n });
+    await runtime.close();
+    const [code, line] = await replay(...SAME);
+    assert.equal(code, 1);
+    assert.match(String(line), /begins at sequence 5: .*\(invalid_request\)$/);
+    writeFileSync(join(dir, 'state.json'), '{"total":3,"lastInputId":""}');
+    assert.deepEqual(await replay(...SAME, '--from-state', 'state.json'), [
+      0,
+      'w: 2 inputs fed, 2 compared; nothing before sequence 5 is kept; no differences',
+    ]);
+  });
+
+  test('reads what a process has left that was killed, and what the next one made of it', async (t) => {
+    const dir = freshDir(t);
+    const start = async () => {
+      const cli = new Cli(t, started('--store=lmdb', '--actors', fixture('tally')), { dir });
+      return { cli, ready: await cli.ready() };
+    };
+    const replay = async () => {
+      const cli = new Cli(t, ['replay', '--worker=w', ...SAME], { dir });
+      return [await cli.exit(), ...cli.stdout, ...cli.stderr];
+    };
+    const { cli, ready } = await start();
+    await call(ready, 'POST', '/v1/workers', { kind: 'tally', worker_id: 'w' });
+    const waiting = { prefer: 'wait=10' };
+    for (const n of [1, 2]) await call(ready, 'POST', '/v1/workers/w/input', { do: 'add', n }, waiting);
+    assert.equal((await call(ready, 'POST', '/v1/workers/w/input', { do: 'wait' })).status, 202);
+    await eventually(async () => {
+      const { body } = await call(ready, 'GET', '/v1/workers/w');
+      return (body as { worker: { running: unknown } }).worker.running !== null;
+    });
+    cli.kill('SIGKILL');
+    await cli.exit();
+    const fed = 'w: 2 inputs fed, 2 compared; left out: 1';
+    assert.deepEqual(await replay(), [0, `${fed} open; no differences`]);
+    const next = await start();
+    const answer = await call(next.ready, 'POST', '/v1/workers/w/input', { do: 'add', n: 3 }, waiting);
+    assert.equal(answer.status, 200);
+    next.cli.kill('SIGKILL');
+    await next.cli.exit();
+    assert.deepEqual(await replay(), [0, `${fed.replaceAll('2 ', '3 ')} unknown; no differences`]);
   });
 
   test('says in one line what is missing or wrong', async (t) => {

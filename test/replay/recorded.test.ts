@@ -14,7 +14,7 @@ function workerWith(entries: readonly Entry[], ended: Record<number, Partial<End
   const store = new MemoryStore({ maxEntries: 10_000, maxBytes: 10_000_000, maxAgeMs: 1_000_000 });
   const record = { workerId: 'w', kind: 'k', displayName: null, config: '{}', createdAtMs: 0, state: null };
   const worker = store.create(record);
-  for (const [type, inputSeq, data] of entries) worker.append(type, 1, inputSeq, JSON.stringify(data));
+  for (const [type, inputSeq, data] of entries) worker.append(type, Date.now(), inputSeq, JSON.stringify(data));
   return Object.create(worker, {
     workerId: { value: 'w' },
     read: { value: worker.read.bind(worker) },

@@ -102,8 +102,13 @@ export async function startRuntime(
   return runtime;
 }
 
-export async function startEdge(t: TestContext, limits: Partial<Limits> = {}, log?: Logger): Promise<Edge> {
-  const runtime = await startRuntime(t, limits);
+export async function startEdge(
+  t: TestContext,
+  limits: Partial<Limits> = {},
+  log?: Logger,
+  more: Partial<RuntimeOptions> = {},
+): Promise<Edge> {
+  const runtime = await startRuntime(t, limits, more);
   const server = await startServer({ runtime, token: TOKEN, ...(log && { log }) });
   t.after(() => server.close());
   return { runtime, ...clientOf(t, server.url) };

@@ -3,8 +3,10 @@ import { describe, test } from 'node:test';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import type { TranscriptBounds, WorkerStore } from '../../lib/store/store.ts';
 import { appendMany, RECORD, seqsOf, storeContract, WIDE } from '../contract/store.ts';
+import { storeInputsContract } from '../contract/store-inputs.ts';
 
 storeContract('memory', (bounds, now) => new MemoryStore(bounds, now));
+storeInputsContract('memory', (bounds) => new MemoryStore(bounds));
 
 const workerOf = (bounds: Partial<TranscriptBounds> = {}): WorkerStore =>
   new MemoryStore({ ...WIDE, ...bounds }).create(RECORD);

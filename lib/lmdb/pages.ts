@@ -34,6 +34,8 @@ const NODE_BYTES = 8;
 /** More than a tree of any file has. */
 const MAX_DEPTH = 32;
 const MAX_FINDINGS = 20;
+/** A runtime that uses the file may have written both between the reading of one and of the other. */
+const META_TRIES = 10;
 
 interface Tree {
   readonly name: string;
@@ -59,12 +61,13 @@ export function requireWhole(path: string): void {
   const file = openFile(path);
   if (file === null) return;
   try {
-    if (file.bytes === 0) return;
+    if (file.bytes() === 0) return;
     const meta = file.meta();
+    const bytes = file.bytes();
     // The last pages may never have been written, if they were free by the end of their transaction.
-    if (BigInt(file.bytes) >= (meta.lastPage + 1n) * BigInt(meta.pageBytes)) return;
+    if (BigInt(bytes) >= (meta.lastPage + 1n) * BigInt(meta.pageBytes)) return;
     const [finding] = new Walk(file, meta).findings;
-    if (finding !== undefined) throw corrupt(`it ends too early, after ${file.bytes} bytes: ${finding}`);
+    if (finding !== undefined) throw corrupt(`it ends too early, after ${bytes} bytes: ${finding}`);
   } finally {
     file.close();
   }
@@ -89,7 +92,8 @@ export function checkPages(path: string): { readonly findings: readonly string[]
 // --- the file ---
 
 interface File {
-  readonly bytes: number;
+  /** Of it now: it grows while a runtime uses it. */
+  bytes(): number;
   /** Null if the file ends before it does. */
   read(at: number, bytes: number): Buffer | null;
   /** The newer one. Throws `store_corrupt` unless both are sound. */
@@ -106,7 +110,7 @@ function openFile(path: string): File | null {
     if (code === 'ENOENT') return null;
     throw GreenroomError.of('store_failed', { message: `The store cannot be read (${code}).`, cause: thrown });
   }
-  const { size: bytes } = fstatSync(descriptor);
+  const bytes = () => fstatSync(descriptor).size;
   const read = (at: number, length: number): Buffer | null => {
     const buffer = Buffer.allocUnsafe(length);
     return readSync(descriptor, buffer, 0, length, at) === length ? buffer : null;
@@ -116,13 +120,15 @@ function openFile(path: string): File | null {
 }
 
 function readMetas(read: File['read']): Meta {
-  const first = readMeta(read, 0);
-  const second = readMeta(read, first.pageBytes);
-  const [older, newer] = first.transaction < second.transaction ? [first, second] : [second, first];
-  // Each transaction writes the other page than the one before; a copy has only one.
-  const isPair = newer.transaction - older.transaction <= 1n || older.transaction === 0n;
-  if (newer.pageBytes !== older.pageBytes || !isPair) throw corrupt('its meta pages do not fit together');
-  return newer;
+  for (let triesLeft = META_TRIES; ; triesLeft--) {
+    const first = readMeta(read, 0);
+    const second = readMeta(read, first.pageBytes);
+    const [older, newer] = first.transaction < second.transaction ? [first, second] : [second, first];
+    // Each transaction writes the other page than the one before; a copy has only one.
+    const isPair = newer.transaction - older.transaction <= 1n || older.transaction === 0n;
+    if (newer.pageBytes === older.pageBytes && isPair) return newer;
+    if (triesLeft === 1) throw corrupt('its meta pages do not fit together');
+  }
 }
 
 function readMeta(read: File['read'], at: number): Meta {
@@ -159,6 +165,7 @@ class Walk {
   pages = 2;
   readonly #file: File;
   readonly #meta: Meta;
+  readonly #bytes: number;
   /** Of each page of the file: 1 if it is in use. */
   readonly #seen: Uint8Array;
   #isOrdered = false;
@@ -166,7 +173,8 @@ class Walk {
   constructor(file: File, meta: Meta) {
     this.#file = file;
     this.#meta = meta;
-    const pagesOfFile = Math.ceil(file.bytes / meta.pageBytes);
+    this.#bytes = file.bytes();
+    const pagesOfFile = Math.ceil(this.#bytes / meta.pageBytes);
     this.#seen = new Uint8Array(pagesOfFile);
     this.#seen.fill(1, 0, 2);
     for (const tree of meta.trees) this.#walk(tree);
@@ -229,7 +237,7 @@ class Walk {
     const { pageBytes, lastPage } = this.#meta;
     const end = number + BigInt(count);
     if (number < 2n || end > lastPage + 1n) return this.#none(`page ${number} is none of the file's`);
-    if (end * BigInt(pageBytes) > BigInt(this.#file.bytes)) return this.#none(`page ${end - 1n} is missing`);
+    if (end * BigInt(pageBytes) > BigInt(this.#bytes)) return this.#none(`page ${end - 1n} is missing`);
     const first = Number(number);
     if (this.#seen.subarray(first, first + count).includes(1)) return this.#none(`page ${number} is used twice`);
     this.#seen.fill(1, first, first + count);

@@ -111,7 +111,7 @@ export class LmdbStore implements Store, Context {
     this.environment = environment;
     this.limits = options.limits;
     this.idempotencyTtlMs = options.idempotencyTtlMs;
-    this.now = options.now ?? Date.now;
+    this.now = options.now ?? (() => Date.now());
     this.#onClosed = options.onClosed;
     this.inputIdPrefix = meta.inputIdPrefix;
     this.#run = meta.run + 1;

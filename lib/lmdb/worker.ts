@@ -124,7 +124,7 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   get firstSequence(): number {
-    return this.#transcript.first;
+    return this.#transcript.oldestAt(this.#context.now());
   }
 
   get lastSequence(): number {
@@ -222,7 +222,7 @@ export class LmdbWorkerStore implements WorkerStore {
   // --- what is read: applied ---
 
   read(after: number, limit: number): StoredPage {
-    return this.#transcript.read(after, limit);
+    return this.#transcript.read(after, limit, this.#context.now());
   }
 
   inputs(): RestoredInput[] {

@@ -254,7 +254,7 @@ export interface Store {
 export interface TranscriptBounds {
   readonly maxEntries: number;
   readonly maxBytes: number;
-  /** An entry that is older than this, by the store's clock, is not given any more; it may be dropped later. */
+  /** Entries that are older than this, by the store's clock, are not given any more. A store on disk drops those together that it keeps together: when the youngest of them is too old. */
   readonly maxAgeMs: number;
 }
 

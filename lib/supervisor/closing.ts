@@ -18,7 +18,7 @@ export async function stopAll(
   let sliceStartMs = Date.now();
   for (const worker of workers) {
     if (needsStop(worker)) stops.push(stop(worker, { drain: true, reason: 'close', deadlineMs }));
-    else worker.clearTimers();
+    else worker.clearRestart();
     if (Date.now() - sliceStartMs < SLICE_MS) continue;
     await new Promise((resolve) => setImmediate(resolve));
     sliceStartMs = Date.now();
@@ -47,8 +47,9 @@ export async function putAway(
   await Promise.race([delivery.halt(), over]);
   const leaving: Promise<void>[] = [];
   for (const worker of workers) {
-    worker.clearTimers();
-    if (worker.actor.definition.stopped !== undefined) leaving.push(lifecycle.hibernate(worker));
+    worker.clearRestart();
+    const { host, actor } = worker;
+    if (host !== null && actor.definition.stopped !== undefined) leaving.push(lifecycle.hibernate(host, [worker]));
   }
   await Promise.race([Promise.all(leaving), over]);
   deadline.abort();

@@ -132,6 +132,7 @@ export class Delivery implements Inbound, StoreEvents {
   #hold(worker: Worker, record: InputRecord): void {
     this.capacity.add(record.bytes);
     worker.mailbox.push(record);
+    worker.mailbox.unsettled++;
     this.#receipts.add(record);
   }
 
@@ -174,7 +175,8 @@ export class Delivery implements Inbound, StoreEvents {
   refused(input: StoredInput, error: GreenroomError): void {
     const record = input as InputRecord;
     const worker = record.owner as Worker;
-    if (!record.isDecided) this.#leave(worker, record);
+    if (!record.isDecided) this.#leave(worker, record, now());
+    worker.mailbox.unsettled--;
     if (record.key !== null) worker.keys?.delete(record.key.key);
     this.#receipts.forget(record);
     this.capacity.refused++;
@@ -203,6 +205,7 @@ export class Delivery implements Inbound, StoreEvents {
     const record = input as InputRecord;
     const worker = record.owner as Worker;
     record.conclude();
+    worker.mailbox.unsettled--;
     this.#receipts.ended(record);
     this.capacity.remove(worker, record.bytes);
   }
@@ -327,7 +330,7 @@ export class Delivery implements Inbound, StoreEvents {
     if (outcome === 'completed') applyEffects(record);
     record.effects = null;
     record.decide(outcome, output, error, startedAt, endedAt, body);
-    this.#leave(worker, record);
+    this.#leave(worker, record, endedAt);
     const { stopping } = worker;
     if (outcome === 'cancelled' || outcome === 'expired') this.counts.cancelled++;
     else this.counts.finished++;
@@ -341,12 +344,12 @@ export class Delivery implements Inbound, StoreEvents {
   }
 
   /** Out of the mailbox. */
-  #leave(worker: Worker, record: InputRecord): void {
+  #leave(worker: Worker, record: InputRecord, at: number): void {
     const { mailbox } = worker;
     mailbox.remove(record, record.isLent);
     this.#takeBack(record);
     this.cancelling.forget(record);
-    if (mailbox.size === 0 && worker.isLoaded) worker.apply('disengaged');
+    if (mailbox.size === 0 && worker.isLoaded) worker.disengage(at);
   }
 
   #tellIfDrained(worker: Worker): void {

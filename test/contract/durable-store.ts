@@ -16,7 +16,7 @@ export interface StorePlace {
   crashCopy(): StorePlace;
 }
 
-const BOUNDS: TranscriptBounds = { maxEntries: 7, maxBytes: 1_000_000 };
+const BOUNDS: TranscriptBounds = { maxEntries: 7, maxBytes: 1_000_000, maxAgeMs: Number.MAX_SAFE_INTEGER };
 const IDS = ['a', 'a.b', 'b', 'c'];
 const KEYS = ['k1', 'k2', 'ä'];
 

@@ -56,8 +56,9 @@ export class Journal {
   #endPause: (() => void) | null = null;
   #trouble: GreenroomError | null = null;
   #commits = 0;
-  /** Of the group that is being written. */
-  #writtenBytes = 0;
+  /** Rough: of what is staged, and of what was taken and is not written yet. */
+  #stagedBytes = 0;
+  #takenBytes = 0;
   readonly #times = new Float64Array(TIMES);
 
   constructor(options: JournalOptions) {
@@ -85,6 +86,7 @@ export class Journal {
   /** Returns the number of its batch. */
   stage(operation: Operation): number {
     this.#staged.push(operation);
+    this.#stagedBytes += roughBytes(operation);
     this.#flushing ??= this.#flush();
     return this.#batch;
   }
@@ -103,7 +105,7 @@ export class Journal {
 
   /** Rough: of what is staged or being written. */
   get pendingBytes(): number {
-    return this.#writtenBytes + this.#staged.reduce((sum, operation) => sum + roughBytes(operation), 0);
+    return this.#takenBytes + this.#stagedBytes;
   }
 
   get commits(): number {
@@ -138,6 +140,8 @@ export class Journal {
   #take(): Operation[] {
     const taken = this.#staged;
     this.#staged = [];
+    this.#takenBytes += this.#stagedBytes;
+    this.#stagedBytes = 0;
     this.#batch++;
     return taken;
   }
@@ -149,9 +153,7 @@ export class Journal {
     for (;;) {
       const startedAt = performance.now();
       const value = this.#encode(number, operations);
-      this.#writtenBytes = value.length;
       const error = await this.#write(number, value);
-      this.#writtenBytes = 0;
       if (error === null) {
         this.#times[this.#commits++ % TIMES] = performance.now() - startedAt;
         this.#written(number, operations, value.length);
@@ -191,6 +193,7 @@ export class Journal {
     this.#lastGroup = number;
     this.#appliedBatch = this.#batch - 1;
     this.#trouble = null;
+    this.#takenBytes = 0;
     this.#options.apply(operations, number, bytes);
     const reached = this.#waiters.filter(({ batch }) => batch <= this.#appliedBatch);
     this.#waiters = this.#waiters.filter(({ batch }) => batch > this.#appliedBatch);
@@ -202,15 +205,20 @@ export class Journal {
     this.#trouble = error;
     const operations = [...failed, ...this.#take()];
     const withdrawn = new Set<StoredInput>();
-    for (const operation of operations) if (operation.op === 'accept') withdrawn.add(operation.input);
+    for (const operation of operations)
+      if (operation.op === 'accept' && operation.input.isCaused !== true) withdrawn.add(operation.input);
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const { reject } of waiters) reject(error);
     for (const input of withdrawn) this.#options.refuse(input, error);
-    return operations.filter((operation) => {
+    // Those who were told may have given more, of other inputs that are withdrawn as well.
+    operations.push(...this.#take());
+    const kept = operations.filter((operation) => {
       const input = 'input' in operation ? operation.input : null;
       return input === null || !withdrawn.has(input);
     });
+    this.#takenBytes = kept.reduce((sum, operation) => sum + roughBytes(operation), 0);
+    return kept;
   }
 
   #pause(): Promise<void> {

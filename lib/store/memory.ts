@@ -33,6 +33,7 @@ export class MemoryStore implements Store {
   readonly kind = 'memory';
   readonly isDurable = false;
   readonly trouble = null;
+  readonly pendingBytes = 0;
   /** Unlike that of an earlier run, so that an old id finds nothing instead of another input. */
   readonly inputIdPrefix = `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-`;
   readonly firstSeq = 1;

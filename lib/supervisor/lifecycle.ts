@@ -109,6 +109,14 @@ export class Lifecycle implements HostListener {
     await this.#putAway(worker, host);
   }
 
+  /** At the end of the runtime: has its `stopped` run, whatever waits for it in the store. Not if it is in the middle of an input. */
+  async leave(worker: Worker): Promise<void> {
+    const { host } = worker;
+    if (host === null || !worker.isLoaded || worker.stopping !== null || worker.mailbox.lent > 0) return;
+    worker.presence = 'leaving';
+    await this.#unload(worker, host);
+  }
+
   async #putAway(worker: Worker, slot: HostSlot): Promise<void> {
     const isClean = await this.#unload(worker, slot);
     // Its host died meanwhile, and it is starting again.

@@ -32,6 +32,7 @@ export type WorkerOperation<Worker> =
       readonly attempt: number;
       readonly input: StoredInput | null;
     }
+  | { readonly op: 'recall'; readonly worker: Worker; readonly seq: number; readonly input: StoredInput | null }
   | {
       readonly op: 'end';
       readonly worker: Worker;
@@ -89,6 +90,7 @@ const CODES = [
   'deleteSource',
   'putFunction',
   'deleteFunction',
+  'recall',
 ] as const satisfies readonly Operation['op'][];
 const CODE_BYTES = Object.fromEntries(CODES.map((code, index) => [code, index])) as Record<Operation['op'], number>;
 
@@ -120,7 +122,7 @@ export function readGroup(
   const workers: (LmdbWorkerStore | null)[] = [];
   for (let left = from.varint(); left > 0; left--) {
     const code = elementOf(CODES, from.byte());
-    if (CODE_BYTES[code] >= CODE_BYTES.putSource) {
+    if (isOfRecord(code)) {
       apply(readRecordOperation(from, code));
       continue;
     }
@@ -138,6 +140,10 @@ export function readGroup(
   }
   if (!from.isAtEnd) throw corrupt();
   return header;
+}
+
+function isOfRecord(code: Operation['op']): boolean {
+  return code === 'putSource' || code === 'deleteSource' || code === 'putFunction' || code === 'deleteFunction';
 }
 
 export function restOf(byte: number): Rest {
@@ -167,6 +173,9 @@ function writeWorkerOperation(to: Encoder, operation: WorkerOperation<LmdbWorker
     case 'start':
       to.varint(operation.seq);
       to.varint(operation.attempt);
+      break;
+    case 'recall':
+      to.varint(operation.seq);
       break;
     case 'end':
       to.varint(operation.seq);
@@ -208,6 +217,8 @@ function readWorkerOperation(
       return { op, worker, input: readInput(from) };
     case 'start':
       return { op, worker, seq: from.varint(), attempt: from.varint(), input: null };
+    case 'recall':
+      return { op, worker, seq: from.varint(), input: null };
     case 'end':
       return { op, worker, seq: from.varint(), ending: readEnding(from), input: null };
     case 'append':

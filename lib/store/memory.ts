@@ -218,6 +218,10 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
     this.#store.events.started(input);
   }
 
+  recall(): void {
+    // What is started is not remembered.
+  }
+
   end(input: StoredInput, ending: Ending): void {
     this.append(ENTRY_OF[ending.outcome], ending.endedAtMs, input.seq, entryData(ending));
     this.#store.events.ended(input, ending);

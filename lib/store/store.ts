@@ -129,6 +129,8 @@ export interface WorkerStore extends WorkerRecord {
   accept(input: StoredInput): void;
   /** Reserves a run of it: it may be given to a host once `started` is told. */
   start(input: StoredInput): void;
+  /** Takes back a run that certainly did not begin: the input waits again, as if it had not been started. */
+  recall(input: StoredInput): void;
   /** Ends it, with the entry of its outcome. */
   end(input: StoredInput, ending: Ending): void;
   /** Does nothing if the state and its version are what they were, byte by byte. */

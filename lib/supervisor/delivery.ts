@@ -210,6 +210,8 @@ export class Delivery implements Inbound, StoreEvents {
   /** Its run is kept: the host may have it, unless something has come between. */
   started(input: StoredInput): void {
     const record = input as InputRecord;
+    // An earlier run of it, which was taken back.
+    if (--record.startsAtStore > 0) return;
     const slot = unreserve(record);
     if (slot === null) return;
     const worker = record.owner as Worker;
@@ -249,6 +251,7 @@ export class Delivery implements Inbound, StoreEvents {
       record.reservedOn = host;
       host.reserved++;
       if (worker.status !== 'running') worker.apply('engaged');
+      record.startsAtStore++;
       worker.store.start(record);
     }
   }
@@ -314,7 +317,10 @@ export class Delivery implements Inbound, StoreEvents {
   reclaim(record: InputRecord): void {
     if (record.cancelReason !== null) this.endUnstarted(record, 'cancelled', record.cancelReason);
     else if (record.isExpired) this.endUnstarted(record, 'expired');
-    else this.waitAgain(record);
+    else {
+      this.waitAgain(record);
+      (record.owner as Worker).store.recall(record);
+    }
   }
 
   /** It was at a host that is dead. The caller recalls the mailbox. */

@@ -89,6 +89,8 @@ export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRe
   isExpired = false;
 
   isCaused = false;
+  /** Runs that the store was asked to reserve and has not told of. */
+  startsAtStore = 0;
   /** What waits for its completion. */
   effects: StagedEffects | null = null;
 

@@ -67,6 +67,13 @@ export class Inputs {
     open.isChanged = true;
   }
 
+  recall(seq: number): void {
+    const open = this.#open.get(seq);
+    if (open === undefined) return;
+    open.isStarted = false;
+    open.isChanged = true;
+  }
+
   end(seq: number, ending: Ending): void {
     const open = this.#open.get(seq);
     if (open === undefined) return;

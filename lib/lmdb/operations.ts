@@ -32,6 +32,7 @@ export type WorkerOperation<Worker> =
       readonly attempt: number;
       readonly input: StoredInput | null;
     }
+  | { readonly op: 'recall'; readonly worker: Worker; readonly seq: number; readonly input: StoredInput | null }
   | {
       readonly op: 'end';
       readonly worker: Worker;
@@ -85,6 +86,7 @@ const WORKER_CODES = [
   'putTimer',
   'deleteTimer',
   'delete',
+  'recall',
 ] as const satisfies readonly Operation['op'][];
 const RECORD_CODES = [
   'putSource',
@@ -150,6 +152,7 @@ export function readGroup(
   return header;
 }
 
+
 export function restOf(byte: number): Rest {
   return elementOf(RESTS, byte);
 }
@@ -177,6 +180,9 @@ function writeWorkerOperation(to: Encoder, operation: WorkerOperation<LmdbWorker
     case 'start':
       to.varint(operation.seq);
       to.varint(operation.attempt);
+      break;
+    case 'recall':
+      to.varint(operation.seq);
       break;
     case 'end':
       to.varint(operation.seq);
@@ -218,6 +224,8 @@ function readWorkerOperation(
       return { op, worker, input: readInput(from) };
     case 'start':
       return { op, worker, seq: from.varint(), attempt: from.varint(), input: null };
+    case 'recall':
+      return { op, worker, seq: from.varint(), input: null };
     case 'end':
       return { op, worker, seq: from.varint(), ending: readEnding(from), input: null };
     case 'append':

@@ -16,6 +16,8 @@ export const TABLES = {
   blocks: 'B',
   /** By worker id and seq: inputs without an outcome. */
   inputs: 'I',
+  /** By worker id: those that have such inputs, to be found at a start without a look at the inputs. */
+  waiting: 'Q',
   /** By worker id and key. */
   keys: 'K',
   /** By the time of the input's end, worker id and key. */

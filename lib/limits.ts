@@ -173,6 +173,10 @@ export const TIMERS_PER_WORKER = 1_024;
 /** Inputs that one durable input may tell to others, and timers that it may set, before it has completed; and their bytes. */
 export const EFFECTS_PER_INPUT = 4_096;
 export const EFFECT_BYTES_PER_INPUT = 64 * MiB;
+/** Reasons to stay awake (`ctx.keepAwake`) that one worker may have at a time. */
+export const KEEP_AWAKE_REASONS = 64;
+/** Characters of such a reason. */
+export const MAX_KEEP_AWAKE_CHARS = 256;
 /** First and longest pause before a restart; it doubles in between. */
 export const RESTART_BACKOFF_MS = 20;
 export const MAX_RESTART_BACKOFF_MS = 5_000;

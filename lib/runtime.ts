@@ -127,6 +127,7 @@ async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime>
     store,
     log,
     onLeft: (workerId) => actorChannels.closeOf(workerId),
+    hasChannels: (workerId) => actorChannels.has(workerId),
     peers,
   });
   const functions: Functions = new Functions(

@@ -158,6 +158,10 @@ export class LmdbStore implements Store, Context {
     return this.#journal.trouble;
   }
 
+  get pendingBytes(): number {
+    return this.#journal.pendingBytes;
+  }
+
   // --- workers ---
 
   counts(): ReadonlyMap<string, Readonly<Record<Rest, number>>> {
@@ -236,7 +240,7 @@ export class LmdbStore implements Store, Context {
     const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0;
     return {
       fileBytes: this.environment.fileBytes,
-      pendingBytes: this.#journal.pendingBytes,
+      pendingBytes: this.pendingBytes,
       journalBytes: this.#journalBytes,
       commits: this.#journal.commits,
       commitMs: { p50: at(0.5), p99: at(0.99) },

@@ -124,7 +124,7 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   get firstSequence(): number {
-    return this.#transcript.first;
+    return this.#transcript.oldestAt(this.#context.now());
   }
 
   get lastSequence(): number {
@@ -168,6 +168,10 @@ export class LmdbWorkerStore implements WorkerStore {
   start(input: StoredInput): void {
     if (input.isVolatile) this.#context.events?.started(input);
     else this.#stage({ op: 'start', worker: this, seq: input.seq, attempt: input.attempt, input });
+  }
+
+  recall(input: StoredInput): void {
+    if (!input.isVolatile) this.#stage({ op: 'recall', worker: this, seq: input.seq, input });
   }
 
   end(input: StoredInput, ending: Ending): void {
@@ -222,7 +226,7 @@ export class LmdbWorkerStore implements WorkerStore {
   // --- what is read: applied ---
 
   read(after: number, limit: number): StoredPage {
-    return this.#transcript.read(after, limit);
+    return this.#transcript.read(after, limit, this.#context.now());
   }
 
   inputs(): RestoredInput[] {
@@ -260,6 +264,9 @@ export class LmdbWorkerStore implements WorkerStore {
       }
       case 'start':
         this.#inputs.start(operation.seq, operation.attempt);
+        break;
+      case 'recall':
+        this.#inputs.recall(operation.seq);
         break;
       case 'end':
         this.#inputs.end(operation.seq, operation.ending);

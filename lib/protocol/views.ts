@@ -57,9 +57,26 @@ export interface WorkerView extends WorkerSummary {
   running: { inputId: string; ageMs: number; attempt: number } | null;
   /** Why it is `failed` or `restarting`; null otherwise. */
   failure: WireError | null;
+  /** Why it does not hibernate; null while it does, and when it has stopped or failed. */
+  awake: AwakeView | null;
   /** Sequences of the oldest transcript entry that is kept, and of the newest. */
   firstSequence: number;
   lastSequence: number;
+}
+
+/**
+ * `inputs`: it has some to run. `kept`: its actor has asked for it. `channels`: it has some. `always`: its actor never hibernates.
+ * `recent`: it has had something to do not long ago.
+ */
+export const AWAKE_REASONS = ['starting', 'stopping', 'inputs', 'kept', 'channels', 'always', 'recent'] as const;
+export type AwakeReason = (typeof AWAKE_REASONS)[number];
+
+export interface AwakeView {
+  reasons: AwakeReason[];
+  /** What its actor has given as reasons. */
+  kept: string[];
+  /** When it will, if nothing comes; null while something else than `recent` keeps it. */
+  hibernatesAt: Timestamp | null;
 }
 
 export const PEER_STATUSES = ['connected', 'available', 'disconnected'] as const;
@@ -247,6 +264,8 @@ export interface ActorView {
   /** Of its inputs, unless an input says otherwise. */
   durability: Durability;
   mailbox: { capacity: number; maxBytes: number };
+  /** How long its workers are idle before they hibernate; 0 is never. */
+  idleAfterMs: number;
   /** What it serves as functions, beside its inputs. */
   functions: { functionId: string; description: string | null; inputSchema: unknown; outputSchema: unknown }[];
 }
@@ -300,6 +319,8 @@ export interface CloseReport {
   refused: number;
   cancelled: number;
   killed: number;
+  /** Inputs without an outcome that a durable store keeps for the next start, as far as their workers were in memory. */
+  kept: number;
 }
 
 /** Values below these keys belong to users or are snake_case already: their keys are left alone. */

@@ -22,6 +22,8 @@ export interface Surroundings {
   unavailable(): GreenroomError | null;
   /** The worker has not been deleted. */
   isKnown(worker: Worker): boolean;
+  /** Keeps the worker in memory until what is returned is called. */
+  hold(worker: Worker): () => void;
   /** A host to validate on. Throws `runtime_unavailable`. */
   anyHost(): Host;
 }
@@ -39,15 +41,15 @@ export class Admission {
     this.#surroundings = surroundings;
   }
 
-  /** Throws what an input of this size would be refused with now, whatever is in it. */
-  requireRoom(worker: Worker, bytes: number): void {
+  /** Throws what an input of this size would be refused with now, whatever is in it. `ahead`: how many others are to come before it. */
+  requireRoom(worker: Worker, bytes: number, ahead = 0): void {
     const unavailable = this.#surroundings.unavailable();
     if (unavailable !== null) throw this.#delivery.capacity.refuse(worker, unavailable);
     const cell = COMMANDS.input[worker.status];
     if (cell !== 'accept' && worker.stopping !== null) worker.stopping.refused++;
     requireEffect(cell, 'accept');
     worker.requireActor();
-    this.#delivery.capacity.requireRoom(worker, bytes);
+    this.#delivery.capacity.requireRoom(worker, bytes, ahead);
   }
 
   /** A value of this process. */
@@ -64,12 +66,12 @@ export class Admission {
     return this.#delivery.accept(worker, text, bytes, key, options);
   }
 
-  /** A value that is to be accepted later: what it is refused with now, it is refused with. */
-  prepare(worker: Worker, value: unknown): { text: string; bytes: number } {
-    this.requireRoom(worker, 0);
+  /** A value that is to be accepted later, after `ahead` others: what it is refused with now, it is refused with. */
+  prepare(worker: Worker, value: unknown, ahead: number): { text: string; bytes: number } {
+    this.requireRoom(worker, 0, ahead);
     const text = encode(value);
     const bytes = requireSize(payloadBytes(text), this.#limits.maxMessageBytes, 'ask');
-    this.requireRoom(worker, bytes);
+    this.requireRoom(worker, bytes, ahead);
     requireAccepted(worker.actor.definition.input, value, 'invalid_input');
     return { text, bytes };
   }
@@ -125,16 +127,21 @@ export class Admission {
   }
 
   async #large(worker: Worker, body: Uint8Array, options: DeliverOptions, key: InputKey | null): Promise<InputRecord> {
-    await this.#holding(worker, body.byteLength, () => {
-      const host = worker.host?.host ?? this.#surroundings.anyHost();
-      return host.validate(worker.actor.module, body);
-    });
-    // Much may have happened meanwhile: the same key, a stop, a delete, other inputs.
-    const known = this.#replay(worker, key);
-    if (known !== null) return known;
-    if (!this.#surroundings.isKnown(worker)) throw GreenroomError.of('worker_not_found');
-    this.requireRoom(worker, body.byteLength);
-    return this.#delivery.accept(worker, body, body.byteLength, key, options);
+    const release = this.#surroundings.hold(worker);
+    try {
+      await this.#holding(worker, body.byteLength, () => {
+        const host = worker.host?.host ?? this.#surroundings.anyHost();
+        return host.validate(worker.actor.module, body);
+      });
+      // Much may have happened meanwhile: the same key, a stop, a delete, other inputs.
+      const known = this.#replay(worker, key);
+      if (known !== null) return known;
+      if (!this.#surroundings.isKnown(worker)) throw GreenroomError.of('worker_not_found');
+      this.requireRoom(worker, body.byteLength);
+      return this.#delivery.accept(worker, body, body.byteLength, key, options);
+    } finally {
+      release();
+    }
   }
 
   /** The input that this key was used for, if it is the same input. Throws `idempotency_conflict` if it is another. */

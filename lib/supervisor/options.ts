@@ -27,6 +27,8 @@ export interface SupervisorOptions {
   readonly log: Logger;
   /** A worker has left its host: it was stopped, could not start, or its host has died. */
   readonly onLeft?: (workerId: string) => void;
+  /** Whether a worker has channels, or ends of some, which a hibernation would close. Default: none has. */
+  readonly hasChannels?: (workerId: string) => boolean;
   /** What is listed beside the workers. Default: nothing. */
   readonly peers?: Peers;
 }

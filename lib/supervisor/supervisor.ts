@@ -38,15 +38,15 @@ import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
 import { Directory } from './directory.ts';
 import type { ListQuery } from './directory.ts';
-import { flush, stage } from './effects.ts';
+import { flush, stageTold, toldTo } from './effects.ts';
 import { Hosts } from './hosts.ts';
 import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
-import { startTimer } from './timers.ts';
 import type { CancelRequest, Identity, SupervisorOptions } from './options.ts';
 import { Recovery } from './recovery.ts';
+import { Residence } from './residence.ts';
 import { ackOf } from './stopping.ts';
 import { readTranscript } from './transcripts.ts';
 import type { EncodedPage, TranscriptRequest } from './transcripts.ts';
@@ -75,6 +75,8 @@ export class Supervisor {
   readonly #delivery: Delivery;
   readonly #admission: Admission;
   readonly #recovery: Recovery;
+  /** What is kept awake, and set for later. */
+  readonly residence: Residence;
   #hosts: Hosts | null = null;
   readonly #log: Logger;
   #status: 'running' | 'draining' | 'stopped' = 'running';
@@ -86,8 +88,9 @@ export class Supervisor {
     this.#store = options.store;
     this.#log = options.log;
     this.#lifecycle = new Lifecycle(options.limits, options.log, {
-      onLeft: options.onLeft ?? (() => undefined),
-      onRested: (worker) => this.#unload(worker),
+      onLeft: (workerId) => this.residence.onLeft(workerId),
+      onEnding: (worker) => this.residence.timers.forget(worker),
+      onRested: (worker) => void this.residence.unload(worker),
     });
     this.#peers = options.peers ?? new Peers();
     const { limits, catalog, store } = options;
@@ -97,13 +100,23 @@ export class Supervisor {
     this.#admission = new Admission(limits, this.#delivery, {
       unavailable: () => this.#unavailable(),
       isKnown: (worker) => this.#directory.isLoaded(worker),
+      hold: (worker) => this.#directory.hold(worker),
       anyHost: () => this.#requireHosts().any(),
+    });
+    this.residence = new Residence({
+      options,
+      directory: this.#directory,
+      delivery: this.#delivery,
+      lifecycle: this.#lifecycle,
+      hosts: () => this.#requireHosts(),
+      deliver: (worker, value) => this.#admission.value(worker, value, {}),
     });
     catalog.countStored(store.counts());
     const recovering = {
       load: (workerId: string) => this.#directory.get(workerId),
       offer: (worker: Worker) => this.#delivery.offer(worker),
       inFlight: () => this.#delivery.capacity.load.messages,
+      isFull: () => this.residence.isFull,
     };
     this.#recovery = new Recovery(store.waiting(), recovering, options.log);
   }
@@ -114,6 +127,7 @@ export class Supervisor {
     this.#lifecycle.connect(this.#hosts, this.#delivery);
     await this.#hosts.open(hostCount);
     this.#recovery.step();
+    this.residence.open();
   }
 
   get status(): 'running' | 'draining' | 'stopped' {
@@ -157,6 +171,11 @@ export class Supervisor {
     if (this.#directory.require(workerId).host === null) throw GreenroomError.of('worker_stopped');
   }
 
+  /** Sends the worker an input after a time, as an effect of the one that it handles. See Timers.set. */
+  deliverLater(workerId: string, inputSeq: number, value: unknown, delayMs: number): void {
+    this.residence.timers.set(this.#directory.require(workerId), inputSeq, value, delayMs);
+  }
+
   /** The id of the worker that a call of an actor's function is for; see Creation.serving. */
   servingWorker(kind: string, workerId: string | null): string {
     return this.#creation.serving(kind, workerId).workerId;
@@ -168,12 +187,13 @@ export class Supervisor {
   }
 
   view(workerId: string): WorkerView {
-    return this.#directory.require(workerId).view();
+    return this.residence.view(this.#directory.require(workerId));
   }
 
   /** Of a worker or of a peer. Throws `invalid_worker_id` or `worker_not_found`. */
   anyView(workerId: string): WorkerView | PeerView {
-    return this.#directory.get(workerId)?.view() ?? this.#peers.view(workerId) ?? this.view(workerId);
+    const worker = this.#directory.get(workerId);
+    return worker === undefined ? (this.#peers.view(workerId) ?? this.view(workerId)) : this.residence.view(worker);
   }
 
   /** Workers and peers. */
@@ -192,7 +212,8 @@ export class Supervisor {
     this.#lifecycle.restore(worker);
     await worker.startSettled();
     await this.#store.committed();
-    return worker.view();
+    // It may have been put away meanwhile.
+    return this.residence.view(this.#directory.get(workerId) ?? worker);
   }
 
   /** Resolves once it has stopped. A second stop gets the acknowledgement of the first. */
@@ -206,14 +227,17 @@ export class Supervisor {
 
   /** The worker's last view. Throws `worker_active` unless it has ended or `force` is set, which stops it first. */
   async delete(workerId: string, request: { readonly force?: boolean | undefined }): Promise<WorkerView> {
-    const worker = this.#directory.require(workerId);
-    const effect = COMMANDS.delete[worker.status];
+    const effect = COMMANDS.delete[this.#directory.require(workerId).status];
     if (effect === 'worker_active' && request.force === true) await this.stop(workerId, { reason: 'delete' });
     else requireEffect(effect, 'delete');
-    const view = worker.view();
-    worker.clearTimers();
+    // Looked up again: it may have been put away after its stop, or deleted by somebody else.
+    const worker = this.#directory.require(workerId);
+    const view = this.residence.view(worker);
+    this.residence.timers.forget(worker);
     this.#directory.delete(worker);
     worker.actor.population.remove(worker.status);
+    // They waited for an actor that is missing, or for their turn after a restart.
+    if (worker.inputs > 0) this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
     worker.store.delete();
     await this.#store.committed();
     return view;
@@ -276,9 +300,9 @@ export class Supervisor {
     const target = this.#directory.require(targetId);
     if (sender?.sentInput(inputSeq)?.isVolatile !== false)
       return (await untilAccepted(this.deliverValue(targetId, value, {}))).inputId;
-    const { text, bytes } = this.#admission.prepare(target, value);
+    const { text, bytes } = this.#admission.prepare(target, value, toldTo(sender, inputSeq, targetId));
     const seq = this.#delivery.reserveSeq();
-    stage(sender, inputSeq, bytes, () => {
+    stageTold(sender, inputSeq, targetId, bytes, () => {
       // Much may have happened meanwhile. It was accepted for room that it takes now, even if others have taken that.
       const worker = this.#directory.get(targetId);
       if (worker !== undefined && COMMANDS.input[worker.status] === 'accept')
@@ -309,7 +333,15 @@ export class Supervisor {
     return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position, durability };
   }
 
-  cancel(workerId: string, request: CancelRequest): CancelAck {
+  /** Resolves when what it has removed is removed for good: it will not run after a crash either. */
+  async cancel(workerId: string, request: CancelRequest): Promise<CancelAck> {
+    const ack = this.cancelNow(workerId, request);
+    if (ack.effect === 'removed') await this.#store.committed();
+    return ack;
+  }
+
+  /** The same for somebody whom nobody waits for. */
+  cancelNow(workerId: string, request: CancelRequest): CancelAck {
     const worker = this.#directory.require(workerId);
     const reason = request.reason ?? 'cancel';
     if (request.inputId === undefined) {
@@ -324,12 +356,6 @@ export class Supervisor {
     // What has no outcome is found as its live record.
     const effect = this.#delivery.cancelling.cancel(worker, info as InputRecord, reason);
     return { workerId, status: worker.status, effect, inputId, ...(effect === 'removed' && { outcome: 'cancelled' }) };
-  }
-
-  /** An input of the worker's own making after a time. It waits for room, and is forgotten when the worker stops. */
-  deliverLater(workerId: string, value: unknown, delayMs: number): void {
-    const worker = this.#directory.require(workerId);
-    startTimer(worker, value, delayMs, () => void this.deliverValue(workerId, value, {}), this.#log);
   }
 
   // --- the whole ---
@@ -353,20 +379,21 @@ export class Supervisor {
     };
   }
 
-  /** Refuses new work at once, lets what was accepted run until the deadline, cancels the rest, ends the hosts. */
+  /** Refuses new work at once, lets what was accepted run until the deadline, cancels the rest, ends the hosts. See putAway. */
   async close(deadlineMs: number): Promise<CloseReport> {
     if (this.#status !== 'running')
       throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
     this.#status = 'draining';
     this.#recovery.stop();
+    this.residence.close();
     const before = { ...this.#delivery.counts, refused: this.#delivery.capacity.refused };
     const killedBefore = this.#lifecycle.kills;
     const workers = this.#directory.loaded();
     if (this.#store.isDurable) await putAway(workers, this.#delivery, this.#lifecycle, deadlineMs);
     else await stopAll(workers, (worker, request) => this.stop(worker.workerId, request), deadlineMs);
     const killedAtClose = await this.#requireHosts().close();
-    this.#delivery.close();
     await this.#store.close();
+    const kept = this.#delivery.close();
     this.#status = 'stopped';
     const { finished, cancelled } = this.#delivery.counts;
     return {
@@ -374,6 +401,7 @@ export class Supervisor {
       refused: this.#delivery.capacity.refused - before.refused,
       cancelled: cancelled - before.cancelled,
       killed: this.#lifecycle.kills - killedBefore + killedAtClose,
+      kept,
     };
   }
 
@@ -398,13 +426,6 @@ export class Supervisor {
     const worker = new Worker(this.#catalog.find(stored.kind), stored, stored.rest, this.#store.inputIdPrefix);
     this.#delivery.restore(worker);
     return worker;
-  }
-
-  /** The store has all that is known of it. */
-  #unload(worker: Worker): void {
-    if (!this.#store.isDurable || worker.hasTimers) return;
-    this.#directory.unload(worker);
-    this.#store.unload(worker.store);
   }
 }
 

@@ -22,7 +22,7 @@ const FAULTS: Readonly<Record<FaultPoint, number>> = {
   trim: 2,
   backup: 1,
 };
-const EVERY_FAULT = 4;
+const EVERY_FAULT = 3;
 
 const { values } = parseArgs({
   options: {

@@ -36,7 +36,9 @@ function placeOf(file: string, more: Partial<LmdbStoreOptions>): StorePlace {
   };
 }
 
-storeContract('lmdb', (bounds) => LmdbStore.open(optionsOf(newPath(), bounds)));
+storeContract('lmdb', (bounds, now = Date.now) =>
+  LmdbStore.open(optionsOf(newPath(), bounds, { limits: bounds, now })),
+);
 storeInputsContract('lmdb', (bounds) => LmdbStore.open(optionsOf(newPath(), bounds)));
 durableStoreContract('lmdb', () => placeOf(newPath(), {}));
 durableStoreContract('lmdb that folds all the time, one worker at a time', () =>

@@ -22,6 +22,7 @@ export interface Reply {
     status: string;
     created_at: string;
     host_id: string;
+    awake: { reasons: string[]; kept: string[]; hibernates_at: string | null } | null;
     first_sequence: number;
     last_sequence: number;
   };

@@ -56,6 +56,23 @@ describe('the memory store', () => {
     assert.deepEqual(keptOf(other), [2, 3]);
   });
 
+  test('gives each entry up to its own age', () => {
+    const startMs = RECORD.createdAtMs;
+    let nowMs = startMs;
+    const worker = new MemoryStore({ ...WIDE, maxAgeMs: 1_000 }, () => nowMs).create(RECORD);
+    for (const n of range(1, 4)) worker.append('output', startMs + 100 * n, 0, String(n));
+    const seen = [1_100, 1_101, 1_200, 1_350].map((afterMs) => {
+      nowMs = startMs + afterMs;
+      return [keptOf(worker), worker.firstSequence];
+    });
+    assert.deepEqual(seen, [
+      [[1, 2, 3, 4], 1],
+      [[2, 3, 4], 2],
+      [[2, 3, 4], 2],
+      [[4], 4],
+    ]);
+  });
+
   test('drops entries for their age before others for their bytes, and lets go of what they held', () => {
     const maxBytes = 4 * (OVERHEAD_BYTES + 10);
     const startMs = RECORD.createdAtMs;

@@ -44,7 +44,7 @@ export interface FoldOptions {
   writeMeta(writer: Writer, foldedGroup: number, counts: Counts): void;
   /** All of it is in its rows. */
   folded(worker: LmdbWorkerStore): void;
-  /** Groups up to this one need not be read again. */
+  /** A cycle is over: groups up to this one are gone. */
   ended(group: number): void;
   /** A slice could not be written. */
   failed(error: unknown): void;
@@ -203,14 +203,14 @@ export class Folding {
       case 'meta':
         cycle.phase = 'groups';
         this.#options.writeMeta(batch, cycle.group, cycle.counts);
-        return () => this.#options.ended(cycle.group);
+        return () => {};
       case 'groups':
         return this.#removeGroups(cycle, batch);
     }
   }
 
   #foldWorkers(cycle: Cycle, batch: Batch): () => void {
-    const { dirty, folded } = this.#options;
+    const { dirty } = this.#options;
     const group = this.#options.lastGroup();
     const done: (() => void)[] = [];
     const startedAt = performance.now();
@@ -221,7 +221,7 @@ export class Folding {
       const workerDone = worker.fold(this.#encoder, batch, group);
       done.push(() => {
         workerDone();
-        folded(worker);
+        this.#options.folded(worker);
       });
       if (batch.bytes > this.#options.sliceBytes || performance.now() - startedAt > SLICE_MS) break;
     }
@@ -234,8 +234,8 @@ export class Folding {
 
   /** Of inputs that ended so long ago that their keys may be used again. */
   #forgetKeys(cycle: Cycle, batch: Batch): () => void {
-    const { environment, idempotencyTtlMs, now } = this.#options;
-    const end = timeKey(TABLES.endedKeys, now() - idempotencyTtlMs, NOTHING);
+    const { environment, idempotencyTtlMs } = this.#options;
+    const end = timeKey(TABLES.endedKeys, this.#options.now() - idempotencyTtlMs, NOTHING);
     let removed = 0;
     for (const { key } of environment.range({
       start: startOfTable(TABLES.endedKeys),
@@ -257,7 +257,9 @@ export class Folding {
     for (let group = this.#firstGroup; group <= last; group++) batch.remove(groupKey(group));
     return () => {
       this.#firstGroup = last + 1;
-      if (last === cycle.group) this.#cycle = null;
+      if (last < cycle.group) return;
+      this.#cycle = null;
+      this.#options.ended(cycle.group);
     };
   }
 }

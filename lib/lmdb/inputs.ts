@@ -67,6 +67,13 @@ export class Inputs {
     open.isChanged = true;
   }
 
+  recall(seq: number): void {
+    const open = this.#open.get(seq);
+    if (open === undefined) return;
+    open.isStarted = false;
+    open.isChanged = true;
+  }
+
   end(seq: number, ending: Ending): void {
     const open = this.#open.get(seq);
     if (open === undefined) return;
@@ -132,9 +139,9 @@ export class Inputs {
   #foldKey(to: Encoder, writer: Writer, key: string, keyed: KeyedInput): void {
     const rowKey = workerTextKey(TABLES.keys, this.#workerId, key);
     const stored = this.#context.environment.get(rowKey);
-    const before = stored !== undefined && isIntact(stored) ? readKey(stored) : undefined;
+    const before = stored !== undefined && isIntact(stored) ? readKey(stored).ended : null;
     // A key that had expired is used again: what would have removed it must not remove its successor.
-    if (before?.ended != null) writer.remove(timeKey(TABLES.endedKeys, before.ended.endedAtMs, rowKey.subarray(1)));
+    if (before !== null) writer.remove(timeKey(TABLES.endedKeys, before.endedAtMs, rowKey.subarray(1)));
     to.reset();
     to.varint(keyed.seq);
     to.text(keyed.digest);

@@ -4,7 +4,6 @@
 //
 // In memory are the workers that somebody uses and those whose operations are not all in their rows; of the others there is nothing.
 
-import { randomBytes } from 'node:crypto';
 import { SortedWorkers } from '../store/sorted-workers.ts';
 import type {
   FunctionRecord,
@@ -20,7 +19,7 @@ import type {
   WorkerStore,
 } from '../store/store.ts';
 import type { GreenroomError } from '../errors.ts';
-import { corrupt, Encoder } from './codec.ts';
+import { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import type { Counts } from './counts.ts';
 import { Environment } from './environment.ts';
@@ -29,7 +28,8 @@ import { Folding, FOLD_BYTES, SLICE_BYTES } from './fold.ts';
 import { Journal } from './journal.ts';
 import { META_KEY } from './keys.ts';
 import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
-import { FIRST_META, readMeta, writeMeta } from './meta.ts';
+import { openGuarded } from './opening.ts';
+import { FIRST_META, openMeta, writeMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
 import type { Operation, ReplayedOperation } from './operations.ts';
 import { Records } from './records.ts';
@@ -92,11 +92,14 @@ export class LmdbStore implements Store, Context {
   readonly #onClosed: (() => void) | undefined;
   readonly #foldBytes: number;
 
-  static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
+  static open(options: LmdbStoreOptions): Promise<LmdbStore> {
+    return openGuarded(options.path, () => LmdbStore.#open(options));
+  }
+
+  static async #open(options: LmdbStoreOptions): Promise<LmdbStore> {
     const environment = new Environment(options.path);
     try {
-      const value = environment.get(META_KEY);
-      const meta = value === undefined ? firstMeta(environment) : readMeta(value);
+      const meta = openMeta(environment);
       const store = new LmdbStore(environment, meta, options);
       // Before anybody can be given a number of this run.
       await environment.write((writer) => store.#writeMeta(writer, store.#nextSeq + RESERVED_SEQS, meta.counts));
@@ -153,6 +156,10 @@ export class LmdbStore implements Store, Context {
 
   get trouble(): GreenroomError | null {
     return this.#journal.trouble;
+  }
+
+  get pendingBytes(): number {
+    return this.#journal.pendingBytes;
   }
 
   // --- workers ---
@@ -233,7 +240,7 @@ export class LmdbStore implements Store, Context {
     const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0;
     return {
       fileBytes: this.environment.fileBytes,
-      pendingBytes: this.#journal.pendingBytes,
+      pendingBytes: this.pendingBytes,
       journalBytes: this.#journalBytes,
       commits: this.#journal.commits,
       commitMs: { p50: at(0.5), p99: at(0.99) },
@@ -383,11 +390,4 @@ export class LmdbStore implements Store, Context {
     // The next run begins where this one ends.
     await this.environment.write((writer) => this.#writeMeta(writer, this.#nextSeq, this.#counts));
   }
-}
-
-/** Of a file that is empty. */
-function firstMeta(environment: Environment): Meta {
-  const any = environment.range({ start: Buffer.of(0), end: Buffer.of(0xff), limit: 1 }).next();
-  if (any.done !== true) throw corrupt("The store's first record is missing.");
-  return { ...FIRST_META, inputIdPrefix: `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-` };
 }

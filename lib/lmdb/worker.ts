@@ -170,6 +170,10 @@ export class LmdbWorkerStore implements WorkerStore {
     else this.#stage({ op: 'start', worker: this, seq: input.seq, attempt: input.attempt, input });
   }
 
+  recall(input: StoredInput): void {
+    if (!input.isVolatile) this.#stage({ op: 'recall', worker: this, seq: input.seq, input });
+  }
+
   end(input: StoredInput, ending: Ending): void {
     if (input.isVolatile) {
       this.#stage({ op: 'append', worker: this, entry: entryOfEnding(input.seq, ending) });
@@ -260,6 +264,9 @@ export class LmdbWorkerStore implements WorkerStore {
       }
       case 'start':
         this.#inputs.start(operation.seq, operation.attempt);
+        break;
+      case 'recall':
+        this.#inputs.recall(operation.seq);
         break;
       case 'end':
         this.#inputs.end(operation.seq, operation.ending);

@@ -115,6 +115,14 @@ export class Lifecycle implements HostListener {
     await Promise.all((quiet.length > 0 ? [quiet, ...others] : others).map((group) => this.#putAway(slot, group)));
   }
 
+  /** At the end of the runtime: has its `stopped` run, whatever waits for it in the store. Not if it is in the middle of an input. */
+  async leave(worker: Worker): Promise<void> {
+    const { host } = worker;
+    if (host === null || !worker.isLoaded || worker.stopping !== null || worker.mailbox.lent > 0) return;
+    worker.presence = 'leaving';
+    await this.#unload(host, [worker]);
+  }
+
   async #putAway(slot: HostSlot, workers: readonly Worker[]): Promise<void> {
     const isClean = await this.#unload(slot, workers);
     for (const worker of workers) {
@@ -230,7 +238,8 @@ export class Lifecycle implements HostListener {
     );
     worker.store.saveRest('failed', death.error);
     worker.store.append('failed', Date.now(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
-    this.#delivery.failWaiting(worker, 'worker_failed', 'failed');
+    // What waits for one whose state cannot be migrated is not to blame: it runs when the actor is mended and the worker restored.
+    if (death.error.code !== 'migration_failed') this.#delivery.failWaiting(worker, 'worker_failed', 'failed');
   }
 
   #logDeath(slot: HostSlot, exit: HostExit, death: Death, hit: readonly Worker[]): void {

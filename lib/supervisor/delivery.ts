@@ -374,11 +374,11 @@ export class Delivery implements Inbound, StoreEvents {
       if (record.isVolatile) this.endUnstarted(record, 'cancelled', 'close');
   }
 
-  /** Ends all that waits with one error: the worker is not coming back by itself. */
-  failWaiting(worker: Worker, code: ErrorCode, outcome: 'failed' | 'cancelled'): void {
+  /** Ends what waits with one error, all of it or only what is volatile: the worker is not coming back by itself. */
+  failWaiting(worker: Worker, code: ErrorCode, outcome: 'failed' | 'cancelled', isOnlyVolatile = false): void {
     const error = GreenroomError.of(code).toWire();
     for (const record of worker.mailbox.waitingMessages())
-      this.#decide(worker, record, outcome, null, error, 0, now(), null);
+      if (record.isVolatile || !isOnlyVolatile) this.#decide(worker, record, outcome, null, error, 0, now(), null);
   }
 
   #decide(

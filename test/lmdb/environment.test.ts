@@ -79,7 +79,7 @@ describe('an environment', () => {
     const read = (isReverse: boolean, limit?: number) =>
       [
         ...environment.range({ start: text('a'), end: text('d'), isReverse, ...(limit !== undefined && { limit }) }),
-      ].map(({ key, value }) => `${key}${value}`);
+      ].map(({ key, value }) => String(key) + String(value));
     assert.deepEqual(read(false), ['aA', 'bB', 'cC']);
     assert.deepEqual(read(true), ['cC', 'bB', 'aA']);
     assert.deepEqual([read(false, 2), read(true, 2), read(false, 0)], [['aA', 'bB'], ['cC', 'bB'], []]);
@@ -128,7 +128,7 @@ describe('an environment', () => {
     const seen: string[] = [];
     for (const { key } of environment.range({ start: text('a'), end: text('z') })) {
       seen.push(String(key));
-      await environment.write((writer) => writer.put(text(`seen ${key}`), big('x')));
+      await environment.write((writer) => writer.put(text(`seen ${String(key)}`), big('x')));
     }
     assert.deepEqual(
       seen.filter((key) => key.length === 1),

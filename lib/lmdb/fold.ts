@@ -13,8 +13,11 @@ import { fault } from './faults.ts';
 import { groupKey, restAfterTime, startOfTable, TABLES, timeKey } from './keys.ts';
 import type { LmdbWorkerStore } from './worker.ts';
 
-/** Journal that is folded without waiting for a quiet moment: what a start has to read again, and what is in memory meanwhile. */
-export const FOLD_BYTES = 32 * 1_024 * 1_024;
+/**
+ * Journal that is folded without waiting for a quiet moment: what a start has to read again, and what is in memory meanwhile, ten
+ * times as many bytes for small inputs.
+ */
+export const FOLD_BYTES = 16 * 1_024 * 1_024;
 /** Main thread that a slice may take, so that no ask waits long for it. */
 const SLICE_MS = 4;
 /** Bytes of a slice: what its transaction writes holds up the next group. */
@@ -34,6 +37,8 @@ export interface FoldOptions {
   readonly firstGroup: number;
   /** Bytes of workers' rows in one transaction. */
   readonly sliceBytes: number;
+  /** How many times as large a slice may be now: more than 1 when groups come faster than they are folded. */
+  urgency(): number;
   now(): number;
   /** A cycle begins: the number of the last group that is applied, and the counts as of it. */
   begin(): { readonly group: number; readonly counts: Counts };
@@ -213,6 +218,7 @@ export class Folding {
     const { dirty } = this.#options;
     const group = this.#options.lastGroup();
     const done: (() => void)[] = [];
+    const urgency = this.#options.urgency();
     const startedAt = performance.now();
     while (cycle.place < cycle.workers.length) {
       const worker = cycle.workers[cycle.place++] as LmdbWorkerStore;
@@ -223,7 +229,7 @@ export class Folding {
         workerDone();
         this.#options.folded(worker);
       });
-      if (batch.bytes > this.#options.sliceBytes || performance.now() - startedAt > SLICE_MS) break;
+      if (batch.bytes > urgency * this.#options.sliceBytes || performance.now() - startedAt > urgency * SLICE_MS) break;
     }
     if (cycle.place === cycle.workers.length) cycle.phase = 'records';
     return () => {

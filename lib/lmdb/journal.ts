@@ -35,6 +35,8 @@ export interface JournalOptions {
   refuse(input: StoredInput, worker: LmdbWorkerStore, error: GreenroomError): void;
   /** To be written with the next group, if there is anything. */
   nextSlice(): Slice | null;
+  /** The journal holds as much as it may: slices go first, groups wait. */
+  isFull(): boolean;
 }
 
 interface Waiter {
@@ -133,9 +135,8 @@ export class Journal {
     for (;;) {
       const slice = this.#options.nextSlice();
       if (this.#staged.length === 0 && slice === null) break;
-      const isWritten =
-        this.#staged.length > 0 ? await this.#writeGroup(slice) : await this.#writeSlice(slice as Slice);
-      if (!isWritten) break;
+      const isSliceFirst = slice !== null && (this.#staged.length === 0 || this.#options.isFull());
+      if (!(isSliceFirst ? await this.#writeSlice(slice) : await this.#writeGroup(slice))) break;
     }
     this.#flushing = null;
   }

@@ -52,7 +52,7 @@ export interface LmdbStoreOptions {
   readonly onFoldError?: (error: unknown) => void;
   /** On the clock of the times in inputs. Default Date.now. */
   readonly now?: () => number;
-  /** Journal that is folded without waiting for a quiet moment. Default 32 MiB; a test makes it small. */
+  /** Journal that is folded without waiting for a quiet moment. Default 16 MiB; a test makes it small. */
   readonly foldBytes?: number;
   /** Bytes that are folded in one transaction. Default 1 MiB. */
   readonly sliceBytes?: number;
@@ -60,6 +60,10 @@ export interface LmdbStoreOptions {
 
 /** Numbers of inputs that a run may give beyond the highest one that is on disk: what one group can bring is far less. */
 const RESERVED_SEQS = 1_000_000;
+/** How many times the bytes at which it is folded the journal may hold: then groups wait for the tables. */
+const FULL_FOLDS = 3;
+/** How many times as large a slice may become: 16 ms of the main thread. */
+const MAX_URGENCY = 4;
 
 export class LmdbStore implements Store, Context {
   readonly kind = 'lmdb';
@@ -145,6 +149,7 @@ export class LmdbStore implements Store, Context {
       apply: (operations, _group, bytes) => this.#applyGroup(operations, bytes),
       refuse: (input, worker, error) => this.#refuse(input, worker, error),
       nextSlice: () => this.#folding.next(),
+      isFull: () => this.#journalBytes >= FULL_FOLDS * this.#foldBytes,
     });
     this.#folding = this.#newFolding(replayed.firstGroup, options);
     if (this.#journalBytes > 0) this.#folding.wantWhenQuiet();
@@ -344,6 +349,7 @@ export class LmdbStore implements Store, Context {
       idempotencyTtlMs: this.idempotencyTtlMs,
       firstGroup,
       sliceBytes: options.sliceBytes ?? SLICE_BYTES,
+      urgency: () => Math.min(MAX_URGENCY, Math.max(1, Math.floor(this.#journalBytes / this.#foldBytes) * 2)),
       now: this.now,
       begin: () => {
         this.#foldingBytes = this.#journalBytes;

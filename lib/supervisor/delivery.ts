@@ -132,9 +132,14 @@ export class Delivery implements Inbound, StoreEvents {
       this.#hold(worker, record);
       this.cancelling.watch(record);
       if (stored.isStarted) this.#settleStarted(worker, record);
-      // The wheel of deadlines would tell a little later, when it may be running.
-      if (!record.isDecided && record.deadline !== 0 && record.deadline <= now()) this.endUnstarted(record, 'expired');
+      this.#expireIfLate(record);
     }
+  }
+
+  /** Its deadline may have passed while the disk took its time, or the runtime was down. The wheel would tell when it may be running. */
+  #expireIfLate(record: InputRecord): void {
+    const { deadline, isDecided, isSent } = record;
+    if (deadline !== 0 && deadline <= now() && !isDecided && !isSent) this.endUnstarted(record, 'expired');
   }
 
   #settleStarted(worker: Worker, record: InputRecord): void {
@@ -191,6 +196,7 @@ export class Delivery implements Inbound, StoreEvents {
     const record = input as InputRecord;
     if (!record.isDecided) this.cancelling.watch(record);
     record.tellAccepted();
+    this.#expireIfLate(record);
   }
 
   refused(input: StoredInput, error: GreenroomError): void {
@@ -220,6 +226,7 @@ export class Delivery implements Inbound, StoreEvents {
     if (record.isLent && worker.host === slot) {
       record.isSent = true;
       slot.host.send(worker.slot, record);
+      if (!record.isVolatile) this.#startFollowers(worker, record.next);
     }
     if (slot.blocked.length > 0) this.#offerBlocked(slot);
   }
@@ -254,6 +261,17 @@ export class Delivery implements Inbound, StoreEvents {
       record.reservedOn = host;
       host.reserved++;
       if (worker.status !== 'running') worker.apply('engaged');
+      // What the store does not have to keep must not overtake what it has not kept yet.
+      if (record.isVolatile && record.previous?.isSent === false) continue;
+      record.startsAtStore++;
+      worker.store.start(record);
+    }
+  }
+
+  /** Volatile inputs that stood behind one which has been sent, or has left. */
+  #startFollowers(worker: Worker, first: InputRecord | null): void {
+    if (!worker.takesInputs) return;
+    for (let record = first; record?.isVolatile === true && record.reservedOn !== null; record = record.next) {
       record.startsAtStore++;
       worker.store.start(record);
     }
@@ -356,11 +374,11 @@ export class Delivery implements Inbound, StoreEvents {
       if (record.isVolatile) this.endUnstarted(record, 'cancelled', 'close');
   }
 
-  /** Ends all that waits with one error: the worker is not coming back by itself. */
-  failWaiting(worker: Worker, code: ErrorCode, outcome: 'failed' | 'cancelled'): void {
+  /** Ends what waits with one error, all of it or only what is volatile: the worker is not coming back by itself. */
+  failWaiting(worker: Worker, code: ErrorCode, outcome: 'failed' | 'cancelled', isOnlyVolatile = false): void {
     const error = GreenroomError.of(code).toWire();
     for (const record of worker.mailbox.waitingMessages())
-      this.#decide(worker, record, outcome, null, error, 0, now(), null);
+      if (record.isVolatile || !isOnlyVolatile) this.#decide(worker, record, outcome, null, error, 0, now(), null);
   }
 
   #decide(
@@ -392,8 +410,10 @@ export class Delivery implements Inbound, StoreEvents {
   /** Out of the mailbox. */
   #leave(worker: Worker, record: InputRecord, at: number): void {
     const { mailbox } = worker;
-    mailbox.remove(record, record.isLent);
+    const { next, isLent, isSent } = record;
+    mailbox.remove(record, isLent);
     this.#takeBack(record);
+    if (isLent && !isSent && next?.previous?.isSent !== false) this.#startFollowers(worker, next);
     this.cancelling.forget(record);
     if (mailbox.size === 0 && worker.isLoaded) worker.disengage(at);
   }

@@ -238,8 +238,8 @@ export class Lifecycle implements HostListener {
     );
     worker.store.saveRest('failed', death.error);
     worker.store.append('failed', Date.now(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
-    // What waits for one whose state cannot be migrated is not to blame: it runs when the actor is mended and the worker restored.
-    if (death.error.code !== 'migration_failed') this.#delivery.failWaiting(worker, 'worker_failed', 'failed');
+    // What the store keeps for one whose state cannot be migrated runs when the actor is mended and the worker restored.
+    this.#delivery.failWaiting(worker, 'worker_failed', 'failed', death.error.code === 'migration_failed');
   }
 
   #logDeath(slot: HostSlot, exit: HostExit, death: Death, hit: readonly Worker[]): void {

@@ -27,7 +27,7 @@ describe('folding', () => {
     store.putFunction({ functionId: 'f::x', document: '{}' });
     await store.committed();
     await folded(store);
-    assert.deepEqual(rowsOf(store), { W: 1, S: 1, C: 1, B: 1, I: 1, K: 1, T: 1, D: 1, F: 1 });
+    assert.deepEqual(rowsOf(store), { W: 1, S: 1, C: 1, B: 1, I: 1, Q: 1, K: 1, T: 1, D: 1, F: 1 });
     worker.delete();
     store.deleteFunction('f::x');
     await store.committed();
@@ -115,7 +115,7 @@ describe('folding', () => {
     await store.committed();
     await folded(store);
     assert.deepEqual(worker.keyed('k'), { seq: 2, digest: 'other', ended: null });
-    assert.deepEqual(rowsOf(store), { W: 2, B: 1, I: 1, K: 1 });
+    assert.deepEqual(rowsOf(store), { W: 2, B: 1, I: 1, Q: 1, K: 1 });
   });
 
   test('removes expired keys of workers that nobody uses', async (t) => {

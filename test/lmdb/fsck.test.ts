@@ -66,6 +66,7 @@ describe('fsck finds', () => {
   for (const [name, table, finding] of [
     ['record', TABLES.workers, /^worker worker-0: its record cannot be read$/],
     ['state', TABLES.states, /^worker worker-0: its state cannot be read$/],
+    ['config', TABLES.configs, /^worker worker-0: its config cannot be read$/],
     ['block', TABLES.blocks, /^worker worker-0: block 1 of its transcript cannot be read$/],
     ['open input', TABLES.inputs, /^worker worker-0: an input cannot be read$/],
     ['idempotency key', TABLES.keys, /^worker worker-0: an idempotency key cannot be read$/],
@@ -89,6 +90,8 @@ describe('fsck finds', () => {
 
   for (const [name, table, finding] of [
     ['record', TABLES.workers, 'worker worker-0: is not there, and has records in table S'],
+    ['config', TABLES.configs, 'worker worker-0: its config is missing'],
+    ['row of who has inputs', TABLES.waiting, 'worker worker-0: is not among those with inputs'],
     ['block', TABLES.blocks, 'worker worker-0: block 1 of its transcript is missing'],
     ['open input', TABLES.inputs, /^worker worker-0: has 1 open inputs of \d+ bytes, and says 2 of \d+$/],
     ['idempotency key', TABLES.keys, 'an idempotency key is to be forgotten that is not there'],

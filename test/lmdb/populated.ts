@@ -25,7 +25,8 @@ export async function populate(path: string, workers: number, onWritten: () => v
       workerId: `worker-${n}`,
       kind: n % 3 === 0 ? 'counter' : 'echo',
       displayName: n % 2 === 0 ? `Number ${n}` : null,
-      config: JSON.stringify({ n }),
+      // A large one has a row of its own.
+      config: JSON.stringify({ n, text: n % 5 === 0 ? 'x'.repeat(300) : '' }),
       createdAtMs: NOW_MS + n,
       state: null,
     });

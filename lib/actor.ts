@@ -52,8 +52,17 @@ export interface ActorContext<Config = unknown, State = unknown> {
    * is larger than a message may be, and with `invalid_request` for a limit that is none.
    */
   functions(query?: FunctionQuery): Promise<{ functions: FunctionView[]; nextAfter: string | null }>;
-  /** Sends an input to this worker after a time; it arrives through the mailbox. Forgotten when the worker stops. */
+  /**
+   * Sends an input to this worker after a time; it arrives through the mailbox, whether the worker is awake by then or not. With a durable
+   * input it is set when that one completes, and outlives the process. Forgotten when the worker stops.
+   */
   after(delayMs: number, input: unknown): void;
+  /**
+   * Keeps this worker on its host though it is idle, for what is in its memory only: until the function that is returned is called,
+   * the worker is stopped, or its host dies. The reason, of 1 to 256 characters, is shown with the worker. Throws `invalid_request`; of
+   * more than 64 at a time, those beyond are logged and do nothing.
+   */
+  keepAwake(reason: string): () => void;
   /**
    * Makes a channel, for more than a message can hold. It ends with this worker, unless its writer is through by then.
    * Rejects with `runtime_overloaded`.
@@ -127,6 +136,11 @@ export interface ActorDefinition<
   readonly mailbox?: Partial<MailboxLimits>;
   /** `shared`: on a host together with other workers. */
   readonly isolation?: 'shared';
+  /**
+   * How long a worker is idle before it hibernates: it leaves its host, runs `stopped`, keeps its state, and wakes with the next input. 0:
+   * never; with a durable store such a worker is started again with the runtime. Default `limits.idleAfterMs`.
+   */
+  readonly idleAfterMs?: number;
   /** `permanent`: restarted whenever its host dies, within the runtime's restart budget. */
   readonly restart?: { readonly policy: 'permanent' };
   /** What becomes of the running input when the host dies: `unknown` ends it so (default), `retry` runs it again. */

@@ -7,8 +7,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command, CommanderError } from 'commander';
+import { addReplayCommand } from './cli/replay.ts';
 import { CannotStart, exitOnFatal, say } from './cli/say.ts';
 import { addSourceCommands } from './cli/source.ts';
+import { addStoreCommands } from './cli/store.ts';
 import { OPTIONS, toFlag } from './config-options.ts';
 import type { OptionSpec } from './config-options.ts';
 import { readConfig } from './config.ts';
@@ -21,7 +23,8 @@ type Run = () => Promise<number>;
 const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-const NO_COMMAND = 'a command is needed: start, check-actor, source or openapi; see --help';
+const NO_COMMAND =
+  'a command is needed: start, check-actor, source, replay, backup, restore, compact, fsck or openapi; see --help';
 
 async function main(argv: readonly string[]): Promise<number> {
   let run: Run;
@@ -73,6 +76,8 @@ function parse(argv: readonly string[]): Run {
   });
 
   addSourceCommands(program, (chosen) => (run = chosen));
+  addStoreCommands(program, (chosen) => (run = chosen));
+  addReplayCommand(program, (chosen) => (run = chosen));
   const openapi = program.command('openapi').description('print the REST API as an OpenAPI document');
   openapi.action(() => {
     run = async () => (await import('./cli/openapi.ts')).printApi(version);

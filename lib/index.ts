@@ -48,5 +48,5 @@ export type {
   WorkerSummary,
   WorkerView,
 } from './protocol/views.ts';
-export type { AskOptions, TellOptions, WorkerHandle } from './supervisor/handle.ts';
+export type { AskOptions, TellOptions, TranscriptOptions, WorkerHandle } from './supervisor/handle.ts';
 export type { CancelRequest, CreateRequest, StopRequest } from './supervisor/supervisor.ts';

@@ -36,7 +36,7 @@ export interface Limits {
   readonly maxTranscriptEntries: number;
   /** Transcript bytes kept per worker; the newest entry is always kept. Default 1 MiB. */
   readonly maxTranscriptBytes: number;
-  /** Age at which a transcript's entries may be dropped. Default 14 days. */
+  /** Age of a transcript's entries from which they are dropped; the newest entry is always kept. Default 14 days. */
   readonly maxTranscriptAgeMs: number;
   /** How long a worker is idle before it leaves its host and hibernates, unless its actor says otherwise; 0 is never. Default 60 s. */
   readonly idleAfterMs: number;
@@ -173,6 +173,10 @@ export const TIMERS_PER_WORKER = 1_024;
 /** Inputs that one durable input may tell to others, and timers that it may set, before it has completed; and their bytes. */
 export const EFFECTS_PER_INPUT = 4_096;
 export const EFFECT_BYTES_PER_INPUT = 64 * MiB;
+/** Reasons to stay awake (`ctx.keepAwake`) that one worker may have at a time. */
+export const KEEP_AWAKE_REASONS = 64;
+/** Characters of such a reason. */
+export const MAX_KEEP_AWAKE_CHARS = 256;
 /** First and longest pause before a restart; it doubles in between. */
 export const RESTART_BACKOFF_MS = 20;
 export const MAX_RESTART_BACKOFF_MS = 5_000;
@@ -201,6 +205,8 @@ export function resolveLimits(given: Partial<Limits> = {}): Limits {
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalid(name, 'is not a limit');
     requireWhole(name, value, name === 'idleAfterMs' ? 0 : 1);
+    // No timer waits for that.
+    if (name === 'maxTranscriptAgeMs') continue;
     if (name.endsWith('Ms') && value > MAX_TIMER_MS) throw invalid(name, `must be at most ${MAX_TIMER_MS}`);
   }
   requireAtLeast('maxTotalBytes', limits.maxTotalBytes, 'maxMessageBytes', limits.maxMessageBytes);

@@ -24,13 +24,15 @@ const LAYERS = [
   ['cli.ts', `cli/ check-actor.ts config.ts config-options.ts runtime.ts ${BASE}`],
   [
     'cli/',
-    `cli/ config.ts runtime.ts outside.ts client/ server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
+    `cli/ open-store.ts lazy:lmdb/maintenance.ts lazy:lmdb/fsck.ts lazy:lmdb/lock.ts config.ts runtime.ts outside.ts type:replay/ lazy:replay/stored.ts client/ server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
   ],
   [
     'index.ts',
     `runtime.ts errors.ts limits.ts ${typesOnly('actor.ts channels/ functions/ observe/ protocol/ supervisor/')}`,
   ],
   ['check-actor.ts', `host/ ${BASE}`],
+  ['replay/stored.ts', `replay/ open-store.ts lmdb/lock.ts supervisor/catalog.ts type:store/store.ts ${BASE}`],
+  ['replay/', `replay/ host/host.ts host/pool.ts host/services.ts type:store/store.ts ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
   ['open-store.ts', `store/ lazy:lmdb/store.ts lazy:lmdb/lock.ts ${BASE}`],
   ['testing/', 'testing/ runtime.ts'],

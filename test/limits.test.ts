@@ -224,7 +224,9 @@ describe('resolveLimits', () => {
   });
 
   const LONGEST_MS = 2 ** 31 - 1;
-  for (const name of names.filter((name) => name.endsWith('Ms') && name !== 'askTimeoutMs')) {
+  for (const name of names.filter(
+    (name) => name.endsWith('Ms') && !['askTimeoutMs', 'maxTranscriptAgeMs'].includes(name),
+  )) {
     test(`takes the longest time that a timer can run for ${name}, and refuses one millisecond more`, () => {
       assert.equal(resolveLimits({ [name]: LONGEST_MS })[name], LONGEST_MS);
       assert.deepEqual(
@@ -233,6 +235,11 @@ describe('resolveLimits', () => {
       );
     });
   }
+
+  test('takes an age of years for transcripts, which no timer waits for', () => {
+    const maxTranscriptAgeMs = 10 * 365 * 86_400_000;
+    assert.equal(resolveLimits({ maxTranscriptAgeMs }).maxTranscriptAgeMs, maxTranscriptAgeMs);
+  });
 
   test('takes a day for an ask, and refuses one millisecond more', () => {
     const dayMs = 86_400_000;

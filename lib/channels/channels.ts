@@ -85,6 +85,12 @@ export class Channels {
     return this.#require(ref).takeWriter();
   }
 
+  /** Whether it would lose anything if the owner went. */
+  hasOwned(owner: ChannelOwner): boolean {
+    for (const channel of this.#owned.get(owner) ?? []) if (!channel.isEnded) return true;
+    return false;
+  }
+
   /** The owner has gone. A channel whose writer is through stays with its reader: nothing of it is missing. */
   closeOwned(owner: ChannelOwner): void {
     for (const channel of this.#owned.get(owner) ?? []) if (!channel.isEnded) channel.close('owner_gone');

@@ -1,21 +1,18 @@
 // `greenroom source`: the sources of a runtime that is running, by its REST API; and `inspect`, which needs none.
 // stdout carries what was asked for, as columns or with --json as the runtime says it.
 
-import { readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Client } from '../client/index.ts';
 import { readConfig } from '../config.ts';
-import { GreenroomError } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
-import { describeError } from '../observe/log.ts';
-import { problemsOf } from '../protocol/issues.ts';
 import { isObject } from '../protocol/payload.ts';
 import type { SourceRequest } from '../protocol/source-request.ts';
 import { toSnakeCase } from '../protocol/views.ts';
 import type { SourceChange, SourcePreview, SourceSummary, UnmappedView } from '../protocol/views.ts';
-import { CannotStart } from './say.ts';
+import { readText } from './files.ts';
+import { CannotStart, clean, explained } from './say.ts';
 
 type Flags = Readonly<Record<string, unknown>>;
 type Run = () => Promise<number>;
@@ -134,35 +131,16 @@ function urlOf({ host, port }: { readonly host: string; readonly port: number })
   return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
 }
 
-/** Says which keys are wrong, which the message of an error leaves to its details. */
 function explaining(work: () => Promise<void>): Run {
   return async () => {
-    try {
-      await work();
-      return 0;
-    } catch (thrown) {
-      if (!(thrown instanceof GreenroomError)) throw thrown;
-      const { code, message } = thrown;
-      throw new CannotStart(clean([`${message} (${code})`, ...problemsOf(thrown)].join('; ')), { cause: thrown });
-    }
+    await explained(work);
+    return 0;
   };
 }
 
 // --- files ---
 
-function read(file: string): string {
-  try {
-    const path = resolve(file);
-    if (statSync(path).size > DEFAULT_LIMITS.maxSourceBytes)
-      throw new CannotStart(`${file}: is larger than any source`);
-    return readFileSync(path, 'utf8');
-  } catch (thrown) {
-    if (thrown instanceof CannotStart) throw thrown;
-    throw new CannotStart(`${file}: cannot be read (${describeError(thrown).error_code ?? 'unknown'})`, {
-      cause: thrown,
-    });
-  }
-}
+const read = (file: string): string => readText(file, DEFAULT_LIMITS.maxSourceBytes, 'source');
 
 function readObject(file: string): Record<string, unknown> {
   const text = read(file);
@@ -203,9 +181,4 @@ function unmappedLine({ operation, reason, isServed }: UnmappedView): string {
 
 function firstLine(text: string | null): string {
   return text?.split(/[\r\n]/, 1)[0] ?? '';
-}
-
-/** What others wrote must not command the terminal. */
-function clean(line: string): string {
-  return line.replace(/(?!\t)\p{C}/gu, ' ');
 }

@@ -75,6 +75,7 @@ export type {
   InvokeOptions,
   TellAllOptions,
   TellOptions,
+  TranscriptOptions,
 } from './options.ts';
 export type { TellResult } from './tell-all.ts';
 export type { WorkerHandle } from './worker.ts';

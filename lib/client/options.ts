@@ -49,6 +49,13 @@ export interface AskOptions extends CallOptions {
   readonly durability?: Durability | undefined;
 }
 
+export interface TranscriptOptions extends CallOptions {
+  /** A sequence. Default 0. */
+  readonly after?: number | undefined;
+  /** Goes on with the oldest entry that is kept, instead of throwing `transcript_trimmed`. Default false. */
+  readonly skipTrimmed?: boolean | undefined;
+}
+
 export interface TellOptions extends AskOptions {
   /** The input expires if it has not started by then. Default: never. */
   readonly deadlineMs?: number | undefined;

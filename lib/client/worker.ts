@@ -19,7 +19,7 @@ import type {
 import { noun } from './answers.ts';
 import { ask, headersOf } from './ask.ts';
 import { requireMs } from './options.ts';
-import type { AskOptions, CallOptions, TellAllOptions, TellOptions } from './options.ts';
+import type { AskOptions, CallOptions, TellAllOptions, TellOptions, TranscriptOptions } from './options.ts';
 import { tellAll } from './tell-all.ts';
 import type { TellResult } from './tell-all.ts';
 import type { Transport } from './transport.ts';
@@ -131,8 +131,12 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
     );
   }
 
-  /** The entries with a higher sequence than `after`, oldest first; ends at the newest one. `timeoutMs` is for each page. */
-  async *transcript({ after = 0, ...options }: { after?: number | undefined } & CallOptions = {}): AsyncGenerator<
+  /**
+   * The entries with a higher sequence than `after`, oldest first; ends at the newest one. After 0 (the default) it begins with the
+   * oldest that is kept. Throws `transcript_trimmed` when entries that it should give next have been trimmed, unless `skipTrimmed` is
+   * set: then it goes on with the oldest that is kept. `timeoutMs` is for each page.
+   */
+  async *transcript({ after = 0, skipTrimmed = false, ...options }: TranscriptOptions = {}): AsyncGenerator<
     TranscriptEntry,
     void,
     undefined
@@ -140,14 +144,31 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
     let page: TranscriptPage;
     let next = after;
     do {
-      page = noun(
-        await this.#transport.request({ method: 'GET', path: `${this.#path}/transcript?after=${next}` }, options),
-        'transcript',
-      );
+      page = await this.#page(next, skipTrimmed, options);
       yield* page.items;
       if (page.hasMore && page.nextAfter <= next)
         throw GreenroomError.of('internal', { message: 'The transcript does not move on.' });
       next = page.nextAfter;
     } while (page.hasMore);
   }
+
+  async #page(after: number, skipTrimmed: boolean, options: CallOptions): Promise<TranscriptPage> {
+    for (let from = after; ;) {
+      try {
+        const path = `${this.#path}/transcript?after=${from}`;
+        return noun(await this.#transport.request({ method: 'GET', path }, options), 'transcript');
+      } catch (thrown) {
+        const resumeAfter = skipTrimmed ? resumeAfterOf(thrown) : null;
+        if (resumeAfter === null || resumeAfter <= from) throw thrown;
+        from = resumeAfter;
+      }
+    }
+  }
+}
+
+/** Where a reader can go on that has fallen behind what is kept; null if that is not what is wrong. */
+function resumeAfterOf(thrown: unknown): number | null {
+  const { code, details } = thrown as Partial<GreenroomError>;
+  const resumeAfter = code === 'transcript_trimmed' ? details?.['resume_after'] : undefined;
+  return typeof resumeAfter === 'number' ? resumeAfter : null;
 }

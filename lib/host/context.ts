@@ -9,6 +9,7 @@ import type { ChannelOptions, ChannelRef } from '../protocol/channel-ref.ts';
 import { readableOf, writableOf } from '../channels/streams.ts';
 import type { ReadableOptions } from '../channels/streams.ts';
 import { GreenroomError } from '../errors.ts';
+import { MAX_KEEP_AWAKE_CHARS } from '../limits.ts';
 import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { WireReadEnd, WireWriteEnd } from './channel-ends.ts';
@@ -40,6 +41,9 @@ export class InputContext implements ActorContext {
   readonly attempt: number;
   #cancelReason: string | null = null;
   #ended = false;
+  #requests: Promise<unknown> | null = null;
+  /** How often it has been asked to stay awake. */
+  #kept = 0;
   /** Made when somebody looks at `signal`: most handlers never do. */
   #abort: AbortController | null = null;
 
@@ -151,10 +155,26 @@ export class InputContext implements ActorContext {
   after(delayMs: number, input: unknown): void {
     this.#requireOpen();
     const payload = this.#outgoing(input);
-    this.#call((services) => services.after(this.workerId, this.#seq, delayMs, payload)).catch((error: unknown) => {
-      const code = error instanceof GreenroomError ? error.code : 'internal';
-      this.#owner.host.log(this.workerId, 'error', 'timer refused', { code });
-    });
+    this.#request('timer refused', (services) => services.after(this.workerId, this.#seq, delayMs, payload));
+  }
+
+  keepAwake(reason: string): () => void {
+    this.#requireOpen();
+    if (typeof reason !== 'string' || reason === '' || reason.length > MAX_KEEP_AWAKE_CHARS)
+      throw GreenroomError.of('invalid_request', {
+        message: `A reason is a text of 1 to ${MAX_KEEP_AWAKE_CHARS} characters.`,
+      });
+    const { workerId, host } = this.#owner;
+    // Its own in every life of the worker: a release that comes late must not be taken for that of another.
+    const handle = `${this.#seq}.${++this.#kept}`;
+    this.#request('keepAwake refused', (services) => services.keepAwake(workerId, handle, reason));
+    let isReleased = false;
+    return () => {
+      if (isReleased) return;
+      isReleased = true;
+      // After the death of its host there is nothing to take back.
+      host.services.release(workerId, handle).catch(() => undefined);
+    };
   }
 
   async channel(options: ChannelOptions = {}): Promise<ActorChannel> {
@@ -203,6 +223,11 @@ export class InputContext implements ActorContext {
     return this.#cancelReason;
   }
 
+  /** Resolves when the runtime knows all that the handler has asked for without waiting; null if it does. Never rejects. */
+  get pending(): Promise<unknown> | null {
+    return this.#requests;
+  }
+
   get isCancelled(): boolean {
     return this.#cancelReason !== null;
   }
@@ -225,6 +250,19 @@ export class InputContext implements ActorContext {
     const text = encode(value);
     requireSize(payloadBytes(text), this.#owner.host.maxMessageBytes, 'ask');
     return text;
+  }
+
+  /** Asks for something that the handler does not wait for. Its outcome does: it must not overtake what belongs to it. */
+  #request(refusal: string, call: (services: Calls<RuntimeServices>) => Promise<unknown>): void {
+    const asked = this.#call(call).catch((error: unknown) => {
+      const code = error instanceof GreenroomError ? error.code : 'internal';
+      this.#owner.host.log(this.workerId, 'error', refusal, { code });
+    });
+    const all: Promise<unknown> = this.#requests === null ? asked : Promise.all([this.#requests, asked]);
+    this.#requests = all;
+    void all.then(() => {
+      if (this.#requests === all) this.#requests = null;
+    });
   }
 
   #call<T>(call: (services: Calls<RuntimeServices>) => Promise<T>): Promise<T> {

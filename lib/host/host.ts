@@ -56,8 +56,8 @@ export interface Host {
   /** False while as much is on its way to it as one host may hold (WINDOW_PER_HOST, WINDOW_BYTES_PER_HOST). */
   readonly hasRoom: boolean;
   startWorkers(specs: readonly WorkerSpec[]): Promise<StartResult[]>;
-  /** Runs the actor's `stopped` after the inputs that the host still holds of the worker, and unloads it. */
-  stopWorker(workerSlot: number): Promise<void>;
+  /** Runs `stopped` of each after the inputs that the host still holds of it, and unloads it. Resolves when all are through. */
+  stopWorkers(workerSlots: readonly number[]): Promise<void>;
   /** Parses and validates untrusted input off the main thread. Rejects with `invalid_json` or `invalid_input`. */
   validate(module: string, payload: Payload): Promise<void>;
   /** Looks whether untrusted bytes are one JSON value, off the main thread. Rejects with `invalid_json`. */

@@ -200,9 +200,9 @@ export class Link implements Host {
     return unpackResults(await this.#call(() => this.#calls.startWorkers(starts), this.#limits.startTimeoutMs));
   }
 
-  async stopWorker(workerSlot: number): Promise<void> {
+  async stopWorkers(workerSlots: readonly number[]): Promise<void> {
     this.#flush();
-    const stopped = this.#call(() => this.#calls.stopWorker(workerSlot), this.#limits.stopTimeoutMs);
+    const stopped = this.#call(() => this.#calls.stopWorkers(workerSlots), this.#limits.stopTimeoutMs);
     if (this.#exit === null) this.#ring(TURN);
     await stopped;
     // What `stopped` emitted left first, but on another port: ports are not read in the order of their messages.

@@ -29,6 +29,9 @@ const functionSchema = v.strictObject({
 /** It travels as 32 bits. */
 const MAX_STATE_VERSION = 2 ** 31 - 1;
 
+/** As the limit of the same name. */
+const MAX_IDLE_AFTER_MS = 2 ** 31 - 1;
+
 const definitionSchema = v.strictObject({
   kind: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._:-]{1,128}$/, 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : -')),
   description: v.optional(v.string()),
@@ -39,6 +42,14 @@ const definitionSchema = v.strictObject({
   isolation: v.optional(v.literal('shared')),
   restart: v.optional(v.strictObject({ policy: v.literal('permanent') })),
   onInterrupt: v.optional(v.picklist(['unknown', 'retry'])),
+  idleAfterMs: v.optional(
+    v.pipe(
+      v.number('must be a whole number'),
+      v.integer('must be a whole number'),
+      v.minValue(0),
+      v.maxValue(MAX_IDLE_AFTER_MS),
+    ),
+  ),
   durability: v.optional(v.picklist(DURABILITIES)),
   state: v.optional(callable),
   stateVersion: v.optional(

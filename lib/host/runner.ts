@@ -217,8 +217,9 @@ export class Runner {
 
   /** Runs the next input of a worker; returns the time when it was through with it. */
   #runNext(cell: Cell, nowMs: number): number {
-    cell.isQueued = false;
+    // While it still counts as queued: what comes in meanwhile must not queue it a second time, or it would run two inputs at once.
     this.#host.readControl();
+    cell.isQueued = false;
     const input = cell.next();
     if (input === undefined) return nowMs;
     if (cell.isSlow && this.#outbox.frames > 0) this.flush();
@@ -241,13 +242,14 @@ export class Runner {
       isAsync = isThenable(result);
     } catch (thrown) {
       this.#leaveStack();
-      this.#fail(cell, input, context, nowMs, thrown);
+      if (context.pending === null) this.#fail(cell, input, context, nowMs, thrown);
+      else this.#await(cell, input, context, nowMs, rejection(thrown));
       return this.#now();
     }
     this.#leaveStack();
     const endedAt = this.#now();
     cell.isSlow = endedAt - nowMs >= SLOW_HANDLER_MS;
-    if (isAsync) this.#await(cell, input, context, nowMs, result as PromiseLike<unknown>);
+    if (isAsync || context.pending !== null) this.#await(cell, input, context, nowMs, result);
     else this.#complete(cell, input, context, nowMs, endedAt, result);
     return endedAt;
   }
@@ -261,21 +263,25 @@ export class Runner {
     Atomics.store(this.#shared, SHARED.current, -1);
   }
 
-  #await(cell: Cell, input: HeldInput, context: InputContext, startedAt: number, result: PromiseLike<unknown>): void {
+  #await(cell: Cell, input: HeldInput, context: InputContext, startedAt: number, result: unknown): void {
     this.#suspended++;
     // Through a promise of ours: a thenable may throw, or call back twice.
     Promise.resolve(result).then(
-      (value) => {
-        this.#suspended--;
-        this.#complete(cell, input, context, startedAt, this.#now(), value);
-        this.#resume();
-      },
-      (thrown: unknown) => {
-        this.#suspended--;
-        this.#fail(cell, input, context, startedAt, thrown);
-        this.#resume();
-      },
+      (value) =>
+        this.#afterRequests(context, () => this.#complete(cell, input, context, startedAt, this.#now(), value)),
+      (thrown: unknown) => this.#afterRequests(context, () => this.#fail(cell, input, context, startedAt, thrown)),
     );
+  }
+
+  /** What a handler has asked for without waiting belongs to its outcome, which must not get there first. */
+  #afterRequests(context: InputContext, end: () => void): void {
+    const endNow = (): void => {
+      this.#suspended--;
+      end();
+      this.#resume();
+    };
+    if (context.pending === null) endNow();
+    else void context.pending.then(endNow);
   }
 
   /** After an asynchronous handler: go on at once if this turn's slice is not used up, so that awaiting costs no turn. */
@@ -370,6 +376,11 @@ export class Runner {
     this.#lastFlushMs = this.#now();
     this.#send(this.#outbox.take());
   }
+}
+
+/** Whatever was thrown. */
+async function rejection(thrown: unknown): Promise<never> {
+  throw thrown;
 }
 
 function cancelledError(reason: string | null): WireError {

@@ -61,10 +61,10 @@ function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: Abor
   return {
     hello: () => threadId,
     startWorkers: async (packed) => packResults(await startAll(runner, unpackStarts(packed))),
-    stopWorker: (workerSlot) => {
-      // What was sent to the worker before is on another port, and comes first.
+    stopWorkers: async (workerSlots) => {
+      // What was sent to the workers before is on another port, and comes first.
       lanes.readData();
-      return runner.stop(workerSlot);
+      await Promise.all(workerSlots.map((workerSlot) => runner.stop(workerSlot)));
     },
     validate: (module, payload) => runner.validate(module, payload),
     checkJson: (payload) => void parseUntrusted(payload),

@@ -16,7 +16,7 @@ import type { PackedResults, PackedStarts } from './starts.ts';
 export interface HostCalls {
   hello(): number;
   startWorkers(starts: PackedStarts): Promise<PackedResults>;
-  stopWorker(workerSlot: number): Promise<void>;
+  stopWorkers(workerSlots: readonly number[]): Promise<void>;
   validate(module: string, payload: Payload): Promise<void>;
   /** Throws `invalid_json`. */
   checkJson(payload: Payload): void;
@@ -54,6 +54,9 @@ export interface RuntimeServices {
   /** A page of functions; the query and the page are encoded. */
   functions(workerId: string, query: Payload): Payload;
   after(workerId: string, inputSeq: number, delayMs: number, input: Payload): Promise<void>;
+  /** The worker is not to hibernate until it takes that back by the same handle, or leaves its host. */
+  keepAwake(workerId: string, handle: string, reason: string): void;
+  release(workerId: string, handle: string): void;
   createChannel(workerId: string, options: ChannelOptions): ChannelRefs;
   /** Takes the end; the worker calls it by the number from then on. */
   takeChannel(workerId: string, ref: ChannelRef): number;
@@ -128,7 +131,7 @@ export function peerCalls<T extends object>(names: readonly (keyof T & string)[]
 export const HOST_CALLS = [
   'hello',
   'startWorkers',
-  'stopWorker',
+  'stopWorkers',
   'validate',
   'checkJson',
   'inspect',
@@ -149,6 +152,8 @@ export const SERVICE_CALLS = [
   'invoke',
   'functions',
   'after',
+  'keepAwake',
+  'release',
   'createChannel',
   'takeChannel',
   'readChannel',

@@ -20,6 +20,8 @@ export interface Context {
   stage(operation: Operation): number;
   /** Its number is given, and never again. */
   sawSeq(seq: number): void;
+  /** Its timers have changed, too. */
+  timersChanged(worker: LmdbWorkerStore): void;
   /** Its applied operations are not in the tables. */
   changed(worker: LmdbWorkerStore): void;
 }

@@ -49,6 +49,7 @@ const LMDB_ERRORS_BELOW = 0;
 
 export class Environment {
   readonly path: string;
+  readonly #isReadOnly: boolean;
   #db: RootDatabase<Buffer, Buffer> | null;
   #cursors = new Set<Iterator<Pair>>();
   #turn: Promise<unknown> = Promise.resolve();
@@ -57,9 +58,13 @@ export class Environment {
   #isClosed = false;
   #isStuck = false;
 
-  /** Throws `store_corrupt` for a file that is none of LMDB's or ends too early, `store_failed` if it cannot be opened. */
-  constructor(path: string) {
+  /**
+   * Another process may use the same file meanwhile. Throws `store_corrupt` for a file that is none of LMDB's or ends too early,
+   * `store_failed` if it cannot be opened.
+   */
+  constructor(path: string, { isReadOnly = false }: { readonly isReadOnly?: boolean } = {}) {
     this.path = path;
+    this.#isReadOnly = isReadOnly;
     requireWhole(path);
     this.#db = this.#open();
   }
@@ -109,6 +114,15 @@ export class Environment {
     return written;
   }
 
+  /** All that is there now, without what is free in the file; writes go on meanwhile. Rejects with `store_failed`; then the copy is no copy. */
+  async copyTo(path: string): Promise<void> {
+    try {
+      await this.#opened().backup(path, true);
+    } catch (thrown) {
+      throw writeError((thrown as { code?: unknown }).code, thrown);
+    }
+  }
+
   get fileBytes(): number {
     return statSync(this.path).size;
   }
@@ -131,6 +145,7 @@ export class Environment {
     try {
       db = open<Buffer, Buffer>({
         path: this.path,
+        readOnly: this.#isReadOnly,
         noSubdir: true,
         encoding: 'binary',
         keyEncoding: 'binary',

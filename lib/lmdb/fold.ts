@@ -13,8 +13,11 @@ import { fault } from './faults.ts';
 import { groupKey, restAfterTime, startOfTable, TABLES, timeKey } from './keys.ts';
 import type { LmdbWorkerStore } from './worker.ts';
 
-/** Journal that is folded without waiting for a quiet moment: what a start has to read again, and what is in memory meanwhile. */
-export const FOLD_BYTES = 32 * 1_024 * 1_024;
+/**
+ * Journal that is folded without waiting for a quiet moment: what a start has to read again, and what is in memory meanwhile, ten
+ * times as many bytes for small inputs.
+ */
+export const FOLD_BYTES = 16 * 1_024 * 1_024;
 /** Main thread that a slice may take, so that no ask waits long for it. */
 const SLICE_MS = 4;
 /** Bytes of a slice: what its transaction writes holds up the next group. */
@@ -22,7 +25,7 @@ export const SLICE_BYTES = 1_024 * 1_024;
 /** Rows that a slice removes. */
 const SLICE_REMOVALS = 1_000;
 /** A store without new groups for that long is folded. */
-export const QUIET_MS = 1_000;
+const QUIET_MS = 1_000;
 /** After a slice that could not be written. */
 const RETRY_MS = 500;
 
@@ -34,6 +37,8 @@ export interface FoldOptions {
   readonly firstGroup: number;
   /** Bytes of workers' rows in one transaction. */
   readonly sliceBytes: number;
+  /** How many times as large a slice may be now: more than 1 when groups come faster than they are folded. */
+  urgency(): number;
   now(): number;
   /** A cycle begins: the number of the last group that is applied, and the counts as of it. */
   begin(): { readonly group: number; readonly counts: Counts };
@@ -44,13 +49,23 @@ export interface FoldOptions {
   writeMeta(writer: Writer, foldedGroup: number, counts: Counts): void;
   /** All of it is in its rows. */
   folded(worker: LmdbWorkerStore): void;
-  /** Groups up to this one need not be read again. */
+  /** A cycle is over: groups up to this one are gone. */
   ended(group: number): void;
+  /** A slice could not be written. */
+  failed(error: unknown): void;
   /** Asks for a slice. */
   wake(): void;
 }
 
 type Phase = 'workers' | 'records' | 'keys' | 'meta' | 'groups';
+
+/** What is written in one transaction, with a group or alone. */
+export interface Slice {
+  copyTo(writer: Writer): void;
+  /** It is on disk; nothing was applied since it was made. */
+  written(): void;
+  failed(error: unknown): void;
+}
 
 interface Cycle {
   readonly group: number;
@@ -60,7 +75,7 @@ interface Cycle {
   phase: Phase;
 }
 
-/** What a slice writes, gathered before anything of it is given to the disk: half of a slice must never be. */
+/** Rows to be written in one transaction. */
 class Batch implements Writer {
   readonly #rows: { readonly key: Buffer; readonly value: Buffer | null }[] = [];
   bytes = 0;
@@ -75,13 +90,11 @@ class Batch implements Writer {
     this.bytes += key.length;
   }
 
-  writeTo(environment: Environment): Promise<void> {
-    return environment.write((writer) => {
-      for (const { key, value } of this.#rows) {
-        if (value === null) writer.remove(key);
-        else writer.put(key, value);
-      }
-    });
+  copyTo(writer: Writer): void {
+    for (const { key, value } of this.#rows) {
+      if (value === null) writer.remove(key);
+      else writer.put(key, value);
+    }
   }
 }
 
@@ -90,6 +103,9 @@ export class Folding {
   readonly #encoder = new Encoder();
   #cycle: Cycle | null = null;
   #isWanted = false;
+  #isClosed = false;
+  #lastGroupAt = 0;
+  #quietTimer: NodeJS.Timeout | null = null;
   #retryTimer: NodeJS.Timeout | null = null;
   #failures = 0;
   /** Number of the oldest group on disk. */
@@ -100,21 +116,20 @@ export class Folding {
     this.#firstGroup = options.firstGroup;
   }
 
-  /** Slices that could not be written, in a row. */
+  /** Slices that could not be written, in a row. Once the folding is closed, one is the end of it. */
   get failures(): number {
     return this.#failures;
   }
 
   /** A cycle begins with the next slice, unless one is under way. */
   want(): void {
-    if (this.#cycle !== null) return;
-    this.#isWanted = true;
+    this.#isWanted = this.#cycle === null;
     this.#options.wake();
   }
 
-  /** Writes the next slice; null if there is none, or it is too early to try again. */
-  next(): Promise<void> | null {
-    if (this.#retryTimer !== null) return null;
+  /** The next slice; null if there is none, or it is too early to try again. */
+  next(): Slice | null {
+    if (this.#retryTimer !== null || (this.#isClosed && this.#failures > 0)) return null;
     if (this.#cycle === null) {
       if (!this.#isWanted) return null;
       this.#begin();
@@ -122,14 +137,27 @@ export class Folding {
     return this.#slice(this.#cycle as unknown as Cycle);
   }
 
-  /** Tries at once what waits to be tried again. */
-  endPause(): void {
-    if (this.#retryTimer === null) return;
-    clearTimeout(this.#retryTimer);
+  /** A cycle begins when no group has come for a while; to be called with each group. */
+  wantWhenQuiet(): void {
+    this.#lastGroupAt = performance.now();
+    this.#quietTimer ??= setTimeout(() => this.#lookForQuiet(), QUIET_MS).unref();
+  }
+
+  /** Waits for nothing any more: what is wanted from now on is written at once, or not at all. */
+  close(): void {
+    this.#isClosed = true;
+    this.#failures = 0;
+    for (const timer of [this.#retryTimer, this.#quietTimer]) if (timer !== null) clearTimeout(timer);
     this.#retryTimer = null;
   }
 
   // --- private ---
+
+  #lookForQuiet(): void {
+    this.#quietTimer = null;
+    if (performance.now() - this.#lastGroupAt >= QUIET_MS) this.want();
+    else this.#quietTimer = setTimeout(() => this.#lookForQuiet(), QUIET_MS).unref();
+  }
 
   #begin(): void {
     this.#isWanted = false;
@@ -137,23 +165,33 @@ export class Folding {
     this.#cycle = { ...this.#options.begin(), workers, place: 0, phase: 'workers' };
   }
 
-  async #slice(cycle: Cycle): Promise<void> {
+  #slice(cycle: Cycle): Slice | null {
     const { place, phase } = cycle;
     const batch = new Batch();
-    try {
-      const done = this.#fill(cycle, batch);
-      await batch.writeTo(this.#options.environment);
-      this.#failures = 0;
-      done();
-    } catch {
+    const failed = (error: unknown): void => {
       // Nothing of it is on disk, everything is still in the journal: it is tried again, and the journal tells that the disk has trouble.
       this.#failures++;
+      this.#options.failed(error);
       cycle.place = place;
       cycle.phase = phase;
+      this.#isWanted = false;
+      if (this.#isClosed) return;
       this.#retryTimer = setTimeout(() => {
         this.#retryTimer = null;
         this.#options.wake();
       }, RETRY_MS).unref();
+    };
+    try {
+      const done = this.#fill(cycle, batch);
+      const written = (): void => {
+        this.#failures = 0;
+        done();
+      };
+      return { copyTo: (writer) => batch.copyTo(writer), written, failed };
+    } catch (error) {
+      // Something on disk could not be read.
+      failed(error);
+      return null;
     }
   }
 
@@ -170,16 +208,17 @@ export class Folding {
       case 'meta':
         cycle.phase = 'groups';
         this.#options.writeMeta(batch, cycle.group, cycle.counts);
-        return () => this.#options.ended(cycle.group);
+        return () => {};
       case 'groups':
         return this.#removeGroups(cycle, batch);
     }
   }
 
   #foldWorkers(cycle: Cycle, batch: Batch): () => void {
-    const { dirty, folded } = this.#options;
+    const { dirty } = this.#options;
     const group = this.#options.lastGroup();
     const done: (() => void)[] = [];
+    const urgency = this.#options.urgency();
     const startedAt = performance.now();
     while (cycle.place < cycle.workers.length) {
       const worker = cycle.workers[cycle.place++] as LmdbWorkerStore;
@@ -188,9 +227,9 @@ export class Folding {
       const workerDone = worker.fold(this.#encoder, batch, group);
       done.push(() => {
         workerDone();
-        folded(worker);
+        this.#options.folded(worker);
       });
-      if (batch.bytes > this.#options.sliceBytes || performance.now() - startedAt > SLICE_MS) break;
+      if (batch.bytes > urgency * this.#options.sliceBytes || performance.now() - startedAt > urgency * SLICE_MS) break;
     }
     if (cycle.place === cycle.workers.length) cycle.phase = 'records';
     return () => {
@@ -201,8 +240,8 @@ export class Folding {
 
   /** Of inputs that ended so long ago that their keys may be used again. */
   #forgetKeys(cycle: Cycle, batch: Batch): () => void {
-    const { environment, idempotencyTtlMs, now } = this.#options;
-    const end = timeKey(TABLES.endedKeys, now() - idempotencyTtlMs, NOTHING);
+    const { environment, idempotencyTtlMs } = this.#options;
+    const end = timeKey(TABLES.endedKeys, this.#options.now() - idempotencyTtlMs, NOTHING);
     let removed = 0;
     for (const { key } of environment.range({
       start: startOfTable(TABLES.endedKeys),
@@ -224,7 +263,9 @@ export class Folding {
     for (let group = this.#firstGroup; group <= last; group++) batch.remove(groupKey(group));
     return () => {
       this.#firstGroup = last + 1;
-      if (last === cycle.group) this.#cycle = null;
+      if (last < cycle.group) return;
+      this.#cycle = null;
+      this.#options.ended(cycle.group);
     };
   }
 }

@@ -1,7 +1,7 @@
 // Checks a store that nobody uses: the pages of its file first, without LMDB, which trusts them; if they are sound, every record, and
 // what records say of one another. One finding for each thing that is wrong; nothing is changed.
 
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import type { Rest } from '../store/store.ts';
 import { checkWorker, readable, whole } from './check-worker.ts';
 import type { Tell } from './check-worker.ts';
@@ -39,18 +39,23 @@ export interface StoreCheck {
 
 const MAX_FINDINGS = 1_000;
 /** Tables whose rows belong to a worker. */
-const OF_WORKERS: readonly Table[] = [TABLES.states, TABLES.blocks, TABLES.inputs, TABLES.keys, TABLES.timers];
+/** By the worker's id alone. */
+const ONE_PER_WORKER: readonly Table[] = [TABLES.states, TABLES.configs, TABLES.waiting];
+const OF_WORKERS: readonly Table[] = [...ONE_PER_WORKER, TABLES.blocks, TABLES.inputs, TABLES.keys, TABLES.timers];
 
-/** Throws `store_failed` for a file that cannot be opened. `isAlone`: the file is no store in its place, and LMDB's lock file beside it is removed. */
-export async function checkStore(path: string, { isAlone = false } = {}): Promise<StoreCheck> {
+/** Nobody may write to the file meanwhile. Throws `store_failed` for one that cannot be opened. */
+export async function checkStore(path: string): Promise<StoreCheck> {
   const { findings } = checkPages(path);
   if (findings.length > 0) return { findings, workers: 0, inputs: 0, groups: 0 };
-  const environment = new Environment(path);
+  const lockFile = `${path}-lock`;
+  const isAlone = !existsSync(lockFile);
+  const environment = new Environment(path, { isReadOnly: true });
   try {
     return new Check(environment).run();
   } finally {
     await environment.close();
-    if (isAlone) rmSync(`${path}-lock`, { force: true });
+    // LMDB's own, for its readers. A backup has none, and needs none.
+    if (isAlone) rmSync(lockFile, { force: true });
   }
 }
 
@@ -120,7 +125,7 @@ class Check {
   #checkOwners(table: Table): void {
     let known = '';
     for (const { key } of this.#rows(table)) {
-      const workerId = table === TABLES.states ? nameOf(key) : workerOf(key);
+      const workerId = ONE_PER_WORKER.includes(table) ? nameOf(key) : workerOf(key);
       if (workerId === known) continue;
       known = workerId;
       if (this.#environment.get(nameKey(TABLES.workers, workerId)) === undefined)

@@ -1,6 +1,6 @@
 // The journal: what is staged is written as one group, one value under the group's number, when the turn is over; what comes while a
-// group is written is the next one. One thing is written at a time, a group or what somebody else has to write (`between`), so that
-// nothing is applied while the tables are written.
+// group is written is the next one. One thing is written at a time, a group, and with it a slice of the tables if there is one (see fold.ts), so
+// that nothing is applied while the tables are written.
 //
 // A group that cannot be written is tried again until it can. The inputs whose acceptance is in it, or staged, are withdrawn.
 
@@ -10,9 +10,11 @@ import type { StoredInput } from '../store/store.ts';
 import { Encoder } from './codec.ts';
 import type { Environment } from './environment.ts';
 import { fault } from './faults.ts';
+import type { Slice } from './fold.ts';
 import { groupKey } from './keys.ts';
 import { writeGroup } from './operations.ts';
 import type { Operation } from './operations.ts';
+import type { LmdbWorkerStore } from './worker.ts';
 
 /** Between two efforts to write: soon enough after there is room again, seldom enough to cost nothing. */
 const RETRY_MS = 500;
@@ -22,7 +24,7 @@ const KEPT_ENCODER_BYTES = 8 * 1_024 * 1_024;
 const TIMES = 1_024;
 
 export interface JournalOptions {
-  readonly environment: Environment;
+  readonly environment: Pick<Environment, 'write'>;
   readonly run: number;
   /** Number of the last group on disk. */
   readonly lastGroup: number;
@@ -30,16 +32,18 @@ export interface JournalOptions {
   reservedSeq(): number;
   /** A group is on disk. */
   apply(operations: readonly Operation[], group: number, bytes: number): void;
-  refuse(input: StoredInput, error: GreenroomError): void;
-  /** To be written between two groups, if there is anything. Rejections are for who gave it: it must not reject. */
-  between(): Promise<void> | null;
+  refuse(input: StoredInput, worker: LmdbWorkerStore, error: GreenroomError): void;
+  /** To be written with the next group, if there is anything. */
+  nextSlice(): Slice | null;
+  /** The journal holds as much as it may: slices go first, groups wait. */
+  isFull(): boolean;
 }
 
 interface Waiter {
   /** What it waits for. */
   readonly batch: number;
-  resolve(): void;
-  reject(error: GreenroomError): void;
+  readonly resolve: () => void;
+  readonly reject: (error: GreenroomError) => void;
 }
 
 export class Journal {
@@ -91,7 +95,7 @@ export class Journal {
     return this.#batch;
   }
 
-  /** Asks `between` at the end of this turn, or after what is being written. */
+  /** Asks for a slice at the end of this turn, or after what is being written. */
   wake(): void {
     this.#flushing ??= this.#flush();
   }
@@ -129,10 +133,10 @@ export class Journal {
   async #flush(): Promise<void> {
     await nextTurn();
     for (;;) {
-      const isWritten = this.#staged.length === 0 || (await this.#writeGroup());
-      const between = isWritten ? this.#options.between() : null;
-      if (between !== null) await between;
-      else if (!isWritten || this.#staged.length === 0) break;
+      const slice = this.#options.nextSlice();
+      if (this.#staged.length === 0 && slice === null) break;
+      const isSliceFirst = slice !== null && (this.#staged.length === 0 || this.#options.isFull());
+      if (!(isSliceFirst ? await this.#writeSlice(slice) : await this.#writeGroup(slice))) break;
     }
     this.#flushing = null;
   }
@@ -146,19 +150,35 @@ export class Journal {
     return taken;
   }
 
+  async #writeSlice(slice: Slice): Promise<boolean> {
+    try {
+      await this.#options.environment.write((writer) => slice.copyTo(writer));
+    } catch (error) {
+      slice.failed(error);
+      return this.#staged.length > 0;
+    }
+    slice.written();
+    return true;
+  }
+
   /** Returns false if it was given up, because the store closes. */
-  async #writeGroup(): Promise<boolean> {
+  async #writeGroup(withSlice: Slice | null): Promise<boolean> {
     let operations = this.#take();
+    let slice = withSlice;
     const number = this.#lastGroup + 1;
     for (;;) {
       const startedAt = performance.now();
       const value = this.#encode(number, operations);
-      const error = await this.#write(number, value);
+      const error = await this.#write(number, value, slice);
       if (error === null) {
         this.#times[this.#commits++ % TIMES] = performance.now() - startedAt;
+        slice?.written();
         this.#written(number, operations, value.length);
         return true;
       }
+      // Made of what is applied now, it is made again when there is room.
+      slice?.failed(error);
+      slice = null;
       operations = this.#withdraw(operations, error);
       if (this.#isClosing) return false;
       await this.#pause();
@@ -174,10 +194,13 @@ export class Journal {
     return this.#encoder.seal();
   }
 
-  async #write(number: number, value: Buffer): Promise<GreenroomError | null> {
+  async #write(number: number, value: Buffer, slice: Slice | null): Promise<GreenroomError | null> {
     fault('before-commit');
     try {
-      await this.#options.environment.write((writer) => writer.put(groupKey(number), value));
+      await this.#options.environment.write((writer) => {
+        slice?.copyTo(writer);
+        writer.put(groupKey(number), value);
+      });
     } catch (cause) {
       return GreenroomError.of('runtime_unavailable', {
         message: 'The store cannot write.',
@@ -204,13 +227,14 @@ export class Journal {
   #withdraw(failed: readonly Operation[], error: GreenroomError): Operation[] {
     this.#trouble = error;
     const operations = [...failed, ...this.#take()];
-    const withdrawn = new Set<StoredInput>();
-    for (const operation of operations)
-      if (operation.op === 'accept' && operation.input.isCaused !== true) withdrawn.add(operation.input);
+    const accepts = operations
+      .filter((operation) => operation.op === 'accept')
+      .filter(({ input }) => input.isCaused !== true);
+    const withdrawn = new Set(accepts.map(({ input }) => input));
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const { reject } of waiters) reject(error);
-    for (const input of withdrawn) this.#options.refuse(input, error);
+    for (const { input, worker } of accepts) this.#options.refuse(input, worker, error);
     // Those who were told may have given more, of other inputs that are withdrawn as well.
     operations.push(...this.#take());
     const kept = operations.filter((operation) => {
@@ -236,16 +260,9 @@ export class Journal {
 const OPERATION_BYTES = 64;
 
 function roughBytes(operation: Operation): number {
-  switch (operation.op) {
-    case 'accept':
-      return OPERATION_BYTES + operation.input.payload.length;
-    case 'end':
-      return OPERATION_BYTES + (operation.ending.output?.length ?? 0);
-    case 'append':
-      return OPERATION_BYTES + operation.entry.data.length;
-    case 'state':
-      return OPERATION_BYTES + operation.state.length;
-    default:
-      return OPERATION_BYTES;
-  }
+  if (operation.op === 'accept') return OPERATION_BYTES + operation.input.payload.length;
+  if (operation.op === 'end') return OPERATION_BYTES + (operation.ending.output?.length ?? 0);
+  if (operation.op === 'append') return OPERATION_BYTES + operation.entry.data.length;
+  if (operation.op === 'state') return OPERATION_BYTES + operation.state.length;
+  return OPERATION_BYTES;
 }

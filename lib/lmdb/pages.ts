@@ -20,20 +20,36 @@ const PAGE_BYTES = [4_096, 8_192, 16_384, 32_768];
 /** Of every page: number, transaction, padding, flags, and the bounds of its free space or its number of pages. */
 const HEADER_BYTES = 24;
 const AT = { number: 0, flags: 18, lower: 20, upper: 22, overflowPages: 20 };
-const META_AT = { magic: 24, version: 28, pageBytes: 48, freeTree: 48, mainTree: 96, lastPage: 144, transaction: 152 };
-const TREE_AT = { depth: 6, entries: 32, root: 40 };
+const META_AT = {
+  magic: 24,
+  version: 28,
+  mapBytes: 40,
+  pageBytes: 48,
+  freeTree: 48,
+  mainTree: 96,
+  lastPage: 144,
+  transaction: 152,
+};
+const TREE_AT = { flags: 4, depth: 6, entries: 32, root: 40 };
 const META_BYTES = 168;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
 const BRANCH = 0x01;
 const LEAF = 0x02;
 const OVERFLOW = 0x04;
+const META = 0x08;
+/** Numbers as keys; and of the whole file, that it stands in no folder of its own. */
+const FREE_TREE_FLAGS = 0x4008;
 /** Of a node: its value lies in overflow pages. */
 const BIG_VALUE = 0x01;
 const NODE_BYTES = 8;
 /** More than a tree of any file has. */
 const MAX_DEPTH = 32;
 const MAX_FINDINGS = 20;
+/** A runtime that uses the file may have written both between the reading of one and of the other. */
+const META_TRIES = 10;
+/** Far more than a map is ever ahead of its file, and far less than what a process can map. */
+const MAX_UNUSED_BYTES = 2 ** 40;
 
 interface Tree {
   readonly name: string;
@@ -46,6 +62,8 @@ interface Tree {
 
 interface Meta {
   readonly pageBytes: number;
+  /** What LMDB maps: more than the file has, so that it can grow. */
+  readonly mapBytes: bigint;
   readonly lastPage: bigint;
   readonly transaction: bigint;
   readonly trees: readonly Tree[];
@@ -59,12 +77,14 @@ export function requireWhole(path: string): void {
   const file = openFile(path);
   if (file === null) return;
   try {
-    if (file.bytes === 0) return;
+    if (file.bytes() === 0) return;
     const meta = file.meta();
+    const bytes = file.bytes();
+    requirePlausible(meta, bytes);
     // The last pages may never have been written, if they were free by the end of their transaction.
-    if (BigInt(file.bytes) >= (meta.lastPage + 1n) * BigInt(meta.pageBytes)) return;
+    if (BigInt(bytes) >= (meta.lastPage + 1n) * BigInt(meta.pageBytes)) return;
     const [finding] = new Walk(file, meta).findings;
-    if (finding !== undefined) throw corrupt(`it ends too early, after ${file.bytes} bytes: ${finding}`);
+    if (finding !== undefined) throw corrupt(`it ends too early, after ${bytes} bytes: ${finding}`);
   } finally {
     file.close();
   }
@@ -76,6 +96,7 @@ export function checkPages(path: string): { readonly findings: readonly string[]
   if (file === null) return { findings: ['there is no such file'], count: null };
   try {
     const meta = file.meta();
+    requirePlausible(meta, file.bytes());
     const { findings, pages } = new Walk(file, meta);
     return { findings, count: { pageBytes: meta.pageBytes, pages } };
   } catch (thrown) {
@@ -89,7 +110,8 @@ export function checkPages(path: string): { readonly findings: readonly string[]
 // --- the file ---
 
 interface File {
-  readonly bytes: number;
+  /** Of it now: it grows while a runtime uses it. */
+  bytes(): number;
   /** Null if the file ends before it does. */
   read(at: number, bytes: number): Buffer | null;
   /** The newer one. Throws `store_corrupt` unless both are sound. */
@@ -106,7 +128,7 @@ function openFile(path: string): File | null {
     if (code === 'ENOENT') return null;
     throw GreenroomError.of('store_failed', { message: `The store cannot be read (${code}).`, cause: thrown });
   }
-  const { size: bytes } = fstatSync(descriptor);
+  const bytes = () => fstatSync(descriptor).size;
   const read = (at: number, length: number): Buffer | null => {
     const buffer = Buffer.allocUnsafe(length);
     return readSync(descriptor, buffer, 0, length, at) === length ? buffer : null;
@@ -116,13 +138,15 @@ function openFile(path: string): File | null {
 }
 
 function readMetas(read: File['read']): Meta {
-  const first = readMeta(read, 0);
-  const second = readMeta(read, first.pageBytes);
-  const [older, newer] = first.transaction < second.transaction ? [first, second] : [second, first];
-  // Each transaction writes the other page than the one before; a copy has only one.
-  const isPair = newer.transaction - older.transaction <= 1n || older.transaction === 0n;
-  if (newer.pageBytes !== older.pageBytes || !isPair) throw corrupt('its meta pages do not fit together');
-  return newer;
+  for (let triesLeft = META_TRIES; ; triesLeft--) {
+    const first = readMeta(read, 0);
+    const second = readMeta(read, first.pageBytes);
+    const [older, newer] = first.transaction < second.transaction ? [first, second] : [second, first];
+    // Each transaction writes the other page than the one before; a copy has only one.
+    const isPair = newer.transaction - older.transaction <= 1n || older.transaction === 0n;
+    if (newer.pageBytes === older.pageBytes && isPair) return newer;
+    if (triesLeft === 1) throw corrupt('its meta pages do not fit together');
+  }
 }
 
 function readMeta(read: File['read'], at: number): Meta {
@@ -139,12 +163,25 @@ function readMeta(read: File['read'], at: number): Meta {
     entries: page.readBigUInt64LE(start + TREE_AT.entries),
     root: page.readBigUInt64LE(start + TREE_AT.root),
   });
+  const isAsWritten =
+    page.readUInt16LE(AT.flags) === META &&
+    page.readUInt16LE(META_AT.freeTree + TREE_AT.flags) === FREE_TREE_FLAGS &&
+    page.readUInt16LE(META_AT.mainTree + TREE_AT.flags) === 0;
+  if (!isAsWritten) throw corrupt('a meta page says nothing of use');
   return {
     pageBytes,
+    mapBytes: page.readBigUInt64LE(META_AT.mapBytes),
     lastPage: page.readBigUInt64LE(META_AT.lastPage),
     transaction: page.readBigUInt64LE(META_AT.transaction),
     trees: [tree('free pages', false, META_AT.freeTree), tree('records', true, META_AT.mainTree)],
   };
+}
+
+/** LMDB believes these sizes, and maps memory for them. Throws `store_corrupt`. */
+function requirePlausible({ mapBytes, pageBytes, lastPage }: Meta, bytes: number): void {
+  const mostBytes = BigInt(bytes + MAX_UNUSED_BYTES);
+  if (mapBytes > mostBytes || (lastPage + 1n) * BigInt(pageBytes) > mostBytes)
+    throw corrupt('a meta page tells sizes that cannot be');
 }
 
 function corrupt(problem: string): GreenroomError {
@@ -159,6 +196,7 @@ class Walk {
   pages = 2;
   readonly #file: File;
   readonly #meta: Meta;
+  readonly #bytes: number;
   /** Of each page of the file: 1 if it is in use. */
   readonly #seen: Uint8Array;
   #isOrdered = false;
@@ -166,7 +204,8 @@ class Walk {
   constructor(file: File, meta: Meta) {
     this.#file = file;
     this.#meta = meta;
-    const pagesOfFile = Math.ceil(file.bytes / meta.pageBytes);
+    this.#bytes = file.bytes();
+    const pagesOfFile = Math.ceil(this.#bytes / meta.pageBytes);
     this.#seen = new Uint8Array(pagesOfFile);
     this.#seen.fill(1, 0, 2);
     for (const tree of meta.trees) this.#walk(tree);
@@ -229,7 +268,7 @@ class Walk {
     const { pageBytes, lastPage } = this.#meta;
     const end = number + BigInt(count);
     if (number < 2n || end > lastPage + 1n) return this.#none(`page ${number} is none of the file's`);
-    if (end * BigInt(pageBytes) > BigInt(this.#file.bytes)) return this.#none(`page ${end - 1n} is missing`);
+    if (end * BigInt(pageBytes) > BigInt(this.#bytes)) return this.#none(`page ${end - 1n} is missing`);
     const first = Number(number);
     if (this.#seen.subarray(first, first + count).includes(1)) return this.#none(`page ${number} is used twice`);
     this.#seen.fill(1, first, first + count);

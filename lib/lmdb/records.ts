@@ -5,8 +5,9 @@ import type { FunctionRecord, SourceRecord } from '../store/store.ts';
 import { Decoder } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import type { Environment, Writer } from './environment.ts';
-import { endOfTable, nameKey, nameOf, startOfTable } from './keys.ts';
+import { endOfTable, nameKey, nameOf, startOfTable, TABLES } from './keys.ts';
 import type { Table } from './keys.ts';
+import type { RecordOperation } from './operations.ts';
 
 interface Codec<R> {
   write(to: Encoder, record: R): void;
@@ -37,7 +38,47 @@ export const FUNCTION_CODEC: Codec<FunctionRecord> = {
   nameOf: ({ functionId }) => functionId,
 };
 
-export class RecordTable<R> {
+/** Sources and functions. */
+export class Records {
+  readonly #sources: RecordTable<SourceRecord>;
+  readonly #functions: RecordTable<FunctionRecord>;
+
+  constructor(environment: Environment) {
+    this.#sources = new RecordTable(environment, TABLES.sources, SOURCE_CODEC);
+    this.#functions = new RecordTable(environment, TABLES.functions, FUNCTION_CODEC);
+  }
+
+  sources(): Iterable<SourceRecord> {
+    return this.#sources.all();
+  }
+
+  functions(): Iterable<FunctionRecord> {
+    return this.#functions.all();
+  }
+
+  apply(operation: RecordOperation): void {
+    switch (operation.op) {
+      case 'putSource':
+        return this.#sources.put(operation.record);
+      case 'deleteSource':
+        return this.#sources.delete(operation.name);
+      case 'putFunction':
+        return this.#functions.put(operation.record);
+      case 'deleteFunction':
+        return this.#functions.delete(operation.name);
+    }
+  }
+
+  /** Puts all changes in their place. What it returns is called when they are on disk; nothing changes in between. */
+  fold(to: Encoder, writer: Writer): () => void {
+    const done = [this.#sources.fold(to, writer), this.#functions.fold(to, writer)];
+    return () => {
+      for (const each of done) each();
+    };
+  }
+}
+
+class RecordTable<R> {
   readonly #environment: Environment;
   readonly #table: Table;
   readonly #codec: Codec<R>;
@@ -73,11 +114,6 @@ export class RecordTable<R> {
     }
   }
 
-  get isChanged(): boolean {
-    return this.#changes.size > 0;
-  }
-
-  /** Puts all changes in their place. What it returns is called when they are on disk; nothing changes in between. */
   fold(to: Encoder, writer: Writer): () => void {
     for (const [name, record] of this.#changes) {
       const key = nameKey(this.#table, name);

@@ -4,7 +4,6 @@
 //
 // In memory are the workers that somebody uses and those whose operations are not all in their rows; of the others there is nothing.
 
-import { randomBytes } from 'node:crypto';
 import { SortedWorkers } from '../store/sorted-workers.ts';
 import type {
   FunctionRecord,
@@ -25,14 +24,15 @@ import type { Context } from './context.ts';
 import type { Counts } from './counts.ts';
 import { Environment } from './environment.ts';
 import type { Writer } from './environment.ts';
-import { Folding, FOLD_BYTES, QUIET_MS, SLICE_BYTES } from './fold.ts';
+import { Folding, FOLD_BYTES, SLICE_BYTES } from './fold.ts';
 import { Journal } from './journal.ts';
-import { META_KEY, TABLES } from './keys.ts';
+import { META_KEY } from './keys.ts';
 import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
-import { FIRST_META, readMeta, writeMeta } from './meta.ts';
+import { openGuarded } from './opening.ts';
+import { FIRST_META, openMeta, writeMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
 import type { Operation, ReplayedOperation } from './operations.ts';
-import { FUNCTION_CODEC, RecordTable, SOURCE_CODEC } from './records.ts';
+import { Records } from './records.ts';
 import { replay } from './recovery.ts';
 import type { Progress } from './recovery.ts';
 import type { TranscriptLimits } from './transcript.ts';
@@ -48,9 +48,11 @@ export interface LmdbStoreOptions {
   readonly onClosed?: () => void;
   /** Told while the journal is read again. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Told when the journal could not be put into the tables, for the log; it is tried again. */
+  readonly onFoldError?: (error: unknown) => void;
   /** On the clock of the times in inputs. Default Date.now. */
   readonly now?: () => number;
-  /** Journal that is folded without waiting for a quiet moment. Default 32 MiB; a test makes it small. */
+  /** Journal that is folded without waiting for a quiet moment. Default 16 MiB; a test makes it small. */
   readonly foldBytes?: number;
   /** Bytes that are folded in one transaction. Default 1 MiB. */
   readonly sliceBytes?: number;
@@ -58,6 +60,10 @@ export interface LmdbStoreOptions {
 
 /** Numbers of inputs that a run may give beyond the highest one that is on disk: what one group can bring is far less. */
 const RESERVED_SEQS = 1_000_000;
+/** How many times the bytes at which it is folded the journal may hold: then groups wait for the tables. */
+const FULL_FOLDS = 3;
+/** How many times as large a slice may become: 16 ms of the main thread. */
+const MAX_URGENCY = 4;
 
 export class LmdbStore implements Store, Context {
   readonly kind = 'lmdb';
@@ -75,26 +81,29 @@ export class LmdbStore implements Store, Context {
   /** Those whose applied operations are not all in their rows. */
   readonly #dirty = new SortedWorkers<LmdbWorkerStore>();
   readonly #counts: Counts;
-  readonly #sources: RecordTable<SourceRecord>;
-  readonly #functions: RecordTable<FunctionRecord>;
+  readonly #records: Records;
   readonly #waiting: string[];
+  /** Changed workers whose timers have changed. */
+  readonly #timersChanged = new Set<LmdbWorkerStore>();
+  #closing: Promise<void> | null = null;
   readonly #folding: Folding;
   #nextSeq: number;
   #journalBytes = 0;
   /** Of the groups that are being folded. */
   #foldingBytes = 0;
-  #lastGroupAt = 0;
-  #quietTimer: NodeJS.Timeout | null = null;
   #foldedGroup: number;
   readonly #run: number;
   readonly #onClosed: (() => void) | undefined;
   readonly #foldBytes: number;
 
-  static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
+  static open(options: LmdbStoreOptions): Promise<LmdbStore> {
+    return openGuarded(options.path, () => LmdbStore.#open(options));
+  }
+
+  static async #open(options: LmdbStoreOptions): Promise<LmdbStore> {
     const environment = new Environment(options.path);
     try {
-      const value = environment.get(META_KEY);
-      const meta = value === undefined ? firstMeta() : readMeta(value);
+      const meta = openMeta(environment);
       const store = new LmdbStore(environment, meta, options);
       // Before anybody can be given a number of this run.
       await environment.write((writer) => store.#writeMeta(writer, store.#nextSeq + RESERVED_SEQS, meta.counts));
@@ -109,15 +118,14 @@ export class LmdbStore implements Store, Context {
     this.environment = environment;
     this.limits = options.limits;
     this.idempotencyTtlMs = options.idempotencyTtlMs;
-    this.now = options.now ?? Date.now;
+    this.now = options.now ?? (() => Date.now());
     this.#onClosed = options.onClosed;
     this.inputIdPrefix = meta.inputIdPrefix;
     this.#run = meta.run + 1;
     this.#foldBytes = options.foldBytes ?? FOLD_BYTES;
     this.#foldedGroup = meta.foldedGroup;
     this.#counts = meta.counts.copy();
-    this.#sources = new RecordTable(environment, TABLES.sources, SOURCE_CODEC);
-    this.#functions = new RecordTable(environment, TABLES.functions, FUNCTION_CODEC);
+    this.#records = new Records(environment);
     const replayed = replay({
       environment,
       afterGroup: meta.foldedGroup,
@@ -126,7 +134,10 @@ export class LmdbStore implements Store, Context {
       apply: (operation) => this.#apply(operation),
       ...(options.onProgress && { onProgress: options.onProgress }),
     });
-    for (const worker of this.#dirty.after()) worker.settleReplay();
+    for (const worker of [...this.#handles.values()]) {
+      worker.settleReplay();
+      if (!worker.isDirty) this.#handles.delete(worker.workerId);
+    }
     this.#journalBytes = replayed.bytes;
     this.firstSeq = this.#nextSeq = Math.max(meta.reservedSeq, replayed.reservedSeq);
     this.#waiting = workersWithInputs(environment, this.#dirty);
@@ -136,11 +147,12 @@ export class LmdbStore implements Store, Context {
       lastGroup: replayed.lastGroup,
       reservedSeq: () => this.#nextSeq + RESERVED_SEQS,
       apply: (operations, _group, bytes) => this.#applyGroup(operations, bytes),
-      refuse: (input, error) => this.#refuse(input, error),
-      between: () => this.#folding.next(),
+      refuse: (input, worker, error) => this.#refuse(input, worker, error),
+      nextSlice: () => this.#folding.next(),
+      isFull: () => this.#journalBytes >= FULL_FOLDS * this.#foldBytes,
     });
-    this.#folding = this.#newFolding(replayed.firstGroup, options.sliceBytes ?? SLICE_BYTES);
-    if (this.#journalBytes > 0) this.#awaitQuiet();
+    this.#folding = this.#newFolding(replayed.firstGroup, options);
+    if (this.#journalBytes > 0) this.#folding.wantWhenQuiet();
   }
 
   connect(events: StoreEvents): void {
@@ -193,13 +205,13 @@ export class LmdbStore implements Store, Context {
   }
 
   timersBefore(atMs: number, limit: number): { readonly workerId: string; readonly timer: StoredTimer }[] {
-    return timersBefore(this.environment, this.#dirty, atMs, limit);
+    return timersBefore(this.environment, this.#dirty, this.#timersChanged, atMs, limit);
   }
 
   // --- what a runtime keeps beside its workers ---
 
   sources(): Iterable<SourceRecord> {
-    return this.#sources.all();
+    return this.#records.sources();
   }
 
   putSource(record: SourceRecord): void {
@@ -211,7 +223,7 @@ export class LmdbStore implements Store, Context {
   }
 
   functions(): Iterable<FunctionRecord> {
-    return this.#functions.all();
+    return this.#records.functions();
   }
 
   putFunction(record: FunctionRecord): void {
@@ -240,17 +252,8 @@ export class LmdbStore implements Store, Context {
     };
   }
 
-  async close(): Promise<void> {
-    if (this.#quietTimer !== null) clearTimeout(this.#quietTimer);
-    await this.#journal.close();
-    try {
-      await this.#foldAll();
-    } catch {
-      // What is not folded is in the journal, and is folded by the next run.
-    } finally {
-      await this.environment.close();
-      this.#onClosed?.();
-    }
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
   }
 
   // --- for its workers ---
@@ -273,8 +276,15 @@ export class LmdbStore implements Store, Context {
     const { workerId } = worker;
     const other = this.#dirty.get(workerId);
     // A worker that was deleted, and whose id has another one now: what erases the old rows is the new one's folding.
-    if (other !== undefined) this.#dirty.delete(workerId);
+    if (other !== undefined) {
+      this.#dirty.delete(workerId);
+      this.#timersChanged.delete(other);
+    }
     this.#dirty.add(worker);
+  }
+
+  timersChanged(worker: LmdbWorkerStore): void {
+    this.#timersChanged.add(worker);
   }
 
   // --- private ---
@@ -302,9 +312,8 @@ export class LmdbStore implements Store, Context {
 
   #applyGroup(operations: readonly Operation[], bytes: number): void {
     this.#journalBytes += bytes;
-    this.#lastGroupAt = performance.now();
     if (this.#journalBytes >= this.#foldBytes) this.#folding.want();
-    else this.#awaitQuiet();
+    this.#folding.wantWhenQuiet();
     for (const operation of operations) this.#apply(operation);
     const { events } = this;
     if (events === null) return;
@@ -317,25 +326,13 @@ export class LmdbStore implements Store, Context {
 
   #apply(operation: ReplayedOperation): void {
     this.#counts.apply(operation);
-    switch (operation.op) {
-      case 'putSource':
-        this.#sources.put(operation.record);
-        break;
-      case 'deleteSource':
-        this.#sources.delete(operation.name);
-        break;
-      case 'putFunction':
-        this.#functions.put(operation.record);
-        break;
-      case 'deleteFunction':
-        this.#functions.delete(operation.name);
-        break;
-      default:
-        operation.worker?.apply(operation);
-    }
+    if ('worker' in operation) operation.worker?.apply(operation);
+    else this.#records.apply(operation);
   }
 
-  #refuse(input: StoredInput, error: GreenroomError): void {
+  #refuse(input: StoredInput, worker: LmdbWorkerStore, error: GreenroomError): void {
+    // It may have nothing else to be written, and is looked at again when it is folded.
+    if (worker.isThere) this.changed(worker);
     this.events?.refused(input, error);
   }
 
@@ -345,28 +342,25 @@ export class LmdbStore implements Store, Context {
     writer.put(META_KEY, writeMeta(new Encoder(), meta));
   }
 
-  #newFolding(firstGroup: number, sliceBytes: number): Folding {
+  #newFolding(firstGroup: number, options: LmdbStoreOptions): Folding {
     return new Folding({
       environment: this.environment,
       dirty: this.#dirty,
       idempotencyTtlMs: this.idempotencyTtlMs,
       firstGroup,
-      sliceBytes,
+      sliceBytes: options.sliceBytes ?? SLICE_BYTES,
+      urgency: () => Math.min(MAX_URGENCY, Math.max(1, Math.floor(this.#journalBytes / this.#foldBytes) * 2)),
       now: this.now,
       begin: () => {
         this.#foldingBytes = this.#journalBytes;
         return { group: this.#journal.lastGroup, counts: this.#counts.copy() };
       },
       lastGroup: () => this.#journal.lastGroup,
-      foldRecords: (to, writer) => {
-        const done = [this.#sources.fold(to, writer), this.#functions.fold(to, writer)];
-        return () => {
-          for (const each of done) each();
-        };
-      },
+      foldRecords: (to, writer) => this.#records.fold(to, writer),
       writeMeta: (writer, group, counts) => this.#writeMeta(writer, this.#nextSeq + RESERVED_SEQS, counts, group),
       folded: (worker) => {
         worker.isDirty = false;
+        this.#timersChanged.delete(worker);
         this.#dirty.delete(worker.workerId);
         this.#letGo(worker);
       },
@@ -374,24 +368,27 @@ export class LmdbStore implements Store, Context {
         this.#foldedGroup = group;
         this.#journalBytes -= this.#foldingBytes;
       },
+      failed: (error) => options.onFoldError?.(error),
       wake: () => this.#journal.wake(),
     });
   }
 
-  /** Folds when no group has come for a while. */
-  #awaitQuiet(): void {
-    if (this.#quietTimer !== null) return;
-    this.#quietTimer = setTimeout(() => {
-      this.#quietTimer = null;
-      if (performance.now() - this.#lastGroupAt < QUIET_MS) this.#awaitQuiet();
-      else this.#folding.want();
-    }, QUIET_MS).unref();
+  async #close(): Promise<void> {
+    this.#folding.close();
+    await this.#journal.close();
+    try {
+      await this.#foldAll();
+    } catch {
+      // What is not folded is in the journal, and is folded by the next run.
+    } finally {
+      await this.environment.close();
+      this.#onClosed?.();
+    }
   }
 
   /** Until nothing is left in the journal, or the disk has trouble. */
   async #foldAll(): Promise<void> {
     while (this.#journalBytes > 0 && this.trouble === null) {
-      this.#folding.endPause();
       this.#folding.want();
       await this.#journal.close();
       if (this.#folding.failures > 0) return;
@@ -399,8 +396,4 @@ export class LmdbStore implements Store, Context {
     // The next run begins where this one ends.
     await this.environment.write((writer) => this.#writeMeta(writer, this.#nextSeq, this.#counts));
   }
-}
-
-function firstMeta(): Meta {
-  return { ...FIRST_META, inputIdPrefix: `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-` };
 }

@@ -19,7 +19,8 @@ export interface WorkerRow {
   readonly foldedGroup: number;
   readonly failure: WireError | null;
   readonly stateVersion: number;
-  readonly config: Payload;
+  /** Null: it is large, and has a row of its own. */
+  readonly config: Payload | null;
   readonly transcript: TranscriptRecord;
 }
 
@@ -53,7 +54,7 @@ export function readWorkerRow(workerId: string, value: Buffer): WorkerRow {
   const foldedGroup = from.varint();
   const failure = readFailure(from);
   const stateVersion = from.varint();
-  const config = from.presentPayload();
+  const config = from.payload();
   const first = from.varint();
   const last = from.varint();
   const blocks: Block[] = [];
@@ -87,6 +88,8 @@ export const UNREADABLE: Omit<StoredSummary, 'workerId'> = {
 export function eraseWorker(environment: Environment, writer: Writer, workerId: string): void {
   writer.remove(nameKey(TABLES.workers, workerId));
   writer.remove(nameKey(TABLES.states, workerId));
+  writer.remove(nameKey(TABLES.configs, workerId));
+  writer.remove(nameKey(TABLES.waiting, workerId));
   for (const table of [TABLES.blocks, TABLES.inputs])
     for (const { key } of environment.range(workerRange(table, workerId))) writer.remove(key);
   for (const { key, value } of environment.range(workerRange(TABLES.keys, workerId))) {

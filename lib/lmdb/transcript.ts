@@ -65,10 +65,6 @@ export class Transcript {
     this.#limits = limits;
   }
 
-  get first(): number {
-    return this.#first;
-  }
-
   get last(): number {
     return this.#last;
   }
@@ -111,8 +107,20 @@ export class Transcript {
     }
   }
 
-  read(after: number, limit: number): StoredPage {
-    const from = Math.max(after + 1, this.#first);
+  /** Sequence of the oldest entry that is not too old. Drops nothing, since a folding may be under way: the next one does. */
+  oldestAt(now: number): number {
+    const beforeMs = now - this.#limits.maxAgeMs;
+    let first = this.#first;
+    for (const block of this.#blocks) {
+      if (block.newestAtMs >= beforeMs) return first;
+      first = Math.min(block.first + block.count, this.#last);
+    }
+    for (let at = this.#tailStart; first < this.#last && (this.#tail[at] as Entry).atMs < beforeMs; at++) first++;
+    return first;
+  }
+
+  read(after: number, limit: number, now: number): StoredPage {
+    const from = Math.max(after + 1, this.oldestAt(now));
     const to = Math.min(this.#last, from + limit - 1);
     const items: StoredEntry[] = [];
     if (from <= to)

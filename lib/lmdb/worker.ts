@@ -22,13 +22,18 @@ import { corrupt, Decoder } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import { entryOfEnding } from './entries.ts';
-import type { Writer } from './environment.ts';
+import type { Environment, Writer } from './environment.ts';
 import { Inputs } from './inputs.ts';
 import { nameKey, TABLES } from './keys.ts';
+import type { Table } from './keys.ts';
 import type { WorkerOperation } from './operations.ts';
 import { eraseWorker, readWorkerRow, UNREADABLE, writeWorkerRow } from './tables.ts';
 import { Timers } from './timers.ts';
 import { Transcript } from './transcript.ts';
+
+/** A longer config has a row of its own: it never changes, and a listing need not read it. */
+const ROW_CONFIG_CHARS = 256;
+const NOTHING = Buffer.alloc(0);
 
 export class LmdbWorkerStore implements WorkerStore {
   readonly workerId: string;
@@ -63,6 +68,8 @@ export class LmdbWorkerStore implements WorkerStore {
   #isOnDisk = false;
   #isDeleted = false;
   #isStateChanged = false;
+  /** Its rows say that it has inputs without an outcome. */
+  #hasWaitingRow = false;
   /** State and rest as they will be when all is applied. */
   #stagedState: Payload | null;
   #stagedVersion = 0;
@@ -92,16 +99,18 @@ export class LmdbWorkerStore implements WorkerStore {
     if (value === undefined) return undefined;
     try {
       const row = readWorkerRow(workerId, value);
-      const stateValue = environment.get(nameKey(TABLES.states, workerId));
-      const state = stateValue === undefined ? null : new Decoder(stateValue).payload();
-      const worker = new LmdbWorkerStore({ ...row.summary, config: row.config, state }, context);
+      const config = row.config ?? payloadAt(environment, TABLES.configs, workerId);
+      if (config === null) throw corrupt();
+      const state = payloadAt(environment, TABLES.states, workerId);
+      const worker = new LmdbWorkerStore({ ...row.summary, config, state }, context);
       worker.stateVersion = worker.#stagedVersion = row.stateVersion;
       worker.rest = worker.#stagedRest = row.summary.rest;
       worker.failure = worker.#stagedFailure = row.failure;
       worker.foldedGroup = row.foldedGroup;
       worker.isThere = worker.#isOnDisk = true;
       worker.#transcript.restore(row.transcript);
-      if (row.summary.waiting.messages > 0) worker.#inputs.load();
+      worker.#hasWaitingRow = row.summary.waiting.messages > 0;
+      if (worker.#hasWaitingRow) worker.#inputs.load();
       return worker;
     } catch (error) {
       // Whatever is wrong with its rows, it is wrong with this worker only.
@@ -119,7 +128,7 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   get firstSequence(): number {
-    return this.#transcript.first;
+    return this.#transcript.oldestAt(this.#context.now());
   }
 
   get lastSequence(): number {
@@ -132,6 +141,11 @@ export class LmdbWorkerStore implements WorkerStore {
 
   get hasOpenInputs(): boolean {
     return this.#inputs.size > 0;
+  }
+
+  /** Rows of its id, if there are any, are not its own, or not for long. */
+  get disownsRows(): boolean {
+    return this.isErased || !this.#isOnDisk;
   }
 
   get timerChanges(): ReadonlyMap<number, StoredTimer | null> {
@@ -216,7 +230,7 @@ export class LmdbWorkerStore implements WorkerStore {
   // --- what is read: applied ---
 
   read(after: number, limit: number): StoredPage {
-    return this.#transcript.read(after, limit);
+    return this.#transcript.read(after, limit, this.#context.now());
   }
 
   inputs(): RestoredInput[] {
@@ -276,6 +290,7 @@ export class LmdbWorkerStore implements WorkerStore {
         break;
       case 'putTimer':
         this.#timers.put(operation.timer);
+        this.#context.timersChanged(this);
         break;
       case 'deleteTimer':
         this.#timers.delete(operation.timerId);
@@ -314,7 +329,20 @@ export class LmdbWorkerStore implements WorkerStore {
       to.payload(this.state);
       writer.put(nameKey(TABLES.states, this.workerId), to.sealedCopy());
     }
-    const { failure, stateVersion, config } = this;
+    const { hasOpenInputs } = this;
+    if (hasOpenInputs !== this.#hasWaitingRow) {
+      const key = nameKey(TABLES.waiting, this.workerId);
+      if (hasOpenInputs) writer.put(key, NOTHING);
+      else writer.remove(key);
+    }
+    const isLarge = this.config.length > ROW_CONFIG_CHARS;
+    if (isLarge && !this.#isOnDisk) {
+      to.reset();
+      to.payload(this.config);
+      writer.put(nameKey(TABLES.configs, this.workerId), to.sealedCopy());
+    }
+    const config = isLarge ? null : this.config;
+    const { failure, stateVersion } = this;
     const row = { summary: this.summary(), foldedGroup: group, failure, stateVersion, config };
     to.reset();
     writeWorkerRow(to, { ...row, transcript: transcript.record });
@@ -326,6 +354,7 @@ export class LmdbWorkerStore implements WorkerStore {
       this.foldedGroup = group;
       this.#isOnDisk = true;
       this.#isStateChanged = false;
+      this.#hasWaitingRow = hasOpenInputs;
     };
   }
 
@@ -341,6 +370,12 @@ export class LmdbWorkerStore implements WorkerStore {
     if (this.isErased) return;
     this.stagedBatch = this.#context.stage(operation);
   }
+}
+
+/** Null if there is none. */
+function payloadAt(environment: Environment, table: Table, workerId: string): Payload | null {
+  const value = environment.get(nameKey(table, workerId));
+  return value === undefined ? null : new Decoder(value).payload();
 }
 
 /** Byte by byte, whether they are text or bytes. */

@@ -57,8 +57,26 @@ export interface WorkerView extends WorkerSummary {
   running: { inputId: string; ageMs: number; attempt: number } | null;
   /** Why it is `failed` or `restarting`; null otherwise. */
   failure: WireError | null;
-  /** Sequence of the newest transcript entry. */
+  /** Why it does not hibernate; null while it does, and when it has stopped or failed. */
+  awake: AwakeView | null;
+  /** Sequences of the oldest transcript entry that is kept, and of the newest. */
+  firstSequence: number;
   lastSequence: number;
+}
+
+/**
+ * `inputs`: it has some to run. `kept`: its actor has asked for it. `channels`: it has some. `always`: its actor never hibernates.
+ * `recent`: it has had something to do not long ago.
+ */
+export const AWAKE_REASONS = ['starting', 'stopping', 'inputs', 'kept', 'channels', 'always', 'recent'] as const;
+export type AwakeReason = (typeof AWAKE_REASONS)[number];
+
+export interface AwakeView {
+  reasons: AwakeReason[];
+  /** What its actor has given as reasons. */
+  kept: string[];
+  /** When it will, if nothing comes; null while something else than `recent` keeps it. */
+  hibernatesAt: Timestamp | null;
 }
 
 export const PEER_STATUSES = ['connected', 'available', 'disconnected'] as const;
@@ -228,6 +246,8 @@ export interface TranscriptEntry {
 
 export interface TranscriptPage {
   workerId: string;
+  /** Sequence of the oldest entry that is kept. */
+  firstSequence: number;
   items: TranscriptEntry[];
   /** Pass it as `after` to read on. */
   nextAfter: number;
@@ -244,6 +264,8 @@ export interface ActorView {
   /** Of its inputs, unless an input says otherwise. */
   durability: Durability;
   mailbox: { capacity: number; maxBytes: number };
+  /** How long its workers are idle before they hibernate; 0 is never. */
+  idleAfterMs: number;
   /** What it serves as functions, beside its inputs. */
   functions: { functionId: string; description: string | null; inputSchema: unknown; outputSchema: unknown }[];
 }

@@ -10,10 +10,10 @@ export const registerHealthRoutes: RegisterRoutes = (app, edge) => {
 
   app.get('/readyz', (_request, reply) => {
     const { supervisor } = edge;
-    if (edge.isClosing || !supervisor.isReady) throw GreenroomError.of('runtime_unavailable');
     // Not the trouble itself: it may say more than is meant for everybody.
     if (supervisor.storeTrouble !== null)
       throw GreenroomError.of('runtime_unavailable', { details: { reason: 'store_failed' } });
+    if (edge.isClosing || !supervisor.isReady) throw GreenroomError.of('runtime_unavailable');
     return sendText(reply, 200, '{"health":{"status":"ready"}}');
   });
 };

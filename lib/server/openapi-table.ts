@@ -140,7 +140,7 @@ const WORKERS: readonly RouteRow[] = [
     summary: 'What has happened to a worker, page by page',
     query: TranscriptQuery,
     answers: { 200: one('transcript', views.TranscriptPage) },
-    errors: WORKER,
+    errors: [...WORKER, 'transcript_trimmed'],
   },
 ];
 

@@ -24,7 +24,9 @@ export const registerTranscriptRoutes: RegisterRoutes = (app, { supervisor }) =>
 
 /** Ids and types are of alphabets that need no escaping in JSON. */
 function pageParts(page: ReturnType<Supervisor['transcript']>): Payload[] {
-  const parts: Payload[] = [`{"transcript":{"worker_id":"${page.workerId}","items":[`];
+  const parts: Payload[] = [
+    `{"transcript":{"worker_id":"${page.workerId}","first_sequence":${page.firstSequence},"items":[`,
+  ];
   let separator = '';
   for (const { sequence, atMs, type, inputId, data } of page.items) {
     const input = inputId === null ? '' : `,"input_id":"${inputId}"`;

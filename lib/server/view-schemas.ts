@@ -7,6 +7,7 @@ import {
   DURABILITIES,
   ENTRY_TYPES,
   OUTCOMES,
+  AWAKE_REASONS,
   PEER_STATUSES,
   SOURCE_STATUSES,
   toSnakeCase,
@@ -47,6 +48,14 @@ export const Worker = v.object({
   restarts: count,
   running: v.nullable(v.object({ input_id: text, age_ms: v.number(), attempt: count })),
   failure: v.nullable(WireError),
+  awake: v.nullable(
+    v.object({
+      reasons: v.array(v.picklist(AWAKE_REASONS)),
+      kept: v.array(text),
+      hibernates_at: v.nullable(timestamp),
+    }),
+  ),
+  first_sequence: count,
   last_sequence: count,
 });
 
@@ -134,6 +143,7 @@ export const StopAck = v.object({
 
 export const TranscriptPage = v.object({
   worker_id: text,
+  first_sequence: count,
   items: v.array(
     v.object({
       sequence: count,
@@ -156,6 +166,7 @@ export const ActorView = v.object({
   isolation: v.literal('shared'),
   durability,
   mailbox: v.object({ capacity: count, max_bytes: count }),
+  idle_after_ms: count,
   functions: v.array(
     v.object({ function_id: text, description: textOrNull, input_schema: v.unknown(), output_schema: v.unknown() }),
   ),

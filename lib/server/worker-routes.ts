@@ -61,11 +61,11 @@ export const registerWorkerRoutes: RegisterRoutes = (app, { supervisor }) => {
 };
 
 export const registerCommandRoutes: RegisterRoutes = (app, { supervisor }) => {
-  app.post('/v1/workers/:workerId/cancel', (request, reply) => {
+  app.post('/v1/workers/:workerId/cancel', async (request, reply) => {
     const workerId = workerIdOf(request);
     requireNoQuery(request);
     const { input_id: inputId, ...rest } = bodyOf(request, CancelBody);
-    const ack = supervisor.cancel(workerId, inputId === undefined ? rest : { inputId, ...rest });
+    const ack = await supervisor.cancel(workerId, inputId === undefined ? rest : { inputId, ...rest });
     return sendView(reply, 200, { ack });
   });
 

@@ -157,6 +157,11 @@ export class Log {
     };
   }
 
+  /** The time of an entry, without its data. */
+  atMsOf(position: number): number {
+    return this.#segmentOf(position).numbers[NUMBERS * (position % ENTRIES)] as number;
+  }
+
   /** Sizes of all entries that are held, garbage included. */
   get size(): number {
     return this.#size;

@@ -38,14 +38,17 @@ export class MemoryStore implements Store {
   readonly inputIdPrefix = `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-`;
   readonly firstSeq = 1;
   readonly bounds: TranscriptBounds;
+  readonly now: () => number;
   readonly log = new Log();
   events!: StoreEvents;
   #workers = new SortedWorkers<MemoryWorkerStore>();
   readonly #sources = new Map<string, SourceRecord>();
   readonly #functions = new Map<string, FunctionRecord>();
 
-  constructor(bounds: TranscriptBounds) {
+  /** `now`: epoch ms, for the ages of entries. */
+  constructor(bounds: TranscriptBounds, now: () => number = () => Date.now()) {
     this.bounds = bounds;
+    this.now = now;
   }
 
   connect(events: StoreEvents): void {
@@ -170,6 +173,7 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
   }
 
   get firstSequence(): number {
+    this.#dropOld(this.#store.now());
     return this.#first;
   }
 
@@ -263,7 +267,7 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
   }
 
   read(after: number, limit: number): StoredPage {
-    const from = Math.max(after + 1, this.#first);
+    const from = Math.max(after + 1, this.firstSequence);
     const to = Math.min(this.#last, from + limit - 1);
     const items: StoredEntry[] = [];
     for (let sequence = from; sequence <= to; sequence++) items.push(this.#entry(sequence));
@@ -304,6 +308,8 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
     this.#bytes += size;
     // Before the ring grows: at its bound it must not.
     while (this.#first < sequence && this.#isOverBounds()) this.#dropOldest();
+    // An entry is about as old as its appending, so that no clock has to be read.
+    this.#dropOld(atMs);
     if (2 * (sequence - this.#first) >= this.#places.length) this.#grow();
     const place = this.#placeOf(sequence);
     this.#places[place] = this.#store.log.append(this, sequence, type, atMs, inputSeq, size, data);
@@ -329,6 +335,18 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
   #isOverBounds(): boolean {
     const { maxEntries, maxBytes } = this.#store.bounds;
     return this.#last - this.#first + 1 > maxEntries || this.#bytes > maxBytes;
+  }
+
+  /** Never the newest, which in `#append` has no place yet. */
+  #dropOld(nowMs: number): void {
+    const { maxAgeMs } = this.#store.bounds;
+    // No entry is older than its worker. That of most workers is younger than any bound, and then nothing is looked up.
+    if (nowMs - this.createdAtMs <= maxAgeMs) return;
+    while (this.#first < this.#last && nowMs - this.#atMsOf(this.#first) > maxAgeMs) this.#dropOldest();
+  }
+
+  #atMsOf(sequence: number): number {
+    return this.#store.log.atMsOf(this.#places[this.#placeOf(sequence)] as number);
   }
 
   #dropOldest(): void {

@@ -256,10 +256,12 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Bounds of one transcript. The newest entry is kept whatever its size. */
+/** Bounds of one transcript. The newest entry is kept whatever its size and age. */
 export interface TranscriptBounds {
   readonly maxEntries: number;
   readonly maxBytes: number;
+  /** Entries that are older than this, by the store's clock, are not given any more. A store on disk drops those together that it keeps together: when the youngest of them is too old. */
+  readonly maxAgeMs: number;
 }
 
 /** Every outcome has an entry; what was never run, or not to its end, is told apart by the entry's data. */

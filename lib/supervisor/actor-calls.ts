@@ -79,9 +79,16 @@ export function actorCalls(
 
     functions: (_workerId, query) => pageOf(functions, query, supervisor.limits),
 
-    async after(workerId, _inputSeq, delayMs, input) {
-      supervisor.deliverLater(workerId, decode(input), requireDelay(delayMs));
+    async after(workerId, inputSeq, delayMs, input) {
+      supervisor.deliverLater(workerId, inputSeq, decode(input), requireDelay(delayMs));
     },
+
+    keepAwake(workerId, handle, reason) {
+      supervisor.requireOnHost(workerId);
+      supervisor.residence.kept.keep(workerId, handle, reason);
+    },
+
+    release: (workerId, handle) => supervisor.residence.kept.release(workerId, handle),
 
     ...channelCalls(supervisor, channels),
   };

@@ -58,6 +58,11 @@ export class ActorChannels {
     held.release(isWhole);
   }
 
+  /** The worker holds an end, or has made a channel that is open. */
+  has(workerId: string): boolean {
+    return this.#held.has(workerId) || this.#channels.hasOwned(workerId);
+  }
+
   /** The worker has left its host: the other ends of what it held are told, and so are those of what it made. */
   closeOf(workerId: string): void {
     const ends = this.#held.get(workerId);

@@ -22,6 +22,8 @@ export interface Surroundings {
   unavailable(): GreenroomError | null;
   /** The worker has not been deleted. */
   isKnown(worker: Worker): boolean;
+  /** Keeps the worker in memory until what is returned is called. */
+  hold(worker: Worker): () => void;
   /** A host to validate on. Throws `runtime_unavailable`. */
   anyHost(): Host;
 }
@@ -125,16 +127,21 @@ export class Admission {
   }
 
   async #large(worker: Worker, body: Uint8Array, options: DeliverOptions, key: InputKey | null): Promise<InputRecord> {
-    await this.#holding(worker, body.byteLength, () => {
-      const host = worker.host?.host ?? this.#surroundings.anyHost();
-      return host.validate(worker.actor.module, body);
-    });
-    // Much may have happened meanwhile: the same key, a stop, a delete, other inputs.
-    const known = this.#replay(worker, key);
-    if (known !== null) return known;
-    if (!this.#surroundings.isKnown(worker)) throw GreenroomError.of('worker_not_found');
-    this.requireRoom(worker, body.byteLength);
-    return this.#delivery.accept(worker, body, body.byteLength, key, options);
+    const release = this.#surroundings.hold(worker);
+    try {
+      await this.#holding(worker, body.byteLength, () => {
+        const host = worker.host?.host ?? this.#surroundings.anyHost();
+        return host.validate(worker.actor.module, body);
+      });
+      // Much may have happened meanwhile: the same key, a stop, a delete, other inputs.
+      const known = this.#replay(worker, key);
+      if (known !== null) return known;
+      if (!this.#surroundings.isKnown(worker)) throw GreenroomError.of('worker_not_found');
+      this.requireRoom(worker, body.byteLength);
+      return this.#delivery.accept(worker, body, body.byteLength, key, options);
+    } finally {
+      release();
+    }
   }
 
   /** The input that this key was used for, if it is the same input. Throws `idempotency_conflict` if it is another. */

@@ -107,7 +107,7 @@ class Asking<T> implements InputListener {
     const onAbort = () => {
       const { workerId, inputId } = record;
       this.#leave(record, GreenroomError.of('cancelled', { details: { input_id: inputId }, cause: signal.reason }));
-      supervisor.cancel(workerId, { inputId, reason: 'aborted by the caller' });
+      supervisor.cancelNow(workerId, { inputId, reason: 'aborted by the caller' });
     };
     this.#stopListening = () => signal.removeEventListener('abort', onAbort);
     signal.addEventListener('abort', onAbort, { once: true });

@@ -83,11 +83,13 @@ export class Cancelling {
 
   #onDeadline(record: InputRecord): void {
     const worker = record.owner as Worker;
-    if (!record.isSent) {
+    // One that runs again may have had an effect: `expired` would say that it never ran.
+    const mayHaveRun = record.attempt > 1;
+    if (!record.isSent && !mayHaveRun) {
       this.#delivery.endUnstarted(record, 'expired');
       return;
     }
-    if (!record.isExpired) {
+    if (!record.isExpired && !mayHaveRun) {
       record.isExpired = true;
       worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason: 'deadline', waitingOnly: true });
       // If it has not started, the host will say so, unless it is stuck: then its sender must not wait for it.

@@ -26,6 +26,10 @@ export interface Actor {
   readonly view: ActorView;
   readonly mailbox: MailboxLimits;
   readonly durability: Durability;
+  /** How long its workers are idle before they hibernate; 0 is never. */
+  readonly idleAfterMs: number;
+  /** It says itself that its workers never hibernate: they are started with the runtime. */
+  readonly isPermanent: boolean;
   /** A store has workers of a kind that is not loaded: they can be looked at, stopped and deleted, and their inputs wait. */
   readonly isMissing: boolean;
   /** Its workers, by status. */
@@ -89,7 +93,7 @@ export class Catalog {
     if (known !== undefined) return known;
     const definition: ActorDefinition = { kind, input: v.never(), receive: () => undefined };
     const mailbox = DEFAULT_MAILBOX;
-    const view = describe(definition, mailbox);
+    const view = describe(definition, mailbox, 0);
     const population = new Population();
     const actor = {
       kind,
@@ -98,11 +102,18 @@ export class Catalog {
       view,
       mailbox,
       durability: 'durable',
+      idleAfterMs: 0,
+      isPermanent: false,
       isMissing: true,
       population,
     } as const;
     this.#orphans.set(kind, actor);
     return actor;
+  }
+
+  /** Those that are loaded. */
+  all(): Iterable<Actor> {
+    return this.#actors.values();
   }
 
   /** Workers by status, without those that no worker is in. */
@@ -131,9 +142,19 @@ async function load(module: string, limits: Limits): Promise<Actor> {
     const declared = await loadActor(module);
     const mailbox = resolveMailbox(declared.mailbox, limits);
     const definition = withFunctions(declared);
-    const view = describe(declared, mailbox);
-    const { kind, durability = 'durable' } = declared;
-    return { kind, module, definition, view, mailbox, durability, isMissing: false, population: new Population() };
+    const { kind, durability = 'durable', idleAfterMs = limits.idleAfterMs } = declared;
+    return {
+      kind,
+      module,
+      definition,
+      view: describe(declared, mailbox, idleAfterMs),
+      mailbox,
+      durability,
+      idleAfterMs,
+      isPermanent: declared.idleAfterMs === 0,
+      isMissing: false,
+      population: new Population(),
+    };
   } catch (thrown) {
     const error = asGreenroomError(thrown);
     throw GreenroomError.of(error.code === 'invalid_option' ? 'invalid_option' : 'invalid_actor', {
@@ -161,7 +182,7 @@ async function findModules(source: string | URL): Promise<string[]> {
   return names.sort().map((name) => pathToFileURL(resolve(path, name)).href);
 }
 
-function describe(declared: ActorDefinition, mailbox: MailboxLimits): ActorView {
+function describe(declared: ActorDefinition, mailbox: MailboxLimits, idleAfterMs: number): ActorView {
   const { kind, description = null, input, config, output, isolation = 'shared', functions = {} } = declared;
   const { durability = 'durable' } = declared;
   return {
@@ -173,6 +194,7 @@ function describe(declared: ActorDefinition, mailbox: MailboxLimits): ActorView 
     isolation,
     durability,
     mailbox: { capacity: mailbox.capacity, maxBytes: mailbox.maxBytes },
+    idleAfterMs,
     functions: Object.entries(functions).map(([name, called]) => ({
       functionId: `${kind}::${name}`,
       description: called.description ?? null,

@@ -18,7 +18,7 @@ export async function stopAll(
   let sliceStartMs = Date.now();
   for (const worker of workers) {
     if (needsStop(worker)) stops.push(stop(worker, { drain: true, reason: 'close', deadlineMs }));
-    else worker.clearTimers();
+    else worker.clearRestart();
     if (Date.now() - sliceStartMs < SLICE_MS) continue;
     await new Promise((resolve) => setImmediate(resolve));
     sliceStartMs = Date.now();
@@ -50,7 +50,7 @@ export async function putAway(
   await Promise.race([quiet, over]);
   const leaving: Promise<void>[] = [];
   for (const worker of loaded) {
-    worker.clearTimers();
+    worker.clearRestart();
     if (worker.actor.definition.stopped !== undefined) leaving.push(lifecycle.leave(worker));
   }
   await Promise.race([Promise.all(leaving), over]);

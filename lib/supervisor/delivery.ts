@@ -158,6 +158,7 @@ export class Delivery implements Inbound, StoreEvents {
   #hold(worker: Worker, record: InputRecord): void {
     this.capacity.add(record.bytes);
     worker.mailbox.push(record);
+    worker.mailbox.unsettled++;
     this.#receipts.add(record);
   }
 
@@ -202,7 +203,8 @@ export class Delivery implements Inbound, StoreEvents {
     const record = input as InputRecord;
     const worker = record.owner as Worker;
     const slot = unreserve(record);
-    if (!record.isDecided) this.#leave(worker, record);
+    if (!record.isDecided) this.#leave(worker, record, now());
+    worker.mailbox.unsettled--;
     if (record.key !== null) worker.keys?.delete(record.key.key);
     this.#receipts.forget(record);
     this.capacity.refused++;
@@ -233,6 +235,7 @@ export class Delivery implements Inbound, StoreEvents {
     const record = input as InputRecord;
     const worker = record.owner as Worker;
     record.conclude();
+    worker.mailbox.unsettled--;
     this.#receipts.ended(record);
     this.capacity.remove(worker, record.bytes);
   }
@@ -371,11 +374,11 @@ export class Delivery implements Inbound, StoreEvents {
       if (record.isVolatile) this.endUnstarted(record, 'cancelled', 'close');
   }
 
-  /** Ends all that waits with one error: the worker is not coming back by itself. */
-  failWaiting(worker: Worker, code: ErrorCode, outcome: 'failed' | 'cancelled'): void {
+  /** Ends what waits with one error, all of it or only what is volatile: the worker is not coming back by itself. */
+  failWaiting(worker: Worker, code: ErrorCode, outcome: 'failed' | 'cancelled', isOnlyVolatile = false): void {
     const error = GreenroomError.of(code).toWire();
     for (const record of worker.mailbox.waitingMessages())
-      this.#decide(worker, record, outcome, null, error, 0, now(), null);
+      if (record.isVolatile || !isOnlyVolatile) this.#decide(worker, record, outcome, null, error, 0, now(), null);
   }
 
   #decide(
@@ -391,7 +394,7 @@ export class Delivery implements Inbound, StoreEvents {
     if (outcome === 'completed') applyEffects(record);
     record.effects = null;
     record.decide(outcome, output, error, startedAt, endedAt, body);
-    this.#leave(worker, record);
+    this.#leave(worker, record, endedAt);
     const { stopping } = worker;
     if (outcome === 'cancelled' || outcome === 'expired') this.counts.cancelled++;
     else this.counts.finished++;
@@ -405,14 +408,14 @@ export class Delivery implements Inbound, StoreEvents {
   }
 
   /** Out of the mailbox. */
-  #leave(worker: Worker, record: InputRecord): void {
+  #leave(worker: Worker, record: InputRecord, at: number): void {
     const { mailbox } = worker;
     const { next, isLent, isSent } = record;
     mailbox.remove(record, isLent);
     this.#takeBack(record);
     if (isLent && !isSent && next?.previous?.isSent !== false) this.#startFollowers(worker, next);
     this.cancelling.forget(record);
-    if (mailbox.size === 0 && worker.isLoaded) worker.apply('disengaged');
+    if (mailbox.size === 0 && worker.isLoaded) worker.disengage(at);
   }
 
   #tellIfDrained(worker: Worker): void {

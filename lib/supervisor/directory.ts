@@ -39,6 +39,10 @@ export class Directory<W extends Listed> {
   /** They are listed beside the workers and share their ids. */
   readonly #peers: Peers;
   #size: number;
+  /** Those that somebody holds across a wait, and how many do. */
+  readonly #held = new Map<W, number>();
+  /** Told when one more worker is loaded. */
+  onAdded: () => void = () => undefined;
 
   /** @param load makes a worker of what the store has; it is loaded from then on. */
   constructor(store: Store, load: (stored: WorkerStore) => W, peers = new Peers()) {
@@ -60,6 +64,7 @@ export class Directory<W extends Listed> {
     if (stored === undefined) return undefined;
     const worker = this.#load(stored);
     this.#loaded.set(workerId, worker);
+    this.onAdded();
     return worker;
   }
 
@@ -83,6 +88,7 @@ export class Directory<W extends Listed> {
   add(worker: W): void {
     this.#loaded.set(worker.workerId, worker);
     this.#size++;
+    this.onAdded();
   }
 
   /** The worker is no more. Does nothing if the id belongs to another worker by now. */
@@ -92,13 +98,28 @@ export class Directory<W extends Listed> {
     this.#size--;
   }
 
-  /** The store alone knows the worker from now on. */
-  unload(worker: W): void {
-    this.#loaded.delete(worker.workerId);
+  /** The store alone knows the worker from now on. False if somebody holds it, or it is not the one that is loaded. */
+  unload(worker: W): boolean {
+    if (this.#held.has(worker) || !this.isLoaded(worker)) return false;
+    return this.#loaded.delete(worker.workerId);
+  }
+
+  /** Keeps the worker loaded until what is returned is called. */
+  hold(worker: W): () => void {
+    this.#held.set(worker, (this.#held.get(worker) ?? 0) + 1);
+    return () => {
+      const left = (this.#held.get(worker) ?? 1) - 1;
+      if (left === 0) this.#held.delete(worker);
+      else this.#held.set(worker, left);
+    };
   }
 
   isLoaded(worker: W): boolean {
     return this.#loaded.get(worker.workerId) === worker;
+  }
+
+  get loadedSize(): number {
+    return this.#loaded.size;
   }
 
   /** Those that are loaded. */

@@ -27,6 +27,13 @@ export interface AskOptions {
   readonly durability?: Durability | undefined;
 }
 
+export interface TranscriptOptions {
+  /** A sequence. Default 0. */
+  readonly after?: number | undefined;
+  /** Goes on with the oldest entry that is kept, instead of throwing `transcript_trimmed`. Default false. */
+  readonly skipTrimmed?: boolean | undefined;
+}
+
 export interface TellOptions {
   readonly idempotencyKey?: string | undefined;
   /** An input that has not started within this time ends as `expired`. Default: it waits. */
@@ -108,11 +115,15 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
     return inputView(this.#supervisor.input(this.workerId, inputId));
   }
 
-  /** The entries after a sequence, oldest first, up to the newest; ends there. */
-  async *transcript(options: { readonly after?: number | undefined } = {}): AsyncGenerator<TranscriptEntry> {
+  /**
+   * The entries after a sequence, oldest first, up to the newest; ends there. After 0 (the default) it begins with the oldest that is
+   * kept. Throws `transcript_trimmed` when entries that it should give next have been trimmed, unless `skipTrimmed` is set.
+   */
+  async *transcript(options: TranscriptOptions = {}): AsyncGenerator<TranscriptEntry> {
+    const { skipTrimmed } = options;
     let after = options.after ?? 0;
     for (let hasMore = true; hasMore;) {
-      const page = this.#supervisor.transcript(this.workerId, { after, limit: PAGE_ITEMS });
+      const page = this.#supervisor.transcript(this.workerId, { after, limit: PAGE_ITEMS, skipTrimmed });
       for (const { sequence, atMs, type, inputId, data } of page.items) {
         yield {
           sequence,

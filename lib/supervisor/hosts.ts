@@ -12,6 +12,7 @@ import type { HostView } from '../protocol/views.ts';
 import { Fifo } from './fifo.ts';
 import { place } from './placement.ts';
 import type { HostLoad } from './placement.ts';
+import { RestTimes } from './rest-times.ts';
 import { backoffMs } from './restarts.ts';
 import type { Worker } from './worker.ts';
 
@@ -40,6 +41,8 @@ export class HostSlot implements HostLoad {
   readonly host: Host;
   readonly workers: (Worker | undefined)[] = [];
   readonly #freeSlots: number[] = [];
+  /** When each worker hibernates unless something comes. */
+  readonly restTimes = new RestTimes();
   workerCount = 0;
   status: HostView['status'] = 'starting';
   /** Workers with inputs that found the host's window full, in the order in which they came. */
@@ -147,6 +150,10 @@ export class Hosts {
     const slot = this.#slots.find((candidate) => candidate.status === 'ready' && candidate.killOrder === null);
     if (slot === undefined) throw GreenroomError.of('runtime_unavailable', { message: 'No host is ready.' });
     return slot.host;
+  }
+
+  get slots(): readonly HostSlot[] {
+    return this.#slots;
   }
 
   async views(): Promise<HostView[]> {

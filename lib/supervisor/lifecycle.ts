@@ -15,6 +15,7 @@ import type { HostExit, StartedState } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
+import { now } from '../protocol/clock.ts';
 import type { StopAck } from '../protocol/views.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostListener, Hosts, HostSlot } from './hosts.ts';
@@ -30,6 +31,8 @@ import type { Worker } from './worker.ts';
 export interface LifecycleEvents {
   /** A worker has left its host: it was stopped or hibernates, could not start, or its host has died. */
   onLeft(workerId: string): void;
+  /** A worker is being stopped, or has failed. */
+  onEnding(worker: Worker): void;
   /** A worker hibernates, and has nothing to do. */
   onRested(worker: Worker): void;
 }
@@ -75,6 +78,7 @@ export class Lifecycle implements HostListener {
     if (state !== null) worker.store.saveState(state, stateVersion);
     // A stop may have come while it was starting; then it goes on from here.
     if (worker.status !== 'stopping') worker.apply('started');
+    worker.idleSince(now());
     worker.settleStart();
     if (worker.inputs > 0) this.#delivery.offer(worker);
     this.#finishStopIfDrained(worker);
@@ -99,14 +103,16 @@ export class Lifecycle implements HostListener {
   // --- hibernation ---
 
   /**
-   * Puts an idle worker away; what comes for it meanwhile waits and wakes it. Resolves when it has left its host, at once for one that is
-   * not idle.
+   * Puts idle workers of one host away; what comes for them meanwhile waits and wakes them. Those that are not idle are left alone.
+   * Resolves when the others have left their host.
    */
-  async hibernate(worker: Worker): Promise<void> {
-    const { host } = worker;
-    if (worker.status !== 'idle' || worker.inputs > 0 || host === null || !worker.isLoaded) return;
-    worker.presence = 'leaving';
-    await this.#putAway(worker, host);
+  async hibernate(slot: HostSlot, workers: readonly Worker[]): Promise<void> {
+    const leaving = workers.filter((worker) => worker.host === slot && worker.isIdle);
+    for (const worker of leaving) worker.presence = 'leaving';
+    // A `stopped` may take its time, so its worker goes alone; all others are one call.
+    const quiet = leaving.filter(({ actor }) => actor.definition.stopped === undefined);
+    const others = leaving.filter(({ actor }) => actor.definition.stopped !== undefined).map((worker) => [worker]);
+    await Promise.all((quiet.length > 0 ? [quiet, ...others] : others).map((group) => this.#putAway(slot, group)));
   }
 
   /** At the end of the runtime: has its `stopped` run, whatever waits for it in the store. Not if it is in the middle of an input. */
@@ -114,7 +120,7 @@ export class Lifecycle implements HostListener {
     const { host } = worker;
     if (host === null || !worker.isLoaded || worker.stopping !== null || worker.mailbox.lent > 0) return;
     worker.presence = 'leaving';
-    await this.#unload(worker, host);
+    await this.#unload(host, [worker]);
   }
 
   /** All hosts were closed, at the end of the runtime: what had begun there is settled, what had not runs after the next start. */
@@ -127,18 +133,27 @@ export class Lifecycle implements HostListener {
     worker.settleStart();
   }
 
-  async #putAway(worker: Worker, slot: HostSlot): Promise<void> {
-    const isClean = await this.#unload(worker, slot);
-    // Its host died meanwhile, and it is starting again.
-    if (worker.host !== slot) return;
-    this.#unseat(slot, worker, isClean);
-    if (worker.status === 'stopping') {
-      this.#finishStop(worker);
-      return;
+  async #putAway(slot: HostSlot, workers: readonly Worker[]): Promise<void> {
+    const isClean = await this.#unload(slot, workers);
+    for (const worker of workers) {
+      // If its host died meanwhile, it is starting again, or has stopped.
+      if (worker.host !== slot || worker.presence !== 'leaving') continue;
+      this.#unseat(slot, worker, isClean);
+      if (worker.status === 'stopping') this.#stopPutAway(worker);
+      else this.#rest(worker);
     }
+  }
+
+  #rest(worker: Worker): void {
     worker.apply('rested');
     if (worker.inputs > 0) this.#delivery.offer(worker);
     else this.#events.onRested(worker);
+  }
+
+  /** A stop came while it was leaving. What it is to run first needs it back. */
+  #stopPutAway(worker: Worker): void {
+    if (worker.inputs > 0) this.start(worker);
+    else this.#finishStop(worker);
   }
 
   // --- death ---
@@ -225,14 +240,16 @@ export class Lifecycle implements HostListener {
 
   #giveUp(worker: Worker, death: Death): void {
     worker.apply('gaveUp');
-    worker.clearTimers();
+    worker.clearRestart();
+    this.#events.onEnding(worker);
     this.#log.error(
       { worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths: worker.deathsMs.length },
       'worker failed',
     );
     worker.store.saveRest('failed', death.error);
     worker.store.append('failed', Date.now(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
-    this.#delivery.failWaiting(worker, 'worker_failed', 'failed');
+    // What the store keeps for one whose state cannot be migrated runs when the actor is mended and the worker restored.
+    this.#delivery.failWaiting(worker, 'worker_failed', 'failed', death.error.code === 'migration_failed');
   }
 
   #logDeath(slot: HostSlot, exit: HostExit, death: Death, hit: readonly Worker[]): void {
@@ -256,7 +273,8 @@ export class Lifecycle implements HostListener {
     const { isLoaded } = worker;
     worker.stopping = stopping;
     worker.apply('stopRequested');
-    worker.clearTimers();
+    worker.clearRestart();
+    this.#events.onEnding(worker);
     if (!isLoaded && worker.host === null) {
       this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
       this.#finishStop(worker);
@@ -284,20 +302,20 @@ export class Lifecycle implements HostListener {
   }
 
   async #stopOnHost(worker: Worker, slot: HostSlot): Promise<void> {
-    const isClean = await this.#unload(worker, slot);
+    const isClean = await this.#unload(slot, [worker]);
     if (worker.host !== slot || worker.status !== 'stopping') return;
     this.#unseat(slot, worker, isClean);
     this.#finishStop(worker);
   }
 
-  /** False if its place on the host is not to be used again: its `stopped` does not end, or the host died, which is told elsewhere. */
-  async #unload(worker: Worker, slot: HostSlot): Promise<boolean> {
+  /** False if their places on the host are not to be used again: `stopped` does not end, or the host died, which is told elsewhere. */
+  async #unload(slot: HostSlot, workers: readonly Worker[]): Promise<boolean> {
     try {
-      await slot.host.stopWorker(worker.slot);
+      await slot.host.stopWorkers(workers.map((worker) => worker.slot));
       return true;
     } catch (thrown) {
       if (asGreenroomError(thrown).code === 'timeout')
-        this.#log.warn({ worker_id: worker.workerId }, 'stopped() did not end in time');
+        this.#log.warn({ worker_id: workers[0]?.workerId, workers: workers.length }, 'stopped() did not end in time');
       return false;
     }
   }

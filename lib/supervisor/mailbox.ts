@@ -28,6 +28,8 @@ export class Mailbox<M extends Link<M>> {
   #lentBytes = 0;
   /** How long a message occupies whoever takes it, as far as they know; kept here for them. Unknown counts as slow. */
   serviceMs = 1;
+  /** Messages whose acceptance or end is not settled elsewhere; kept here for the same. */
+  unsettled = 0;
 
   constructor(limits: MailboxLimits) {
     this.#limits = limits;

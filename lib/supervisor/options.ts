@@ -3,8 +3,6 @@
 import type { Peers } from '../functions/peers.ts';
 import type { Limits } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
-import type { Payload } from '../protocol/payload.ts';
-import type { EntryType } from '../protocol/views.ts';
 import type { Store } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 
@@ -21,14 +19,6 @@ export interface Identity {
   readonly version: string;
 }
 
-/** A page of a transcript with each entry's data still encoded. */
-export interface EncodedPage {
-  readonly workerId: string;
-  readonly items: readonly { sequence: number; atMs: number; type: EntryType; inputId: string | null; data: Payload }[];
-  readonly nextAfter: number;
-  readonly hasMore: boolean;
-}
-
 export interface SupervisorOptions {
   readonly identity: Identity;
   readonly limits: Limits;
@@ -37,6 +27,8 @@ export interface SupervisorOptions {
   readonly log: Logger;
   /** A worker has left its host: it was stopped, could not start, or its host has died. */
   readonly onLeft?: (workerId: string) => void;
+  /** Whether a worker has channels, or ends of some, which a hibernation would close. Default: none has. */
+  readonly hasChannels?: (workerId: string) => boolean;
   /** What is listed beside the workers. Default: nothing. */
   readonly peers?: Peers;
 }

@@ -18,6 +18,8 @@ export interface Recovering {
   /** Has its inputs run. */
   offer(worker: Worker): void;
   inFlight(): number;
+  /** The workers in memory take as much as they may. */
+  isFull(): boolean;
 }
 
 export class Recovery implements InputListener {
@@ -54,7 +56,7 @@ export class Recovery implements InputListener {
 
   /** With none under way nobody would tell when there is room again. */
   get #mayGoOn(): boolean {
-    return this.#underWay === 0 || this.#runtime.inFlight() < INPUTS_AT_ONCE;
+    return this.#underWay === 0 || (this.#runtime.inFlight() < INPUTS_AT_ONCE && !this.#runtime.isFull());
   }
 
   #next(): void {

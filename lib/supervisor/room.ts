@@ -36,6 +36,11 @@ export class RoomLines {
     if (line.size === 0) this.#lines.delete(place);
   }
 
+  /** Whether somebody stands in the line of the worker. */
+  isAwaited(worker: object): boolean {
+    return this.#lines.has(worker);
+  }
+
   /** An input of this worker has ended; null: something else that was held for the whole runtime. */
   freed(worker: object | null): void {
     if (worker !== null) for (const listener of this.#lines.get(worker) ?? []) listener();

@@ -44,10 +44,12 @@ import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
-import { startTimer } from './timers.ts';
-import type { CancelRequest, EncodedPage, Identity, SupervisorOptions } from './options.ts';
+import type { CancelRequest, Identity, SupervisorOptions } from './options.ts';
 import { Recovery } from './recovery.ts';
+import { Residence } from './residence.ts';
 import { ackOf } from './stopping.ts';
+import { readTranscript } from './transcripts.ts';
+import type { EncodedPage, TranscriptRequest } from './transcripts.ts';
 import type { StopRequest } from './stopping.ts';
 import { summaryOf, Worker } from './worker.ts';
 
@@ -55,7 +57,8 @@ export type { Created, CreateRequest } from './creation.ts';
 export type { DeliverOptions } from './delivery.ts';
 export type { ListQuery } from './directory.ts';
 export type { InputInfo, InputRecord } from './input.ts';
-export type { CancelRequest, EncodedPage, Identity, SupervisorOptions } from './options.ts';
+export type { CancelRequest, Identity, SupervisorOptions } from './options.ts';
+export type { EncodedPage } from './transcripts.ts';
 export type { RoomListener } from './room.ts';
 export type { StopRequest } from './stopping.ts';
 
@@ -72,6 +75,8 @@ export class Supervisor {
   readonly #delivery: Delivery;
   readonly #admission: Admission;
   readonly #recovery: Recovery;
+  /** What is kept awake, and set for later. */
+  readonly residence: Residence;
   #hosts: Hosts | null = null;
   readonly #log: Logger;
   #status: 'running' | 'draining' | 'stopped' = 'running';
@@ -83,8 +88,9 @@ export class Supervisor {
     this.#store = options.store;
     this.#log = options.log;
     this.#lifecycle = new Lifecycle(options.limits, options.log, {
-      onLeft: options.onLeft ?? (() => undefined),
-      onRested: (worker) => this.#unload(worker),
+      onLeft: (workerId) => this.residence.onLeft(workerId),
+      onEnding: (worker) => this.residence.timers.forget(worker),
+      onRested: (worker) => void this.residence.unload(worker),
     });
     this.#peers = options.peers ?? new Peers();
     const { limits, catalog, store } = options;
@@ -94,13 +100,23 @@ export class Supervisor {
     this.#admission = new Admission(limits, this.#delivery, {
       unavailable: () => this.#unavailable(),
       isKnown: (worker) => this.#directory.isLoaded(worker),
+      hold: (worker) => this.#directory.hold(worker),
       anyHost: () => this.#requireHosts().any(),
+    });
+    this.residence = new Residence({
+      options,
+      directory: this.#directory,
+      delivery: this.#delivery,
+      lifecycle: this.#lifecycle,
+      hosts: () => this.#requireHosts(),
+      deliver: (worker, value) => this.#admission.value(worker, value, {}),
     });
     catalog.countStored(store.counts());
     const recovering = {
       load: (workerId: string) => this.#directory.get(workerId),
       offer: (worker: Worker) => this.#delivery.offer(worker),
       inFlight: () => this.#delivery.capacity.load.messages,
+      isFull: () => this.residence.isFull,
     };
     this.#recovery = new Recovery(store.waiting(), recovering, options.log);
   }
@@ -111,6 +127,7 @@ export class Supervisor {
     this.#lifecycle.connect(this.#hosts, this.#delivery);
     await this.#hosts.open(hostCount);
     this.#recovery.step();
+    this.residence.open();
   }
 
   get status(): 'running' | 'draining' | 'stopped' {
@@ -154,6 +171,11 @@ export class Supervisor {
     if (this.#directory.require(workerId).host === null) throw GreenroomError.of('worker_stopped');
   }
 
+  /** Sends the worker an input after a time, as an effect of the one that it handles. See Timers.set. */
+  deliverLater(workerId: string, inputSeq: number, value: unknown, delayMs: number): void {
+    this.residence.timers.set(this.#directory.require(workerId), inputSeq, value, delayMs);
+  }
+
   /** The id of the worker that a call of an actor's function is for; see Creation.serving. */
   servingWorker(kind: string, workerId: string | null): string {
     return this.#creation.serving(kind, workerId).workerId;
@@ -165,12 +187,13 @@ export class Supervisor {
   }
 
   view(workerId: string): WorkerView {
-    return this.#directory.require(workerId).view();
+    return this.residence.view(this.#directory.require(workerId));
   }
 
   /** Of a worker or of a peer. Throws `invalid_worker_id` or `worker_not_found`. */
   anyView(workerId: string): WorkerView | PeerView {
-    return this.#directory.get(workerId)?.view() ?? this.#peers.view(workerId) ?? this.view(workerId);
+    const worker = this.#directory.get(workerId);
+    return worker === undefined ? (this.#peers.view(workerId) ?? this.view(workerId)) : this.residence.view(worker);
   }
 
   /** Workers and peers. */
@@ -189,7 +212,8 @@ export class Supervisor {
     this.#lifecycle.restore(worker);
     await worker.startSettled();
     await this.#store.committed();
-    return worker.view();
+    // It may have been put away meanwhile.
+    return this.residence.view(this.#directory.get(workerId) ?? worker);
   }
 
   /** Resolves once it has stopped. A second stop gets the acknowledgement of the first. */
@@ -203,12 +227,13 @@ export class Supervisor {
 
   /** The worker's last view. Throws `worker_active` unless it has ended or `force` is set, which stops it first. */
   async delete(workerId: string, request: { readonly force?: boolean | undefined }): Promise<WorkerView> {
-    const worker = this.#directory.require(workerId);
-    const effect = COMMANDS.delete[worker.status];
+    const effect = COMMANDS.delete[this.#directory.require(workerId).status];
     if (effect === 'worker_active' && request.force === true) await this.stop(workerId, { reason: 'delete' });
     else requireEffect(effect, 'delete');
-    const view = worker.view();
-    worker.clearTimers();
+    // Looked up again: it may have been put away after its stop, or deleted by somebody else.
+    const worker = this.#directory.require(workerId);
+    const view = this.residence.view(worker);
+    this.residence.timers.forget(worker);
     this.#directory.delete(worker);
     worker.actor.population.remove(worker.status);
     // They waited for an actor that is missing, or for their turn after a restart.
@@ -218,14 +243,9 @@ export class Supervisor {
     return view;
   }
 
-  /** Throws `invalid_worker_id` or `worker_not_found`. Entries are encoded: `data` is one JSON value. */
-  transcript(workerId: string, query: { after: number; limit: number }): EncodedPage {
-    const { items, nextAfter, hasMore } = this.#directory.require(workerId).store.read(query.after, query.limit);
-    const withIds = items.map(({ sequence, atMs, type, inputSeq, data }) => {
-      const inputId = inputSeq === 0 ? null : this.#delivery.inputId(inputSeq);
-      return { sequence, atMs, type, inputId, data };
-    });
-    return { workerId, items: withIds, nextAfter, hasMore };
+  /** Throws `invalid_worker_id`, `worker_not_found` or `transcript_trimmed`; see readTranscript. */
+  transcript(workerId: string, request: TranscriptRequest): EncodedPage {
+    return readTranscript(this.#directory.require(workerId), request);
   }
 
   // --- inputs ---
@@ -313,7 +333,15 @@ export class Supervisor {
     return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position, durability };
   }
 
-  cancel(workerId: string, request: CancelRequest): CancelAck {
+  /** Resolves when what it has removed is removed for good: it will not run after a crash either. */
+  async cancel(workerId: string, request: CancelRequest): Promise<CancelAck> {
+    const ack = this.cancelNow(workerId, request);
+    if (ack.effect === 'removed') await this.#store.committed();
+    return ack;
+  }
+
+  /** The same for somebody whom nobody waits for. */
+  cancelNow(workerId: string, request: CancelRequest): CancelAck {
     const worker = this.#directory.require(workerId);
     const reason = request.reason ?? 'cancel';
     if (request.inputId === undefined) {
@@ -328,12 +356,6 @@ export class Supervisor {
     // What has no outcome is found as its live record.
     const effect = this.#delivery.cancelling.cancel(worker, info as InputRecord, reason);
     return { workerId, status: worker.status, effect, inputId, ...(effect === 'removed' && { outcome: 'cancelled' }) };
-  }
-
-  /** An input of the worker's own making after a time. It waits for room, and is forgotten when the worker stops. */
-  deliverLater(workerId: string, value: unknown, delayMs: number): void {
-    const worker = this.#directory.require(workerId);
-    startTimer(worker, value, delayMs, () => void this.deliverValue(workerId, value, {}), this.#log);
   }
 
   // --- the whole ---
@@ -363,6 +385,7 @@ export class Supervisor {
       throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
     this.#status = 'draining';
     this.#recovery.stop();
+    this.residence.close();
     const before = { ...this.#delivery.counts, refused: this.#delivery.capacity.refused };
     const killedBefore = this.#lifecycle.kills;
     const workers = this.#directory.loaded();
@@ -404,13 +427,6 @@ export class Supervisor {
     const worker = new Worker(this.#catalog.find(stored.kind), stored, stored.rest, this.#store.inputIdPrefix);
     this.#delivery.restore(worker);
     return worker;
-  }
-
-  /** The store has all that is known of it. */
-  #unload(worker: Worker): void {
-    if (!this.#store.isDurable || worker.hasTimers) return;
-    this.#directory.unload(worker);
-    this.#store.unload(worker.store);
   }
 }
 

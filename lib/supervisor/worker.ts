@@ -23,7 +23,6 @@ interface History {
   deathsMs: readonly number[];
   failure: WireError | null;
   restartTimer: NodeJS.Timeout | null;
-  timers: Set<NodeJS.Timeout> | null;
 }
 
 export class Worker implements InputOwner {
@@ -101,6 +100,11 @@ export class Worker implements InputOwner {
     return this.#mailbox === null ? 0 : this.#mailbox.size;
   }
 
+  /** Inputs that were accepted, or are about to be, and of whose end nobody has been told: the store may not have it yet. */
+  get unsettled(): number {
+    return this.#mailbox === null ? 0 : this.#mailbox.unsettled;
+  }
+
   /** The newest of them. */
   get lastInput(): InputRecord | undefined {
     return this.#mailbox?.last ?? undefined;
@@ -143,9 +147,31 @@ export class Worker implements InputOwner {
     return this.#status === 'starting' || this.#status === 'restarting';
   }
 
+  /** On its host, with nothing to do. */
+  get isIdle(): boolean {
+    return this.#status === 'idle' && this.isLoaded && this.inputs === 0;
+  }
+
   /** It runs nothing and would run an input now, or as soon as it is awake. */
   get isAtRest(): boolean {
     return this.#status === 'idle' || this.#status === 'hibernated';
+  }
+
+  /** Nothing is left to do for it, since `at` (clock of the runtime). */
+  disengage(at: number): void {
+    this.apply('disengaged');
+    this.idleSince(at);
+  }
+
+  /** From then on it counts as idle. */
+  idleSince(at: number): void {
+    this.host?.restTimes.set(this.slot, at, this.actor.idleAfterMs);
+  }
+
+  /** On no host, with nothing under way or pending: all that is known of it is in the store, or given to it. */
+  get isDormant(): boolean {
+    const isResting = this.#status === 'hibernated' || this.#status === 'stopped' || this.#status === 'failed';
+    return isResting && this.host === null && this.unsettled === 0 && this.#startListeners === null;
   }
 
   /** Its host has loaded it and takes inputs. */
@@ -205,15 +231,6 @@ export class Worker implements InputOwner {
     this.#needHistory().restartTimer = timer;
   }
 
-  /** Timers of `ctx.after`; to be added to. */
-  get timers(): Set<NodeJS.Timeout> {
-    return (this.#needHistory().timers ??= new Set());
-  }
-
-  get hasTimers(): boolean {
-    return (this.#history?.timers?.size ?? 0) > 0;
-  }
-
   /** The death counts against it: it may have been the cause. */
   chargeDeath(recent: (deathsMs: readonly number[], nowMs: number) => number[]): void {
     const nowMs = performance.now();
@@ -229,17 +246,15 @@ export class Worker implements InputOwner {
     if (this.#history !== null) this.#history.deathsMs = [];
   }
 
-  clearTimers(): void {
+  /** A restart that is to come does not. */
+  clearRestart(): void {
     if (this.#history === null) return;
-    const { restartTimer, timers } = this.#history;
-    if (restartTimer !== null) clearTimeout(restartTimer);
-    for (const timer of timers ?? []) clearTimeout(timer);
+    clearTimeout(this.#history.restartTimer ?? undefined);
     this.#history.restartTimer = null;
-    this.#history.timers = null;
   }
 
   #needHistory(): History {
-    return (this.#history ??= { restarts: 0, deathsMs: [], failure: null, restartTimer: null, timers: null });
+    return (this.#history ??= { restarts: 0, deathsMs: [], failure: null, restartTimer: null });
   }
 
   // --- views ---
@@ -249,7 +264,7 @@ export class Worker implements InputOwner {
     return summaryOf(this.store, this.#status, mailbox);
   }
 
-  view(): WorkerView {
+  view(): Omit<WorkerView, 'awake'> {
     const running = this.runningInput();
     return {
       ...this.summary(),
@@ -262,6 +277,7 @@ export class Worker implements InputOwner {
         attempt: running.attempt,
       },
       failure: this.failure,
+      firstSequence: this.store.firstSequence,
       lastSequence: this.store.lastSequence,
     };
   }

@@ -30,6 +30,26 @@ test('an ask lets the runtime hold the answer back and gives it the time that is
   assert.equal(fake.seen.length, 1);
 });
 
+test('inputs say whether they are to be kept, and a durability that is none is not sent', async (t) => {
+  const fake = await startFake(t, ({ headers }, response) =>
+    headers['prefer'] === undefined
+      ? reply(response, 202, ACK)
+      : reply(response, 200, { result: { input_id: 'i1', outcome: 'completed', output: 3 } }),
+  );
+  const worker = clientOf(t, fake.url).worker('w1');
+  await worker.ask({}, { durability: 'volatile' });
+  assert.equal((await worker.tell({}, { durability: 'durable' })).durability, 'durable');
+  await worker.tell({});
+  assert.deepEqual(
+    fake.seen.map(({ headers }) => headers['greenroom-durability']),
+    ['volatile', 'durable', undefined],
+  );
+  const none = { durability: 'sometimes' as 'durable' };
+  await assert.rejects(worker.ask({}, none), hasCode('invalid_request'));
+  await assert.rejects(worker.tell({}, none), hasCode('invalid_request'));
+  assert.equal(fake.seen.length, 3);
+});
+
 test('an ask that the runtime does not hold back that long looks again until the input has ended', async (t) => {
   const fake = await startFake(t, ({ method }, response, count) => {
     if (method === 'POST') reply(response, 202, ACK);

@@ -10,7 +10,8 @@ import { createClient } from '../../lib/client/index.ts';
 import type { BatchInput, Client, TellResult } from '../../lib/client/index.ts';
 import type { Limits } from '../../lib/limits.ts';
 import { startServer } from '../../lib/server/index.ts';
-import type { Runtime } from '../../lib/runtime.ts';
+import type { Runtime, RuntimeOptions } from '../../lib/runtime.ts';
+import { HeldStore } from '../support/held-store.ts';
 import { codeOf, emitted, eventually, openGate, startRuntime } from '../support/start-runtime.ts';
 
 const TOKEN = 'a-token-for-tests';
@@ -18,8 +19,9 @@ const TOKEN = 'a-token-for-tests';
 async function start(
   t: TestContext,
   limits: Partial<Limits> = {},
+  more: Partial<RuntimeOptions> = {},
 ): Promise<{ runtime: Runtime; client: Client; close: () => Promise<void> }> {
-  const runtime = await startRuntime(t, { limits });
+  const runtime = await startRuntime(t, { limits, ...more });
   const server = await startServer({ runtime, token: TOKEN });
   const client = createClient({
     url: server.url,
@@ -265,4 +267,20 @@ test('closing the client ends its batches', async (t) => {
   const second = codeOf(results.next());
   await client.close();
   assert.equal(await second, 'runtime_unavailable');
+});
+
+test('inputs of a batch say whether they are to be kept, or the batch says it for them', async (t) => {
+  const store = new HeldStore(t);
+  const { runtime, client } = await start(t, {}, { store: 'memory' });
+  await runtime.create({ kind: 'echo', workerId: 'e1' });
+  assert.equal(store.pending, 0);
+  const found: (string | undefined)[] = [];
+  const inputs: BatchInput[] = [
+    { workerId: 'e1', input: 1 },
+    { workerId: 'e1', input: 1, durability: 'durable' },
+    { workerId: 'e1', input: 1, durability: 'sometimes' as 'durable' },
+  ];
+  for await (const { receipt, error } of client.tellAll(inputs, { durability: 'volatile' }))
+    found.push(receipt?.durability ?? error?.code);
+  assert.deepEqual(found, ['volatile', 'durable', 'invalid_request']);
 });

@@ -191,7 +191,7 @@ export function hostContract(name: string, options: HostContractOptions): void {
       const probe = await launch(t);
       await probe.start('context', 0);
       probe.send(0, 1, { do: 'count' });
-      await probe.host.stopWorker(0);
+      await probe.host.stopWorkers([0]);
       assert.deepEqual(
         probe.replies.map(({ seq }) => seq),
         [1],
@@ -285,12 +285,12 @@ export function hostContract(name: string, options: HostContractOptions): void {
       await probe.start('gate', 0);
       probe.send(0, 1, { wait: 'never' });
       await probe.said('waiting');
-      const pending = codeOf(probe.host.stopWorker(0));
+      const pending = codeOf(probe.host.stopWorkers([0]));
       probe.host.kill(new Error('enough'));
       assert.equal(await pending, 'host_lost');
       const { type, error } = await probe.host.exited;
       assert.deepEqual([type, error?.message], ['killed', 'enough']);
-      assert.equal(await codeOf(probe.host.stopWorker(0)), 'host_lost');
+      assert.equal(await codeOf(probe.host.stopWorkers([0])), 'host_lost');
       assert.equal(probe.host.lastStarted(0), 1);
     });
 

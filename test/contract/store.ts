@@ -9,9 +9,10 @@ import { ENTRY_TYPES } from '../../lib/protocol/views.ts';
 import type { Store, StoredEntry, TranscriptBounds, WorkerRecord, WorkerStore } from '../../lib/store/store.ts';
 import { seeded } from '../support/seeded.ts';
 
-export type MakeStore = (bounds: TranscriptBounds) => Store | Promise<Store>;
+/** `now` is the store's clock, epoch ms. */
+export type MakeStore = (bounds: TranscriptBounds, now?: () => number) => Store | Promise<Store>;
 
-export const WIDE: TranscriptBounds = { maxEntries: 1_000, maxBytes: 1_000_000 };
+export const WIDE: TranscriptBounds = { maxEntries: 1_000, maxBytes: 1_000_000, maxAgeMs: Number.MAX_SAFE_INTEGER };
 
 export const RECORD: WorkerRecord = {
   workerId: 'w1',
@@ -113,6 +114,22 @@ export function storeContract(name: string, makeStore: MakeStore): void {
       assert.deepEqual(recordOf(worker), { ...RECORD, state: '{"total":2}' });
     });
 
+    test('has the version that its state was saved with, and another one alone is a change', async (t) => {
+      const { worker, committed } = await openWorker(t);
+      assert.equal(worker.stateVersion, 0);
+      const seen: unknown[] = [];
+      for (const stateVersion of [3, 4, 4]) {
+        worker.saveState('{"total":1}', stateVersion);
+        await committed();
+        seen.push([worker.state, worker.stateVersion]);
+      }
+      assert.deepEqual(seen, [
+        ['{"total":1}', 3],
+        ['{"total":1}', 4],
+        ['{"total":1}', 4],
+      ]);
+    });
+
     test('keeps config and state that are bytes', async (t) => {
       const bytes = new TextEncoder().encode('{"start":"ä😀"}');
       const record = { ...RECORD, config: bytes, state: bytes };
@@ -191,7 +208,7 @@ export function storeContract(name: string, makeStore: MakeStore): void {
     });
 
     test('is numbered from 1 without gaps, whatever was dropped', async (t) => {
-      const { worker, committed } = await openWorker(t, { maxEntries: 3, maxBytes: 1_000_000 });
+      const { worker, committed } = await openWorker(t, { ...WIDE, maxEntries: 3 });
       appendMany(worker, 20);
       await committed();
       assert.deepEqual([seqsOf(worker.read(0, 100).items), worker.lastSequence], [[18, 19, 20], 20]);
@@ -199,7 +216,7 @@ export function storeContract(name: string, makeStore: MakeStore): void {
 
     test('keeps as many entries as its bound says; one more and the oldest is gone', async (t) => {
       for (const maxEntries of [1, 2, 3, 4, 5, 8, 16, 17]) {
-        const { worker, committed } = await openWorker(t, { maxEntries, maxBytes: 1_000_000 });
+        const { worker, committed } = await openWorker(t, { ...WIDE, maxEntries });
         appendMany(worker, maxEntries);
         await committed();
         assert.deepEqual(seqsOf(worker.read(0, 100).items), upTo(maxEntries));
@@ -210,7 +227,7 @@ export function storeContract(name: string, makeStore: MakeStore): void {
     });
 
     test('keeps its newest entry whatever its size', async (t) => {
-      const { worker, committed } = await openWorker(t, { maxEntries: 10, maxBytes: 100 });
+      const { worker, committed } = await openWorker(t, { ...WIDE, maxBytes: 100 });
       appendMany(worker, 1);
       await committed();
       const data = `"${'x'.repeat(10_000)}"`;
@@ -224,7 +241,7 @@ export function storeContract(name: string, makeStore: MakeStore): void {
     });
 
     test('drops its oldest entries to stay within its bytes, and no other', async (t) => {
-      const { worker, committed } = await openWorker(t, { maxEntries: 1_000, maxBytes: 10_000 });
+      const { worker, committed } = await openWorker(t, { ...WIDE, maxBytes: 10_000 });
       for (let n = 0; n < 100; n++) {
         worker.append('output', n, 0, 'x'.repeat(1_000));
         await committed();
@@ -266,7 +283,7 @@ export function storeContract(name: string, makeStore: MakeStore): void {
     });
 
     test('starts at its oldest entry for a reader whose place was dropped', async (t) => {
-      const { worker, committed } = await openWorker(t, { maxEntries: 3, maxBytes: 1_000_000 });
+      const { worker, committed } = await openWorker(t, { ...WIDE, maxEntries: 3 });
       appendMany(worker, 10);
       await committed();
       const { items, nextAfter, hasMore } = worker.read(2, 2);
@@ -274,7 +291,7 @@ export function storeContract(name: string, makeStore: MakeStore): void {
     });
 
     test('a page that was read does not change when entries are appended', async (t) => {
-      const { worker, committed } = await openWorker(t, { maxEntries: 2, maxBytes: 1_000_000 });
+      const { worker, committed } = await openWorker(t, { ...WIDE, maxEntries: 2 });
       appendMany(worker, 2);
       await committed();
       const page = worker.read(0, 10);
@@ -283,12 +300,45 @@ export function storeContract(name: string, makeStore: MakeStore): void {
       assert.deepEqual([seqsOf(page.items), page.nextAfter, page.hasMore], [[1, 2], 2, false]);
     });
 
+    test('gives all entries up to their age, and from then on none but the newest', async (t) => {
+      const startMs = RECORD.createdAtMs;
+      let nowMs = startMs;
+      const store = await makeStore({ ...WIDE, maxAgeMs: 1_000 }, () => nowMs);
+      t.after(() => store.close());
+      const worker = store.create(RECORD);
+      const seen = () => [seqsOf(worker.read(0, 100).items), worker.firstSequence, worker.lastSequence];
+      for (const n of upTo(4)) worker.append('output', startMs + n, 0, String(n));
+      await store.committed();
+      nowMs = startMs + 1_001;
+      assert.deepEqual(seen(), [[1, 2, 3, 4], 1, 4]);
+      nowMs = startMs + 1_005;
+      assert.deepEqual(seen(), [[4], 4, 4]);
+      assert.deepEqual([worker.read(4, 100).items, worker.read(2, 1).hasMore], [[], false]);
+      nowMs += 1_000_000;
+      assert.deepEqual(seen(), [[4], 4, 4]);
+      worker.append('output', nowMs, 0, '5');
+      await store.committed();
+      assert.deepEqual(seen(), [[5], 5, 5]);
+    });
+
+    test('says which of its entries is the oldest that is kept', async (t) => {
+      const { worker, committed } = await openWorker(t, { ...WIDE, maxEntries: 3 });
+      assert.deepEqual([worker.firstSequence, worker.lastSequence], [1, 0]);
+      const firsts: number[] = [];
+      for (let n = 0; n < 6; n++) {
+        appendMany(worker, 1);
+        await committed();
+        firsts.push(worker.firstSequence);
+      }
+      assert.deepEqual(firsts, [1, 1, 1, 2, 3, 4]);
+    });
+
     test('does what a list would do', async (t) => {
       const steps = fc.array(
         fc.record({ appends: fc.nat({ max: 9 }), after: fc.nat({ max: 40 }), limit: fc.integer({ min: 1, max: 12 }) }),
       );
       const property = fc.asyncProperty(fc.integer({ min: 1, max: 20 }), steps, async (maxEntries, plan) => {
-        const store = await makeStore({ maxEntries, maxBytes: 1_000_000 });
+        const store = await makeStore({ ...WIDE, maxEntries });
         const worker = store.create(RECORD);
         for (const { appends, after, limit } of plan) {
           appendMany(worker, appends);

@@ -8,8 +8,9 @@ import type { TestContext } from 'node:test';
 import type { GreenroomError } from '../../lib/errors.ts';
 import type { InputView, TranscriptEntry } from '../../lib/protocol/views.ts';
 import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
+import { randomFrom } from '../support/random.ts';
 import { eventually, startRuntime, transcriptOf } from '../support/start-runtime.ts';
-import { ALLOWED, Ledger, play, randomFrom } from './random-commands.ts';
+import { ALLOWED, Ledger, play } from './random-commands.ts';
 
 const WORKERS = 6;
 const COMMANDS = 600;

@@ -22,17 +22,6 @@ export const ALLOWED = {
 };
 export type Command = keyof typeof ALLOWED;
 
-/** Mulberry32: small, and the same everywhere. From 0 to 1, 1 not included. */
-export function randomFrom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** What is under way, by a name for the report of what hangs; and what came of it. */
 export class Ledger {
   readonly #pending = new Map<string, Promise<unknown>>();

@@ -39,6 +39,7 @@ describe('loadActor', () => {
     const url = moduleOf(`export default {
       kind: 'full', description: 'd', config: v.string(), input: v.string(), output: v.string(),
       mailbox: { capacity: 0, maxBytes: 1 }, isolation: 'shared', restart: { policy: 'permanent' }, onInterrupt: 'retry',
+      durability: 'volatile',
       state: () => null, stateVersion: 3, migrate: () => null, receive: () => '', stopped: () => undefined,
       functions: { f: { description: 'd', input: v.string(), output: v.string(), run: () => '' } },
     };`);
@@ -106,6 +107,7 @@ describe('loadActor', () => {
     [`isolation: 'process'`, /^isolation: .*Expected "shared"/],
     [`restart: { policy: 'never' }`, /^restart\.policy: .*Expected "permanent"/],
     [`onInterrupt: 'again'`, /^onInterrupt: .*Expected \("unknown" \| "retry"\)/],
+    [`durability: 'sometimes'`, /^durability: .*Expected \("durable" \| "volatile"\)/],
     [`mailbox: { size: 1 }`, /^mailbox\.size: /],
     [`mailbox: { capacity: '1' }`, /^mailbox\.capacity: /],
     [`recieve: () => null`, /^recieve: /],

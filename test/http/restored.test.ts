@@ -10,13 +10,17 @@ import { GreenroomError } from '../../lib/errors.ts';
 import { Groups } from '../../lib/functions/groups.ts';
 import { Peers } from '../../lib/functions/peers.ts';
 import { Functions } from '../../lib/functions/registry.ts';
+import { BackendFunctions } from '../../lib/http/backend.ts';
+import type { HttpClient } from '../../lib/http/exchange.ts';
+import { HttpFunctions } from '../../lib/http/functions.ts';
+import type { Egress } from '../../lib/egress/egress.ts';
 import { resolveLimits } from '../../lib/limits.ts';
 import type { Limits } from '../../lib/limits.ts';
 import { Outside } from '../../lib/outside.ts';
 import type { OutsideOptions } from '../../lib/outside.ts';
 import { decode } from '../../lib/protocol/payload.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
-import { codeOf, recordLog } from '../support/start-runtime.ts';
+import { codeOf, eventually, recordLog, startRuntime, temporaryFolder } from '../support/start-runtime.ts';
 import { sendJson, serveHttp } from './setup.ts';
 
 interface Given extends OutsideOptions {
@@ -25,7 +29,7 @@ interface Given extends OutsideOptions {
   readonly overrides?: Partial<Limits>;
 }
 
-const newStore = () => new MemoryStore({ maxEntries: 1, maxBytes: 1 });
+const newStore = () => new MemoryStore({ maxEntries: 1, maxBytes: 1, maxAgeMs: 1_000_000 });
 
 async function startOutside(t: TestContext, { store = newStore(), environment = {}, overrides, ...options }: Given) {
   const { log, lines } = recordLog();
@@ -107,6 +111,60 @@ test('where a function may go is looked at again', async (t) => {
   assert.equal(await codeOf(after.call('a::one')), 'url_validation_failed');
 });
 
+/** A restoration of two functions whose names are being looked up, until `answer` is called. */
+async function startHeld(t: TestContext) {
+  const store = newStore();
+  for (const name of ['one', 'two'])
+    store.putFunction({ functionId: `a::${name}`, document: '{"url":"https://example.com/"}' });
+  let answer = (): void => undefined;
+  const answered = new Promise<void>((resolve) => (answer = resolve));
+  let lookups = 0;
+  const check = async (url: string) => {
+    lookups++;
+    await answered;
+    return new URL(url);
+  };
+  const limits = resolveLimits();
+  const functions = new Functions(
+    new Groups({ peers: new Peers(), version: '0', isWorker: () => false, countOf: () => 1 }),
+  );
+  const egress = { check, secret: () => undefined } as Partial<Egress> as Egress;
+  const { log, lines } = recordLog();
+  const parts = { functions, limits, log, store, egress, client: {} as HttpClient, checkPayload: () => undefined };
+  const backend = new BackendFunctions({ ...parts, http: new HttpFunctions(parts) });
+  const ending = new AbortController();
+  const opened = backend.open({}, ending.signal);
+  t.after(() => answer());
+  await eventually(() => lookups === 2);
+  return { backend, functions, opened, answer, end: () => ending.abort(), lines };
+}
+
+test('a function that is deleted or replaced while it is made again stays so', async (t) => {
+  const { backend, functions, opened, answer, lines } = await startHeld(t);
+  await backend.unregister('a::one');
+  const replacing = backend.register('a::two', { url: 'https://example.com/', description: 'The newer.' });
+  answer();
+  await Promise.all([opened, replacing]);
+  const views = functions.list({}).functions;
+  assert.deepEqual(
+    views.map(({ functionId, description }) => [functionId, description]),
+    [['a::two', 'The newer.']],
+  );
+  assert.deepEqual(lines, []);
+});
+
+test('a start does not wait for ever for a name, and not at all when the runtime ends', async (t) => {
+  const slow = await startHeld(t);
+  slow.end();
+  await slow.opened;
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { opened, functions } = await startHeld(t);
+  t.mock.timers.tick(5_000);
+  await opened;
+  // Listed all the same.
+  assert.equal(functions.list({}).functions.length, 2);
+});
+
 test('functions of the options win, and are not kept; what cannot be read, or is too much, is logged and stays in the store', async (t) => {
   const { url } = await echoing(t);
   const store = newStore();
@@ -160,4 +218,37 @@ test('while the store cannot write nothing is registered and nothing deleted', a
     views().map(({ functionId }) => functionId),
     ['a::one'],
   );
+});
+
+test('a durable store has the functions and the sources of the runtime before', async (t) => {
+  const { url } = await echoing(t);
+  const options = {
+    hosts: 0,
+    store: 'lmdb',
+    dataDir: temporaryFolder(t),
+    http: { allowAddresses: ['127.0.0.0/8'] },
+  } as const;
+  const before = await startRuntime(t, options);
+  await before.registerFunction('a::kept', { url: `${url}/kept`, description: 'x'.repeat(4_000) });
+  await before.registerFunction('a::gone', { url });
+  await before.unregisterFunction('a::gone');
+  const operation = { get: { operationId: 'list', responses: { 200: { description: 'It.' } } } };
+  const document = {
+    openapi: '3.1.0',
+    info: { title: 'Pets', version: '1' },
+    servers: [{ url }],
+    paths: { '/pets': operation },
+  };
+  for (const name of ['pets', 'more']) await before.createSource({ name, type: 'openapi', document });
+  await before.deleteSource('more');
+  const views = before.listFunctions({ search: 'a::' }).functions;
+  await before.close({ deadlineMs: 1 });
+  const after = await startRuntime(t, options);
+  assert.deepEqual(after.listFunctions({ search: 'a::' }).functions, views);
+  assert.deepEqual(
+    after.listSources().sources.map(({ name, status }) => [name, status]),
+    [['pets', 'available']],
+  );
+  const answers = [await after.invoke('a::kept', 1), await after.invoke('pets::list', {})];
+  assert.deepEqual(answers, [{ path: '/kept' }, { path: '/pets' }]);
 });

@@ -23,6 +23,8 @@ const WORKER: WorkerView = {
   restarts: 1,
   running: { inputId: 'in_1', ageMs: 5, attempt: 1 },
   failure: { code: 'host_lost', message: 'someMessage with_both', retryable: false, details: USERS },
+  awake: { reasons: ['inputs'], kept: ['a_socket isOpen'], hibernatesAt: AT },
+  firstSequence: 3,
   lastSequence: 9,
 };
 
@@ -39,6 +41,8 @@ const WORKER_ON_WIRE = {
   restarts: 1,
   running: { input_id: 'in_1', age_ms: 5, attempt: 1 },
   failure: { code: 'host_lost', message: 'someMessage with_both', retryable: false, details: USERS },
+  awake: { reasons: ['inputs'], kept: ['a_socket isOpen'], hibernates_at: AT },
+  first_sequence: 3,
   last_sequence: 9,
 };
 
@@ -138,6 +142,7 @@ const ACTOR = {
   isolation: 'shared',
   durability: 'durable',
   mailbox: { capacity: 1, maxBytes: 2 },
+  idleAfterMs: 3,
   functions: [{ functionId: 'counter::add', description: null, inputSchema: USERS, outputSchema: true }],
 };
 const ACTOR_ON_WIRE = {
@@ -149,6 +154,7 @@ const ACTOR_ON_WIRE = {
   isolation: 'shared',
   durability: 'durable',
   mailbox: { capacity: 1, max_bytes: 2 },
+  idle_after_ms: 3,
   functions: [{ function_id: 'counter::add', description: null, input_schema: USERS, output_schema: true }],
 };
 

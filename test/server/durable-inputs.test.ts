@@ -16,7 +16,7 @@ const INPUT = '/v1/workers/e1/input';
 
 async function start(t: TestContext): Promise<{ edge: Edge; store: HeldStore }> {
   const store = new HeldStore(t);
-  const edge = await startEdge(t);
+  const edge = await startEdge(t, {}, undefined, { store: 'memory' });
   await edge.worker('echo', 'e1');
   store.hold();
   return { edge, store };

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GreenroomError } from '../../lib/errors.ts';
+import { HeldStore } from '../support/held-store.ts';
 import { startEdge } from './support.ts';
 
 test('both answer without a credential', async (t) => {
@@ -23,16 +23,18 @@ test('a runtime that is closed is alive and not ready', async (t) => {
   assert.equal(json.error.code, 'runtime_unavailable');
 });
 
-test('a runtime whose store cannot write is not ready, and ready again when it can', async (t) => {
-  const { send, runtime } = await startEdge(t);
-  const failed = GreenroomError.of('store_failed', { message: 'ENOSPC in a place of ours' });
-  const trouble = t.mock.getter(runtime.supervisor, 'storeTrouble', () => failed);
+test('a runtime whose store cannot write is not ready, refuses inputs, and does neither when it can again', async (t) => {
+  const store = new HeldStore(t);
+  const { send, worker } = await startEdge(t, {}, undefined, { store: 'memory' });
+  await worker('echo', 'e1');
+  store.fail('ENOSPC in a place of ours');
   const { status, json, text } = await send('GET', '/readyz', { token: null });
-  assert.equal(status, 503);
-  assert.equal(json.error.code, 'runtime_unavailable');
+  assert.deepEqual([status, json.error.code], [503, 'runtime_unavailable']);
   assert.deepEqual(json.error.details, { reason: 'store_failed' });
   assert.doesNotMatch(text, /ENOSPC/);
   assert.equal((await send('GET', '/livez', { token: null })).status, 200);
-  trouble.mock.restore();
+  assert.equal((await send('POST', '/v1/workers/e1/input', { body: '1' })).status, 503);
+  store.recover();
   assert.equal((await send('GET', '/readyz', { token: null })).status, 200);
+  assert.equal((await send('POST', '/v1/workers/e1/input', { body: '1' })).status, 202);
 });

@@ -10,6 +10,8 @@ import { ENDLESS, head, startEdge } from './support.ts';
 import type { Edge } from './support.ts';
 
 const WAIT = { prefer: 'wait=20' };
+/** See storeOfTests. */
+const DURABILITY = process.env['GREENROOM_TEST_STORE'] === 'lmdb' ? 'durable' : 'volatile';
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /** A worker that is busy until it is cancelled. */
@@ -29,7 +31,7 @@ test('an input is acknowledged with its place in the line', async (t) => {
   const { input_id: inputId, ...rest } = json.ack;
   assert.equal(typeof inputId, 'string');
   assert.deepEqual(json, { ack: { input_id: inputId, ...rest } });
-  assert.deepEqual(rest, { worker_id: 'd1', status: 'running', position: 1, durability: 'volatile' });
+  assert.deepEqual(rest, { worker_id: 'd1', status: 'running', position: 1, durability: DURABILITY });
 });
 
 test('an input that ends in time is answered with its result', async (t) => {

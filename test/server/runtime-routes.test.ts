@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { startEdge } from './support.ts';
 
 test('the runtime says what it is, what it holds and what its limits are', async (t) => {
-  const { send, worker, runtime } = await startEdge(t);
+  const { send, worker, runtime } = await startEdge(t, {}, undefined, { store: 'memory' });
   await worker('echo', 'e1');
   const { status, json, headers } = await send('GET', '/v1/runtime');
   assert.equal(status, 200);

@@ -17,7 +17,15 @@ export const ACTORS = new URL('../../actors/', import.meta.url);
 /** What the routes answer with, as far as the tests look; each answer has one of these nouns. */
 export interface Reply {
   error: { code: string; message: string; retryable: boolean; details: Details };
-  worker: { worker_id: string; status: string; created_at: string; host_id: string; last_sequence: number };
+  worker: {
+    worker_id: string;
+    status: string;
+    created_at: string;
+    host_id: string;
+    awake: { reasons: string[]; kept: string[]; hibernates_at: string | null } | null;
+    first_sequence: number;
+    last_sequence: number;
+  };
   workers: { worker_id: string }[];
   next_after: string | null;
   ack: { worker_id: string; input_id: string; status: string; position: number; effect: string; durability: string };
@@ -25,7 +33,8 @@ export interface Reply {
   input: Ended & { worker_id: string; status: string; accepted_at: string };
   transcript: {
     worker_id: string;
-    items: { at: string; type: string; data: unknown }[];
+    items: { sequence: number; at: string; type: string; data: unknown }[];
+    first_sequence: number;
     next_after: number;
     has_more: boolean;
   };
@@ -94,8 +103,13 @@ export async function startRuntime(
   return runtime;
 }
 
-export async function startEdge(t: TestContext, limits: Partial<Limits> = {}, log?: Logger): Promise<Edge> {
-  const runtime = await startRuntime(t, limits);
+export async function startEdge(
+  t: TestContext,
+  limits: Partial<Limits> = {},
+  log?: Logger,
+  more: Partial<RuntimeOptions> = {},
+): Promise<Edge> {
+  const runtime = await startRuntime(t, limits, more);
   const server = await startServer({ runtime, token: TOKEN, ...(log && { log }) });
   t.after(() => server.close());
   return { runtime, ...clientOf(t, server.url) };

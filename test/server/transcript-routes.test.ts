@@ -65,6 +65,26 @@ for (const query of [
   });
 }
 
+test('a reader behind what was trimmed is told where it can go on; one that starts at 0 gets what there is', async (t) => {
+  const { send, worker } = await startEdge(t, { maxTranscriptEntries: 4 });
+  await worker('echo', 'e1');
+  for (const n of [1, 2, 3]) await send('POST', '/v1/workers/e1/input', { body: { n }, headers: { prefer: 'wait=5' } });
+  const read = (query: string) => send('GET', `/v1/workers/e1/transcript${query}`);
+  for (const query of ['', '?after=0', '?after=3']) {
+    const { transcript } = (await read(query)).json;
+    const seqs = transcript.items.map((item) => item.sequence);
+    assert.deepEqual([transcript.first_sequence, seqs, transcript.next_after], [4, [4, 5, 6, 7], 7], query);
+  }
+  for (const after of [1, 2]) {
+    const { status, json } = await read(`?after=${after}`);
+    const { code, retryable, details } = json.error as { code: string; retryable?: boolean; details: unknown };
+    assert.deepEqual([status, code, retryable], [410, 'transcript_trimmed', false]);
+    assert.deepEqual(details, { first_sequence: 4, resume_after: 3 });
+  }
+  const { first_sequence, last_sequence } = (await send('GET', '/v1/workers/e1')).json.worker;
+  assert.deepEqual([first_sequence, last_sequence], [4, 7]);
+});
+
 test('the largest page is allowed', async (t) => {
   const { send, worker } = await startEdge(t);
   await worker('echo', 'e1');

@@ -11,8 +11,10 @@ test('a worker is created once; the same request finds it, another is refused', 
   assert.equal(created.status, 201);
   assert.equal(created.headers['location'], '/v1/workers/c1');
   assert.equal(created.headers['cache-control'], 'no-store');
-  const { created_at: createdAt, host_id: hostId, ...rest } = created.json.worker;
+  const { created_at: createdAt, host_id: hostId, awake, ...rest } = created.json.worker;
   assert.match(createdAt, /Z$/);
+  assert.deepEqual([awake?.reasons, awake?.kept], [['recent'], []]);
+  assert.match(awake?.hibernates_at ?? '', /Z$/);
   assert.equal(typeof hostId, 'string');
   assert.deepEqual(rest, {
     worker_id: 'c1',
@@ -25,6 +27,7 @@ test('a worker is created once; the same request finds it, another is refused', 
     restarts: 0,
     running: null,
     failure: null,
+    first_sequence: 1,
     last_sequence: 1,
   });
   const again = await send('POST', '/v1/workers', { body });

@@ -18,7 +18,7 @@ export async function startServed(t: TestContext, limits: Partial<Limits> = {}) 
   t.after(() => runtime.close({ deadlineMs: 1 }));
   const { supervisor, functions, peers, channels } = runtime;
   const type = new FakeType();
-  const store = new MemoryStore({ maxEntries: 1, maxBytes: 1 });
+  const store = new MemoryStore({ maxEntries: 1, maxBytes: 1, maxAgeMs: 1 });
   const types = { fake: () => Promise.resolve(type) };
   const sources = new Sources({ functions, limits: supervisor.limits, log, store, types });
   t.after(() => sources.close());

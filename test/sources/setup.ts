@@ -20,7 +20,7 @@ export function startSources(
   t: TestContext,
   {
     limits = {},
-    store = new MemoryStore({ maxEntries: 1, maxBytes: 1 }),
+    store = new MemoryStore({ maxEntries: 1, maxBytes: 1, maxAgeMs: 1 }),
     workers = [],
   }: { limits?: Partial<Limits>; store?: MemoryStore; workers?: string[] } = {},
 ) {

@@ -3,8 +3,10 @@ import { describe, test } from 'node:test';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import type { TranscriptBounds, WorkerStore } from '../../lib/store/store.ts';
 import { appendMany, RECORD, seqsOf, storeContract, WIDE } from '../contract/store.ts';
+import { storeInputsContract } from '../contract/store-inputs.ts';
 
-storeContract('memory', (bounds) => new MemoryStore(bounds));
+storeContract('memory', (bounds, now) => new MemoryStore(bounds, now));
+storeInputsContract('memory', (bounds) => new MemoryStore(bounds));
 
 const workerOf = (bounds: Partial<TranscriptBounds> = {}): WorkerStore =>
   new MemoryStore({ ...WIDE, ...bounds }).create(RECORD);
@@ -52,6 +54,34 @@ describe('the memory store', () => {
     const other = workerOf({ maxBytes });
     for (const value of [data, data, `${data}x`]) other.append('output', 1, 0, value);
     assert.deepEqual(keptOf(other), [2, 3]);
+  });
+
+  test('gives each entry up to its own age', () => {
+    const startMs = RECORD.createdAtMs;
+    let nowMs = startMs;
+    const worker = new MemoryStore({ ...WIDE, maxAgeMs: 1_000 }, () => nowMs).create(RECORD);
+    for (const n of range(1, 4)) worker.append('output', startMs + 100 * n, 0, String(n));
+    const seen = [1_100, 1_101, 1_200, 1_350].map((afterMs) => {
+      nowMs = startMs + afterMs;
+      return [keptOf(worker), worker.firstSequence];
+    });
+    assert.deepEqual(seen, [
+      [[1, 2, 3, 4], 1],
+      [[2, 3, 4], 2],
+      [[2, 3, 4], 2],
+      [[4], 4],
+    ]);
+  });
+
+  test('drops entries for their age before others for their bytes, and lets go of what they held', () => {
+    const maxBytes = 4 * (OVERHEAD_BYTES + 10);
+    const startMs = RECORD.createdAtMs;
+    const store = new MemoryStore({ ...WIDE, maxBytes, maxAgeMs: 10 }, () => startMs + 20);
+    const worker = store.create(RECORD);
+    for (const atMs of [0, 1, 12, 13]) worker.append('output', startMs + atMs, 0, 'x'.repeat(10));
+    assert.deepEqual([worker.heldBytes, keptOf(worker), worker.heldBytes], [2 * 74, [3, 4], 2 * 74]);
+    for (const atMs of [14, 15]) worker.append('output', startMs + atMs, 0, 'x'.repeat(10));
+    assert.deepEqual(keptOf(worker), range(3, 6));
   });
 
   test('gets the bytes of dropped entries back', () => {

@@ -106,8 +106,22 @@ describe('a catalog', () => {
     const inputSchema = { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'string' };
     const outputSchema = { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'number' };
     assert.deepEqual((await load(folder)).views(), [
-      { kind: 'a', ...plain, inputSchema, outputSchema, mailbox: { capacity: 0, maxBytes: 64 * MiB } },
-      { kind: 'z', ...plain, inputSchema, outputSchema: true, mailbox: { capacity: 1_024, maxBytes: 64 * MiB } },
+      {
+        kind: 'a',
+        ...plain,
+        inputSchema,
+        outputSchema,
+        mailbox: { capacity: 0, maxBytes: 64 * MiB },
+        idleAfterMs: 60_000,
+      },
+      {
+        kind: 'z',
+        ...plain,
+        inputSchema,
+        outputSchema: true,
+        mailbox: { capacity: 1_024, maxBytes: 64 * MiB },
+        idleAfterMs: 60_000,
+      },
     ]);
   });
 

@@ -30,7 +30,7 @@ class StoredDirectory extends Directory<Listed> {
   readonly #stored = new Map<Listed, WorkerStore>();
 
   constructor(peers?: Peers) {
-    const store = new MemoryStore({ maxEntries: 1, maxBytes: 1 });
+    const store = new MemoryStore({ maxEntries: 1, maxBytes: 1, maxAgeMs: 1_000_000 });
     super(store, () => assert.fail('everything is loaded'), peers);
     this.#store = store;
   }

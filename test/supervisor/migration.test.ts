@@ -8,7 +8,15 @@ import type { TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { Runtime } from '../../lib/runtime.ts';
 import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
-import { codeOf, hasStatus, recordLog, startRuntime, temporaryFolder, transcriptOf } from '../support/start-runtime.ts';
+import {
+  codeOf,
+  eventually,
+  hasStatus,
+  recordLog,
+  startRuntime,
+  temporaryFolder,
+  transcriptOf,
+} from '../support/start-runtime.ts';
 
 const EXITS = new URL('../fixtures/actors/exits.js', import.meta.url);
 const VERSION_1 = 'stateVersion: 1';
@@ -19,21 +27,24 @@ interface Scene {
   worker: WorkerHandle;
   lines: ReturnType<typeof recordLog>['lines'];
   /** Changes the code, and ends the host: its successor loads what is there then. */
-  deploy(code: string): Promise<void>;
+  deploy: (code: string) => Promise<void>;
+}
+
+function writeActor(file: string, code: string): void {
+  writeFileSync(
+    file,
+    `import * as v from ${JSON.stringify(import.meta.resolve('valibot'))};
+    export default {
+      kind: 'sums', input: v.number(), state: () => ({ total: 0 }), ${code},
+      receive: (input, ctx) => { ctx.state.total += input; return ctx.state; },
+    };`,
+  );
 }
 
 /** A worker with a state of version 1, and another on the same host that can end it. */
 async function startScene(t: TestContext): Promise<Scene> {
   const file = join(temporaryFolder(t), 'sums.mjs');
-  const write = (code: string) =>
-    writeFileSync(
-      file,
-      `import * as v from ${JSON.stringify(import.meta.resolve('valibot'))};
-      export default {
-        kind: 'sums', input: v.number(), state: () => ({ total: 0 }), ${code},
-        receive: (input, ctx) => { ctx.state.total += input; return ctx.state; },
-      };`,
-    );
+  const write = (code: string) => writeActor(file, code);
   write(VERSION_1);
   const { log, lines } = recordLog();
   const runtime = await startRuntime(t, { actors: [pathToFileURL(file), EXITS], log });
@@ -76,7 +87,7 @@ describe('a worker whose state is of an older version', () => {
     assert.deepEqual([worker.view().failure, worker.view().restarts], [failure, 1]);
     // Once: there was no second attempt.
     assert.equal(lines.filter((line) => line.message === 'migrate() failed').length, 1);
-    const { data } = (await transcriptOf(worker)).at(-1) ?? {};
+    const { data } = await eventually(async () => (await transcriptOf(worker)).find(({ type }) => type === 'failed'));
     assert.equal((data as { code: string }).code, 'migration_failed');
     assert.equal(await codeOf(worker.ask(1)), 'worker_failed');
     assert.equal(await runtime.worker('exits').ask({ add: 1 }), 1);
@@ -115,5 +126,48 @@ describe('a worker whose state is of an older version', () => {
     await deploy(VERSION_2);
     await worker.restore();
     assert.deepEqual(await worker.ask(0), { total: 500, from: 1 });
+  });
+});
+
+test('a version is kept on disk with its state, and so is what became of a migration', async (t) => {
+  const file = join(temporaryFolder(t), 'sums.mjs');
+  const dataDir = temporaryFolder(t);
+  let kept = '';
+  /** One run of the runtime with this code. */
+  const run = async (code: string, act: (runtime: Runtime) => Promise<void>): Promise<void> => {
+    writeActor(file, code);
+    const runtime = await startRuntime(t, { actors: [pathToFileURL(file)], store: 'lmdb', dataDir });
+    await act(runtime);
+    await runtime.close();
+  };
+  await run(VERSION_1, async (runtime) => {
+    const worker = await runtime.create({ kind: 'sums', workerId: 'w' });
+    assert.deepEqual(await worker.ask(5), { total: 5 });
+  });
+  await run('stateVersion: 2', async (runtime) => {
+    const worker = runtime.worker('w');
+    kept = (await worker.tell(1)).inputId;
+    await hasStatus(worker, 'failed');
+    assert.equal(await codeOf(worker.ask(1)), 'worker_failed');
+    assert.equal(worker.view().mailbox.messages, 1);
+  });
+  await run(VERSION_2, async (runtime) => {
+    const worker = runtime.worker('w');
+    assert.equal(worker.input(kept).status, 'waiting');
+    const { status, failure } = worker.view();
+    assert.deepEqual([status, failure?.details], ['failed', { from: 1, to: 2, reason: 'the actor has no `migrate`.' }]);
+    await worker.restore();
+    // What came before the migration failed has waited for this.
+    assert.deepEqual(await eventually(() => worker.input(kept).output), { total: 501, from: 1 });
+  });
+  // Migrated in the run before: there is nothing left to migrate.
+  await run('stateVersion: 2', async (runtime) => {
+    assert.deepEqual(await runtime.worker('w').ask(1), { total: 502, from: 1 });
+  });
+  await run(VERSION_1, async (runtime) => {
+    const worker = runtime.worker('w');
+    await worker.tell(1);
+    await hasStatus(worker, 'failed');
+    assert.deepEqual(worker.view().failure?.details, { from: 2, to: 1, reason: 'it is newer than the actor.' });
   });
 });

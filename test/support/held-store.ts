@@ -7,13 +7,15 @@ import type { StoredInput, StoreEvents } from '../../lib/store/store.ts';
 
 export class HeldStore {
   #events: StoreEvents | null = null;
+  #store: MemoryStore | null = null;
   #told: ((events: StoreEvents) => void)[] = [];
   #isHeld = false;
 
-  /** Stands in for the memory store of every runtime that is made in the test. */
+  /** Stands in for the memory store of the next runtime that is made in the test; say `store: 'memory'` there. */
   constructor(t: TestContext) {
     const connect = (store: MemoryStore, events: StoreEvents): void => {
       Object.assign(store, { isDurable: true });
+      this.#store = store;
       this.#events = events;
       store.events = {
         accepted: (input) => this.#tell(input, (to) => to.accepted(input)),
@@ -61,6 +63,17 @@ export class HeldStore {
         started: (input) => void (refused.has(input) || this.#events?.started(input)),
         ended: (input, ending) => void (refused.has(input) || this.#events?.ended(input, ending)),
       });
+  }
+
+  /** From now on it says that it cannot write. */
+  fail(message: string): void {
+    const details = { reason: 'store_failed' };
+    Object.assign(this.#store ?? {}, { trouble: GreenroomError.of('runtime_unavailable', { message, details }) });
+  }
+
+  /** It can write again. */
+  recover(): void {
+    Object.assign(this.#store ?? {}, { trouble: null });
   }
 
   /** How many things it has not kept. */

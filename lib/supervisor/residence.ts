@@ -1,0 +1,122 @@
+// Where workers stay while nothing runs: awake on a host, in memory, or in the store only; and what brings them back but inputs: timers, and
+// a start of the runtime.
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { SLICE_MS } from '../limits.ts';
+import { describeError } from '../observe/log.ts';
+import type { WorkerView } from '../protocol/views.ts';
+import { awakeOf, KeptAwake } from './awake.ts';
+import type { Delivery } from './delivery.ts';
+import type { Directory } from './directory.ts';
+import type { Hosts } from './hosts.ts';
+import type { InputRecord } from './input.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { SupervisorOptions } from './options.ts';
+import { Resting } from './resting.ts';
+import { Timers } from './timers.ts';
+import type { Worker } from './worker.ts';
+
+export interface ResidenceParts {
+  readonly options: SupervisorOptions;
+  readonly directory: Directory<Worker>;
+  readonly delivery: Delivery;
+  readonly lifecycle: Lifecycle;
+  hosts(): Hosts;
+  /** Throws what the input is refused with. */
+  deliver(worker: Worker, value: unknown): InputRecord;
+}
+
+export class Residence {
+  readonly #parts: ResidenceParts;
+  readonly kept = new KeptAwake();
+  readonly timers: Timers;
+  readonly #resting: Resting;
+  #isOver = false;
+
+  constructor(parts: ResidenceParts) {
+    this.#parts = parts;
+    const { options, directory, lifecycle, deliver } = parts;
+    const { store, limits, log } = options;
+    this.timers = new Timers(store, { find: (workerId) => directory.get(workerId), deliver }, log);
+    const resting = {
+      slots: () => parts.hosts().slots,
+      loaded: () => directory.loaded(),
+      countLoaded: () => directory.loadedSize,
+      isKept: ({ workerId }: Worker) => this.kept.has(workerId) || this.#hasChannels(workerId),
+      hibernate: lifecycle.hibernate.bind(lifecycle),
+      unload: (worker: Worker) => this.unload(worker),
+    };
+    this.#resting = new Resting(limits, store.isDurable, resting, log);
+    directory.onAdded = () => this.#resting.onLoaded();
+  }
+
+  /** The hosts are there. */
+  open(): void {
+    const { catalog, store } = this.#parts.options;
+    this.#resting.start(Array.from(catalog.all(), ({ idleAfterMs }) => idleAfterMs));
+    this.timers.open();
+    const isAnyPermanent = [...store.counts()].some(
+      ([kind, { hibernated }]) => hibernated > 0 && catalog.find(kind).isPermanent,
+    );
+    if (isAnyPermanent) void this.#startPermanent();
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#resting.stop();
+    this.timers.close();
+  }
+
+  /** Workers in memory. */
+  get countLoaded(): number {
+    return this.#parts.directory.loadedSize;
+  }
+
+  get isFull(): boolean {
+    return this.#resting.isFull;
+  }
+
+  view(worker: Worker): WorkerView {
+    const { workerId } = worker;
+    return { ...worker.view(), awake: awakeOf(worker, this.kept.of(workerId), this.#hasChannels(workerId)) };
+  }
+
+  /** It has left its host: what kept it there is gone. */
+  onLeft(workerId: string): void {
+    this.kept.forget(workerId);
+    this.#parts.options.onLeft?.(workerId);
+  }
+
+  /** The store has all that is known of it. False if somebody uses it here. */
+  unload(worker: Worker): boolean {
+    const { options, directory, delivery } = this.#parts;
+    if (!options.store.isDurable || !worker.isDormant || delivery.capacity.room.isAwaited(worker)) return false;
+    if (!directory.unload(worker)) return false;
+    options.store.unload(worker.store);
+    return true;
+  }
+
+  #hasChannels(workerId: string): boolean {
+    return this.#parts.options.hasChannels?.(workerId) ?? false;
+  }
+
+  /** Workers that never hibernate, and did only because the runtime was closed, or died. */
+  async #startPermanent(): Promise<void> {
+    const { options, directory, lifecycle } = this.#parts;
+    let sliceStartMs = Date.now();
+    for (const { workerId, kind, rest } of options.store.list('')) {
+      if (Date.now() - sliceStartMs >= SLICE_MS) {
+        await nextTurn();
+        sliceStartMs = Date.now();
+      }
+      if (this.#isOver) return;
+      if (rest !== 'hibernated' || !options.catalog.find(kind).isPermanent) continue;
+      try {
+        const worker = directory.get(workerId);
+        if (worker?.status === 'hibernated') lifecycle.wake(worker);
+      } catch (thrown) {
+        options.log.error({ worker_id: workerId, ...describeError(thrown) }, 'worker could not be started again');
+      }
+    }
+  }
+}

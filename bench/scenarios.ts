@@ -20,6 +20,7 @@ import { rest } from './scenarios/rest.ts';
 import { restBatch } from './scenarios/rest-batch.ts';
 import { sizeCheck } from './scenarios/size-check.ts';
 import { startup } from './scenarios/startup.ts';
+import { store } from './scenarios/store.ts';
 import { tell } from './scenarios/tell.ts';
 import { threadHop } from './scenarios/thread-hop.ts';
 import type { Scenario } from './support/scenario.ts';
@@ -36,6 +37,7 @@ export const SCENARIOS: readonly Scenario[] = [
   density,
   overload,
   startup,
+  store,
   rest,
   restBatch,
   invoke,

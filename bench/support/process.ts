@@ -1,8 +1,10 @@
 // What Linux says about another process: its memory and the CPU that it has used. Null on other systems.
 
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
 const PAGE_BYTES = 4_096;
+const KIB_BYTES = 1_024;
 /** Of the kernel's clock for processes, the same on all usual machines. */
 const TICK_MS = 10;
 /** In /proc/PID/stat, counted from the field after the name in brackets. */
@@ -12,6 +14,32 @@ const RESIDENT = 1;
 export async function rssBytesOf(pid: number): Promise<number | null> {
   const fields = await fieldsOf(`/proc/${pid}/statm`);
   return fields === null ? null : Number(fields[RESIDENT]) * PAGE_BYTES;
+}
+
+/** In bytes. */
+export interface ProcessMemory {
+  readonly rss: number;
+  /** Of it: what the process has made. */
+  readonly anon: number;
+  /** Of it: pages of files, such as the map of a store, which the system takes back when somebody needs the memory. */
+  readonly file: number;
+  /** The greatest resident set so far. */
+  readonly mostRss: number;
+}
+
+/** Null on other systems than Linux. */
+export function memoryOf(pid: number): ProcessMemory | null {
+  if (process.platform !== 'linux') return null;
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const bytes = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * KIB_BYTES;
+  return { rss: bytes('VmRSS'), anon: bytes('RssAnon'), file: bytes('RssFile'), mostRss: bytes('VmHWM') };
+}
+
+/** Bytes that this process has had written to disks; null on other systems than Linux. */
+export function writtenBytes(): number | null {
+  if (process.platform !== 'linux') return null;
+  return Number(/^write_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1]);
 }
 
 /** User and system time of all its threads. */

@@ -12,6 +12,7 @@ import { mailbox } from './scenarios/mailbox.ts';
 import { openapi } from './scenarios/openapi.ts';
 import { overload } from './scenarios/overload.ts';
 import { payload } from './scenarios/payload.ts';
+import { recovery } from './scenarios/recovery.ts';
 import { remote } from './scenarios/remote.ts';
 import { remoteOversize } from './scenarios/remote-oversize.ts';
 import { remotesIdle } from './scenarios/remotes-idle.ts';
@@ -38,6 +39,7 @@ export const SCENARIOS: readonly Scenario[] = [
   overload,
   startup,
   store,
+  recovery,
   rest,
   restBatch,
   invoke,

@@ -1,6 +1,6 @@
 // What Linux says about another process: its memory and the CPU that it has used. Null on other systems.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
 const PAGE_BYTES = 4_096;
@@ -27,13 +27,39 @@ export interface ProcessMemory {
   readonly mostRss: number;
 }
 
-/** Null on other systems than Linux. */
+/** Null on other systems than Linux, and for a process that has ended. */
 export function memoryOf(pid: number): ProcessMemory | null {
-  if (process.platform !== 'linux') return null;
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const file = `/proc/${pid}/status`;
+  if (!existsSync(file)) return null;
+  const status = readFileSync(file, 'utf8');
   const bytes = (name: string): number =>
     Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * KIB_BYTES;
   return { rss: bytes('VmRSS'), anon: bytes('RssAnon'), file: bytes('RssFile'), mostRss: bytes('VmHWM') };
+}
+
+export interface MemoryWatch {
+  /** The most that was seen of each. */
+  most(): ProcessMemory | null;
+  end(): void;
+}
+
+const LOOK_EVERY_MS = 25;
+
+/** Looks at a process again and again, since the system keeps the greatest value of none but the whole. */
+export function watchMemory(pid: number): MemoryWatch {
+  let most = memoryOf(pid);
+  const look = (): void => {
+    const now = memoryOf(pid);
+    if (now === null || most === null) return;
+    most = {
+      rss: Math.max(now.rss, most.rss),
+      anon: Math.max(now.anon, most.anon),
+      file: Math.max(now.file, most.file),
+      mostRss: now.mostRss,
+    };
+  };
+  const timer = setInterval(look, LOOK_EVERY_MS);
+  return { most: () => most, end: () => clearInterval(timer) };
 }
 
 /** Bytes that this process has had written to disks; null on other systems than Linux. */

@@ -26,8 +26,8 @@ export interface Standalone {
   create(kind: string, workerId: string): Promise<void>;
   /** The output. Rejects unless the input completes within 5 s. */
   ask(workerId: string, input: unknown): Promise<unknown>;
-  /** What the runtime says of itself. */
-  describe(): Promise<{ readonly mailbox: { readonly messages: number } }>;
+  /** What is answered with 200, parsed. */
+  get(path: string): Promise<unknown>;
   close(): Promise<void>;
   /** At once, as by a crash. */
   kill(): Promise<void>;
@@ -63,10 +63,11 @@ export async function openStandalone({
         const { result } = (await post(path, input, OK, { prefer: 'wait=5' })) as { result: { output: unknown } };
         return result.output;
       },
-      describe: async () => {
-        const answer = await request(`${url}/v1/runtime`, { headers });
-        if (answer.statusCode !== OK) throw new Error(`GET /v1/runtime: ${answer.statusCode}`);
-        return (await answer.body.json()) as Awaited<ReturnType<Standalone['describe']>>;
+      get: async (path) => {
+        const answer = await request(`${url}${path}`, { headers });
+        const text = await answer.body.text();
+        if (answer.statusCode !== OK) throw new Error(`GET ${path}: ${answer.statusCode} ${text.slice(0, 200)}`);
+        return JSON.parse(text);
       },
       close: () => server.close(),
       kill: () => server.kill(),

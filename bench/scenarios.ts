@@ -5,6 +5,7 @@ import { ask } from './scenarios/ask.ts';
 import { channel } from './scenarios/channel.ts';
 import { control } from './scenarios/control.ts';
 import { density } from './scenarios/density.ts';
+import { hibernate } from './scenarios/hibernate.ts';
 import { httpFunctions } from './scenarios/http-function.ts';
 import { invoke } from './scenarios/invoke.ts';
 import { latency } from './scenarios/latency.ts';
@@ -40,6 +41,7 @@ export const SCENARIOS: readonly Scenario[] = [
   startup,
   store,
   recovery,
+  hibernate,
   rest,
   restBatch,
   invoke,

@@ -272,5 +272,5 @@ export class Hosts {
 
 function specOf(worker: Worker): WorkerSpec {
   const { slot, workerId, config, state } = worker;
-  return { slot, workerId, module: worker.actor.module, config, state, stateVersion: worker.store.stateVersion };
+  return { slot, workerId, module: worker.actor.module, config, state, stateVersion: worker.store.givenVersion };
 }

@@ -285,5 +285,5 @@ async function isClosed({ host }: HostSlot): Promise<boolean> {
 
 function specOf(worker: Worker): WorkerSpec {
   const { slot, workerId, config, state } = worker;
-  return { slot, workerId, module: worker.actor.module, config, state, stateVersion: worker.store.stateVersion };
+  return { slot, workerId, module: worker.actor.module, config, state, stateVersion: worker.store.givenVersion };
 }

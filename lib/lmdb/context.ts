@@ -18,6 +18,8 @@ export interface Context {
   readonly batchAtHand: number;
   /** Number of the last batch that is applied. */
   readonly appliedBatch: number;
+  /** The operation that was staged last; undefined if it is being written. */
+  readonly lastStaged: Operation | undefined;
   /** Adds to the group at hand. Returns the number of its batch. */
   stage(operation: Operation): number;
   /** Its number is given, and never again. */

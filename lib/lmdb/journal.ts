@@ -13,7 +13,7 @@ import { fault } from './faults.ts';
 import type { Slice } from './fold.ts';
 import { groupKey } from './keys.ts';
 import { writeGroup } from './operations.ts';
-import type { Operation } from './operations.ts';
+import type { AcceptOperation, Operation } from './operations.ts';
 import type { LmdbWorkerStore } from './worker.ts';
 
 /** Between two efforts to write: soon enough after there is room again, seldom enough to cost nothing. */
@@ -85,6 +85,11 @@ export class Journal {
 
   get appliedBatch(): number {
     return this.#appliedBatch;
+  }
+
+  /** Undefined if nothing has been staged since the last batch was taken. */
+  get lastStaged(): Operation | undefined {
+    return this.#staged[this.#staged.length - 1];
   }
 
   /** Returns the number of its batch. */
@@ -227,9 +232,7 @@ export class Journal {
   #withdraw(failed: readonly Operation[], error: GreenroomError): Operation[] {
     this.#trouble = error;
     const operations = [...failed, ...this.#take()];
-    const accepts = operations
-      .filter((operation) => operation.op === 'accept')
-      .filter(({ input }) => input.isCaused !== true);
+    const accepts = operations.filter(isAccept).filter(({ input }) => input.isCaused !== true);
     const withdrawn = new Set(accepts.map(({ input }) => input));
     const waiters = this.#waiters;
     this.#waiters = [];
@@ -260,9 +263,13 @@ export class Journal {
 const OPERATION_BYTES = 64;
 
 function roughBytes(operation: Operation): number {
-  if (operation.op === 'accept') return OPERATION_BYTES + operation.input.payload.length;
+  if (isAccept(operation)) return OPERATION_BYTES + operation.input.payload.length;
   if (operation.op === 'end') return OPERATION_BYTES + (operation.ending.output?.length ?? 0);
   if (operation.op === 'append') return OPERATION_BYTES + operation.entry.data.length;
   if (operation.op === 'state') return OPERATION_BYTES + operation.state.length;
   return OPERATION_BYTES;
+}
+
+function isAccept(operation: Operation): operation is AcceptOperation<LmdbWorkerStore> {
+  return operation.op === 'accept' || operation.op === 'begin';
 }

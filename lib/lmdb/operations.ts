@@ -21,10 +21,17 @@ import type { Entry } from './entries.ts';
 import { FUNCTION_CODEC, SOURCE_CODEC } from './records.ts';
 import type { LmdbWorkerStore } from './worker.ts';
 
+/** `begin`: accepted, and its run reserved at once. */
+export interface AcceptOperation<Worker> {
+  op: 'accept' | 'begin';
+  readonly worker: Worker;
+  readonly input: StoredInput;
+}
+
 /** An operation on a worker; `worker` is null when a journal is read again and the worker is gone, or knows the operation already. */
 export type WorkerOperation<Worker> =
   | { readonly op: 'create'; readonly worker: Worker; readonly record: WorkerRecord }
-  | { readonly op: 'accept'; readonly worker: Worker; readonly input: StoredInput }
+  | AcceptOperation<Worker>
   | {
       readonly op: 'start';
       readonly worker: Worker;
@@ -87,6 +94,7 @@ const WORKER_CODES = [
   'deleteTimer',
   'delete',
   'recall',
+  'begin',
 ] as const satisfies readonly Operation['op'][];
 const RECORD_CODES = [
   'putSource',
@@ -174,6 +182,7 @@ function writeWorkerOperation(to: Encoder, operation: WorkerOperation<LmdbWorker
       writeRecord(to, operation.record);
       break;
     case 'accept':
+    case 'begin':
       writeInput(to, operation.input, operation.input.attempt);
       break;
     case 'start':
@@ -220,6 +229,7 @@ function readWorkerOperation(
 ): WorkerOperation<LmdbWorkerStore | null> {
   switch (op) {
     case 'accept':
+    case 'begin':
       return { op, worker, input: readInput(from) };
     case 'start':
       return { op, worker, seq: from.varint(), attempt: from.varint(), input: null };

@@ -266,6 +266,10 @@ export class LmdbStore implements Store, Context {
     return this.#journal.batchAtHand;
   }
 
+  get lastStaged(): Operation | undefined {
+    return this.#journal.lastStaged;
+  }
+
   stage(operation: Operation): number {
     return this.#journal.stage(operation);
   }
@@ -322,7 +326,10 @@ export class LmdbStore implements Store, Context {
     const { events } = this;
     if (events === null) return;
     for (const operation of operations) {
-      if (operation.op === 'accept') events.accepted(operation.input);
+      if (operation.op === 'begin') {
+        events.accepted(operation.input);
+        events.started(operation.input);
+      } else if (operation.op === 'accept') events.accepted(operation.input);
       else if (operation.op === 'start') events.started(operation.input as StoredInput);
       else if (operation.op === 'end') events.ended(operation.input as StoredInput, operation.ending);
     }

@@ -182,7 +182,13 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   start(input: StoredInput): void {
-    if (input.isVolatile) this.#context.events?.started(input);
+    if (input.isVolatile) {
+      this.#context.events?.started(input);
+      return;
+    }
+    // Nearly always it comes right behind its acceptance, and is one with it.
+    const last = this.#context.lastStaged;
+    if (last?.op === 'accept' && last.input === input) last.op = 'begin';
     else this.#stage({ op: 'start', worker: this, seq: input.seq, attempt: input.attempt, input });
   }
 
@@ -271,11 +277,13 @@ export class LmdbWorkerStore implements WorkerStore {
         this.isThere = true;
         this.#isStateChanged = this.state !== null;
         break;
-      case 'accept': {
+      case 'accept':
+      case 'begin': {
         const { input } = operation;
         const { acceptedAtMs: atMs, seq: inputSeq, payload: data } = input;
         this.#inputs.accept(input);
         this.#transcript.append({ type: 'input', atMs, inputSeq, data, ending: null }, this.#context.now());
+        if (operation.op === 'begin') this.#inputs.start(inputSeq, input.attempt);
         break;
       }
       case 'start':

@@ -128,6 +128,7 @@ export class Timers {
   // --- into memory ---
 
   #take(workerId: string, timer: StoredTimer, isStored: boolean): void {
+    if (this.#over.signal.aborted) return;
     if (isStored && timer.dueAtMs >= this.#horizonMs) return;
     if (isStored && this.#count >= MAX_ARMED) {
       this.#horizonMs = timer.dueAtMs;

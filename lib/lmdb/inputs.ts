@@ -1,7 +1,7 @@
 // One worker's inputs without an outcome, and its idempotency keys.
 
 import { payloadBytes } from '../protocol/payload.ts';
-import type { Ending, KeyedInput, RestoredInput, StoredInput } from '../store/store.ts';
+import type { EndedInput, Ending, KeyedInput, RestoredInput, StoredInput } from '../store/store.ts';
 import { Decoder, isIntact } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
@@ -81,7 +81,7 @@ export class Inputs {
     if (open.isOnDisk) this.#gone.push(seq);
     const { key } = open.input;
     if (key === null) return;
-    (this.#keys ??= new Map()).set(key.key, { seq, digest: key.digest, ended: { seq, ...ending } });
+    (this.#keys ??= new Map()).set(key.key, { seq, digest: key.digest, ended: endedOf(seq, ending) });
   }
 
   clear(): void {
@@ -153,6 +153,12 @@ export class Inputs {
     }
     writer.put(rowKey, to.sealedCopy());
   }
+}
+
+/** A copy, field by field: what is given may be a view of its giver's record, with getters, and lives as long as that. */
+function endedOf(seq: number, ending: Ending): EndedInput {
+  const { outcome, output, error, attempt, acceptedAtMs, startedAtMs, endedAtMs } = ending;
+  return { seq, outcome, output, error, attempt, acceptedAtMs, startedAtMs, endedAtMs };
 }
 
 const EMPTY = Buffer.alloc(0);

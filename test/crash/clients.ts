@@ -132,13 +132,20 @@ async function tellAndCancel(desk: Desk, workerId: string, input: Input): Promis
   const worker = desk.client.worker(workerId);
   const inputId = await accepted(desk, workerId, name, () => worker.tell(input));
   if (inputId === null) return;
-  const { effect, outcome } = await worker.cancel({ inputId });
+  const ack = await worker.cancel({ inputId }).catch((error: unknown) => notFound(desk, workerId, name, error));
+  if (ack === null) return;
+  const { effect, outcome } = ack;
   if (effect === 'removed') desk.hear({ op: 'removed', workerId, name });
   if (effect === 'ended' && outcome !== undefined) desk.hear({ op: 'outcome', workerId, name, outcome });
 }
 
 async function look(desk: Desk, workerId: string, name: string, inputId: string): Promise<void> {
-  const { status, outcome, output, error } = await desk.client.worker(workerId).input(inputId);
+  const view = await desk.client
+    .worker(workerId)
+    .input(inputId)
+    .catch((error: unknown) => notFound(desk, workerId, name, error));
+  if (view === null) return;
+  const { status, outcome, output, error } = view;
   if (status === 'ended' && outcome !== undefined)
     desk.hear({
       op: 'outcome',
@@ -148,6 +155,14 @@ async function look(desk: Desk, workerId: string, name: string, inputId: string)
       ...(output !== undefined && { output }),
       ...(error !== undefined && { code: error.code }),
     });
+}
+
+/** An input that was acknowledged is there: that it is not is written down as an outcome that it cannot have. */
+function notFound(desk: Desk, workerId: string, name: string, error: unknown): null {
+  const { code } = error as { code?: string };
+  if (code !== 'input_not_found') throw error;
+  desk.hear({ op: 'outcome', workerId, name, outcome: code });
+  return null;
 }
 
 /** Many inputs in one request, across workers; half of them with keys. */

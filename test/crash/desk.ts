@@ -128,8 +128,9 @@ export class Desk {
   /** Something that should not happen, though it breaks no promise: the driver shows it. */
   complain(error: unknown): void {
     if (++this.#complaints > MAX_COMPLAINTS) return;
-    const { code, message } = error as { code?: string; message?: string };
-    process.stderr.write(`load ${this.#process}: ${code ?? ''} ${message ?? String(error)}\n`);
+    const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
+    const where = stack?.split('\n').find((line) => line.includes('/crash/')) ?? '';
+    process.stderr.write(`load ${this.#process}: ${code ?? ''} ${message ?? String(error)} ${where.trim()}\n`);
   }
 
   /** Resolves when the runtime is ready. */

@@ -89,6 +89,22 @@ describe('folding', () => {
     assert.deepEqual([seqsOf(worker.read(0, 10).items), worker.firstSequence], [[3], 3]);
   });
 
+  test('keeps the key of an input whose ending was given as a view of another record', async (t) => {
+    const file = newStoreFile(t);
+    const store = await file.open({ ...ALWAYS, now: () => 1_700_000_000_000 });
+    const worker = store.create(RECORD);
+    const input = inputOf(1, { key: { key: 'k', digest: 'd' } });
+    worker.accept(input);
+    const ending = endingOf(input, {});
+    // All of it behind getters of a prototype: a spread of it is empty.
+    const getters = Object.entries(ending).map(([name, value]) => [name, { get: () => value as unknown }] as const);
+    const view = Object.create(Object.create({}, Object.fromEntries(getters)) as object) as typeof ending;
+    worker.end(input, view);
+    await store.committed();
+    await folded(store);
+    assert.deepEqual(worker.keyed('k'), { seq: 1, digest: 'd', ended: { seq: 1, ...ending } });
+  });
+
   test('forgets keys whose time is over, and they may be used again', async (t) => {
     let now = 1_700_000_000_000;
     const store = await newStoreFile(t).open({ ...ALWAYS, idempotencyTtlMs: 1_000, now: () => now });

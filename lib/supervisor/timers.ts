@@ -136,7 +136,7 @@ export class Timers {
       return;
     }
     let armed = this.#armed.get(workerId);
-    if (armed === undefined) this.#armed.set(workerId, (armed = new Map()));
+    if (armed === undefined) this.#armed.set(workerId, (armed = new Map<number, Armed>()));
     if (armed.has(timer.timerId)) return;
     const entry: Armed = { timer, isStored, timeout: null };
     armed.set(timer.timerId, entry);

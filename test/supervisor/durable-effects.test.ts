@@ -32,8 +32,7 @@ describe('what a handler tells', () => {
     const ids = (await parent.ask({ name: 'p', steps })) as string[];
     const runtime = await durable.killAndOpen();
     const child = runtime.worker('child');
-    for (const id of [ids[0], ids[1], ids[3]])
-      await eventually(() => child.input(String(id)).outcome !== undefined);
+    for (const id of [ids[0], ids[1], ids[3]]) await eventually(() => child.input(String(id)).outcome !== undefined);
     assert.deepEqual(await inputsOf(child), ['a', 'b', 'c']);
     assert.deepEqual(await inputsOf(runtime.worker('parent')), ['p', 'own']);
     assert.equal(runtime.worker('parent').input(String(ids[2])).workerId, 'parent');

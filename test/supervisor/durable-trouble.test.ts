@@ -39,7 +39,10 @@ describe('while the disk fails', () => {
     assert.deepEqual(await worker.ask(LOG), [['a']]);
     const again = (await durable.killAndOpen()).worker('w');
     const inputs = (await transcriptOf(again)).filter(({ type }) => type === 'input');
-    assert.deepEqual(inputs.map(({ data }) => (data as { name: string }).name), ['a', 'log']);
+    assert.deepEqual(
+      inputs.map(({ data }) => (data as { name: string }).name),
+      ['a', 'log'],
+    );
   });
 
   test('hundreds of refused inputs leave the window of their host as it was', async (t) => {
@@ -98,7 +101,10 @@ describe('while the disk fails', () => {
   test('a worker that was being made is there when the disk is back, and the same request finds it', async (t) => {
     const { disk, runtime, isReady } = await open(t);
     disk.fail();
-    const made = [runtime.create({ kind: 'errand', workerId: 'new' }), runtime.create({ kind: 'gate', workerId: 'new2' })];
+    const made = [
+      runtime.create({ kind: 'errand', workerId: 'new' }),
+      runtime.create({ kind: 'gate', workerId: 'new2' }),
+    ];
     assert.deepEqual(await Promise.all(made.map(codeOf)), ['runtime_unavailable', 'runtime_unavailable']);
     disk.mend();
     await isReady();
@@ -106,7 +112,9 @@ describe('while the disk fails', () => {
   });
 
   test('a handler that emits without end is cancelled before it takes the memory of the runtime', async (t) => {
-    const { disk, runtime, isReady } = await open(t, { limits: { maxTotalBytes: 4 * 1_024 * 1_024, maxMessageBytes: 65_536 } });
+    const { disk, runtime, isReady } = await open(t, {
+      limits: { maxTotalBytes: 4 * 1_024 * 1_024, maxMessageBytes: 65_536 },
+    });
     const flood = await runtime.create({ kind: 'endless', workerId: 'f' });
     const { inputId } = await flood.tell(1_000);
     await eventually(() => flood.view().lastSequence > 2);

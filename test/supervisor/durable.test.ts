@@ -105,13 +105,15 @@ describe('after a kill', () => {
   test('each attempt that may have begun is counted, through several kills', async (t) => {
     const { durable, running } = await twoWithAGate(t, 'errand-again', 'thrice');
     let worker = (await durable.killAndOpen()).worker('w');
-    let from = await eventually(async () =>
-      (await transcriptOf(worker)).findLast(({ type }) => type === 'restarted')?.sequence,
+    let from = await eventually(
+      async () => (await transcriptOf(worker)).findLast(({ type }) => type === 'restarted')?.sequence,
     );
     await emitted(worker, 'waiting', from);
     worker = (await durable.killAndOpen()).worker('w');
-    from = await eventually(async () =>
-      (await transcriptOf(worker)).findLast(({ type, sequence }) => type === 'restarted' && sequence > from)?.sequence,
+    from = await eventually(
+      async () =>
+        (await transcriptOf(worker)).findLast(({ type, sequence }) => type === 'restarted' && sequence > from)
+          ?.sequence,
     );
     await emitted(worker, 'waiting', from);
     openGate('thrice');

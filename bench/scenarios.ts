@@ -5,6 +5,7 @@ import { ask } from './scenarios/ask.ts';
 import { channel } from './scenarios/channel.ts';
 import { control } from './scenarios/control.ts';
 import { density } from './scenarios/density.ts';
+import { hibernate } from './scenarios/hibernate.ts';
 import { httpFunctions } from './scenarios/http-function.ts';
 import { invoke } from './scenarios/invoke.ts';
 import { latency } from './scenarios/latency.ts';
@@ -12,6 +13,7 @@ import { mailbox } from './scenarios/mailbox.ts';
 import { openapi } from './scenarios/openapi.ts';
 import { overload } from './scenarios/overload.ts';
 import { payload } from './scenarios/payload.ts';
+import { recovery } from './scenarios/recovery.ts';
 import { remote } from './scenarios/remote.ts';
 import { remoteOversize } from './scenarios/remote-oversize.ts';
 import { remotesIdle } from './scenarios/remotes-idle.ts';
@@ -20,6 +22,7 @@ import { rest } from './scenarios/rest.ts';
 import { restBatch } from './scenarios/rest-batch.ts';
 import { sizeCheck } from './scenarios/size-check.ts';
 import { startup } from './scenarios/startup.ts';
+import { store } from './scenarios/store.ts';
 import { tell } from './scenarios/tell.ts';
 import { threadHop } from './scenarios/thread-hop.ts';
 import type { Scenario } from './support/scenario.ts';
@@ -36,6 +39,9 @@ export const SCENARIOS: readonly Scenario[] = [
   density,
   overload,
   startup,
+  store,
+  recovery,
+  hibernate,
   rest,
   restBatch,
   invoke,

@@ -62,6 +62,7 @@ async function openDurable(
       limits: bounds,
       idempotencyTtlMs,
       onProgress: progressLog(log, elapsedMs),
+      onFoldError: (error) => log.error(describeError(error), 'the journal could not be put into the tables yet'),
       onClosed: () => lock.release(),
     });
   } catch (error) {

@@ -2,16 +2,14 @@
 // host, without mailbox, receipts, deadlines and transcript.
 
 import { createRuntime } from '../../lib/index.ts';
-import type { WorkerHandle } from '../../lib/index.ts';
 import { HostPool } from '../../lib/host/pool.ts';
 import type { HostEvents } from '../../lib/host/host.ts';
 import { uniformServices } from '../../lib/host/services.ts';
 import { resolveLimits } from '../../lib/limits.ts';
 import { COMPLETED } from '../../lib/protocol/frames.ts';
 import type { Ticket } from '../../lib/protocol/frames.ts';
-import { nextQuestion } from '../support/question.ts';
 import type { Question } from '../support/question.ts';
-import { benchActor, closeRuntime, createWorkers, drawFrom, echoActor } from '../support/runtime.ts';
+import { benchActor, closeRuntime, createWorkers, drawFrom, echoActor, touchAll } from '../support/runtime.ts';
 import type { Contender } from './contender.ts';
 
 export interface GreenroomOptions {
@@ -42,16 +40,6 @@ export function greenroom({ workers, hosts = 1, workRounds = 0 }: GreenroomOptio
       return { ask: (question) => draw().ask(question), close: () => closeRuntime(runtime) };
     },
   };
-}
-
-const TOUCHED_AT_ONCE = 1_024;
-
-/** The first input of a worker costs more than the next ones; the `density` scenario says what stays. */
-async function touchAll(workers: readonly WorkerHandle[]): Promise<void> {
-  for (let from = 0; from < workers.length; from += TOUCHED_AT_ONCE) {
-    const slice = workers.slice(from, from + TOUCHED_AT_ONCE);
-    await Promise.all(slice.map((worker) => worker.ask(nextQuestion())));
-  }
 }
 
 function count(number: number, noun: string): string {

@@ -22,9 +22,13 @@ export interface Peer {
   close(): Promise<void>;
 }
 
-/** A process that answers each message `{ question }` with `{ answer }` or `{ error }`. */
-export function forkPeer(module: URL, args: readonly string[] = []): Peer {
-  const child = fork(fileURLToPath(module), [...args], { execArgv: [] });
+/**
+ * A process that answers each message `{ question }` with `{ answer }` or `{ error }`; under another command, such as
+ * `strace`, if one is given.
+ */
+export function forkPeer(module: URL, args: readonly string[] = [], under: readonly string[] = []): Peer {
+  const [execPath = process.execPath, ...execArgv] = [...under, ...(under.length > 0 ? [process.execPath] : [])];
+  const child = fork(fileURLToPath(module), [...args], { execPath, execArgv });
   const exited = exitOf(child);
   return {
     request: async (question, withinMs) => {
@@ -68,6 +72,8 @@ export interface ServerProcess<Ready> {
   /** Its first line on stdout. */
   readonly ready: Ready;
   close(): Promise<void>;
+  /** At once, as by a crash. */
+  kill(): Promise<void>;
 }
 
 export async function spawnServer<Ready>(module: URL, args: readonly string[]): Promise<ServerProcess<Ready>> {
@@ -86,6 +92,10 @@ export async function spawnServer<Ready>(module: URL, args: readonly string[]): 
     close: async () => {
       child.kill('SIGTERM');
       await endWithin(child, exited);
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exited;
     },
   };
 }

@@ -1,6 +1,7 @@
 // A runtime of our own for scenarios: its actors, many workers at once, and an end that has to be clean.
 
 import type { Runtime, WorkerHandle } from '../../lib/index.ts';
+import { nextQuestion } from './question.ts';
 
 export const echoActor = new URL('../../actors/echo.js', import.meta.url);
 export const counterActor = new URL('../../actors/counter.js', import.meta.url);
@@ -60,6 +61,16 @@ async function* createOneByOne(runtime: Runtime, requests: Iterable<WorkerReques
 
 function* repeat(request: WorkerRequest, times: number): Generator<WorkerRequest> {
   for (let made = 0; made < times; made++) yield request;
+}
+
+const TOUCHED_AT_ONCE = 1_024;
+
+/** The first input of a worker costs more than the next ones; the `density` scenario says what stays. */
+export async function touchAll(workers: readonly WorkerHandle[], input: () => unknown = nextQuestion): Promise<void> {
+  for (let from = 0; from < workers.length; from += TOUCHED_AT_ONCE) {
+    const slice = workers.slice(from, from + TOUCHED_AT_ONCE);
+    await Promise.all(slice.map((worker) => worker.ask(input())));
+  }
 }
 
 /** One after the other in an order without a pattern, each as likely as the others; costs a few nanoseconds. */

@@ -14,6 +14,8 @@ export interface StandaloneOptions {
   readonly hosts: number;
   /** Exists, and is removed by whoever made it. */
   readonly dataDir: string;
+  /** Default `memory`. */
+  readonly store?: 'memory' | 'lmdb';
 }
 
 export interface Standalone {
@@ -24,12 +26,21 @@ export interface Standalone {
   create(kind: string, workerId: string): Promise<void>;
   /** The output. Rejects unless the input completes within 5 s. */
   ask(workerId: string, input: unknown): Promise<unknown>;
+  /** What is answered with 200, parsed. */
+  get(path: string): Promise<unknown>;
   close(): Promise<void>;
+  /** At once, as by a crash. */
+  kill(): Promise<void>;
 }
 
-export async function openStandalone({ actor, hosts, dataDir }: StandaloneOptions): Promise<Standalone> {
+export async function openStandalone({
+  actor,
+  hosts,
+  dataDir,
+  store = 'memory',
+}: StandaloneOptions): Promise<Standalone> {
   const flags = ['--bind', '127.0.0.1:0', '--actors', fileURLToPath(actor), '--data-dir', dataDir];
-  const args = ['start', ...flags, '--hosts', String(hosts), '--log-level', 'error'];
+  const args = ['start', ...flags, '--store', store, '--hosts', String(hosts), '--log-level', 'error'];
   const server = await spawnServer<{ url: string; token_file: string }>(cli, args);
   try {
     const { url, token_file: tokenFile } = server.ready;
@@ -52,7 +63,14 @@ export async function openStandalone({ actor, hosts, dataDir }: StandaloneOption
         const { result } = (await post(path, input, OK, { prefer: 'wait=5' })) as { result: { output: unknown } };
         return result.output;
       },
+      get: async (path) => {
+        const answer = await request(`${url}${path}`, { headers });
+        const text = await answer.body.text();
+        if (answer.statusCode !== OK) throw new Error(`GET ${path}: ${answer.statusCode} ${text.slice(0, 200)}`);
+        return JSON.parse(text);
+      },
       close: () => server.close(),
+      kill: () => server.kill(),
     };
   } catch (thrown) {
     await server.close();

@@ -16,6 +16,8 @@ export interface Context {
   now(): number;
   /** Number of the batch that takes what is staged now. */
   readonly batchAtHand: number;
+  /** Number of the last batch that is applied. */
+  readonly appliedBatch: number;
   /** Adds to the group at hand. Returns the number of its batch. */
   stage(operation: Operation): number;
   /** Its number is given, and never again. */

@@ -152,7 +152,6 @@ export function readGroup(
   return header;
 }
 
-
 export function restOf(byte: number): Rest {
   return elementOf(RESTS, byte);
 }

@@ -258,6 +258,10 @@ export class LmdbStore implements Store, Context {
 
   // --- for its workers ---
 
+  get appliedBatch(): number {
+    return this.#journal.appliedBatch;
+  }
+
   get batchAtHand(): number {
     return this.#journal.batchAtHand;
   }

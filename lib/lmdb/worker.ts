@@ -127,6 +127,18 @@ export class LmdbWorkerStore implements WorkerStore {
     return worker;
   }
 
+  get givenState(): Payload | null {
+    return this.#stagedState;
+  }
+
+  get givenVersion(): number {
+    return this.#stagedVersion;
+  }
+
+  get isSettled(): boolean {
+    return this.stagedBatch <= this.#context.appliedBatch;
+  }
+
   get firstSequence(): number {
     return this.#transcript.oldestAt(this.#context.now());
   }

@@ -185,6 +185,18 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
     return this.#extra?.stateVersion ?? 0;
   }
 
+  get givenState(): Payload | null {
+    return this.state;
+  }
+
+  get givenVersion(): number {
+    return this.stateVersion;
+  }
+
+  get isSettled(): boolean {
+    return true;
+  }
+
   get rest(): Rest {
     return this.#extra?.rest ?? 'hibernated';
   }

@@ -116,6 +116,11 @@ export interface StoredTimer {
 export interface WorkerStore extends WorkerRecord {
   /** Version of the actor that the state is of; 0 if it has none. */
   readonly stateVersion: number;
+  /** State and version as they were given last, whether that is applied or not: what its host goes on from. */
+  readonly givenState: Payload | null;
+  readonly givenVersion: number;
+  /** All that was given of it is applied. */
+  readonly isSettled: boolean;
   readonly rest: Rest;
   /** Why it is `failed`; null otherwise. */
   readonly failure: WireError | null;

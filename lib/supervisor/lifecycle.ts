@@ -21,7 +21,7 @@ import type { Delivery } from './delivery.ts';
 import type { HostListener, Hosts, HostSlot } from './hosts.ts';
 import { decideRestart, recentDeaths } from './restarts.ts';
 import type { RestartBudget } from './restarts.ts';
-import { whatDied } from './deaths.ts';
+import { closedDeath, whatDied } from './deaths.ts';
 import type { Death } from './deaths.ts';
 import { newStopping } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
@@ -121,6 +121,16 @@ export class Lifecycle implements HostListener {
     if (host === null || !worker.isLoaded || worker.stopping !== null || worker.mailbox.lent > 0) return;
     worker.presence = 'leaving';
     await this.#unload(host, [worker]);
+  }
+
+  /** All hosts were closed, at the end of the runtime: what had begun there is settled, what had not runs after the next start. */
+  settleClosed(worker: Worker): void {
+    if (worker.inputs > 0) this.#settleInterrupted(worker, closedDeath());
+    if (worker.status === 'stopping') {
+      this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
+      this.#finishStop(worker);
+    }
+    worker.settleStart();
   }
 
   async #putAway(slot: HostSlot, workers: readonly Worker[]): Promise<void> {

@@ -392,6 +392,7 @@ export class Supervisor {
     if (this.#store.isDurable) await putAway(workers, this.#delivery, this.#lifecycle, deadlineMs);
     else await stopAll(workers, (worker, request) => this.stop(worker.workerId, request), deadlineMs);
     const killedAtClose = await this.#requireHosts().close();
+    for (const worker of this.#directory.loaded()) this.#lifecycle.settleClosed(worker);
     await this.#store.close();
     const kept = this.#delivery.close();
     this.#status = 'stopped';

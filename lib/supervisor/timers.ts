@@ -144,6 +144,8 @@ export class Timers {
   }
 
   #arm(workerId: string, entry: Armed, delayMs: number): void {
+    // An input that ends while the runtime closes may still set one; the store has it.
+    if (this.#over.signal.aborted) return;
     entry.timeout = setTimeout(() => this.#fire(workerId, entry), Math.max(1, delayMs));
   }
 

@@ -83,12 +83,12 @@ export class Worker implements InputOwner {
   }
 
   get state(): Payload | null {
-    return this.store.state;
+    return this.store.givenState;
   }
 
   /** Of the version that its host has brought it to when it started. */
   saveState(state: Payload): void {
-    this.store.saveState(state, this.store.stateVersion);
+    this.store.saveState(state, this.store.givenVersion);
   }
 
   get mailbox(): Mailbox<InputRecord> {
@@ -171,7 +171,8 @@ export class Worker implements InputOwner {
   /** On no host, with nothing under way or pending: all that is known of it is in the store, or given to it. */
   get isDormant(): boolean {
     const isResting = this.#status === 'hibernated' || this.#status === 'stopped' || this.#status === 'failed';
-    return isResting && this.host === null && this.unsettled === 0 && this.#startListeners === null;
+    const isQuiet = this.host === null && this.unsettled === 0 && this.#startListeners === null;
+    return isResting && isQuiet && this.store.isSettled;
   }
 
   /** Its host has loaded it and takes inputs. */

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { Encoder } from '../../lib/lmdb/codec.ts';
 import { Environment } from '../../lib/lmdb/environment.ts';
-import type { Pair, Writer } from '../../lib/lmdb/environment.ts';
+import type { Pair } from '../../lib/lmdb/environment.ts';
 import { checkStore } from '../../lib/lmdb/fsck.ts';
 import { endOfTable, groupKey, META_KEY, nameKey, startOfTable, TABLES } from '../../lib/lmdb/keys.ts';
 import type { Table } from '../../lib/lmdb/keys.ts';
@@ -22,9 +22,11 @@ const folded = join(folder, 'folded.mdb');
 const unfolded = join(folder, 'unfolded.mdb');
 before(() => populate(folded, 25, () => copyFileSync(folded, unfolded)));
 
-interface Editor extends Writer {
+interface Editor {
+  readonly put: (key: Buffer, value: Buffer) => void;
+  readonly remove: (key: Buffer) => void;
   /** The first row of a table that fits. */
-  first(table: Table, fits?: (pair: Pair) => boolean): Pair;
+  readonly first: (table: Table, fits?: (pair: Pair) => boolean) => Pair;
 }
 
 /** Findings of a copy of the store in which something was changed, without what is different with every worker. */

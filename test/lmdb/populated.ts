@@ -81,7 +81,7 @@ export async function readStore(path: string): Promise<Served> {
     const served = new Map<string, string>();
     const tell = async (what: string, read: () => unknown) => {
       const code = await codeOf(Promise.resolve().then(() => void served.set(what, JSON.stringify(read()))));
-      if (code !== undefined) served.set(what, String(code));
+      if (code !== undefined) served.set(what, code as string);
     };
     await tell('prefix', () => store.inputIdPrefix);
     await tell('counts', () => [...store.counts()].sort());

@@ -1,0 +1,219 @@
+// How long does a store with many waiting inputs take to come back after a crash, in how much memory, and how long until all
+// of them have run?
+
+import { constants } from 'node:fs';
+import { copyFile, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { WINDOW_PER_HOST } from '../../lib/limits.ts';
+import { FILE_NAME } from '../../lib/open-store.ts';
+import type { BuildRequest, Built } from '../processes/store-build.ts';
+import { builtId } from '../support/built.ts';
+import { forkPeer, processUrl } from '../support/child.ts';
+import { describeDisk, makeDataDir } from '../support/data-dir.ts';
+import { memoryOf, watchMemory } from '../support/process.ts';
+import { interleave } from '../support/rounds.ts';
+import type { Subject } from '../support/rounds.ts';
+import { counterActor } from '../support/runtime.ts';
+import type { Effort, Findings, Scenario } from '../support/scenario.ts';
+import { openStandalone } from '../support/standalone.ts';
+import type { Standalone } from '../support/standalone.ts';
+
+const EFFORTS = {
+  quick: { rounds: 1, workers: 10_000 },
+  full: { rounds: 3, workers: 100_000 },
+} as const satisfies Record<Effort, unknown>;
+
+const INPUTS_EACH = 10;
+const MiB = 1_024 * 1_024;
+/** Just below what is put into the tables without waiting for a quiet moment; a small store is half of it. */
+const JOURNAL_BYTES = 30 * MiB;
+const QUICK_JOURNAL_BYTES = 2 * MiB;
+const BUILD_WITHIN_MS = 300_000;
+const RUN_WITHIN_MS = 300_000;
+const LOOK_EVERY_MS = 100;
+const PAGE = 1_000;
+/** Workers whose totals are asked for. */
+const ASKED = 1_000;
+const READY = 'ms to the ready line';
+const MOST_UNTIL_READY = 'RSS in MiB, most until ready';
+const GOALS = new Map([
+  [READY, 5_000],
+  [MOST_UNTIL_READY, 400],
+]);
+
+interface Case {
+  readonly name: string;
+  readonly from: 'tables' | 'journal';
+  /** Ended by a SIGKILL when half of the workers were through, and started once more. */
+  readonly isKilled: boolean;
+}
+
+const CASES: readonly Case[] = [
+  { name: 'all in the tables', from: 'tables', isKilled: false },
+  { name: 'the end of it in the journal', from: 'journal', isKilled: false },
+  { name: 'killed when half had run', from: 'tables', isKilled: true },
+];
+
+export const recovery: Scenario = {
+  name: 'recovery',
+  question: `a start of the command line on a store of many workers with ${INPUTS_EACH} waiting inputs each: time and memory until it is ready, and until all have run`,
+  run: async (effort): Promise<Findings> => {
+    const { rounds, workers } = EFFORTS[effort];
+    const dataDir = await makeDataDir('recovery');
+    try {
+      const notes = [await describeDisk(), 'the file was copied just before and is in the cache of the system'];
+      for (const from of ['tables', 'journal'] as const) {
+        const inJournal = effort === 'full' ? JOURNAL_BYTES : QUICK_JOURNAL_BYTES;
+        const journalBytes = from === 'tables' ? 0 : inJournal;
+        const built = await build({ dataDir: join(dataDir, from), workers, inputsEach: INPUTS_EACH, journalBytes });
+        const sizes = `${mib(built.fileBytes)} MiB on disk, ${mib(built.journalBytes)} MiB of it in the journal`;
+        notes.push(`${from}: ${workers.toLocaleString('en')} workers, ${sizes}`);
+      }
+      const found = await interleave(
+        CASES.map((one) => recovered(one, dataDir, workers)),
+        rounds,
+      );
+      const measures = found.map((measure) => {
+        const atMost = GOALS.get(measure.quantity);
+        return atMost === undefined ? measure : { ...measure, atMost };
+      });
+      return { measures, ratios: [], notes, chart: { of: 'measures', scale: 'linear' } };
+    } finally {
+      await rm(dataDir, { recursive: true });
+    }
+  },
+};
+
+function mib(bytes: number): string {
+  return (bytes / MiB).toFixed(0);
+}
+
+async function build(request: BuildRequest): Promise<Built> {
+  await mkdir(request.dataDir);
+  const peer = forkPeer(processUrl('store-build'));
+  try {
+    return (await peer.request(request, BUILD_WITHIN_MS)) as Built;
+  } finally {
+    await peer.close();
+  }
+}
+
+function recovered({ name, from, isKilled }: Case, dataDir: string, workers: number): Subject {
+  return {
+    name,
+    turn: async () => {
+      const copy = join(dataDir, 'copy');
+      await mkdir(copy);
+      try {
+        await copyFile(join(dataDir, from, FILE_NAME), join(copy, FILE_NAME), constants.COPYFILE_FICLONE);
+        if (isKilled) await killHalfway(copy, workers);
+        return await measure(copy, workers, isKilled ? WINDOW_PER_HOST : 0);
+      } finally {
+        await rm(copy, { recursive: true });
+      }
+    },
+  };
+}
+
+function open(dataDir: string): Promise<Standalone> {
+  return openStandalone({ actor: counterActor, hosts: 1, dataDir, store: 'lmdb' });
+}
+
+async function killHalfway(dataDir: string, workers: number): Promise<void> {
+  const standalone = await open(dataDir);
+  try {
+    await untilRun(standalone, Math.floor(workers / 2));
+  } finally {
+    await standalone.kill();
+  }
+}
+
+async function measure(dataDir: string, workers: number, maxUnknown: number): Promise<Record<string, number>> {
+  const startMs = performance.now();
+  const standalone = await open(dataDir);
+  try {
+    const readyMs = performance.now() - startMs;
+    const ready = memoryOf(standalone.pid);
+    const watch = watchMemory(standalone.pid);
+    let runMs = 0;
+    try {
+      await untilAllRun(standalone, workers);
+      runMs = performance.now() - startMs;
+    } finally {
+      watch.end();
+    }
+    const most = watch.most();
+    await requireAllRun(standalone, workers, maxUnknown);
+    return {
+      [READY]: readyMs,
+      ...(ready !== null && {
+        [MOST_UNTIL_READY]: ready.mostRss / MiB,
+        'RSS in MiB when ready': ready.rss / MiB,
+        'of it anonymous': ready.anon / MiB,
+        'of it pages of files': ready.file / MiB,
+      }),
+      'ms until all inputs have run': runMs,
+      ...(most !== null && {
+        'RSS in MiB, most until all have run': most.mostRss / MiB,
+        'anonymous, most until then': most.anon / MiB,
+        'pages of files, most until then': most.file / MiB,
+      }),
+    };
+  } finally {
+    await standalone.close();
+  }
+}
+
+interface Listing {
+  readonly workers: readonly {
+    readonly worker_id: string;
+    readonly status: string;
+    readonly mailbox: { readonly messages: number };
+  }[];
+}
+
+function list(standalone: Standalone, after: string, limit: number): Promise<Listing> {
+  return standalone.get(`/v1/workers?after=${after}&limit=${limit}`) as Promise<Listing>;
+}
+
+/** Workers are taken up in the order of their ids, many at a time; a listing does not wake them. */
+async function untilRun(standalone: Standalone, worker: number): Promise<void> {
+  const workerId = builtId(worker);
+  for (const endMs = performance.now() + RUN_WITHIN_MS; performance.now() < endMs; await pause(LOOK_EVERY_MS)) {
+    const [found] = (await list(standalone, builtId(worker - 1), 1)).workers;
+    if (found?.worker_id !== workerId) throw new Error(`${workerId} was looked for, ${found?.worker_id} was found`);
+    if (found.mailbox.messages === 0 && found.status !== 'running') return;
+  }
+  throw new Error(`after ${RUN_WITHIN_MS} ms inputs of ${workerId} are still waiting`);
+}
+
+async function untilAllRun(standalone: Standalone, workers: number): Promise<void> {
+  await untilRun(standalone, workers - 1);
+  for (const endMs = performance.now() + RUN_WITHIN_MS; performance.now() < endMs; await pause(LOOK_EVERY_MS)) {
+    const { runtime } = (await standalone.get('/v1/runtime')) as { runtime: { mailbox: { messages: number } } };
+    if (runtime.mailbox.messages === 0) return;
+  }
+  throw new Error(`after ${RUN_WITHIN_MS} ms inputs are still waiting`);
+}
+
+/** An input that may have run when its process was killed ends as unknown, as counters want it. */
+async function requireAllRun(standalone: Standalone, workers: number, maxUnknown: number): Promise<void> {
+  let [seen, after] = [0, ''];
+  for (;;) {
+    const page = (await list(standalone, after, PAGE)).workers;
+    const waiting = page.find(({ mailbox }) => mailbox.messages > 0);
+    if (waiting !== undefined) throw new Error(`${waiting.worker_id} has inputs that have not run`);
+    seen += page.length;
+    after = page.at(-1)?.worker_id ?? '';
+    if (page.length < PAGE) break;
+  }
+  if (seen !== workers) throw new Error(`${workers} workers were there, ${seen} have come back`);
+  let missing = 0;
+  for (let number = 0; number < workers; number += Math.ceil(workers / ASKED)) {
+    const total = await standalone.ask(builtId(number), { add: 0 });
+    if (typeof total !== 'number' || total > INPUTS_EACH) throw new Error(`a total is ${JSON.stringify(total)}`);
+    missing += INPUTS_EACH - total;
+  }
+  if (missing > maxUnknown) throw new Error(`${missing} inputs of the ${ASKED} workers asked have not been counted`);
+}

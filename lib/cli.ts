@@ -76,8 +76,8 @@ function parse(argv: readonly string[]): Run {
   });
 
   addSourceCommands(program, (chosen) => (run = chosen));
-  addReplayCommand(program, (chosen) => (run = chosen));
   addStoreCommands(program, (chosen) => (run = chosen));
+  addReplayCommand(program, (chosen) => (run = chosen));
   const openapi = program.command('openapi').description('print the REST API as an OpenAPI document');
   openapi.action(() => {
     run = async () => (await import('./cli/openapi.ts')).printApi(version);

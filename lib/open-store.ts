@@ -53,13 +53,6 @@ async function openDurable(
   const lock = takeLock(join(path, LOCK_NAME));
   const startedAt = performance.now();
   const elapsedMs = (): number => Math.round(performance.now() - startedAt);
-  let toldAtMs = 0;
-  const onProgress = (progress: object): void => {
-    const atMs = elapsedMs();
-    if (atMs - toldAtMs < PROGRESS_EVERY_MS) return;
-    toldAtMs = atMs;
-    log.info({ ...progress, elapsed_ms: atMs }, 'the store is being recovered');
-  };
   log.info({}, 'the store is being opened');
   const { idempotencyTtlMs } = limits;
   let store: Store;
@@ -68,7 +61,7 @@ async function openDurable(
       path: join(path, FILE_NAME),
       limits: bounds,
       idempotencyTtlMs,
-      onProgress,
+      onProgress: progressLog(log, elapsedMs),
       onClosed: () => lock.release(),
     });
   } catch (error) {
@@ -79,6 +72,17 @@ async function openDurable(
   const figures = { workers: countOf(store), file_bytes: fileBytes, journal_bytes: journalBytes };
   log.info({ ...figures, elapsed_ms: elapsedMs() }, 'the store is open');
   return store;
+}
+
+/** Writes a line per PROGRESS_EVERY_MS at most, however often it is told. `elapsedMs` is the time since the opening began. */
+export function progressLog(log: Logger, elapsedMs: () => number): (progress: object) => void {
+  let toldAtMs = 0;
+  return (progress) => {
+    const atMs = elapsedMs();
+    if (atMs - toldAtMs < PROGRESS_EVERY_MS) return;
+    toldAtMs = atMs;
+    log.info({ ...progress, elapsed_ms: atMs }, 'the store is being recovered');
+  };
 }
 
 function makeFolder(path: string): void {

@@ -50,6 +50,7 @@ import { Catalog } from './supervisor/catalog.ts';
 import { WorkerHandle } from './supervisor/handle.ts';
 import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
 import type { SourcesQuery } from './sources/sources.ts';
+import type { SupervisorOptions } from './supervisor/options.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { CreateRequest, ListQuery } from './supervisor/supervisor.ts';
 
@@ -101,13 +102,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   return runtime;
 }
 
-interface Parts {
-  readonly limits: Limits;
-  readonly hostCount: number;
-  readonly log: Logger;
-  readonly catalog: Catalog;
-  readonly store: Store;
-}
+type Parts = Pick<SupervisorOptions, 'limits' | 'log' | 'catalog' | 'store'> & { readonly hostCount: number };
 
 async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime> {
   const { limits, hostCount, log, catalog, store } = parts;

@@ -24,7 +24,7 @@ const LAYERS = [
   ['cli.ts', `cli/ check-actor.ts config.ts config-options.ts runtime.ts ${BASE}`],
   [
     'cli/',
-    `cli/ config.ts runtime.ts outside.ts type:replay/ lazy:replay/stored.ts client/ server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
+    `cli/ open-store.ts lazy:lmdb/maintenance.ts lazy:lmdb/fsck.ts lazy:lmdb/lock.ts config.ts runtime.ts outside.ts type:replay/ lazy:replay/stored.ts client/ server/ type:access/options.ts type:egress/egress.ts egress/options-schema.ts ${BASE}`,
   ],
   [
     'index.ts',

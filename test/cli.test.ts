@@ -180,7 +180,10 @@ describe('a signal', options, () => {
 
 describe('usage', options, () => {
   const mistakes: [args: string[], line: string][] = [
-    [[], 'a command is needed: start, check-actor, source, replay, backup, restore, compact, fsck or openapi; see --help'],
+    [
+      [],
+      'a command is needed: start, check-actor, source, replay, backup, restore, compact, fsck or openapi; see --help',
+    ],
     [['stop'], "unknown command 'stop'"],
     [['start', '--hots', '1'], "unknown option '--hots' (Did you mean --hosts?)"],
     [['start', '--hosts'], "option '--hosts <N>' argument missing"],

@@ -56,6 +56,7 @@ describe('the table of errors', () => {
         'timeout',
         'expired',
         'http_request_failed',
+        'store_failed',
       ],
     );
   });

@@ -25,6 +25,7 @@ const COUNTS = new Set([
   'WINDOW_PER_HOST', // inputs
   'BATCH_FRAMES',
   'WORKERS_PER_HOST',
+  'KEEP_AWAKE_REASONS',
   'MAX_JSON_DEPTH', // levels
   'MAX_PAGE_ITEMS',
   'LOG_LINES_IN_FLIGHT',
@@ -173,7 +174,10 @@ describe('resolveLimits', () => {
   for (const name of names) {
     test(`refuses what is not a whole number above zero, naming ${name}`, () => {
       for (const value of impossible) {
-        const problem = `must be a whole number of at least 1, not ${String(value)} (${typeof value})`;
+        // 0 is never.
+        const least = name === 'idleAfterMs' ? 0 : 1;
+        if (value === least) continue;
+        const problem = `must be a whole number of at least ${least}, not ${String(value)} (${typeof value})`;
         assert.deepEqual(
           outcomeOf(() => resolveLimits({ [name]: value })),
           refusal(name, problem),

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { resolveLimits } from '../lib/limits.ts';
 import { silentLog } from '../lib/observe/log.ts';
-import { openStore } from '../lib/open-store.ts';
+import { openStore, progressLog } from '../lib/open-store.ts';
 import type { StoreOptions } from '../lib/open-store.ts';
 import { createRuntime } from '../lib/runtime.ts';
-import { temporaryFolder } from './support/start-runtime.ts';
+import { recordLog, temporaryFolder } from './support/start-runtime.ts';
 
 const open = (options: StoreOptions) => openStore(options, resolveLimits(), silentLog);
 
@@ -31,5 +31,26 @@ describe('openStore', () => {
       code: 'store_failed',
       message: 'The data dir cannot be made (ENOTDIR).',
     });
+  });
+
+  test('logs when it begins, how far it is once per second at most, and figures when it is open', async (t) => {
+    const { log, lines } = recordLog();
+    const store = await openStore({ store: 'lmdb', dataDir: temporaryFolder(t) }, resolveLimits(), log);
+    await store.close();
+    assert.deepEqual(
+      lines.map(({ message, fields }) => [message, Object.keys(fields)]),
+      [
+        ['the store is being opened', []],
+        ['the store is open', ['workers', 'file_bytes', 'journal_bytes', 'elapsed_ms']],
+      ],
+    );
+    lines.length = 0;
+    let elapsedMs = 0;
+    const tell = progressLog(log, () => elapsedMs);
+    for (elapsedMs of [10, 999, 1_000, 1_999, 2_000, 5_000]) tell({ groups: elapsedMs });
+    assert.deepEqual(
+      lines.map(({ fields }) => fields),
+      [1_000, 2_000, 5_000].map((atMs) => ({ groups: atMs, elapsed_ms: atMs })),
+    );
   });
 });

@@ -53,6 +53,10 @@ class WorkerCheck {
   run(): void {
     const state = this.#environment.get(nameKey(TABLES.states, this.#workerId));
     if (state !== undefined) readable(this.#tell, 'its state', () => whole(state, (from) => from.presentPayload()));
+    if (this.#row.config === null) this.#checkConfig();
+    const isWaiting = this.#environment.get(nameKey(TABLES.waiting, this.#workerId)) !== undefined;
+    if (isWaiting !== this.#row.summary.waiting.messages > 0)
+      this.#tell(`is ${isWaiting ? '' : 'not '}among those with inputs`);
     this.#checkInputs();
     this.#checkTranscript();
     this.#checkKeys();
@@ -61,6 +65,13 @@ class WorkerCheck {
 
   #rows(table: Table): Iterable<Pair> {
     return this.#environment.range(workerRange(table, this.#workerId));
+  }
+
+  /** A large one has a row of its own. */
+  #checkConfig(): void {
+    const config = this.#environment.get(nameKey(TABLES.configs, this.#workerId));
+    if (config === undefined) this.#tell('its config is missing');
+    else readable(this.#tell, 'its config', () => whole(config, (from) => from.presentPayload()));
   }
 
   #checkInputs(): void {

@@ -18,18 +18,11 @@ export class Counts {
   }
 
   apply(operation: ReplayedOperation): void {
-    switch (operation.op) {
-      case 'create':
-        this.#add(operation.record.kind, 'hibernated', 1);
-        break;
-      case 'rest':
-        this.#add(operation.kind, operation.from, -1);
-        this.#add(operation.kind, operation.rest, 1);
-        break;
-      case 'delete':
-        this.#add(operation.kind, operation.from, -1);
-        break;
-    }
+    if (operation.op === 'create') this.#add(operation.record.kind, 'hibernated', 1);
+    else if (operation.op === 'rest') {
+      this.#add(operation.kind, operation.from, -1);
+      this.#add(operation.kind, operation.rest, 1);
+    } else if (operation.op === 'delete') this.#add(operation.kind, operation.from, -1);
   }
 
   write(to: Encoder): void {

@@ -13,8 +13,11 @@ import { fault } from './faults.ts';
 import { groupKey, restAfterTime, startOfTable, TABLES, timeKey } from './keys.ts';
 import type { LmdbWorkerStore } from './worker.ts';
 
-/** Journal that is folded without waiting for a quiet moment: what a start has to read again, and what is in memory meanwhile. */
-export const FOLD_BYTES = 32 * 1_024 * 1_024;
+/**
+ * Journal that is folded without waiting for a quiet moment: what a start has to read again, and what is in memory meanwhile, ten
+ * times as many bytes for small inputs.
+ */
+export const FOLD_BYTES = 16 * 1_024 * 1_024;
 /** Main thread that a slice may take, so that no ask waits long for it. */
 const SLICE_MS = 4;
 /** Bytes of a slice: what its transaction writes holds up the next group. */
@@ -34,6 +37,8 @@ export interface FoldOptions {
   readonly firstGroup: number;
   /** Bytes of workers' rows in one transaction. */
   readonly sliceBytes: number;
+  /** How many times as large a slice may be now: more than 1 when groups come faster than they are folded. */
+  urgency(): number;
   now(): number;
   /** A cycle begins: the number of the last group that is applied, and the counts as of it. */
   begin(): { readonly group: number; readonly counts: Counts };
@@ -44,7 +49,7 @@ export interface FoldOptions {
   writeMeta(writer: Writer, foldedGroup: number, counts: Counts): void;
   /** All of it is in its rows. */
   folded(worker: LmdbWorkerStore): void;
-  /** Groups up to this one need not be read again. */
+  /** A cycle is over: groups up to this one are gone. */
   ended(group: number): void;
   /** A slice could not be written. */
   failed(error: unknown): void;
@@ -203,16 +208,17 @@ export class Folding {
       case 'meta':
         cycle.phase = 'groups';
         this.#options.writeMeta(batch, cycle.group, cycle.counts);
-        return () => this.#options.ended(cycle.group);
+        return () => {};
       case 'groups':
         return this.#removeGroups(cycle, batch);
     }
   }
 
   #foldWorkers(cycle: Cycle, batch: Batch): () => void {
-    const { dirty, folded } = this.#options;
+    const { dirty } = this.#options;
     const group = this.#options.lastGroup();
     const done: (() => void)[] = [];
+    const urgency = this.#options.urgency();
     const startedAt = performance.now();
     while (cycle.place < cycle.workers.length) {
       const worker = cycle.workers[cycle.place++] as LmdbWorkerStore;
@@ -221,9 +227,9 @@ export class Folding {
       const workerDone = worker.fold(this.#encoder, batch, group);
       done.push(() => {
         workerDone();
-        folded(worker);
+        this.#options.folded(worker);
       });
-      if (batch.bytes > this.#options.sliceBytes || performance.now() - startedAt > SLICE_MS) break;
+      if (batch.bytes > urgency * this.#options.sliceBytes || performance.now() - startedAt > urgency * SLICE_MS) break;
     }
     if (cycle.place === cycle.workers.length) cycle.phase = 'records';
     return () => {
@@ -234,8 +240,8 @@ export class Folding {
 
   /** Of inputs that ended so long ago that their keys may be used again. */
   #forgetKeys(cycle: Cycle, batch: Batch): () => void {
-    const { environment, idempotencyTtlMs, now } = this.#options;
-    const end = timeKey(TABLES.endedKeys, now() - idempotencyTtlMs, NOTHING);
+    const { environment, idempotencyTtlMs } = this.#options;
+    const end = timeKey(TABLES.endedKeys, this.#options.now() - idempotencyTtlMs, NOTHING);
     let removed = 0;
     for (const { key } of environment.range({
       start: startOfTable(TABLES.endedKeys),
@@ -257,7 +263,9 @@ export class Folding {
     for (let group = this.#firstGroup; group <= last; group++) batch.remove(groupKey(group));
     return () => {
       this.#firstGroup = last + 1;
-      if (last === cycle.group) this.#cycle = null;
+      if (last < cycle.group) return;
+      this.#cycle = null;
+      this.#options.ended(cycle.group);
     };
   }
 }

@@ -39,7 +39,9 @@ export interface StoreCheck {
 
 const MAX_FINDINGS = 1_000;
 /** Tables whose rows belong to a worker. */
-const OF_WORKERS: readonly Table[] = [TABLES.states, TABLES.blocks, TABLES.inputs, TABLES.keys, TABLES.timers];
+/** By the worker's id alone. */
+const ONE_PER_WORKER: readonly Table[] = [TABLES.states, TABLES.configs, TABLES.waiting];
+const OF_WORKERS: readonly Table[] = [...ONE_PER_WORKER, TABLES.blocks, TABLES.inputs, TABLES.keys, TABLES.timers];
 
 /** Nobody may write to the file meanwhile. Throws `store_failed` for one that cannot be opened. */
 export async function checkStore(path: string): Promise<StoreCheck> {
@@ -123,7 +125,7 @@ class Check {
   #checkOwners(table: Table): void {
     let known = '';
     for (const { key } of this.#rows(table)) {
-      const workerId = table === TABLES.states ? nameOf(key) : workerOf(key);
+      const workerId = ONE_PER_WORKER.includes(table) ? nameOf(key) : workerOf(key);
       if (workerId === known) continue;
       known = workerId;
       if (this.#environment.get(nameKey(TABLES.workers, workerId)) === undefined)

@@ -1,7 +1,7 @@
 // One worker's inputs without an outcome, and its idempotency keys.
 
 import { payloadBytes } from '../protocol/payload.ts';
-import type { Ending, KeyedInput, RestoredInput, StoredInput } from '../store/store.ts';
+import type { EndedInput, Ending, KeyedInput, RestoredInput, StoredInput } from '../store/store.ts';
 import { Decoder, isIntact } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
@@ -24,8 +24,8 @@ export class Inputs {
   readonly #open = new Map<number, OpenInput>();
   /** On disk, and ended. */
   #gone: number[] = [];
-  /** Keys that are not on disk as they are. */
-  readonly #keys = new Map<string, KeyedInput>();
+  /** Keys that are not on disk as they are. Many workers are never given one. */
+  #keys: Map<string, KeyedInput> | null = null;
 
   constructor(workerId: string, context: Context) {
     this.#workerId = workerId;
@@ -56,7 +56,7 @@ export class Inputs {
   accept(input: StoredInput): void {
     const { seq, key } = input;
     this.#open.set(seq, { input, attempt: input.attempt, isStarted: false, isOnDisk: false, isChanged: true });
-    if (key !== null) this.#keys.set(key.key, { seq, digest: key.digest, ended: null });
+    if (key !== null) (this.#keys ??= new Map()).set(key.key, { seq, digest: key.digest, ended: null });
   }
 
   start(seq: number, attempt: number): void {
@@ -67,18 +67,26 @@ export class Inputs {
     open.isChanged = true;
   }
 
+  recall(seq: number): void {
+    const open = this.#open.get(seq);
+    if (open === undefined) return;
+    open.isStarted = false;
+    open.isChanged = true;
+  }
+
   end(seq: number, ending: Ending): void {
     const open = this.#open.get(seq);
     if (open === undefined) return;
     this.#open.delete(seq);
     if (open.isOnDisk) this.#gone.push(seq);
     const { key } = open.input;
-    if (key !== null) this.#keys.set(key.key, { seq, digest: key.digest, ended: { seq, ...ending } });
+    if (key === null) return;
+    (this.#keys ??= new Map()).set(key.key, { seq, digest: key.digest, ended: endedOf(seq, ending) });
   }
 
   clear(): void {
     this.#open.clear();
-    this.#keys.clear();
+    this.#keys = null;
     this.#gone = [];
   }
 
@@ -96,7 +104,7 @@ export class Inputs {
   }
 
   keyed(key: string, isOnDisk: boolean): KeyedInput | undefined {
-    const keyed = this.#keys.get(key) ?? (isOnDisk ? this.#storedKey(key) : undefined);
+    const keyed = this.#keys?.get(key) ?? (isOnDisk ? this.#storedKey(key) : undefined);
     if (keyed === undefined || keyed.ended === null) return keyed;
     return keyed.ended.endedAtMs + this.#context.idempotencyTtlMs > this.#context.now() ? keyed : undefined;
   }
@@ -111,10 +119,10 @@ export class Inputs {
       writeInput(to, input, attempt);
       writer.put(workerNumberKey(TABLES.inputs, this.#workerId, input.seq), to.sealedCopy());
     }
-    for (const [key, keyed] of this.#keys) this.#foldKey(to, writer, key, keyed);
+    for (const [key, keyed] of this.#keys ?? []) this.#foldKey(to, writer, key, keyed);
     return () => {
       this.#gone = [];
-      this.#keys.clear();
+      this.#keys = null;
       for (const open of this.#open.values()) {
         open.isOnDisk = true;
         open.isChanged = false;
@@ -132,9 +140,9 @@ export class Inputs {
   #foldKey(to: Encoder, writer: Writer, key: string, keyed: KeyedInput): void {
     const rowKey = workerTextKey(TABLES.keys, this.#workerId, key);
     const stored = this.#context.environment.get(rowKey);
-    const before = stored !== undefined && isIntact(stored) ? readKey(stored) : undefined;
+    const before = stored !== undefined && isIntact(stored) ? readKey(stored).ended : null;
     // A key that had expired is used again: what would have removed it must not remove its successor.
-    if (before?.ended != null) writer.remove(timeKey(TABLES.endedKeys, before.ended.endedAtMs, rowKey.subarray(1)));
+    if (before !== null) writer.remove(timeKey(TABLES.endedKeys, before.endedAtMs, rowKey.subarray(1)));
     to.reset();
     to.varint(keyed.seq);
     to.text(keyed.digest);
@@ -145,6 +153,12 @@ export class Inputs {
     }
     writer.put(rowKey, to.sealedCopy());
   }
+}
+
+/** A copy, field by field: what is given may be a view of its giver's record, with getters, and lives as long as that. */
+function endedOf(seq: number, ending: Ending): EndedInput {
+  const { outcome, output, error, attempt, acceptedAtMs, startedAtMs, endedAtMs } = ending;
+  return { seq, outcome, output, error, attempt, acceptedAtMs, startedAtMs, endedAtMs };
 }
 
 const EMPTY = Buffer.alloc(0);

@@ -35,13 +35,15 @@ export interface JournalOptions {
   refuse(input: StoredInput, worker: LmdbWorkerStore, error: GreenroomError): void;
   /** To be written with the next group, if there is anything. */
   nextSlice(): Slice | null;
+  /** The journal holds as much as it may: slices go first, groups wait. */
+  isFull(): boolean;
 }
 
 interface Waiter {
   /** What it waits for. */
   readonly batch: number;
-  resolve(): void;
-  reject(error: GreenroomError): void;
+  readonly resolve: () => void;
+  readonly reject: (error: GreenroomError) => void;
 }
 
 export class Journal {
@@ -58,8 +60,9 @@ export class Journal {
   #endPause: (() => void) | null = null;
   #trouble: GreenroomError | null = null;
   #commits = 0;
-  /** Of the group that is being written. */
-  #writtenBytes = 0;
+  /** Rough: of what is staged, and of what was taken and is not written yet. */
+  #stagedBytes = 0;
+  #takenBytes = 0;
   readonly #times = new Float64Array(TIMES);
 
   constructor(options: JournalOptions) {
@@ -87,6 +90,7 @@ export class Journal {
   /** Returns the number of its batch. */
   stage(operation: Operation): number {
     this.#staged.push(operation);
+    this.#stagedBytes += roughBytes(operation);
     this.#flushing ??= this.#flush();
     return this.#batch;
   }
@@ -105,7 +109,7 @@ export class Journal {
 
   /** Rough: of what is staged or being written. */
   get pendingBytes(): number {
-    return this.#writtenBytes + this.#staged.reduce((sum, operation) => sum + roughBytes(operation), 0);
+    return this.#takenBytes + this.#stagedBytes;
   }
 
   get commits(): number {
@@ -131,8 +135,8 @@ export class Journal {
     for (;;) {
       const slice = this.#options.nextSlice();
       if (this.#staged.length === 0 && slice === null) break;
-      const isWritten = this.#staged.length > 0 ? await this.#writeGroup(slice) : await this.#writeSlice(slice as Slice);
-      if (!isWritten) break;
+      const isSliceFirst = slice !== null && (this.#staged.length === 0 || this.#options.isFull());
+      if (!(isSliceFirst ? await this.#writeSlice(slice) : await this.#writeGroup(slice))) break;
     }
     this.#flushing = null;
   }
@@ -140,6 +144,8 @@ export class Journal {
   #take(): Operation[] {
     const taken = this.#staged;
     this.#staged = [];
+    this.#takenBytes += this.#stagedBytes;
+    this.#stagedBytes = 0;
     this.#batch++;
     return taken;
   }
@@ -163,9 +169,7 @@ export class Journal {
     for (;;) {
       const startedAt = performance.now();
       const value = this.#encode(number, operations);
-      this.#writtenBytes = value.length;
       const error = await this.#write(number, value, slice);
-      this.#writtenBytes = 0;
       if (error === null) {
         this.#times[this.#commits++ % TIMES] = performance.now() - startedAt;
         slice?.written();
@@ -212,6 +216,7 @@ export class Journal {
     this.#lastGroup = number;
     this.#appliedBatch = this.#batch - 1;
     this.#trouble = null;
+    this.#takenBytes = 0;
     this.#options.apply(operations, number, bytes);
     const reached = this.#waiters.filter(({ batch }) => batch <= this.#appliedBatch);
     this.#waiters = this.#waiters.filter(({ batch }) => batch > this.#appliedBatch);
@@ -222,16 +227,22 @@ export class Journal {
   #withdraw(failed: readonly Operation[], error: GreenroomError): Operation[] {
     this.#trouble = error;
     const operations = [...failed, ...this.#take()];
-    const accepts = operations.filter((operation) => operation.op === 'accept');
+    const accepts = operations
+      .filter((operation) => operation.op === 'accept')
+      .filter(({ input }) => input.isCaused !== true);
     const withdrawn = new Set(accepts.map(({ input }) => input));
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const { reject } of waiters) reject(error);
     for (const { input, worker } of accepts) this.#options.refuse(input, worker, error);
-    return operations.filter((operation) => {
+    // Those who were told may have given more, of other inputs that are withdrawn as well.
+    operations.push(...this.#take());
+    const kept = operations.filter((operation) => {
       const input = 'input' in operation ? operation.input : null;
       return input === null || !withdrawn.has(input);
     });
+    this.#takenBytes = kept.reduce((sum, operation) => sum + roughBytes(operation), 0);
+    return kept;
   }
 
   #pause(): Promise<void> {
@@ -249,16 +260,9 @@ export class Journal {
 const OPERATION_BYTES = 64;
 
 function roughBytes(operation: Operation): number {
-  switch (operation.op) {
-    case 'accept':
-      return OPERATION_BYTES + operation.input.payload.length;
-    case 'end':
-      return OPERATION_BYTES + (operation.ending.output?.length ?? 0);
-    case 'append':
-      return OPERATION_BYTES + operation.entry.data.length;
-    case 'state':
-      return OPERATION_BYTES + operation.state.length;
-    default:
-      return OPERATION_BYTES;
-  }
+  if (operation.op === 'accept') return OPERATION_BYTES + operation.input.payload.length;
+  if (operation.op === 'end') return OPERATION_BYTES + (operation.ending.output?.length ?? 0);
+  if (operation.op === 'append') return OPERATION_BYTES + operation.entry.data.length;
+  if (operation.op === 'state') return OPERATION_BYTES + operation.state.length;
+  return OPERATION_BYTES;
 }

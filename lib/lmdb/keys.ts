@@ -16,6 +16,8 @@ export const TABLES = {
   blocks: 'B',
   /** By worker id and seq: inputs without an outcome. */
   inputs: 'I',
+  /** By worker id: those that have such inputs, to be found at a start without a look at the inputs. */
+  waiting: 'Q',
   /** By worker id and key. */
   keys: 'K',
   /** By the time of the input's end, worker id and key. */
@@ -52,8 +54,10 @@ export function nameOf(key: Buffer): string {
 /** Of one worker's rows in a table: by a whole number. */
 export function workerNumberKey(table: Table, workerId: string, number: number): Buffer {
   const head = 1 + workerId.length + 1;
-  const key = Buffer.alloc(head + NUMBER_BYTES);
+  // From Node's pool, as all keys: one with memory of its own costs the collector several times as much.
+  const key = Buffer.allocUnsafe(head + NUMBER_BYTES);
   key.write(table + workerId, 'latin1');
+  key[head - 1] = 0;
   writeNumber(key, number, head);
   return key;
 }
@@ -74,7 +78,7 @@ export function workerOf(key: Buffer): string {
 }
 
 export function groupKey(number: number): Buffer {
-  const key = Buffer.alloc(1 + NUMBER_BYTES);
+  const key = Buffer.allocUnsafe(1 + NUMBER_BYTES);
   key.write(TABLES.journal, 'latin1');
   writeNumber(key, number, 1);
   return key;
@@ -86,7 +90,7 @@ export function numberOfGroup(key: Buffer): number {
 
 /** A time before a worker and something of it. Times are whole and not negative: they are rounded down. */
 export function timeKey(table: Table, atMs: number, rest: Buffer): Buffer {
-  const key = Buffer.alloc(1 + NUMBER_BYTES + rest.length);
+  const key = Buffer.allocUnsafe(1 + NUMBER_BYTES + rest.length);
   key.write(table, 'latin1');
   writeNumber(key, Math.max(0, Math.floor(atMs)), 1);
   rest.copy(key, 1 + NUMBER_BYTES);

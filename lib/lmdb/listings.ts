@@ -4,17 +4,7 @@ import type { SortedWorkers } from '../store/sorted-workers.ts';
 import type { StoredSummary, StoredTimer } from '../store/store.ts';
 import { Decoder } from './codec.ts';
 import type { Environment } from './environment.ts';
-import {
-  endOfTable,
-  nameKey,
-  nameOf,
-  restAfterTime,
-  startOfTable,
-  TABLES,
-  timeKey,
-  workerOf,
-  workerRange,
-} from './keys.ts';
+import { endOfTable, nameKey, nameOf, restAfterTime, startOfTable, TABLES, timeKey } from './keys.ts';
 import { readTimer } from './operations.ts';
 import { summaryOf } from './tables.ts';
 import type { LmdbWorkerStore } from './worker.ts';
@@ -58,15 +48,8 @@ export function* listWorkers(
 /** Ascending. */
 export function workersWithInputs(environment: Environment, dirty: Dirty): string[] {
   const found = new Set<string>();
-  const end = endOfTable(TABLES.inputs);
-  let start = startOfTable(TABLES.inputs);
-  for (;;) {
-    const [pair] = [...environment.range({ start, end, limit: 1 })];
-    if (pair === undefined) break;
-    const workerId = workerOf(pair.key);
-    found.add(workerId);
-    start = workerRange(TABLES.inputs, workerId).end;
-  }
+  const range = { start: startOfTable(TABLES.waiting), end: endOfTable(TABLES.waiting) };
+  for (const { key } of environment.range(range)) found.add(nameOf(key));
   for (const worker of dirty.after()) {
     if (worker.hasOpenInputs) found.add(worker.workerId);
     else found.delete(worker.workerId);

@@ -1,9 +1,12 @@
 // The store's first record: what it is, and where its journal begins.
 
+import { randomBytes } from 'node:crypto';
 import { Counts } from './counts.ts';
 import { Decoder, FORMAT_VERSION } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import { corrupt } from './codec.ts';
+import type { Environment } from './environment.ts';
+import { META_KEY } from './keys.ts';
 
 export interface Meta {
   readonly format: number;
@@ -27,6 +30,15 @@ export function writeMeta(to: Encoder, meta: Meta): Buffer {
   to.varint(meta.foldedGroup);
   meta.counts.write(to);
   return to.sealedCopy();
+}
+
+/** Of a store that is there, or a new one. Throws `store_corrupt` if it cannot be read, or is missing. */
+export function openMeta(environment: Environment): Meta {
+  const value = environment.get(META_KEY);
+  if (value !== undefined) return readMeta(value);
+  const [other] = environment.range({ start: Buffer.of(0), end: Buffer.of(0xff), limit: 1 });
+  if (other !== undefined) throw corrupt("The store's first record is missing.");
+  return { ...FIRST_META, inputIdPrefix: `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-` };
 }
 
 export function readMeta(value: Buffer): Meta {

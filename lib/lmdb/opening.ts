@@ -8,24 +8,27 @@ import { checkPages } from './pages.ts';
 /** Files up to this size are read whole at every start: a fraction of a second. */
 const CHECKED_BYTES = 64 * 1_024 * 1_024;
 
-/** Throws `store_corrupt`. What it returns is to be called when the store is open, or has been refused. */
-export function beginOpening(path: string): () => void {
+/** Rejects with `store_corrupt` before anything is opened, or as the opening does. */
+export async function openGuarded<T>(path: string, open: () => Promise<T>): Promise<T> {
   const marker = `${path}.opening`;
-  const end = () => rmSync(marker, { force: true });
   const bytes = bytesOf(path);
-  if (bytes > 0 && (bytes <= CHECKED_BYTES || bytesOf(marker) >= 0)) {
-    const [finding] = checkPages(path).findings;
-    if (finding !== undefined) {
-      end();
-      throw GreenroomError.of('store_corrupt', { message: `The store's file is damaged: ${finding}.` });
-    }
-  }
+  if (bytes > 0 && (bytes <= CHECKED_BYTES || bytesOf(marker) >= 0)) requireSoundPages(path);
   try {
     writeFileSync(marker, '');
   } catch {
     // A disk that is full, or cannot be written, must not keep a store from being opened: it is what the store is there for.
   }
-  return end;
+  try {
+    return await open();
+  } finally {
+    rmSync(marker, { force: true });
+  }
+}
+
+function requireSoundPages(path: string): void {
+  const [finding] = checkPages(path).findings;
+  if (finding !== undefined)
+    throw GreenroomError.of('store_corrupt', { message: `The store's file is damaged: ${finding}.` });
 }
 
 /** -1 if there is no such file. */

@@ -32,6 +32,7 @@ export type WorkerOperation<Worker> =
       readonly attempt: number;
       readonly input: StoredInput | null;
     }
+  | { readonly op: 'recall'; readonly worker: Worker; readonly seq: number; readonly input: StoredInput | null }
   | {
       readonly op: 'end';
       readonly worker: Worker;
@@ -74,7 +75,7 @@ export interface GroupHeader {
 const RESTS: readonly Rest[] = ['hibernated', 'stopped', 'failed'];
 export const REST_BYTES: Readonly<Record<Rest, number>> = { hibernated: 0, stopped: 1, failed: 2 };
 
-const CODES = [
+const WORKER_CODES = [
   'create',
   'accept',
   'start',
@@ -85,12 +86,22 @@ const CODES = [
   'putTimer',
   'deleteTimer',
   'delete',
+  'recall',
+] as const satisfies readonly Operation['op'][];
+const RECORD_CODES = [
   'putSource',
   'deleteSource',
   'putFunction',
   'deleteFunction',
 ] as const satisfies readonly Operation['op'][];
-const CODE_BYTES = Object.fromEntries(CODES.map((code, index) => [code, index])) as Record<Operation['op'], number>;
+type WorkerCode = (typeof WORKER_CODES)[number];
+type RecordCode = (typeof RECORD_CODES)[number];
+/** Codes of operations on records begin here: there is room for more on workers. */
+const FIRST_RECORD_BYTE = 0x40;
+const CODE_BYTES = Object.fromEntries([
+  ...WORKER_CODES.map((code, index) => [code, index]),
+  ...RECORD_CODES.map((code, index) => [code, FIRST_RECORD_BYTE + index]),
+]) as Record<Operation['op'], number>;
 
 export function writeGroup(to: Encoder, header: GroupHeader, operations: readonly Operation[]): void {
   to.varint(header.number);
@@ -119,11 +130,12 @@ export function readGroup(
   const ids: string[] = [];
   const workers: (LmdbWorkerStore | null)[] = [];
   for (let left = from.varint(); left > 0; left--) {
-    const code = elementOf(CODES, from.byte());
-    if (CODE_BYTES[code] >= CODE_BYTES.putSource) {
-      apply(readRecordOperation(from, code));
+    const byte = from.byte();
+    if (byte >= FIRST_RECORD_BYTE) {
+      apply(readRecordOperation(from, elementOf(RECORD_CODES, byte - FIRST_RECORD_BYTE)));
       continue;
     }
+    const code = elementOf(WORKER_CODES, byte);
     const place = from.varint();
     if (place === ids.length) {
       const workerId = from.text();
@@ -168,6 +180,9 @@ function writeWorkerOperation(to: Encoder, operation: WorkerOperation<LmdbWorker
       to.varint(operation.seq);
       to.varint(operation.attempt);
       break;
+    case 'recall':
+      to.varint(operation.seq);
+      break;
     case 'end':
       to.varint(operation.seq);
       writeEnding(to, operation.ending);
@@ -200,7 +215,7 @@ function writeWorkerOperation(to: Encoder, operation: WorkerOperation<LmdbWorker
 
 function readWorkerOperation(
   from: Decoder,
-  op: Operation['op'],
+  op: Exclude<WorkerCode, 'create'>,
   worker: LmdbWorkerStore | null,
 ): WorkerOperation<LmdbWorkerStore | null> {
   switch (op) {
@@ -208,6 +223,8 @@ function readWorkerOperation(
       return { op, worker, input: readInput(from) };
     case 'start':
       return { op, worker, seq: from.varint(), attempt: from.varint(), input: null };
+    case 'recall':
+      return { op, worker, seq: from.varint(), input: null };
     case 'end':
       return { op, worker, seq: from.varint(), ending: readEnding(from), input: null };
     case 'append':
@@ -231,8 +248,6 @@ function readWorkerOperation(
       return { op, worker, timerId: from.varint() };
     case 'delete':
       return { op, worker, kind: from.text(), from: restOf(from.byte()) };
-    default:
-      throw corrupt();
   }
 }
 
@@ -281,7 +296,7 @@ function writeRecordOperation(to: Encoder, operation: RecordOperation): void {
   }
 }
 
-function readRecordOperation(from: Decoder, op: Operation['op']): RecordOperation {
+function readRecordOperation(from: Decoder, op: RecordCode): RecordOperation {
   switch (op) {
     case 'putSource':
       return { op, record: SOURCE_CODEC.read(from) };
@@ -290,7 +305,5 @@ function readRecordOperation(from: Decoder, op: Operation['op']): RecordOperatio
     case 'deleteSource':
     case 'deleteFunction':
       return { op, name: from.text() };
-    default:
-      throw corrupt();
   }
 }

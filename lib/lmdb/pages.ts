@@ -20,14 +20,26 @@ const PAGE_BYTES = [4_096, 8_192, 16_384, 32_768];
 /** Of every page: number, transaction, padding, flags, and the bounds of its free space or its number of pages. */
 const HEADER_BYTES = 24;
 const AT = { number: 0, flags: 18, lower: 20, upper: 22, overflowPages: 20 };
-const META_AT = { magic: 24, version: 28, pageBytes: 48, freeTree: 48, mainTree: 96, lastPage: 144, transaction: 152 };
-const TREE_AT = { depth: 6, entries: 32, root: 40 };
+const META_AT = {
+  magic: 24,
+  version: 28,
+  mapBytes: 40,
+  pageBytes: 48,
+  freeTree: 48,
+  mainTree: 96,
+  lastPage: 144,
+  transaction: 152,
+};
+const TREE_AT = { flags: 4, depth: 6, entries: 32, root: 40 };
 const META_BYTES = 168;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
 const BRANCH = 0x01;
 const LEAF = 0x02;
 const OVERFLOW = 0x04;
+const META = 0x08;
+/** Numbers as keys; and of the whole file, that it stands in no folder of its own. */
+const FREE_TREE_FLAGS = 0x4008;
 /** Of a node: its value lies in overflow pages. */
 const BIG_VALUE = 0x01;
 const NODE_BYTES = 8;
@@ -36,6 +48,8 @@ const MAX_DEPTH = 32;
 const MAX_FINDINGS = 20;
 /** A runtime that uses the file may have written both between the reading of one and of the other. */
 const META_TRIES = 10;
+/** Far more than a map is ever ahead of its file, and far less than what a process can map. */
+const MAX_UNUSED_BYTES = 2 ** 40;
 
 interface Tree {
   readonly name: string;
@@ -48,6 +62,8 @@ interface Tree {
 
 interface Meta {
   readonly pageBytes: number;
+  /** What LMDB maps: more than the file has, so that it can grow. */
+  readonly mapBytes: bigint;
   readonly lastPage: bigint;
   readonly transaction: bigint;
   readonly trees: readonly Tree[];
@@ -64,6 +80,7 @@ export function requireWhole(path: string): void {
     if (file.bytes() === 0) return;
     const meta = file.meta();
     const bytes = file.bytes();
+    requirePlausible(meta, bytes);
     // The last pages may never have been written, if they were free by the end of their transaction.
     if (BigInt(bytes) >= (meta.lastPage + 1n) * BigInt(meta.pageBytes)) return;
     const [finding] = new Walk(file, meta).findings;
@@ -79,6 +96,7 @@ export function checkPages(path: string): { readonly findings: readonly string[]
   if (file === null) return { findings: ['there is no such file'], count: null };
   try {
     const meta = file.meta();
+    requirePlausible(meta, file.bytes());
     const { findings, pages } = new Walk(file, meta);
     return { findings, count: { pageBytes: meta.pageBytes, pages } };
   } catch (thrown) {
@@ -145,12 +163,25 @@ function readMeta(read: File['read'], at: number): Meta {
     entries: page.readBigUInt64LE(start + TREE_AT.entries),
     root: page.readBigUInt64LE(start + TREE_AT.root),
   });
+  const isAsWritten =
+    page.readUInt16LE(AT.flags) === META &&
+    page.readUInt16LE(META_AT.freeTree + TREE_AT.flags) === FREE_TREE_FLAGS &&
+    page.readUInt16LE(META_AT.mainTree + TREE_AT.flags) === 0;
+  if (!isAsWritten) throw corrupt('a meta page says nothing of use');
   return {
     pageBytes,
+    mapBytes: page.readBigUInt64LE(META_AT.mapBytes),
     lastPage: page.readBigUInt64LE(META_AT.lastPage),
     transaction: page.readBigUInt64LE(META_AT.transaction),
     trees: [tree('free pages', false, META_AT.freeTree), tree('records', true, META_AT.mainTree)],
   };
+}
+
+/** LMDB believes these sizes, and maps memory for them. Throws `store_corrupt`. */
+function requirePlausible({ mapBytes, pageBytes, lastPage }: Meta, bytes: number): void {
+  const mostBytes = BigInt(bytes + MAX_UNUSED_BYTES);
+  if (mapBytes > mostBytes || (lastPage + 1n) * BigInt(pageBytes) > mostBytes)
+    throw corrupt('a meta page tells sizes that cannot be');
 }
 
 function corrupt(problem: string): GreenroomError {

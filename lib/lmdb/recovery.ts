@@ -40,9 +40,9 @@ const REPORT_EVERY = 1_000;
 export function replay(options: ReplayOptions): Replayed {
   const { environment, afterGroup } = options;
   const range = { start: groupKey(afterGroup + 1), end: endOfTable(TABLES.journal) };
-  const newest = environment.range({ ...range, isReverse: true, limit: 1 }).next().value;
+  const [newest] = environment.range({ ...range, isReverse: true, limit: 1 });
   const of = newest === undefined ? 0 : numberOfGroup(newest.key) - afterGroup;
-  const oldest = environment.range({ ...range, start: groupKey(0), limit: 1 }).next().value;
+  const [oldest] = environment.range({ ...range, start: groupKey(0), limit: 1 });
   const firstGroup = oldest === undefined ? afterGroup + 1 : numberOfGroup(oldest.key);
   let [reservedSeq, bytes, expected] = [1, 0, afterGroup + 1];
   for (const { key, value } of environment.range(range)) {
@@ -69,7 +69,7 @@ function replayGroup(options: ReplayOptions, value: Buffer, group: number): Grou
     return worker !== undefined && worker.foldedGroup >= group ? null : options.create(record);
   };
   try {
-    return readGroup(value, find, create, options.apply);
+    return readGroup(value, find, create, (operation) => options.apply(operation));
   } catch (error) {
     if ((error as { code?: unknown }).code === 'store_version') throw error;
     throw corrupt(`Group ${group} of the journal cannot be read.`);

@@ -4,7 +4,6 @@
 //
 // In memory are the workers that somebody uses and those whose operations are not all in their rows; of the others there is nothing.
 
-import { randomBytes } from 'node:crypto';
 import { SortedWorkers } from '../store/sorted-workers.ts';
 import type {
   FunctionRecord,
@@ -20,7 +19,7 @@ import type {
   WorkerStore,
 } from '../store/store.ts';
 import type { GreenroomError } from '../errors.ts';
-import { corrupt, Encoder } from './codec.ts';
+import { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import type { Counts } from './counts.ts';
 import { Environment } from './environment.ts';
@@ -29,7 +28,8 @@ import { Folding, FOLD_BYTES, SLICE_BYTES } from './fold.ts';
 import { Journal } from './journal.ts';
 import { META_KEY } from './keys.ts';
 import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
-import { FIRST_META, readMeta, writeMeta } from './meta.ts';
+import { openGuarded } from './opening.ts';
+import { FIRST_META, openMeta, writeMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
 import type { Operation, ReplayedOperation } from './operations.ts';
 import { Records } from './records.ts';
@@ -52,7 +52,7 @@ export interface LmdbStoreOptions {
   readonly onFoldError?: (error: unknown) => void;
   /** On the clock of the times in inputs. Default Date.now. */
   readonly now?: () => number;
-  /** Journal that is folded without waiting for a quiet moment. Default 32 MiB; a test makes it small. */
+  /** Journal that is folded without waiting for a quiet moment. Default 16 MiB; a test makes it small. */
   readonly foldBytes?: number;
   /** Bytes that are folded in one transaction. Default 1 MiB. */
   readonly sliceBytes?: number;
@@ -60,6 +60,10 @@ export interface LmdbStoreOptions {
 
 /** Numbers of inputs that a run may give beyond the highest one that is on disk: what one group can bring is far less. */
 const RESERVED_SEQS = 1_000_000;
+/** How many times the bytes at which it is folded the journal may hold: then groups wait for the tables. */
+const FULL_FOLDS = 3;
+/** How many times as large a slice may become: 16 ms of the main thread. */
+const MAX_URGENCY = 4;
 
 export class LmdbStore implements Store, Context {
   readonly kind = 'lmdb';
@@ -92,11 +96,14 @@ export class LmdbStore implements Store, Context {
   readonly #onClosed: (() => void) | undefined;
   readonly #foldBytes: number;
 
-  static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
+  static open(options: LmdbStoreOptions): Promise<LmdbStore> {
+    return openGuarded(options.path, () => LmdbStore.#open(options));
+  }
+
+  static async #open(options: LmdbStoreOptions): Promise<LmdbStore> {
     const environment = new Environment(options.path);
     try {
-      const value = environment.get(META_KEY);
-      const meta = value === undefined ? firstMeta(environment) : readMeta(value);
+      const meta = openMeta(environment);
       const store = new LmdbStore(environment, meta, options);
       // Before anybody can be given a number of this run.
       await environment.write((writer) => store.#writeMeta(writer, store.#nextSeq + RESERVED_SEQS, meta.counts));
@@ -142,6 +149,7 @@ export class LmdbStore implements Store, Context {
       apply: (operations, _group, bytes) => this.#applyGroup(operations, bytes),
       refuse: (input, worker, error) => this.#refuse(input, worker, error),
       nextSlice: () => this.#folding.next(),
+      isFull: () => this.#journalBytes >= FULL_FOLDS * this.#foldBytes,
     });
     this.#folding = this.#newFolding(replayed.firstGroup, options);
     if (this.#journalBytes > 0) this.#folding.wantWhenQuiet();
@@ -153,6 +161,10 @@ export class LmdbStore implements Store, Context {
 
   get trouble(): GreenroomError | null {
     return this.#journal.trouble;
+  }
+
+  get pendingBytes(): number {
+    return this.#journal.pendingBytes;
   }
 
   // --- workers ---
@@ -233,7 +245,7 @@ export class LmdbStore implements Store, Context {
     const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0;
     return {
       fileBytes: this.environment.fileBytes,
-      pendingBytes: this.#journal.pendingBytes,
+      pendingBytes: this.pendingBytes,
       journalBytes: this.#journalBytes,
       commits: this.#journal.commits,
       commitMs: { p50: at(0.5), p99: at(0.99) },
@@ -337,6 +349,7 @@ export class LmdbStore implements Store, Context {
       idempotencyTtlMs: this.idempotencyTtlMs,
       firstGroup,
       sliceBytes: options.sliceBytes ?? SLICE_BYTES,
+      urgency: () => Math.min(MAX_URGENCY, Math.max(1, Math.floor(this.#journalBytes / this.#foldBytes) * 2)),
       now: this.now,
       begin: () => {
         this.#foldingBytes = this.#journalBytes;
@@ -383,11 +396,4 @@ export class LmdbStore implements Store, Context {
     // The next run begins where this one ends.
     await this.environment.write((writer) => this.#writeMeta(writer, this.#nextSeq, this.#counts));
   }
-}
-
-/** Of a file that is empty. */
-function firstMeta(environment: Environment): Meta {
-  const any = environment.range({ start: Buffer.of(0), end: Buffer.of(0xff), limit: 1 }).next();
-  if (any.done !== true) throw corrupt("The store's first record is missing.");
-  return { ...FIRST_META, inputIdPrefix: `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-` };
 }

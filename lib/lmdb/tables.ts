@@ -89,6 +89,7 @@ export function eraseWorker(environment: Environment, writer: Writer, workerId: 
   writer.remove(nameKey(TABLES.workers, workerId));
   writer.remove(nameKey(TABLES.states, workerId));
   writer.remove(nameKey(TABLES.configs, workerId));
+  writer.remove(nameKey(TABLES.waiting, workerId));
   for (const table of [TABLES.blocks, TABLES.inputs])
     for (const { key } of environment.range(workerRange(table, workerId))) writer.remove(key);
   for (const { key, value } of environment.range(workerRange(TABLES.keys, workerId))) {

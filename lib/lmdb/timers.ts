@@ -10,8 +10,8 @@ import { readTimer, writeTimer } from './operations.ts';
 export class Timers {
   readonly #workerId: string;
   readonly #environment: Environment;
-  /** Null: deleted. */
-  readonly #changes = new Map<number, StoredTimer | null>();
+  /** Null: deleted. Most workers never have a timer. */
+  #changes: Map<number, StoredTimer | null> | null = null;
 
   constructor(workerId: string, environment: Environment) {
     this.#workerId = workerId;
@@ -20,19 +20,19 @@ export class Timers {
 
   /** What is not on disk as it is; null is deleted. */
   get changes(): ReadonlyMap<number, StoredTimer | null> {
-    return this.#changes;
+    return this.#changes ?? NONE;
   }
 
   put(timer: StoredTimer): void {
-    this.#changes.set(timer.timerId, timer);
+    (this.#changes ??= new Map()).set(timer.timerId, timer);
   }
 
   delete(timerId: number): void {
-    this.#changes.set(timerId, null);
+    (this.#changes ??= new Map()).set(timerId, null);
   }
 
   clear(): void {
-    this.#changes.clear();
+    this.#changes = null;
   }
 
   list(isOnDisk: boolean): StoredTimer[] {
@@ -42,7 +42,7 @@ export class Timers {
         const timer = readTimer(new Decoder(value));
         timers.set(timer.timerId, timer);
       }
-    for (const [timerId, timer] of this.#changes) {
+    for (const [timerId, timer] of this.changes) {
       if (timer === null) timers.delete(timerId);
       else timers.set(timerId, timer);
     }
@@ -51,7 +51,7 @@ export class Timers {
 
   /** What it returns is called when all is on disk; nothing changes in between. */
   fold(to: Encoder, writer: Writer): () => void {
-    for (const [timerId, timer] of this.#changes) {
+    for (const [timerId, timer] of this.changes) {
       const key = workerNumberKey(TABLES.timers, this.#workerId, timerId);
       const before = this.#environment.get(key);
       if (before !== undefined && isIntact(before)) writer.remove(dueKey(readTimer(new Decoder(before)), key));
@@ -65,9 +65,11 @@ export class Timers {
       writer.put(key, value);
       writer.put(dueKey(timer, key), value);
     }
-    return () => this.#changes.clear();
+    return () => this.clear();
   }
 }
+
+const NONE: ReadonlyMap<number, StoredTimer | null> = new Map();
 
 /** Its place among all workers' timers. */
 export function dueKey({ dueAtMs }: StoredTimer, key: Buffer): Buffer {

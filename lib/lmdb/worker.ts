@@ -33,6 +33,7 @@ import { Transcript } from './transcript.ts';
 
 /** A longer config has a row of its own: it never changes, and a listing need not read it. */
 const ROW_CONFIG_CHARS = 256;
+const NOTHING = Buffer.alloc(0);
 
 export class LmdbWorkerStore implements WorkerStore {
   readonly workerId: string;
@@ -67,6 +68,8 @@ export class LmdbWorkerStore implements WorkerStore {
   #isOnDisk = false;
   #isDeleted = false;
   #isStateChanged = false;
+  /** Its rows say that it has inputs without an outcome. */
+  #hasWaitingRow = false;
   /** State and rest as they will be when all is applied. */
   #stagedState: Payload | null;
   #stagedVersion = 0;
@@ -106,7 +109,8 @@ export class LmdbWorkerStore implements WorkerStore {
       worker.foldedGroup = row.foldedGroup;
       worker.isThere = worker.#isOnDisk = true;
       worker.#transcript.restore(row.transcript);
-      if (row.summary.waiting.messages > 0) worker.#inputs.load();
+      worker.#hasWaitingRow = row.summary.waiting.messages > 0;
+      if (worker.#hasWaitingRow) worker.#inputs.load();
       return worker;
     } catch (error) {
       // Whatever is wrong with its rows, it is wrong with this worker only.
@@ -168,6 +172,10 @@ export class LmdbWorkerStore implements WorkerStore {
   start(input: StoredInput): void {
     if (input.isVolatile) this.#context.events?.started(input);
     else this.#stage({ op: 'start', worker: this, seq: input.seq, attempt: input.attempt, input });
+  }
+
+  recall(input: StoredInput): void {
+    if (!input.isVolatile) this.#stage({ op: 'recall', worker: this, seq: input.seq, input });
   }
 
   end(input: StoredInput, ending: Ending): void {
@@ -261,6 +269,9 @@ export class LmdbWorkerStore implements WorkerStore {
       case 'start':
         this.#inputs.start(operation.seq, operation.attempt);
         break;
+      case 'recall':
+        this.#inputs.recall(operation.seq);
+        break;
       case 'end':
         this.#inputs.end(operation.seq, operation.ending);
         this.#transcript.append(entryOfEnding(operation.seq, operation.ending), this.#context.now());
@@ -318,6 +329,12 @@ export class LmdbWorkerStore implements WorkerStore {
       to.payload(this.state);
       writer.put(nameKey(TABLES.states, this.workerId), to.sealedCopy());
     }
+    const { hasOpenInputs } = this;
+    if (hasOpenInputs !== this.#hasWaitingRow) {
+      const key = nameKey(TABLES.waiting, this.workerId);
+      if (hasOpenInputs) writer.put(key, NOTHING);
+      else writer.remove(key);
+    }
     const isLarge = this.config.length > ROW_CONFIG_CHARS;
     if (isLarge && !this.#isOnDisk) {
       to.reset();
@@ -337,6 +354,7 @@ export class LmdbWorkerStore implements WorkerStore {
       this.foldedGroup = group;
       this.#isOnDisk = true;
       this.#isStateChanged = false;
+      this.#hasWaitingRow = hasOpenInputs;
     };
   }
 

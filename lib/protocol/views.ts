@@ -319,6 +319,8 @@ export interface CloseReport {
   refused: number;
   cancelled: number;
   killed: number;
+  /** Inputs without an outcome that a durable store keeps for the next start, as far as their workers were in memory. */
+  kept: number;
 }
 
 /** Values below these keys belong to users or are snake_case already: their keys are left alone. */

@@ -33,6 +33,7 @@ export class MemoryStore implements Store {
   readonly kind = 'memory';
   readonly isDurable = false;
   readonly trouble = null;
+  readonly pendingBytes = 0;
   /** Unlike that of an earlier run, so that an old id finds nothing instead of another input. */
   readonly inputIdPrefix = `${Date.now().toString(36)}${randomBytes(4).toString('hex')}-`;
   readonly firstSeq = 1;
@@ -219,6 +220,10 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
 
   start(input: StoredInput): void {
     this.#store.events.started(input);
+  }
+
+  recall(): void {
+    // What is started is not remembered.
   }
 
   end(input: StoredInput, ending: Ending): void {

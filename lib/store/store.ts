@@ -8,7 +8,7 @@
 //             └──────────── one group ───────┘ └─ the next ─▶  ──▶   entries can be read · StoreEvents are told · `committed` resolves
 //
 // A group that cannot be written is tried again until it can. Inputs in it whose acceptance is not on disk are not tried again: they
-// are refused and leave no trace. Meanwhile the store says so (`trouble`), and nothing new should be given to it.
+// are refused and leave no trace, except those that other inputs have caused. Meanwhile the store says so (`trouble`), and nothing new should be given to it.
 
 import type { GreenroomError, WireError } from '../errors.ts';
 import type { PackedText } from '../protocol/packed.ts';
@@ -53,6 +53,8 @@ export interface StoredInput {
   readonly attempt: number;
   /** Kept in memory only: its acceptance is not stored and nobody waits for the disk; what it leaves is stored with the next group. */
   readonly isVolatile: boolean;
+  /** An effect of another input: it is kept with that one's outcome, and so it is never refused. */
+  readonly isCaused?: boolean;
 }
 
 /** An input that had no outcome when the store was opened, or its worker was put away. */
@@ -127,6 +129,8 @@ export interface WorkerStore extends WorkerRecord {
   accept(input: StoredInput): void;
   /** Reserves a run of it: it may be given to a host once `started` is told. */
   start(input: StoredInput): void;
+  /** Takes back a run that certainly did not begin: the input waits again, as if it had not been started. */
+  recall(input: StoredInput): void;
   /** Ends it, with the entry of its outcome. */
   end(input: StoredInput, ending: Ending): void;
   /** Does nothing if the state and its version are what they were, byte by byte. */
@@ -204,6 +208,8 @@ export interface Store {
   readonly isDurable: boolean;
   /** Why it cannot write now (`runtime_unavailable`, with `details.reason` `store_failed`); null while it can. */
   readonly trouble: GreenroomError | null;
+  /** Rough: of what is given and not kept yet. */
+  readonly pendingBytes: number;
   /** What the ids of its inputs begin with; the same for as long as the store lives. */
   readonly inputIdPrefix: string;
   /** Number of the first input of this run: above all that any earlier run has given. */

@@ -41,15 +41,15 @@ export class Admission {
     this.#surroundings = surroundings;
   }
 
-  /** Throws what an input of this size would be refused with now, whatever is in it. */
-  requireRoom(worker: Worker, bytes: number): void {
+  /** Throws what an input of this size would be refused with now, whatever is in it. `ahead`: how many others are to come before it. */
+  requireRoom(worker: Worker, bytes: number, ahead = 0): void {
     const unavailable = this.#surroundings.unavailable();
     if (unavailable !== null) throw this.#delivery.capacity.refuse(worker, unavailable);
     const cell = COMMANDS.input[worker.status];
     if (cell !== 'accept' && worker.stopping !== null) worker.stopping.refused++;
     requireEffect(cell, 'accept');
     worker.requireActor();
-    this.#delivery.capacity.requireRoom(worker, bytes);
+    this.#delivery.capacity.requireRoom(worker, bytes, ahead);
   }
 
   /** A value of this process. */
@@ -66,12 +66,12 @@ export class Admission {
     return this.#delivery.accept(worker, text, bytes, key, options);
   }
 
-  /** A value that is to be accepted later: what it is refused with now, it is refused with. */
-  prepare(worker: Worker, value: unknown): { text: string; bytes: number } {
-    this.requireRoom(worker, 0);
+  /** A value that is to be accepted later, after `ahead` others: what it is refused with now, it is refused with. */
+  prepare(worker: Worker, value: unknown, ahead: number): { text: string; bytes: number } {
+    this.requireRoom(worker, 0, ahead);
     const text = encode(value);
     const bytes = requireSize(payloadBytes(text), this.#limits.maxMessageBytes, 'ask');
-    this.requireRoom(worker, bytes);
+    this.requireRoom(worker, bytes, ahead);
     requireAccepted(worker.actor.definition.input, value, 'invalid_input');
     return { text, bytes };
   }

@@ -38,8 +38,8 @@ export class Capacity {
   }
 
   /** Throws `worker_busy` or `runtime_overloaded` if an input of this size would be refused now. */
-  requireRoom(worker: Worker, bytes: number): void {
-    if (!hasRoom(worker, bytes)) throw this.refuse(worker, busy(worker));
+  requireRoom(worker: Worker, bytes: number, ahead = 0): void {
+    if (!hasRoom(worker, bytes, ahead)) throw this.refuse(worker, busy(worker));
     this.requireBytes(worker, bytes);
   }
 
@@ -82,10 +82,10 @@ export class Capacity {
   }
 }
 
-/** Whether the worker's mailbox has room for an input of this size. */
-function hasRoom(worker: Worker, bytes: number): boolean {
+/** Whether the worker's mailbox has room for an input of this size, after so many others. */
+function hasRoom(worker: Worker, bytes: number, ahead = 0): boolean {
   const { mailbox } = worker;
-  return mailbox.isTurnBased ? worker.isAtRest && mailbox.size === 0 : mailbox.hasRoom(bytes);
+  return mailbox.isTurnBased ? worker.isAtRest && mailbox.size + ahead === 0 : mailbox.hasRoom(bytes, ahead);
 }
 
 /** A busy error that a machine can act on: what is running, how much waits, and when to come back. */

@@ -33,8 +33,8 @@ function needsStop(worker: Worker): boolean {
 }
 
 /**
- * Puts all of them away: the store keeps them. What is at a host may end until the deadline; what waits goes on waiting, in the store.
- * What is left at the deadline ends with its host, as in a crash.
+ * Puts all of them away: the store keeps them. What is at a host may end until the deadline; what waits goes on waiting, in the store,
+ * and what is volatile is cancelled. What is left at the deadline ends with its host, as in a crash.
  */
 export async function putAway(
   workers: Iterable<Worker>,
@@ -44,12 +44,14 @@ export async function putAway(
 ): Promise<void> {
   const deadline = new AbortController();
   const over = delay(deadlineMs, undefined, { signal: deadline.signal }).catch(() => undefined);
-  await Promise.race([delivery.halt(), over]);
+  const quiet = delivery.halt();
+  const loaded = [...workers];
+  for (const worker of loaded) if (worker.inputs > 0) delivery.endVolatile(worker);
+  await Promise.race([quiet, over]);
   const leaving: Promise<void>[] = [];
-  for (const worker of workers) {
+  for (const worker of loaded) {
     worker.clearRestart();
-    const { host, actor } = worker;
-    if (host !== null && actor.definition.stopped !== undefined) leaving.push(lifecycle.hibernate(host, [worker]));
+    if (worker.actor.definition.stopped !== undefined) leaving.push(lifecycle.leave(worker));
   }
   await Promise.race([Promise.all(leaving), over]);
   deadline.abort();

@@ -1,5 +1,6 @@
 // From a request to a new worker: what is checked, and what a million of them share.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
@@ -133,24 +134,26 @@ export class Creation {
 
   async *#manyKept(requests: Iterable<CreateRequest> | AsyncIterable<CreateRequest>): AsyncGenerator<Created, void> {
     const iterator = iteratorOf(requests);
-    let next = iterator.next();
+    let next = stepOf(iterator);
     let isOver = false;
     try {
       while (!isOver) {
         const made: Created[] = [];
-        let result: IteratorResult<CreateRequest> | undefined = await next;
+        let step: Step | undefined = await next;
         // What comes within this turn goes with it. No longer: whoever gives the requests may wait for the outcomes.
-        const turn = new Promise<undefined>((resolve) => setImmediate(resolve, undefined));
-        while (result !== undefined && result.done !== true) {
-          made.push(this.#outcomeOf(result.value));
-          next = iterator.next();
-          result = made.length < CREATED_AHEAD ? await Promise.race([next, turn]) : undefined;
+        const turn = nextTurn(undefined);
+        while (step?.type === 'request') {
+          made.push(this.#outcomeOf(step.request));
+          next = stepOf(iterator);
+          step = made.length < CREATED_AHEAD ? await Promise.race([next, turn]) : undefined;
         }
-        isOver = result?.done === true;
+        isOver = step !== undefined;
         yield* await this.#kept(made);
+        if (step?.type === 'thrown') throw step.thrown;
       }
     } finally {
-      if (!isOver) await iterator.return?.();
+      // Whoever gives the requests may be waiting for an outcome that nobody asks for any more: then they do not end.
+      if (!isOver) await Promise.race([iterator.return().catch(() => undefined), nextTurn()]);
     }
   }
 
@@ -206,6 +209,21 @@ function isIterable(requests: unknown): boolean {
     Iterable<unknown> & AsyncIterable<unknown>
   >;
   return each !== undefined || eachLater !== undefined;
+}
+
+/** Never rejects: what the requests throw is told in its turn, after what was made before. */
+type Step =
+  | { readonly type: 'request'; readonly request: CreateRequest }
+  | { readonly type: 'done' }
+  | { readonly type: 'thrown'; readonly thrown: unknown };
+
+async function stepOf(iterator: AsyncGenerator<CreateRequest, void>): Promise<Step> {
+  try {
+    const result = await iterator.next();
+    return result.done === true ? { type: 'done' } : { type: 'request', request: result.value };
+  } catch (thrown) {
+    return { type: 'thrown', thrown };
+  }
 }
 
 async function* iteratorOf<T>(iterable: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T, void> {

@@ -41,6 +41,12 @@ export function whatDied(slot: HostSlot, exit: HostExit): Death {
   };
 }
 
+/** For hosts that were closed at the end of the runtime: nobody is to blame. */
+export function closedDeath(): Death {
+  const cause = 'close';
+  return { cause, culprits: [], error: GreenroomError.of('host_lost', { details: { cause } }).toWire() };
+}
+
 /**
  * The worker whose handler was on the stack. If none was (the crash came from a timer or a callback), everybody who was
  * starting or had an input running: idle ones are innocent.

@@ -54,6 +54,7 @@ export class Delivery implements Inbound, StoreEvents {
   readonly #expireTimer: NodeJS.Timeout;
   readonly capacity: Capacity;
   readonly cancelling: Cancelling;
+  readonly #maxPendingBytes: number;
   #nextSeq: number;
   /** Inputs that are at their hosts, or about to be sent. */
   #lent = 0;
@@ -66,6 +67,7 @@ export class Delivery implements Inbound, StoreEvents {
     this.#store = store;
     this.#nextSeq = store.firstSeq;
     this.#listener = listener;
+    this.#maxPendingBytes = limits.maxTotalBytes;
     this.capacity = new Capacity(limits);
     this.cancelling = new Cancelling(limits, this);
     this.#receipts = new Receipts(
@@ -78,26 +80,38 @@ export class Delivery implements Inbound, StoreEvents {
     store.connect(this);
   }
 
-  close(): void {
+  /** The store is closed: whoever waits for what has not ended is told that it will not be heard of here. Returns how many that are. */
+  close(): number {
     clearInterval(this.#expireTimer);
     this.cancelling.stop();
+    let count = 0;
+    for (const record of this.#receipts.live()) {
+      count++;
+      record.tellRefused(closedError(record));
+    }
+    return count;
   }
 
   // --- acceptance ---
 
-  /** The caller has checked that there is room, the input's size and its shape. */
+  /**
+   * The caller has checked that there is room, the input's size and its shape. One whose number was promised before is an effect of
+   * another input.
+   */
   accept(
     worker: Worker,
     payload: Payload,
     bytes: number,
     key: InputKey | null,
     { deadlineMs = 0, durability = worker.actor.durability }: DeliverOptions,
-    seq = this.reserveSeq(),
+    promisedSeq: number | null = null,
   ): InputRecord {
+    const seq = promisedSeq ?? this.reserveSeq();
     const acceptedAt = now();
     const isVolatile = durability === 'volatile' || !this.#store.isDurable;
     const deadline = deadlineMs > 0 ? acceptedAt + deadlineMs : 0;
     const record = new InputRecord(worker, seq, payload, bytes, key, acceptedAt, deadline, isVolatile);
+    record.isCaused = promisedSeq !== null;
     if (key !== null) (worker.keys ??= new Map()).set(key.key, record);
     this.#hold(worker, record);
     worker.store.accept(record);
@@ -117,10 +131,22 @@ export class Delivery implements Inbound, StoreEvents {
       if (record.key !== null) (worker.keys ??= new Map()).set(record.key.key, record);
       this.#hold(worker, record);
       this.cancelling.watch(record);
-      if (!stored.isStarted) continue;
-      if (worker.actor.definition.onInterrupt === 'retry') this.#retryAfterRestart(worker, record);
-      else this.#decide(worker, record, 'unknown', null, INTERRUPTED.toWire(), 0, now(), null);
+      if (stored.isStarted) this.#settleStarted(worker, record);
+      this.#expireIfLate(record);
     }
+  }
+
+  /** Its deadline may have passed while the disk took its time, or the runtime was down. The wheel would tell when it may be running. */
+  #expireIfLate(record: InputRecord): void {
+    const { deadline, isDecided, isSent } = record;
+    if (deadline !== 0 && deadline <= now() && !isDecided && !isSent) this.endUnstarted(record, 'expired');
+  }
+
+  #settleStarted(worker: Worker, record: InputRecord): void {
+    // What is to become of it the actor says, when it is back.
+    if (worker.actor.isMissing) record.attempt++;
+    else if (worker.actor.definition.onInterrupt === 'retry') this.#retryAfterRestart(worker, record);
+    else this.#decide(worker, record, 'unknown', null, INTERRUPTED.toWire(), 0, now(), null);
   }
 
   #retryAfterRestart(worker: Worker, record: InputRecord): void {
@@ -170,11 +196,13 @@ export class Delivery implements Inbound, StoreEvents {
     const record = input as InputRecord;
     if (!record.isDecided) this.cancelling.watch(record);
     record.tellAccepted();
+    this.#expireIfLate(record);
   }
 
   refused(input: StoredInput, error: GreenroomError): void {
     const record = input as InputRecord;
     const worker = record.owner as Worker;
+    const slot = unreserve(record);
     if (!record.isDecided) this.#leave(worker, record, now());
     worker.mailbox.unsettled--;
     if (record.key !== null) worker.keys?.delete(record.key.key);
@@ -183,20 +211,22 @@ export class Delivery implements Inbound, StoreEvents {
     this.capacity.remove(worker, record.bytes);
     record.tellRefused(error);
     this.offer(worker);
+    if (slot !== null && slot.blocked.length > 0) this.#offerBlocked(slot);
     this.#tellIfDrained(worker);
   }
 
   /** Its run is kept: the host may have it, unless something has come between. */
   started(input: StoredInput): void {
     const record = input as InputRecord;
-    const slot = record.reservedOn;
+    // An earlier run of it, which was taken back.
+    if (--record.startsAtStore > 0) return;
+    const slot = unreserve(record);
     if (slot === null) return;
     const worker = record.owner as Worker;
-    record.reservedOn = null;
-    slot.reserved--;
     if (record.isLent && worker.host === slot) {
       record.isSent = true;
       slot.host.send(worker.slot, record);
+      if (!record.isVolatile) this.#startFollowers(worker, record.next);
     }
     if (slot.blocked.length > 0) this.#offerBlocked(slot);
   }
@@ -231,6 +261,18 @@ export class Delivery implements Inbound, StoreEvents {
       record.reservedOn = host;
       host.reserved++;
       if (worker.status !== 'running') worker.apply('engaged');
+      // What the store does not have to keep must not overtake what it has not kept yet.
+      if (record.isVolatile && record.previous?.isSent === false) continue;
+      record.startsAtStore++;
+      worker.store.start(record);
+    }
+  }
+
+  /** Volatile inputs that stood behind one which has been sent, or has left. */
+  #startFollowers(worker: Worker, first: InputRecord | null): void {
+    if (!worker.takesInputs) return;
+    for (let record = first; record?.isVolatile === true && record.reservedOn !== null; record = record.next) {
+      record.startsAtStore++;
       worker.store.start(record);
     }
   }
@@ -254,10 +296,9 @@ export class Delivery implements Inbound, StoreEvents {
     if (code === COMPLETED) {
       this.#decide(worker, record, 'completed', body.payload, null, startedAt, endedAt, body);
     } else {
-      const isExpired = code === CANCELLED && startedAt === 0 && record.isExpired;
-      const outcome = isExpired ? 'expired' : code === CANCELLED ? 'cancelled' : 'failed';
-      const error = isExpired ? expiredError() : (body.value() as WireError);
-      this.#decide(worker, record, outcome, null, error, startedAt, endedAt, null);
+      const outcome = code === CANCELLED ? 'cancelled' : 'failed';
+      if (code === CANCELLED && startedAt === 0 && record.isExpired) this.endUnstarted(record, 'expired');
+      else this.#decide(worker, record, outcome, null, body.value() as WireError, startedAt, endedAt, null);
     }
     this.offer(worker);
     if (host !== null && host.blocked.length > 0) this.#offerBlocked(host);
@@ -265,15 +306,27 @@ export class Delivery implements Inbound, StoreEvents {
 
   /** A handler emitted an entry. Called for each of a batch. */
   emitted(host: HostSlot, workerSlot: number, seq: number, at: number, data: Payload): void {
-    host.workers[workerSlot]?.store.append('emitted', ORIGIN_MS + at, seq, data);
+    const worker = host.workers[workerSlot];
+    if (worker === undefined) return;
+    if (this.#store.pendingBytes <= this.#maxPendingBytes) worker.store.append('emitted', ORIGIN_MS + at, seq, data);
+    else this.#endFlood(worker, seq);
+  }
+
+  /** Nothing else that a worker does grows without end while the store cannot write: its input ends, and what it emits is dropped. */
+  #endFlood(worker: Worker, seq: number): void {
+    const record = worker.sentInput(seq);
+    if (record?.cancelReason === null) this.cancelling.cancel(worker, record, 'the store cannot keep what it emits');
   }
 
   // --- outcomes ---
 
-  /** For an input that certainly never ran. `reason`: of a cancel. */
+  /** For an input that is not running. `reason`: of a cancel. */
   endUnstarted(record: InputRecord, outcome: 'cancelled' | 'expired', reason = ''): void {
-    const error = outcome === 'expired' ? expiredError() : cancelledError(reason);
-    this.#decide(record.owner as Worker, record, outcome, null, error, 0, now(), null);
+    const worker = record.owner as Worker;
+    if (outcome === 'cancelled') this.#decide(worker, record, outcome, null, cancelledError(reason), 0, now(), null);
+    else if (record.attempt === 1) this.#decide(worker, record, outcome, null, EXPIRED.toWire(), 0, now(), null);
+    // Who is told `expired` may take it that the input never ran.
+    else this.#decide(worker, record, 'unknown', null, EXPIRED_LATER.toWire(), 0, now(), null);
   }
 
   /** For what a dead host was running. When it had started only the host knew. */
@@ -285,7 +338,10 @@ export class Delivery implements Inbound, StoreEvents {
   reclaim(record: InputRecord): void {
     if (record.cancelReason !== null) this.endUnstarted(record, 'cancelled', record.cancelReason);
     else if (record.isExpired) this.endUnstarted(record, 'expired');
-    else this.waitAgain(record);
+    else {
+      this.waitAgain(record);
+      (record.owner as Worker).store.recall(record);
+    }
   }
 
   /** It was at a host that is dead. The caller recalls the mailbox. */
@@ -298,6 +354,8 @@ export class Delivery implements Inbound, StoreEvents {
     if (!record.isLent) return;
     record.isLent = false;
     record.isSent = false;
+    // Of an attempt that did not complete.
+    record.effects = null;
     if (--this.#lent === 0) this.#onQuiet?.();
   }
 
@@ -310,11 +368,17 @@ export class Delivery implements Inbound, StoreEvents {
     });
   }
 
-  /** Ends all that waits with one error: the worker is not coming back by itself. */
-  failWaiting(worker: Worker, code: ErrorCode, outcome: 'failed' | 'cancelled'): void {
+  /** Ends what waits and is in memory only: the runtime is being closed. */
+  endVolatile(worker: Worker): void {
+    for (const record of worker.mailbox.waitingMessages())
+      if (record.isVolatile) this.endUnstarted(record, 'cancelled', 'close');
+  }
+
+  /** Ends what waits with one error, all of it or only what is volatile: the worker is not coming back by itself. */
+  failWaiting(worker: Worker, code: ErrorCode, outcome: 'failed' | 'cancelled', isOnlyVolatile = false): void {
     const error = GreenroomError.of(code).toWire();
     for (const record of worker.mailbox.waitingMessages())
-      this.#decide(worker, record, outcome, null, error, 0, now(), null);
+      if (record.isVolatile || !isOnlyVolatile) this.#decide(worker, record, outcome, null, error, 0, now(), null);
   }
 
   #decide(
@@ -346,8 +410,10 @@ export class Delivery implements Inbound, StoreEvents {
   /** Out of the mailbox. */
   #leave(worker: Worker, record: InputRecord, at: number): void {
     const { mailbox } = worker;
-    mailbox.remove(record, record.isLent);
+    const { next, isLent, isSent } = record;
+    mailbox.remove(record, isLent);
     this.#takeBack(record);
+    if (isLent && !isSent && next?.previous?.isSent !== false) this.#startFollowers(worker, next);
     this.cancelling.forget(record);
     if (mailbox.size === 0 && worker.isLoaded) worker.disengage(at);
   }
@@ -370,10 +436,27 @@ const INTERRUPTED = GreenroomError.of('host_lost', {
   details: { cause: 'runtime_restart' },
 });
 
+function closedError({ inputId }: InputRecord): GreenroomError {
+  return GreenroomError.of('timeout', {
+    message: 'The runtime was closed before the input ended.',
+    details: { input_id: inputId },
+  });
+}
+
 function cancelledError(reason: string): WireError {
   return GreenroomError.of('cancelled', { details: { reason } }).toWire();
 }
 
-function expiredError(): WireError {
-  return GreenroomError.of('expired').toWire();
+const EXPIRED = GreenroomError.of('expired');
+const EXPIRED_LATER = GreenroomError.of('host_lost', {
+  message: 'The deadline passed after an attempt that was interrupted, before the next one.',
+});
+
+/** Does not wait for its run any longer. Returns where it would have run. */
+function unreserve(record: InputRecord): HostSlot | null {
+  const slot = record.reservedOn;
+  if (slot === null) return null;
+  record.reservedOn = null;
+  slot.reserved--;
+  return slot;
 }

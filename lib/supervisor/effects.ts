@@ -11,6 +11,8 @@ import type { Worker } from './worker.ts';
 export interface StagedEffects {
   readonly actions: (() => void)[];
   bytes: number;
+  /** Inputs among them, by the worker that they are for. */
+  readonly told: Map<string, number>;
 }
 
 /**
@@ -20,12 +22,23 @@ export interface StagedEffects {
 export function stage(worker: Worker, inputSeq: number, bytes: number, action: () => void): boolean {
   const record = worker.sentInput(inputSeq);
   if (record === undefined || record.isVolatile) return false;
-  const effects = (record.effects ??= { actions: [], bytes: 0 });
+  const effects: StagedEffects = (record.effects ??= { actions: [], bytes: 0, told: new Map() });
   if (effects.actions.length >= EFFECTS_PER_INPUT || effects.bytes + bytes > EFFECT_BYTES_PER_INPUT)
     throw GreenroomError.of('worker_busy', { message: 'The input has caused as much as one input may.' });
   effects.actions.push(action);
   effects.bytes += bytes;
   return true;
+}
+
+/** Like `stage`, for an input to `targetId`: it is the next of so many that wait to be told to it. */
+export function stageTold(worker: Worker, inputSeq: number, targetId: string, bytes: number, action: () => void): void {
+  if (!stage(worker, inputSeq, bytes, action)) return;
+  worker.sentInput(inputSeq)?.effects?.told.set(targetId, toldTo(worker, inputSeq, targetId) + 1);
+}
+
+/** How many inputs to that worker wait until the input has completed. */
+export function toldTo(worker: Worker, inputSeq: number, targetId: string): number {
+  return worker.sentInput(inputSeq)?.effects?.told.get(targetId) ?? 0;
 }
 
 /** Has all of it done now. */

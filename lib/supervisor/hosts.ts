@@ -62,6 +62,11 @@ export class HostSlot implements HostLoad {
     return this.reserved < WINDOW_PER_HOST && this.host.hasRoom;
   }
 
+  /** Some of its workers have inputs here. */
+  get isBusy(): boolean {
+    return this.workers.some((worker) => worker !== undefined && worker.inputs > 0 && worker.mailbox.lent > 0);
+  }
+
   /** A host that is to die takes no more. */
   get maxWorkers(): number {
     return this.killOrder === null ? WORKERS_PER_HOST : 0;
@@ -169,14 +174,11 @@ export class Hosts {
     let killed = 0;
     await Promise.all(
       this.#slots.map(async (slot) => {
-        try {
-          await slot.host.close();
-        } catch {
-          // It did not answer, or died meanwhile.
-          slot.kill('close', []);
-          killed++;
-          await slot.host.exited;
-        }
+        // In an orderly end, what waits behind a running input would begin, and could not tell.
+        if (!slot.isBusy && (await isClosed(slot))) return;
+        slot.kill('close', []);
+        killed++;
+        await slot.host.exited;
       }),
     );
     await this.#factory.close();
@@ -211,7 +213,8 @@ export class Hosts {
   #onExit(slot: HostSlot, exit: HostExit): void {
     slot.status = 'dead';
     this.#slots.splice(this.#slots.indexOf(slot), 1);
-    if (exit.type === 'closed' && this.#isClosing) return;
+    // Whoever closes settles what was there.
+    if (this.#isClosing && (exit.type === 'closed' || slot.killOrder?.reason === 'close')) return;
     // The replacement first, so that the workers of the dead host have somewhere to go.
     if (!this.#isClosing) this.#relaunch();
     this.#listener.onDied(slot, exit);
@@ -267,6 +270,16 @@ export class Hosts {
       // Whoever is on the stack, or all that were starting: the death will tell.
       slot.kill('start_timeout', []);
     }
+  }
+}
+
+/** False if it did not answer, or died meanwhile. */
+async function isClosed({ host }: HostSlot): Promise<boolean> {
+  try {
+    await host.close();
+    return true;
+  } catch {
+    return false;
   }
 }
 

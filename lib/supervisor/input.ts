@@ -27,7 +27,7 @@ export interface InputOwner {
 export interface InputListener {
   /** The store keeps it: it may be acknowledged. */
   accepted?(record: InputRecord): void;
-  /** The store could not keep it: it has never been there, and nothing else will be told of it. */
+  /** The store could not keep it: it has never been there; or the runtime has closed. Nothing else will be told of it. */
   refused?(record: InputRecord, error: GreenroomError): void;
   /** The input has its outcome; its output, if the host answers just now, is `body`. */
   ended(record: InputRecord, body: Body | null): void;
@@ -88,6 +88,9 @@ export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRe
   /** Its deadline passed while it was at the host and perhaps not started. */
   isExpired = false;
 
+  isCaused = false;
+  /** Runs that the store was asked to reserve and has not told of. */
+  startsAtStore = 0;
   /** What waits for its completion. */
   effects: StagedEffects | null = null;
 
@@ -222,7 +225,7 @@ export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRe
     if (more !== null) for (const listener of [...more]) listener.accepted?.(this);
   }
 
-  /** It has never been there. */
+  /** It has never been there, or will not be heard of. */
   tellRefused(error: GreenroomError): void {
     const first = this.#listener;
     const more = this.#moreListeners;

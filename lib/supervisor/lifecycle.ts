@@ -21,7 +21,7 @@ import type { Delivery } from './delivery.ts';
 import type { HostListener, Hosts, HostSlot } from './hosts.ts';
 import { decideRestart, recentDeaths } from './restarts.ts';
 import type { RestartBudget } from './restarts.ts';
-import { whatDied } from './deaths.ts';
+import { closedDeath, whatDied } from './deaths.ts';
 import type { Death } from './deaths.ts';
 import { newStopping } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
@@ -113,6 +113,24 @@ export class Lifecycle implements HostListener {
     const quiet = leaving.filter(({ actor }) => actor.definition.stopped === undefined);
     const others = leaving.filter(({ actor }) => actor.definition.stopped !== undefined).map((worker) => [worker]);
     await Promise.all((quiet.length > 0 ? [quiet, ...others] : others).map((group) => this.#putAway(slot, group)));
+  }
+
+  /** At the end of the runtime: has its `stopped` run, whatever waits for it in the store. Not if it is in the middle of an input. */
+  async leave(worker: Worker): Promise<void> {
+    const { host } = worker;
+    if (host === null || !worker.isLoaded || worker.stopping !== null || worker.mailbox.lent > 0) return;
+    worker.presence = 'leaving';
+    await this.#unload(host, [worker]);
+  }
+
+  /** All hosts were closed, at the end of the runtime: what had begun there is settled, what had not runs after the next start. */
+  settleClosed(worker: Worker): void {
+    if (worker.inputs > 0) this.#settleInterrupted(worker, closedDeath());
+    if (worker.status === 'stopping') {
+      this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
+      this.#finishStop(worker);
+    }
+    worker.settleStart();
   }
 
   async #putAway(slot: HostSlot, workers: readonly Worker[]): Promise<void> {
@@ -230,7 +248,8 @@ export class Lifecycle implements HostListener {
     );
     worker.store.saveRest('failed', death.error);
     worker.store.append('failed', Date.now(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
-    this.#delivery.failWaiting(worker, 'worker_failed', 'failed');
+    // What the store keeps for one whose state cannot be migrated runs when the actor is mended and the worker restored.
+    this.#delivery.failWaiting(worker, 'worker_failed', 'failed', death.error.code === 'migration_failed');
   }
 
   #logDeath(slot: HostSlot, exit: HostExit, death: Death, hit: readonly Worker[]): void {

@@ -70,10 +70,10 @@ export class Mailbox<M extends Link<M>> {
     return this.#limits.capacity === 0;
   }
 
-  /** Whether a message of this size may be pushed now. An empty mailbox takes one message whatever its capacity. */
-  hasRoom(bytes: number): boolean {
-    if (this.#size === 0) return true;
-    return this.messages < this.#limits.capacity && this.bytes + bytes <= this.#limits.maxBytes;
+  /** Whether a message of this size may be pushed, after `ahead` others. An empty mailbox takes one message whatever its capacity. */
+  hasRoom(bytes: number, ahead = 0): boolean {
+    if (this.#size + ahead === 0) return true;
+    return this.messages + ahead < this.#limits.capacity && this.bytes + bytes <= this.#limits.maxBytes;
   }
 
   push(message: M): void {

@@ -109,6 +109,13 @@ export class Receipts {
     while (line.first !== null && line.first.endedAtMs + this.#keyedBounds.ttlMs <= nowMs) this.#forgetFirstKeyed();
   }
 
+  /** Those that have not ended. */
+  *live(): Generator<InputRecord> {
+    for (const index in this.#pages)
+      for (const entry of this.#pages[index]?.entries ?? [])
+        if (typeof entry === 'object' && entry.outcome === null) yield entry;
+  }
+
   get count(): number {
     return this.#plain.count + this.#keyed.count;
   }

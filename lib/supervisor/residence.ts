@@ -67,6 +67,11 @@ export class Residence {
     this.timers.close();
   }
 
+  /** Workers in memory. */
+  get countLoaded(): number {
+    return this.#parts.directory.loadedSize;
+  }
+
   get isFull(): boolean {
     return this.#resting.isFull;
   }

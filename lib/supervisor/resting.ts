@@ -23,8 +23,8 @@ const LEAST_PERIOD_MS = 10;
 const LONGEST_PERIOD_MS = 1_000;
 /** Between two passes when memory is short. */
 const LEAST_PAUSE_MS = 50;
-/** Idle for less than this it is left alone even when memory is short: what its last handler asked for may be on its way. */
-const LEAST_IDLE_MS = 100;
+/** Idle for less than this it is left alone even when memory is short: the next input may be on its way. */
+const LEAST_IDLE_MS = 16;
 /** What a loaded worker takes beside what its store holds of it: here, in the store, and on its host. */
 const LOADED_WORKER_BYTES = 2_048;
 /** When memory is short it is freed down to this part of the bound, so that the next worker does not make it short again. */

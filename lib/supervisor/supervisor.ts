@@ -38,7 +38,7 @@ import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
 import { Directory } from './directory.ts';
 import type { ListQuery } from './directory.ts';
-import { flush, stage } from './effects.ts';
+import { flush, stageTold, toldTo } from './effects.ts';
 import { Hosts } from './hosts.ts';
 import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -236,6 +236,8 @@ export class Supervisor {
     this.residence.timers.forget(worker);
     this.#directory.delete(worker);
     worker.actor.population.remove(worker.status);
+    // They waited for an actor that is missing, or for their turn after a restart.
+    if (worker.inputs > 0) this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
     worker.store.delete();
     await this.#store.committed();
     return view;
@@ -298,9 +300,9 @@ export class Supervisor {
     const target = this.#directory.require(targetId);
     if (sender?.sentInput(inputSeq)?.isVolatile !== false)
       return (await untilAccepted(this.deliverValue(targetId, value, {}))).inputId;
-    const { text, bytes } = this.#admission.prepare(target, value);
+    const { text, bytes } = this.#admission.prepare(target, value, toldTo(sender, inputSeq, targetId));
     const seq = this.#delivery.reserveSeq();
-    stage(sender, inputSeq, bytes, () => {
+    stageTold(sender, inputSeq, targetId, bytes, () => {
       // Much may have happened meanwhile. It was accepted for room that it takes now, even if others have taken that.
       const worker = this.#directory.get(targetId);
       if (worker !== undefined && COMMANDS.input[worker.status] === 'accept')
@@ -377,7 +379,7 @@ export class Supervisor {
     };
   }
 
-  /** Refuses new work at once, lets what was accepted run until the deadline, cancels the rest, ends the hosts. */
+  /** Refuses new work at once, lets what was accepted run until the deadline, cancels the rest, ends the hosts. See putAway. */
   async close(deadlineMs: number): Promise<CloseReport> {
     if (this.#status !== 'running')
       throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
@@ -390,8 +392,9 @@ export class Supervisor {
     if (this.#store.isDurable) await putAway(workers, this.#delivery, this.#lifecycle, deadlineMs);
     else await stopAll(workers, (worker, request) => this.stop(worker.workerId, request), deadlineMs);
     const killedAtClose = await this.#requireHosts().close();
-    this.#delivery.close();
+    for (const worker of this.#directory.loaded()) this.#lifecycle.settleClosed(worker);
     await this.#store.close();
+    const kept = this.#delivery.close();
     this.#status = 'stopped';
     const { finished, cancelled } = this.#delivery.counts;
     return {
@@ -399,6 +402,7 @@ export class Supervisor {
       refused: this.#delivery.capacity.refused - before.refused,
       cancelled: cancelled - before.cancelled,
       killed: this.#lifecycle.kills - killedBefore + killedAtClose,
+      kept,
     };
   }
 

@@ -1,105 +1,201 @@
-// `greenroom start --store lmdb` as an operator sees it: what outlives the process, when it is ready, and why it may not start.
+// Backup, restore, compact and fsck by the command line, on the store of a runtime that runs, and of one that does not.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { eventually } from '../support/start-runtime.ts';
-import { call, Cli, COUNTER, freshDir, jsonLines, moduleFile, options, plainLines, started } from './harness.ts';
-import type { Ready } from './harness.ts';
+import type { TestContext } from 'node:test';
+import { DEFAULT_LIMITS } from '../../lib/limits.ts';
+import { openStore as openRuntimeStore } from '../../lib/open-store.ts';
+import { createRuntime } from '../../lib/runtime.ts';
+import type { Runtime } from '../../lib/runtime.ts';
+import { openStore, populate, readStore } from '../lmdb/populated.ts';
+import { temporaryFolder } from '../support/start-runtime.ts';
+import { Cli, options } from './harness.ts';
 
-const DURABLE = ['--store', 'lmdb', '--actors', COUNTER];
+const SHIPPED = new URL('../../actors/', import.meta.url);
 
-const get = async (ready: Ready, path: string) => (await call(ready, 'GET', path)).body;
+interface Said {
+  readonly code: number | string;
+  readonly stdout: readonly string[];
+  readonly stderr: readonly string[];
+}
 
-describe('a durable store', options, () => {
-  test('brings back what there was before the process was killed, and is the same runtime', async (t) => {
-    const dir = freshDir(t);
-    const first = new Cli(t, started(...DURABLE), { dir });
-    const before = await first.ready();
-    await call(before, 'POST', '/v1/workers', { kind: 'counter', worker_id: 'c1' });
-    const { body } = await call(before, 'POST', '/v1/workers/c1/input', { add: 2 }, { prefer: 'wait=20' });
-    const { result } = body as { result: { input_id: string; output: number } };
-    const transcript = await get(before, '/v1/workers/c1/transcript');
-    first.kill('SIGKILL');
-    await first.exit();
+async function run(t: TestContext, args: readonly string[], environment: Record<string, string> = {}): Promise<Said> {
+  const cli = new Cli(t, args, { environment });
+  const code = await cli.exit();
+  return { code, stdout: cli.stdout, stderr: cli.stderr };
+}
 
-    const second = new Cli(t, started(...DURABLE), { dir });
-    const after = await second.ready();
-    assert.equal(after.runtime_id, before.runtime_id);
-    assert.deepEqual(await get(after, '/v1/workers/c1/transcript'), transcript);
-    const { input } = (await get(after, `/v1/workers/c1/inputs/${result.input_id}`)) as { input: { output: number } };
-    assert.equal(input.output, 2);
-    const { runtime } = (await get(after, '/v1/runtime')) as { runtime: { store: string; storage: object } };
-    assert.equal(runtime.store, 'lmdb');
-    const members = ['file_bytes', 'pending_bytes', 'journal_bytes', 'commits', 'commit_ms'];
-    assert.deepEqual(Object.keys(runtime.storage), members);
-    const opened = jsonLines(second.stderr).find(({ message }) => message === 'the store is open');
-    assert.equal(opened?.['workers'], 1);
-    second.kill('SIGTERM');
-    assert.equal(await second.exit(), 0);
+const says = (line: string): Said => ({ code: 0, stdout: [line], stderr: [] });
+const refuses = (line: string): Said => ({ code: 1, stdout: [], stderr: [`greenroom: ${line}`] });
+
+/** A data dir with a store of that many workers. */
+async function dataDirOf(t: TestContext, workers: number): Promise<string> {
+  const dir = temporaryFolder(t);
+  await populate(join(dir, 'store.mdb'), workers);
+  return dir;
+}
+
+const summaryOf = (workers: number) => `ok: ${workers} workers, ${2 * workers} open inputs, 0 groups in the journal`;
+
+describe('the store of a runtime that does not run', options, () => {
+  test('is found sound, backed up once under a name, and the same again after it was restored elsewhere', async (t) => {
+    const dir = await dataDirOf(t, 12);
+    const file = join(temporaryFolder(t), 'backup');
+    assert.deepEqual(await run(t, ['fsck', '--data-dir', dir]), says(summaryOf(12)));
+    assert.deepEqual(await run(t, ['backup', file, '--data-dir', dir]), says(summaryOf(12)));
+    assert.deepEqual(await run(t, ['backup', file, '--data-dir', dir]), refuses(`${file} is there already.`));
+    assert.deepEqual(await run(t, ['fsck', file]), says(summaryOf(12)));
+    const other = temporaryFolder(t);
+    assert.deepEqual(await run(t, ['restore', file, '--data-dir', other]), says(summaryOf(12)));
+    assert.deepEqual(readdirSync(join(file, '..')), ['backup']);
+    assert.deepEqual(await readStore(join(other, 'store.mdb')), await readStore(join(dir, 'store.mdb')));
   });
 
-  test('is alive at once, and ready when it has been opened', async (t) => {
-    const dir = freshDir(t);
-    const gate = join(dir, 'gate');
-    const bind = `127.0.0.1:${await freePort()}`;
-    const args = ['start', '--bind', bind, '--hosts=1', '--store', 'lmdb', '--actors', moduleFile('loads-later')];
-    const cli = new Cli(t, args, { dir, environment: { LOADS_WITH: gate } });
-    const url = `http://${bind}`;
-    const statusOf = async (path: string) => (await fetch(url + path)).status;
-    await eventually(() => statusOf('/livez').catch(() => false as const));
-    assert.deepEqual(
-      [await statusOf('/livez'), await statusOf('/readyz'), await statusOf('/v1/runtime')],
-      [200, 503, 503],
-    );
-    assert.deepEqual(cli.stdout, []);
-    writeFileSync(gate, '');
-    assert.equal((await cli.ready()).url, url);
-    assert.equal(await statusOf('/readyz'), 200);
+  test('is not replaced by a backup unless that is forced; then it is kept aside', async (t) => {
+    const [dir, backup] = [await dataDirOf(t, 3), await dataDirOf(t, 5)];
+    const args = ['restore', join(backup, 'store.mdb'), '--data-dir', dir];
+    const { code, stderr } = await run(t, args);
+    assert.deepEqual([code, stderr.length], [1, 1]);
+    assert.match(stderr[0] ?? '', /there is a store in .*; with --force it is kept aside/);
+    const forced = await run(t, [...args, '--force']);
+    assert.equal(forced.code, 0);
+    const kept = readdirSync(dir).find((name) => name.startsWith('store.mdb.20'));
+    assert.deepEqual(forced.stdout, [`${summaryOf(5)}; the store that was there is ${join(dir, kept ?? 'none')}`]);
+    assert.deepEqual(await run(t, ['fsck', join(dir, kept ?? 'none')]), says(summaryOf(3)));
+    assert.deepEqual(await run(t, ['fsck', '--data-dir', dir]), says(summaryOf(5)));
   });
 
-  test('that another runtime uses is refused in one line, and that one goes on', async (t) => {
-    const dir = freshDir(t);
-    const first = new Cli(t, started(...DURABLE), { dir });
-    const ready = await first.ready();
-    const second = new Cli(t, started(...DURABLE), { dir });
-    assert.deepEqual([await second.exit(), second.stdout], [1, []]);
-    assert.deepEqual(plainLines(second.stderr), [`greenroom: The store is in use by the process ${ready.pid}.`]);
-    assert.equal((await fetch(`${ready.url}/readyz`)).status, 200);
+  test('gives no number of an input again after it was restored', async (t) => {
+    const dir = await dataDirOf(t, 2);
+    const path = join(dir, 'store.mdb');
+    const file = join(dir, 'backup');
+    assert.equal((await run(t, ['backup', file, '--data-dir', dir])).code, 0);
+    // What is accepted after the backup is not in it.
+    const store = await openStore(path);
+    const { firstSeq, inputIdPrefix } = store;
+    await store.close();
+    assert.equal((await run(t, ['restore', file, '--data-dir', dir, '--force'])).code, 0);
+    const restored = await openStore(path);
+    assert.equal(restored.inputIdPrefix, inputIdPrefix);
+    assert.ok(restored.firstSeq > firstSeq + 1_000_000_000);
+    await restored.close();
   });
 
-  test('whose file is none is refused in one line', async (t) => {
-    const dir = freshDir(t);
-    mkdirSync(join(dir, '.greenroom'), { mode: 0o700 });
-    writeFileSync(join(dir, '.greenroom', 'store.mdb'), 'not a store\n'.repeat(10_000));
-    const cli = new Cli(t, started(...DURABLE), { dir });
-    assert.deepEqual([await cli.exit(), cli.stdout], [1, []]);
-    const lines = plainLines(cli.stderr);
-    assert.equal(lines.length, 1, lines.join('\n'));
-    assert.match(lines.join(), /^greenroom: .*store/i);
+  test('is smaller after it was compacted, and says the same', async (t) => {
+    const dir = await dataDirOf(t, 60);
+    const path = join(dir, 'store.mdb');
+    const before = await readStore(path);
+    const { size } = statSync(path);
+    const { code, stdout } = await run(t, ['compact', '--data-dir', dir]);
+    assert.deepEqual([code, stdout], [0, [`ok: ${statSync(path).size} bytes`]]);
+    assert.ok(statSync(path).size < size);
+    assert.deepEqual(await readStore(path), before);
   });
 
-  test('in a data dir that cannot be used is refused in one line', async (t) => {
-    const dir = freshDir(t);
-    writeFileSync(join(dir, 'token'), 'a-token-for-tests');
-    writeFileSync(join(dir, 'file'), '');
-    const args = started(...DURABLE, '--token-file', 'token', '--data-dir', 'file/data');
-    const cli = new Cli(t, args, { dir });
-    assert.deepEqual([await cli.exit(), cli.stdout], [1, []]);
-    assert.deepEqual(plainLines(cli.stderr), ['greenroom: The data dir cannot be made (ENOTDIR).']);
+  test('is refused by every command if it is damaged, and left as it is', async (t) => {
+    const dir = await dataDirOf(t, 4);
+    const path = join(dir, 'store.mdb');
+    const damaged = readFileSync(path);
+    damaged.fill(0, damaged.indexOf('"n":3') - 40, damaged.length);
+    writeFileSync(path, damaged);
+    const found = await run(t, ['fsck', '--data-dir', dir]);
+    assert.equal(found.code, 1);
+    assert.ok(found.stdout.length > 0);
+    for (const args of [['backup', join(dir, 'backup')], ['compact']]) {
+      const { code, stdout } = await run(t, [...args, '--data-dir', dir]);
+      assert.deepEqual([code, stdout], [1, []], args[0]);
+    }
+    const other = temporaryFolder(t);
+    assert.equal((await run(t, ['restore', path, '--data-dir', other])).code, 1);
+    assert.deepEqual(readdirSync(other), []);
+    assert.deepEqual(readFileSync(path), damaged);
+    assert.equal(existsSync(join(dir, 'backup')), false);
+  });
+
+  test('that is not there is refused in one line', async (t) => {
+    const dir = temporaryFolder(t);
+    for (const args of [['backup', join(dir, 'file')], ['compact'], ['fsck']])
+      assert.deepEqual(await run(t, [...args, '--data-dir', dir]), refuses(`there is no store in ${dir}`));
+    const none = join(dir, 'none');
+    assert.deepEqual(await run(t, ['fsck', none]), refuses(`${none}: there is no such file`));
+    assert.deepEqual(await run(t, ['restore', none, '--data-dir', dir]), refuses(`${none}: there is no such file`));
+  });
+
+  test('survives the death of a backup, which leaves no backup behind, and the next one is made', async (t) => {
+    const dir = await dataDirOf(t, 2);
+    const file = join(dir, 'backup');
+    const args = ['backup', file, '--data-dir', dir];
+    const died = await run(t, args, { GREENROOM_FAULT: 'backup:1' });
+    assert.deepEqual(died, { code: 'SIGKILL', stdout: [], stderr: ['fault backup fired'] });
+    assert.equal(existsSync(file), false);
+    assert.deepEqual(await run(t, args), says(summaryOf(2)));
+    assert.deepEqual(await run(t, ['fsck', file]), says(summaryOf(2)));
   });
 });
 
-/** A port that nobody had a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+describe('the store of a runtime that runs', options, () => {
+  async function startDurable(t: TestContext): Promise<{ runtime: Runtime; dir: string }> {
+    const dir = temporaryFolder(t);
+    const runtime = await createRuntime({ actors: [SHIPPED], hosts: 1, store: 'lmdb', dataDir: dir });
+    t.after(async () => {
+      if (runtime.supervisor.status === 'running') await runtime.close({ deadlineMs: 1 });
+    });
+    return { runtime, dir };
+  }
+
+  test('is left alone by all but the backup', async (t) => {
+    const { dir } = await startDurable(t);
+    const file = join(dir, 'copy');
+    copyFileSync(join(await dataDirOf(t, 1), 'store.mdb'), file);
+    const inUse = refuses(`The store is in use by the process ${process.pid}.`);
+    for (const args of [['compact'], ['fsck'], ['restore', file, '--force']])
+      assert.deepEqual(await run(t, [...args, '--data-dir', dir]), inUse, args[0]);
+  });
+
+  test('is backed up while it is written: each backup is sound, and has all that was acknowledged before it began', async (t) => {
+    const { runtime, dir } = await startDurable(t);
+    const workers = await Promise.all(
+      Array.from({ length: 8 }, (_, n) => runtime.create({ kind: 'counter', workerId: `counter-${n}` })),
+    );
+    let isOver = false;
+    let acknowledged = 0;
+    const load = Promise.all(
+      workers.map(async (worker) => {
+        while (!isOver) {
+          await worker.ask({ add: 1 });
+          acknowledged++;
+        }
+      }),
+    );
+    for (let n = 0; n < 3; n++) {
+      const before = acknowledged;
+      const file = join(dir, `backup-${n}`);
+      const made = await run(t, ['backup', file, '--data-dir', dir]);
+      assert.deepEqual([made.code, made.stderr], [0, []]);
+      const store = await openRuntimeStore({ store: 'lmdb', dataDir: restoredFrom(t, file) }, DEFAULT_LIMITS, {
+        debug() {},
+        info() {},
+        warn() {},
+        error() {},
+      });
+      let counted = 0;
+      for (const { workerId } of store.list('')) {
+        const state = store.find(workerId)?.state;
+        counted += (JSON.parse(String(state ?? '{}')) as { total?: number }).total ?? 0;
+      }
+      await store.close();
+      assert.ok(counted >= before, `${counted} of at least ${before}`);
+      assert.ok(acknowledged > before, 'nothing was acknowledged meanwhile');
+    }
+    isOver = true;
+    await load;
+  });
+
+  function restoredFrom(t: TestContext, file: string): string {
+    const dir = temporaryFolder(t);
+    copyFileSync(file, join(dir, 'store.mdb'));
+    return dir;
+  }
+});

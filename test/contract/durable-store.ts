@@ -105,26 +105,19 @@ class Run {
   }
 
   async take(taken: Step): Promise<void> {
-    switch (taken.do) {
-      case 'commit':
-        return this.#check();
-      case 'reopen':
-        await this.#check();
-        await this.#store.close();
-        return this.#openAgain(this.#place);
-      case 'crash': {
-        await this.#store.committed();
-        const copy = this.#place.crashCopy();
-        await this.#store.close();
-        return this.#openAgain(copy);
-      }
-      case 'record':
-        return this.#record(taken.name, taken.document, taken.isSource);
-      case 'create':
-        return this.#create(IDS[taken.id] as string, taken.payload);
-      default:
-        return this.#takeForWorker(taken, IDS[taken.id] as string);
-    }
+    if (taken.do === 'commit') await this.#check();
+    else if (taken.do === 'reopen') {
+      await this.#check();
+      await this.#store.close();
+      await this.#openAgain(this.#place);
+    } else if (taken.do === 'crash') {
+      await this.#store.committed();
+      const copy = this.#place.crashCopy();
+      await this.#store.close();
+      await this.#openAgain(copy);
+    } else if (taken.do === 'record') this.#record(taken.name, taken.document, taken.isSource);
+    else if (taken.do === 'create') this.#create(IDS[taken.id] as string, taken.payload);
+    else this.#takeForWorker(taken, IDS[taken.id] as string);
   }
 
   // --- private ---
@@ -196,7 +189,8 @@ class Run {
   #takeForWorker(taken: Exclude<Step, { do: 'commit' | 'reopen' | 'crash' | 'record' | 'create' }>, id: string): void {
     const model = this.#model.workers.get(id);
     if (model === undefined) return;
-    const worker = this.#held.get(id) ?? (this.#store.find(id) as WorkerStore);
+    const worker = this.#held.get(id) ?? this.#store.find(id);
+    assert.ok(worker !== undefined, `${id} is found`);
     this.#held.set(id, worker);
     const both = [model, worker];
     switch (taken.do) {

@@ -1,7 +1,7 @@
 // One run of the crash test: a runtime that is killed and started again and again, load that goes on meanwhile, and a checker that asks.
 
 import { execFile } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
@@ -92,16 +92,7 @@ export class Campaign {
 
   /** Has the runtime kill itself at a named point. False when it did not come there. */
   async killAt(name: string, count: number): Promise<boolean> {
-    await this.#kill();
-    this.server = this.#start(`${name}:${count}`);
-    let hasEnded = await this.#isEnded(name);
-    if (!hasEnded) {
-      await this.#loads.rest(); // a store does some of its work when it is idle
-      hasEnded = await this.server.ended(FAULT_WITHIN_MS);
-      this.#loads.resume();
-    }
-    if (!hasEnded) await this.server.stop(STOP_WITHIN_MS); // and some at its end
-    const isFired = this.server.fired.includes(name);
+    const isFired = name === 'backup' ? await this.#dieInBackup(count) : await this.#dieAt(name, count);
     if (isFired) this.fired.set(name, (this.fired.get(name) ?? 0) + 1);
     await this.restart();
     return isFired;
@@ -130,13 +121,8 @@ export class Campaign {
   }
 
   /** What a command of the command line says of the data, the runtime being stopped: its exit code and its lines. */
-  async command(name: string, ...args: string[]): Promise<{ code: number; text: string }> {
-    const { code, stdout, stderr } = await run(
-      process.execPath,
-      [CLI, name, ...args, '--data-dir', this.#dataDir],
-      COMMAND_WITHIN_MS,
-    );
-    return { code, text: stdout + stderr };
+  command(...args: string[]): Promise<{ code: number; text: string }> {
+    return this.#run(args, {});
   }
 
   async close(): Promise<void> {
@@ -159,17 +145,47 @@ export class Campaign {
     await this.server.kill();
   }
 
-  /** A backup is made when somebody asks for it; everything else comes about by itself. */
-  async #isEnded(name: string): Promise<boolean> {
+  async #dieAt(name: string, count: number): Promise<boolean> {
+    await this.#kill();
+    this.server = this.#start(`${name}:${count}`);
     // It may die before it is ready.
-    const isReady = await this.server.ready(READY_WITHIN_MS).then(
-      () => true,
-      () => false,
+    await this.server.ready(READY_WITHIN_MS).catch(() => undefined);
+    let hasEnded = await this.server.ended(FAULT_WITHIN_MS);
+    if (!hasEnded) {
+      await this.#loads.rest(); // a store does some of its work when it is idle
+      hasEnded = await this.server.ended(FAULT_WITHIN_MS);
+      this.#loads.resume();
+    }
+    if (!hasEnded) await this.server.stop(STOP_WITHIN_MS); // and some at its end
+    return this.server.fired.includes(name);
+  }
+
+  /**
+   * A backup is a process of its own: it dies half way, the runtime goes on, and the next one is whole. Throws when that one is not.
+   */
+  async #dieInBackup(count: number): Promise<boolean> {
+    const { folder } = this.#options;
+    const half = join(folder, `half-${this.kills}`);
+    const { text } = await this.#run(['backup', half], { GREENROOM_FAULT: `backup:${count}` });
+    if (existsSync(half)) throw new Error('a backup that was not made whole has the name of one');
+    const whole = join(folder, `backup-${this.kills}`);
+    const made = await this.command('backup', whole);
+    const checked = await this.#run(['fsck', whole], {});
+    if (made.code !== 0 || checked.code !== 0) throw new Error(`the backup is not whole: ${made.text} ${checked.text}`);
+    await this.#kill();
+    return text.includes('fault backup fired');
+  }
+
+  async #run(args: readonly string[], environment: Record<string, string>): Promise<{ code: number; text: string }> {
+    const isOfFile = args[0] === 'fsck' && args.length > 1;
+    const place = isOfFile ? [] : ['--data-dir', this.#dataDir];
+    const { code, stdout, stderr } = await run(
+      process.execPath,
+      [CLI, ...args, ...place],
+      COMMAND_WITHIN_MS,
+      environment,
     );
-    if (!isReady || name !== 'backup') return this.server.ended(FAULT_WITHIN_MS);
-    const file = join(this.#options.folder, `backup-${this.kills}`);
-    await this.command('backup', file); // it fails: the runtime dies meanwhile
-    return this.server.ended(FAULT_WITHIN_MS);
+    return { code, text: stdout + stderr };
   }
 }
 
@@ -186,9 +202,11 @@ function run(
   file: string,
   args: readonly string[],
   timeoutMs: number,
+  environment: Record<string, string> = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(file, args, { timeout: timeoutMs, maxBuffer: MAX_OUTPUT_BYTES }, (error, stdout, stderr) => {
+    const env = { ...process.env, ...environment };
+    execFile(file, args, { timeout: timeoutMs, maxBuffer: MAX_OUTPUT_BYTES, env }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
       resolve({ code, stdout, stderr });
     });

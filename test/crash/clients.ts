@@ -14,7 +14,7 @@ const MAX_WORK_MS = 40;
 const LARGE_CHARS = 100_000;
 const BATCH_LINES = 250;
 const FLOOD_LINES = 1_000;
-const SINGLES_PER_FLOOD = 20;
+const SINGLES_PER_FLOOD = 8;
 const MAX_RING_MS = 900;
 const ASKED_TO_FAIL = 'asked_to_fail';
 

@@ -18,7 +18,7 @@ const FAULTS: Readonly<Record<FaultPoint, number>> = {
   'before-commit': 50,
   'after-commit': 50,
   recovery: 1,
-  fold: 3,
+  fold: 1,
   trim: 2,
   backup: 1,
 };
@@ -120,7 +120,9 @@ async function drive(): Promise<boolean> {
     while (number < cycles && (untilMs === null || performance.now() < untilMs)) {
       number++;
       const what = await cycle(campaign, number);
-      say(`cycle ${number}: ${what}, ready in ${Math.round(campaign.readyMs.at(-1) ?? 0)} ms`);
+      say(
+        `${new Date().toISOString().slice(14, 19)} cycle ${number}: ${what}, ready in ${Math.round(campaign.readyMs.at(-1) ?? 0)} ms`,
+      );
       if (number % checkEvery === 0) await look(campaign);
     }
     let checked = await look(campaign);

@@ -12,7 +12,7 @@ export const CLI = fileURLToPath(new URL('../../lib/cli.js', import.meta.url));
 const ACTORS = fileURLToPath(new URL('actors', import.meta.url));
 const MANY = '100000000';
 /** A worker's transcript is cut above this; only one worker is given more. */
-const TRANSCRIPT_ENTRIES = 20_000;
+const TRANSCRIPT_ENTRIES = 10_000;
 const FLAGS = [
   ...['--actors', ACTORS, '--hosts', '2', '--gateway', 'off', '--log-level', 'warn'],
   ...['--max-transcript-entries', String(TRANSCRIPT_ENTRIES), '--max-transcript-bytes', '1000000000'],

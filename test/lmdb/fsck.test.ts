@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { Encoder } from '../../lib/lmdb/codec.ts';
 import { Environment } from '../../lib/lmdb/environment.ts';
-import type { Pair, Writer } from '../../lib/lmdb/environment.ts';
+import type { Pair } from '../../lib/lmdb/environment.ts';
 import { checkStore } from '../../lib/lmdb/fsck.ts';
 import { endOfTable, groupKey, META_KEY, nameKey, startOfTable, TABLES } from '../../lib/lmdb/keys.ts';
 import type { Table } from '../../lib/lmdb/keys.ts';
@@ -22,9 +22,11 @@ const folded = join(folder, 'folded.mdb');
 const unfolded = join(folder, 'unfolded.mdb');
 before(() => populate(folded, 25, () => copyFileSync(folded, unfolded)));
 
-interface Editor extends Writer {
+interface Editor {
+  readonly put: (key: Buffer, value: Buffer) => void;
+  readonly remove: (key: Buffer) => void;
   /** The first row of a table that fits. */
-  first(table: Table, fits?: (pair: Pair) => boolean): Pair;
+  readonly first: (table: Table, fits?: (pair: Pair) => boolean) => Pair;
 }
 
 /** Findings of a copy of the store in which something was changed, without what is different with every worker. */
@@ -66,6 +68,7 @@ describe('fsck finds', () => {
   for (const [name, table, finding] of [
     ['record', TABLES.workers, /^worker worker-0: its record cannot be read$/],
     ['state', TABLES.states, /^worker worker-0: its state cannot be read$/],
+    ['config', TABLES.configs, /^worker worker-0: its config cannot be read$/],
     ['block', TABLES.blocks, /^worker worker-0: block 1 of its transcript cannot be read$/],
     ['open input', TABLES.inputs, /^worker worker-0: an input cannot be read$/],
     ['idempotency key', TABLES.keys, /^worker worker-0: an idempotency key cannot be read$/],
@@ -89,6 +92,8 @@ describe('fsck finds', () => {
 
   for (const [name, table, finding] of [
     ['record', TABLES.workers, 'worker worker-0: is not there, and has records in table S'],
+    ['config', TABLES.configs, 'worker worker-0: its config is missing'],
+    ['row of who has inputs', TABLES.waiting, 'worker worker-0: is not among those with inputs'],
     ['block', TABLES.blocks, 'worker worker-0: block 1 of its transcript is missing'],
     ['open input', TABLES.inputs, /^worker worker-0: has 1 open inputs of \d+ bytes, and says 2 of \d+$/],
     ['idempotency key', TABLES.keys, 'an idempotency key is to be forgotten that is not there'],

@@ -25,7 +25,8 @@ export async function populate(path: string, workers: number, onWritten: () => v
       workerId: `worker-${n}`,
       kind: n % 3 === 0 ? 'counter' : 'echo',
       displayName: n % 2 === 0 ? `Number ${n}` : null,
-      config: JSON.stringify({ n }),
+      // A large one has a row of its own.
+      config: JSON.stringify({ n, text: n % 5 === 0 ? 'x'.repeat(300) : '' }),
       createdAtMs: NOW_MS + n,
       state: null,
     });
@@ -80,7 +81,7 @@ export async function readStore(path: string): Promise<Served> {
     const served = new Map<string, string>();
     const tell = async (what: string, read: () => unknown) => {
       const code = await codeOf(Promise.resolve().then(() => void served.set(what, JSON.stringify(read()))));
-      if (code !== undefined) served.set(what, String(code));
+      if (code !== undefined) served.set(what, code as string);
     };
     await tell('prefix', () => store.inputIdPrefix);
     await tell('counts', () => [...store.counts()].sort());

@@ -16,6 +16,7 @@ test('the actors are listed with their schemas, and the list stays the same', as
     'description',
     'durability',
     'functions',
+    'idle_after_ms',
     'input_schema',
     'isolation',
     'kind',

@@ -132,6 +132,7 @@ describe('a worker whose state is of an older version', () => {
 test('a version is kept on disk with its state, and so is what became of a migration', async (t) => {
   const file = join(temporaryFolder(t), 'sums.mjs');
   const dataDir = temporaryFolder(t);
+  let kept = '';
   /** One run of the runtime with this code. */
   const run = async (code: string, act: (runtime: Runtime) => Promise<void>): Promise<void> => {
     writeActor(file, code);
@@ -144,21 +145,29 @@ test('a version is kept on disk with its state, and so is what became of a migra
     assert.deepEqual(await worker.ask(5), { total: 5 });
   });
   await run('stateVersion: 2', async (runtime) => {
-    assert.equal(await codeOf(runtime.worker('w').ask(1)), 'worker_failed');
+    const worker = runtime.worker('w');
+    kept = (await worker.tell(1)).inputId;
+    await hasStatus(worker, 'failed');
+    assert.equal(await codeOf(worker.ask(1)), 'worker_failed');
+    assert.equal(worker.view().mailbox.messages, 1);
   });
   await run(VERSION_2, async (runtime) => {
     const worker = runtime.worker('w');
+    assert.equal(worker.input(kept).status, 'waiting');
     const { status, failure } = worker.view();
     assert.deepEqual([status, failure?.details], ['failed', { from: 1, to: 2, reason: 'the actor has no `migrate`.' }]);
-    assert.equal((await worker.restore()).status, 'idle');
+    await worker.restore();
+    // What came before the migration failed has waited for this.
+    assert.deepEqual(await eventually(() => worker.input(kept).output), { total: 501, from: 1 });
   });
-  // Migrated in the run before, in which it has had no input: there is nothing left to migrate.
+  // Migrated in the run before: there is nothing left to migrate.
   await run('stateVersion: 2', async (runtime) => {
-    assert.deepEqual(await runtime.worker('w').ask(1), { total: 501, from: 1 });
+    assert.deepEqual(await runtime.worker('w').ask(1), { total: 502, from: 1 });
   });
   await run(VERSION_1, async (runtime) => {
     const worker = runtime.worker('w');
-    assert.equal(await codeOf(worker.ask(1)), 'worker_failed');
+    await worker.tell(1);
+    await hasStatus(worker, 'failed');
     assert.deepEqual(worker.view().failure?.details, { from: 2, to: 1, reason: 'it is newer than the actor.' });
   });
 });

@@ -3,6 +3,8 @@ import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { Runtime, RuntimeOptions } from '../../lib/runtime.ts';
 import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
+import { oneOf, randomFrom } from '../support/random.ts';
+import { seeded } from '../support/seeded.ts';
 import {
   codeOf,
   emitted,
@@ -204,3 +206,36 @@ for (const store of ['memory', 'lmdb'] as const) {
     });
   });
 }
+
+describe('many workers', () => {
+  for (const [store, count, asks] of [
+    ['memory', 10_000, 30_000],
+    ['lmdb', 2_000, 6_000],
+  ] as const) {
+    test(`with the store ${store} hibernate and wake under load, and each input has one outcome, in order`, async (t) => {
+      const { seed } = seeded(t, 1);
+      const random = randomFrom(seed);
+      // Shorter than the gaps between the inputs of a worker, so that most of them meet one that leaves, or has left.
+      const runtime = await start(t, store, { hosts: 2, limits: { idleAfterMs: 5 } });
+      const workers: WorkerHandle[] = [];
+      const requests = Array.from({ length: count }, (_, n) => ({ kind: 'counter', workerId: `w${n}` }));
+      for await (const { worker } of runtime.createAll(requests)) if (worker !== null) workers.push(worker);
+      const sent = new Map<WorkerHandle, number>();
+      let left = asks;
+      let met = 0;
+      const askInTurn = async (): Promise<void> => {
+        while (left-- > 0) {
+          const worker = oneOf(random, workers);
+          const total = (sent.get(worker) ?? 0) + 1;
+          sent.set(worker, total);
+          if (total > 1 && worker.view().hostId === null) met++;
+          assert.equal(await worker.ask({ add: 1 }), total);
+        }
+      };
+      await Promise.all(Array.from({ length: 256 }, askInTurn));
+      assert.ok(met > asks / 20, `only ${met} inputs met a worker that had hibernated`);
+      await eventually(async () => ((await runtime.describe()).workers.hibernated ?? 0) === count);
+      for (const [worker, total] of sent) assert.equal(worker.view().lastSequence, 1 + 2 * total);
+    });
+  }
+});

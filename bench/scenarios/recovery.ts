@@ -4,6 +4,7 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FOLD_BYTES } from '../../lib/lmdb/fold.ts';
 import { WINDOW_PER_HOST } from '../../lib/limits.ts';
 import { FILE_NAME } from '../../lib/open-store.ts';
 import type { BuildRequest, Built } from '../processes/store-build.ts';
@@ -24,8 +25,8 @@ const EFFORTS = {
 } as const satisfies Record<Effort, unknown>;
 
 const MiB = 1_024 * 1_024;
-/** Just below what is put into the tables without waiting for a quiet moment; a small store is half of it. */
-const JOURNAL_BYTES = 30 * MiB;
+/** Just below what is put into the tables without waiting for a quiet moment; a small store has less in all. */
+const JOURNAL_BYTES = FOLD_BYTES - MiB;
 const QUICK_JOURNAL_BYTES = 2 * MiB;
 const BUILD_WITHIN_MS = 300_000;
 const READY = 'ms to the ready line';

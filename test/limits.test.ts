@@ -31,6 +31,7 @@ const COUNTS = new Set([
   'LOG_LINES_IN_FLIGHT',
   'SERVICE_CALLS_IN_FLIGHT',
   'TIMERS_PER_WORKER',
+  'EFFECTS_PER_INPUT',
   'maxCallsInFlight',
   'maxRemotes',
   'maxFunctionsPerRemote',
@@ -39,7 +40,7 @@ const COUNTS = new Set([
   'LOST_PEERS_KEPT',
   'MAX_CHANNEL_MESSAGES',
 ]);
-const UNIT = /(Bytes|Ms)$|_(BYTES|MS|CHARS)(_PER_(WORKER|HOST))?$/;
+const UNIT = /(Bytes|Ms)$|_(BYTES|MS|CHARS)(_PER_(WORKER|HOST|INPUT))?$/;
 
 const names = Object.keys(DEFAULT_LIMITS) as (keyof Limits)[];
 

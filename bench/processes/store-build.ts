@@ -5,13 +5,12 @@ import { join } from 'node:path';
 import { LmdbStore } from '../../lib/lmdb/store.ts';
 import { DEFAULT_LIMITS } from '../../lib/limits.ts';
 import { FILE_NAME } from '../../lib/open-store.ts';
-import { builtId } from '../support/built.ts';
+import { builtId, INPUTS_EACH } from '../support/built.ts';
 import { answerRequests } from '../support/child.ts';
 
 export interface BuildRequest {
   readonly dataDir: string;
   readonly workers: number;
-  readonly inputsEach: number;
   /** What is not in the tables, at least. 0: nothing. */
   readonly journalBytes: number;
 }
@@ -25,16 +24,16 @@ export interface Built {
 const SAMPLE = 1_000;
 const COMMIT_EVERY = 500;
 
-async function build({ dataDir, workers, inputsEach, journalBytes }: BuildRequest): Promise<Built> {
+async function build({ dataDir, workers, journalBytes }: BuildRequest): Promise<Built> {
   let store = await openFile(dataDir, {});
-  const seq = await fill(store, { from: 0, to: SAMPLE, inputsEach, seq: store.firstSeq });
+  const seq = await fill(store, { from: 0, to: SAMPLE, seq: store.firstSeq });
   const bytesEach = store.figures().journalBytes / SAMPLE;
   const folded = Math.max(SAMPLE, workers - Math.ceil(journalBytes / bytesEach));
-  await fill(store, { from: SAMPLE, to: folded, inputsEach, seq });
+  await fill(store, { from: SAMPLE, to: folded, seq });
   await store.close();
   // Once more for the figures, and for what is to stay in the journal.
   store = await openFile(dataDir, { foldBytes: Number.POSITIVE_INFINITY });
-  await fill(store, { from: folded, to: workers, inputsEach, seq: store.firstSeq });
+  await fill(store, { from: folded, to: workers, seq: store.firstSeq });
   const figures = store.figures();
   if (journalBytes === 0) await store.close();
   return figures;
@@ -58,13 +57,12 @@ async function openFile(dataDir: string, options: { readonly foldBytes?: number 
 interface Filling {
   readonly from: number;
   readonly to: number;
-  readonly inputsEach: number;
   /** Number of the first input. */
   readonly seq: number;
 }
 
 /** Counters as the runtime would have made them, each with inputs that add 1. Resolves to the number of the next input. */
-async function fill(store: LmdbStore, { from, to, inputsEach, seq: first }: Filling): Promise<number> {
+async function fill(store: LmdbStore, { from, to, seq: first }: Filling): Promise<number> {
   let seq = first;
   for (let number = from; number < to; number++) {
     const atMs = Date.now();
@@ -77,7 +75,7 @@ async function fill(store: LmdbStore, { from, to, inputsEach, seq: first }: Fill
       state: null,
     });
     worker.append('created', atMs, 0, '{"kind":"counter","display_name":null}');
-    for (let input = 0; input < inputsEach; input++) {
+    for (let input = 0; input < INPUTS_EACH; input++) {
       worker.accept({
         seq: seq++,
         payload: '{"add":1}',

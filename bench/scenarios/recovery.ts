@@ -4,11 +4,11 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { FOLD_BYTES } from '../../lib/lmdb/fold.ts';
 import { WINDOW_PER_HOST } from '../../lib/limits.ts';
 import { FILE_NAME } from '../../lib/open-store.ts';
 import type { BuildRequest, Built } from '../processes/store-build.ts';
-import { builtId } from '../support/built.ts';
+import { INPUTS_EACH, requireAllRun, untilAllRun, untilRun } from '../support/built.ts';
 import { forkPeer, processUrl } from '../support/child.ts';
 import { describeDisk, makeDataDir } from '../support/data-dir.ts';
 import { memoryOf, watchMemory } from '../support/process.ts';
@@ -24,17 +24,11 @@ const EFFORTS = {
   full: { rounds: 3, workers: 100_000 },
 } as const satisfies Record<Effort, unknown>;
 
-const INPUTS_EACH = 10;
 const MiB = 1_024 * 1_024;
-/** Just below what is put into the tables without waiting for a quiet moment; a small store is half of it. */
-const JOURNAL_BYTES = 30 * MiB;
+/** Just below what is put into the tables without waiting for a quiet moment; a small store has less in all. */
+const JOURNAL_BYTES = FOLD_BYTES - MiB;
 const QUICK_JOURNAL_BYTES = 2 * MiB;
 const BUILD_WITHIN_MS = 300_000;
-const RUN_WITHIN_MS = 300_000;
-const LOOK_EVERY_MS = 100;
-const PAGE = 1_000;
-/** Workers whose totals are asked for. */
-const ASKED = 1_000;
 const READY = 'ms to the ready line';
 const MOST_UNTIL_READY = 'RSS in MiB, most until ready';
 const GOALS = new Map([
@@ -66,7 +60,7 @@ export const recovery: Scenario = {
       for (const from of ['tables', 'journal'] as const) {
         const inJournal = effort === 'full' ? JOURNAL_BYTES : QUICK_JOURNAL_BYTES;
         const journalBytes = from === 'tables' ? 0 : inJournal;
-        const built = await build({ dataDir: join(dataDir, from), workers, inputsEach: INPUTS_EACH, journalBytes });
+        const built = await build({ dataDir: join(dataDir, from), workers, journalBytes });
         const sizes = `${mib(built.fileBytes)} MiB on disk, ${mib(built.journalBytes)} MiB of it in the journal`;
         notes.push(`${from}: ${workers.toLocaleString('en')} workers, ${sizes}`);
       }
@@ -163,57 +157,4 @@ async function measure(dataDir: string, workers: number, maxUnknown: number): Pr
   } finally {
     await standalone.close();
   }
-}
-
-interface Listing {
-  readonly workers: readonly {
-    readonly worker_id: string;
-    readonly status: string;
-    readonly mailbox: { readonly messages: number };
-  }[];
-}
-
-function list(standalone: Standalone, after: string, limit: number): Promise<Listing> {
-  return standalone.get(`/v1/workers?after=${after}&limit=${limit}`) as Promise<Listing>;
-}
-
-/** Workers are taken up in the order of their ids, many at a time; a listing does not wake them. */
-async function untilRun(standalone: Standalone, worker: number): Promise<void> {
-  const workerId = builtId(worker);
-  for (const endMs = performance.now() + RUN_WITHIN_MS; performance.now() < endMs; await pause(LOOK_EVERY_MS)) {
-    const [found] = (await list(standalone, builtId(worker - 1), 1)).workers;
-    if (found?.worker_id !== workerId) throw new Error(`${workerId} was looked for, ${found?.worker_id} was found`);
-    if (found.mailbox.messages === 0 && found.status !== 'running') return;
-  }
-  throw new Error(`after ${RUN_WITHIN_MS} ms inputs of ${workerId} are still waiting`);
-}
-
-async function untilAllRun(standalone: Standalone, workers: number): Promise<void> {
-  await untilRun(standalone, workers - 1);
-  for (const endMs = performance.now() + RUN_WITHIN_MS; performance.now() < endMs; await pause(LOOK_EVERY_MS)) {
-    const { runtime } = (await standalone.get('/v1/runtime')) as { runtime: { mailbox: { messages: number } } };
-    if (runtime.mailbox.messages === 0) return;
-  }
-  throw new Error(`after ${RUN_WITHIN_MS} ms inputs are still waiting`);
-}
-
-/** An input that may have run when its process was killed ends as unknown, as counters want it. */
-async function requireAllRun(standalone: Standalone, workers: number, maxUnknown: number): Promise<void> {
-  let [seen, after] = [0, ''];
-  for (;;) {
-    const page = (await list(standalone, after, PAGE)).workers;
-    const waiting = page.find(({ mailbox }) => mailbox.messages > 0);
-    if (waiting !== undefined) throw new Error(`${waiting.worker_id} has inputs that have not run`);
-    seen += page.length;
-    after = page.at(-1)?.worker_id ?? '';
-    if (page.length < PAGE) break;
-  }
-  if (seen !== workers) throw new Error(`${workers} workers were there, ${seen} have come back`);
-  let missing = 0;
-  for (let number = 0; number < workers; number += Math.ceil(workers / ASKED)) {
-    const total = await standalone.ask(builtId(number), { add: 0 });
-    if (typeof total !== 'number' || total > INPUTS_EACH) throw new Error(`a total is ${JSON.stringify(total)}`);
-    missing += INPUTS_EACH - total;
-  }
-  if (missing > maxUnknown) throw new Error(`${missing} inputs of the ${ASKED} workers asked have not been counted`);
 }

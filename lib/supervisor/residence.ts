@@ -35,9 +35,13 @@ export class Residence {
 
   constructor(parts: ResidenceParts) {
     this.#parts = parts;
-    const { options, directory, lifecycle, deliver } = parts;
+    const { options, directory, lifecycle } = parts;
     const { store, limits, log } = options;
-    this.timers = new Timers(store, { find: (workerId) => directory.get(workerId), deliver }, log);
+    this.timers = new Timers(
+      store,
+      { find: (workerId) => directory.get(workerId), deliver: (worker, value) => parts.deliver(worker, value) },
+      log,
+    );
     const resting = {
       slots: () => parts.hosts().slots,
       loaded: () => directory.loaded(),

@@ -128,6 +128,7 @@ export class Timers {
   // --- into memory ---
 
   #take(workerId: string, timer: StoredTimer, isStored: boolean): void {
+    if (this.#over.signal.aborted) return;
     if (isStored && timer.dueAtMs >= this.#horizonMs) return;
     if (isStored && this.#count >= MAX_ARMED) {
       this.#horizonMs = timer.dueAtMs;
@@ -135,7 +136,7 @@ export class Timers {
       return;
     }
     let armed = this.#armed.get(workerId);
-    if (armed === undefined) this.#armed.set(workerId, (armed = new Map()));
+    if (armed === undefined) this.#armed.set(workerId, (armed = new Map<number, Armed>()));
     if (armed.has(timer.timerId)) return;
     const entry: Armed = { timer, isStored, timeout: null };
     armed.set(timer.timerId, entry);

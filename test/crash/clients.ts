@@ -93,8 +93,10 @@ async function ask(desk: Desk, workerId: string, input: Input): Promise<void> {
     .then(
       (output) => ({ outcome: 'completed', output }),
       (error: unknown) => {
-        if ((error as { code?: string }).code !== ASKED_TO_FAIL) throw error;
-        return { outcome: 'failed', code: ASKED_TO_FAIL };
+        const { code } = error as { code?: string };
+        if (code === ASKED_TO_FAIL) return { outcome: 'failed', code };
+        if (code === 'host_lost') return { outcome: 'unknown', code };
+        throw error;
       },
     );
   desk.hear({ op: 'ack', workerId, name, inputId: null, sentUs });

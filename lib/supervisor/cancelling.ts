@@ -35,6 +35,18 @@ export class Cancelling {
     if (record.deadline !== 0) this.#deadlines.add(record, record.deadline);
   }
 
+  /** Its deadline may have passed while the disk took its time, or the runtime was down. The wheel would tell when it may be running. */
+  expireIfLate(record: InputRecord): void {
+    const { deadline, isDecided, isSent } = record;
+    if (deadline !== 0 && deadline <= now() && !isDecided && !isSent) this.#delivery.endUnstarted(record, 'expired');
+  }
+
+  /** Nothing else that a worker does grows without end while the store cannot write: its input ends, and what it emits is dropped. */
+  endFlood(worker: Worker, seq: number): void {
+    const record = worker.sentInput(seq);
+    if (record?.cancelReason === null) this.cancel(worker, record, 'the store cannot keep what it emits');
+  }
+
   /** It has an outcome. */
   forget(record: InputRecord): void {
     this.#deadlines.remove(record);

@@ -46,7 +46,7 @@ export async function putAway(
   const over = delay(deadlineMs, undefined, { signal: deadline.signal }).catch(() => undefined);
   const quiet = delivery.lending.halt();
   const loaded = [...workers];
-  for (const worker of loaded) if (worker.inputs > 0) delivery.endVolatile(worker);
+  for (const worker of loaded) if (worker.inputs > 0) delivery.failWaiting(worker, 'cancelled', 'cancelled', true);
   await Promise.race([quiet, over]);
   const leaving: Promise<void>[] = [];
   for (const worker of loaded) {

@@ -13,7 +13,7 @@ import { CANCELLED, COMPLETED } from '../protocol/frames.ts';
 import type { Body, ReplyCode, Ticket } from '../protocol/frames.ts';
 import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { Durability, Outcome } from '../protocol/views.ts';
+import type { Outcome } from '../protocol/views.ts';
 import type { Store, StoredInput, StoreEvents } from '../store/store.ts';
 import { Cancelling } from './cancelling.ts';
 import { Capacity } from './capacity.ts';
@@ -22,17 +22,12 @@ import type { HostSlot, Inbound } from './hosts.ts';
 import { InputRecord } from './input.ts';
 import type { InputInfo, InputKey } from './input.ts';
 import { Lending, unreserve } from './lending.ts';
+import type { DeliverOptions } from './options.ts';
 import { Receipts } from './receipts.ts';
+import { cancelledError, closedError, EXPIRED, EXPIRED_LATER, INTERRUPTED, retryAfterRestart } from './interrupted.ts';
 import type { Worker } from './worker.ts';
 
-export interface DeliverOptions {
-  /** From its acceptance. An input that has not started by then ends as `expired`. */
-  deadlineMs?: number | undefined;
-  /** 1 to 255 characters. The same key with the same input is the same input. */
-  idempotencyKey?: string | undefined;
-  /** Default: as the actor says. `volatile`: kept in memory only, and not waited for. */
-  durability?: Durability | undefined;
-}
+export type { DeliverOptions } from './options.ts';
 
 /** Who is told what inputs mean for the life of their worker. */
 export interface DeliveryListener {
@@ -130,27 +125,15 @@ export class Delivery implements Inbound, StoreEvents {
       this.#hold(worker, record);
       this.cancelling.watch(record);
       if (stored.isStarted) this.#settleStarted(worker, record);
-      this.#expireIfLate(record);
+      this.cancelling.expireIfLate(record);
     }
-  }
-
-  /** Its deadline may have passed while the disk took its time, or the runtime was down. The wheel would tell when it may be running. */
-  #expireIfLate(record: InputRecord): void {
-    const { deadline, isDecided, isSent } = record;
-    if (deadline !== 0 && deadline <= now() && !isDecided && !isSent) this.endUnstarted(record, 'expired');
   }
 
   #settleStarted(worker: Worker, record: InputRecord): void {
     // What is to become of it the actor says, when it is back.
     if (worker.actor.isMissing) record.attempt++;
-    else if (worker.actor.definition.onInterrupt === 'retry') this.#retryAfterRestart(worker, record);
+    else if (worker.actor.definition.onInterrupt === 'retry') retryAfterRestart(worker, record);
     else this.#decide(worker, record, 'unknown', null, INTERRUPTED.toWire(), 0, now(), null);
-  }
-
-  #retryAfterRestart(worker: Worker, record: InputRecord): void {
-    record.attempt++;
-    const data = JSON.stringify({ cause: 'runtime_restart', attempt: record.attempt });
-    worker.store.append('restarted', Date.now(), record.seq, data);
   }
 
   #hold(worker: Worker, record: InputRecord): void {
@@ -194,7 +177,7 @@ export class Delivery implements Inbound, StoreEvents {
     const record = input as InputRecord;
     if (!record.isDecided) this.cancelling.watch(record);
     record.tellAccepted();
-    this.#expireIfLate(record);
+    this.cancelling.expireIfLate(record);
   }
 
   refused(input: StoredInput, error: GreenroomError): void {
@@ -252,13 +235,7 @@ export class Delivery implements Inbound, StoreEvents {
     const worker = host.workers[workerSlot];
     if (worker === undefined) return;
     if (this.#store.pendingBytes <= this.#maxPendingBytes) worker.store.append('emitted', ORIGIN_MS + at, seq, data);
-    else this.#endFlood(worker, seq);
-  }
-
-  /** Nothing else that a worker does grows without end while the store cannot write: its input ends, and what it emits is dropped. */
-  #endFlood(worker: Worker, seq: number): void {
-    const record = worker.sentInput(seq);
-    if (record?.cancelReason === null) this.cancelling.cancel(worker, record, 'the store cannot keep what it emits');
+    else this.cancelling.endFlood(worker, seq);
   }
 
   // --- outcomes ---
@@ -285,12 +262,6 @@ export class Delivery implements Inbound, StoreEvents {
       this.lending.waitAgain(record);
       (record.owner as Worker).store.recall(record);
     }
-  }
-
-  /** Ends what waits and is in memory only: the runtime is being closed. */
-  endVolatile(worker: Worker): void {
-    for (const record of worker.mailbox.waitingMessages())
-      if (record.isVolatile) this.endUnstarted(record, 'cancelled', 'close');
   }
 
   /** Ends what waits with one error, all of it or only what is volatile: the worker is not coming back by itself. */
@@ -341,24 +312,3 @@ export class Delivery implements Inbound, StoreEvents {
     if (worker.stopping !== null && worker.inputs === 0) this.#listener.onDrained(worker);
   }
 }
-
-const INTERRUPTED = GreenroomError.of('host_lost', {
-  message: 'The runtime ended while the input was at its host.',
-  details: { cause: 'runtime_restart' },
-});
-
-function closedError({ inputId }: InputRecord): GreenroomError {
-  return GreenroomError.of('timeout', {
-    message: 'The runtime was closed before the input ended.',
-    details: { input_id: inputId },
-  });
-}
-
-function cancelledError(reason: string): WireError {
-  return GreenroomError.of('cancelled', { details: { reason } }).toWire();
-}
-
-const EXPIRED = GreenroomError.of('expired');
-const EXPIRED_LATER = GreenroomError.of('host_lost', {
-  message: 'The deadline passed after an attempt that was interrupted, before the next one.',
-});

@@ -1,5 +1,6 @@
 // What a supervisor is made of, and what it is asked and answers.
 
+import type { Durability } from '../protocol/views.ts';
 import type { Peers } from '../functions/peers.ts';
 import type { Limits } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
@@ -31,4 +32,13 @@ export interface SupervisorOptions {
   readonly hasChannels?: (workerId: string) => boolean;
   /** What is listed beside the workers. Default: nothing. */
   readonly peers?: Peers;
+}
+
+export interface DeliverOptions {
+  /** From its acceptance. An input that has not started by then ends as `expired`. */
+  deadlineMs?: number | undefined;
+  /** 1 to 255 characters. The same key with the same input is the same input. */
+  idempotencyKey?: string | undefined;
+  /** Default: as the actor says. `volatile`: kept in memory only, and not waited for. */
+  durability?: Durability | undefined;
 }

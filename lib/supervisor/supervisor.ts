@@ -214,6 +214,7 @@ export class Supervisor {
 
   /** Resolves once it has stopped. A second stop gets the acknowledgement of the first. */
   async stop(workerId: string, request: StopRequest): Promise<StopAck> {
+    this.#requireOpen();
     const worker = this.#directory.require(workerId);
     const isFirst = COMMANDS.stop[worker.status] === 'stop';
     const ack = await (isFirst ? this.#lifecycle.stop(worker, request) : (worker.stopping?.ack ?? ackOf(worker)));
@@ -223,6 +224,7 @@ export class Supervisor {
 
   /** The worker's last view. Throws `worker_active` unless it has ended or `force` is set, which stops it first. */
   async delete(workerId: string, request: { readonly force?: boolean | undefined }): Promise<WorkerView> {
+    this.#requireOpen();
     const effect = COMMANDS.delete[this.#directory.require(workerId).status];
     if (effect === 'worker_active' && request.force === true) await this.stop(workerId, { reason: 'delete' });
     else requireEffect(effect, 'delete');
@@ -311,6 +313,7 @@ export class Supervisor {
 
   /** The same for somebody whom nobody waits for. */
   cancelNow(workerId: string, request: CancelRequest): CancelAck {
+    this.#requireOpen();
     const worker = this.#directory.require(workerId);
     const { inputId } = request;
     // What has no outcome is found as its live record.
@@ -378,6 +381,11 @@ export class Supervisor {
 
   #unavailable(): GreenroomError | null {
     return this.#status === 'running' ? this.#store.trouble : GreenroomError.of('runtime_unavailable');
+  }
+
+  /** For what is done while the runtime drains, too. */
+  #requireOpen(): void {
+    if (this.#status === 'stopped') throw GreenroomError.of('runtime_unavailable');
   }
 
   #requireRunning(): void {

@@ -72,7 +72,7 @@ async function measure(request: StoreRequest): Promise<StoreTurn> {
 interface Load {
   readonly ask: Ask;
   /** Rejects unless all that was asked has been kept. */
-  check(): Promise<void>;
+  readonly check: () => Promise<void>;
 }
 
 function echoes(handles: readonly WorkerHandle[]): Load {
@@ -119,7 +119,9 @@ async function watchDisk(runtime: Runtime): Promise<DiskWatch> {
     last = next;
   };
   let looking: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => (looking = look().then(add)), LOOK_EVERY_MS);
+  const timer = setInterval(() => {
+    looking = look().then(add);
+  }, LOOK_EVERY_MS);
   return {
     end: async (asks, seconds) => {
       clearInterval(timer);

@@ -104,8 +104,9 @@ function diskQuantities(disk: DiskUse): Record<string, number> {
 /** Commits of the journal; the tables take some of their own when nobody asks. */
 async function syncsPerCommit(request: Omit<StoreRequest, 'inFlight'>): Promise<Measure | null> {
   const counted = await countSyncs<StoreTurn>(processUrl('store'), { ...request, inFlight: IN_FLIGHT }, WITHIN_MS);
-  if (counted?.answer.disk == null) return null;
-  const perRound = [counted.syncs / counted.answer.disk.commitsInAll];
+  const disk = counted?.answer.disk ?? null;
+  if (counted === null || disk === null) return null;
+  const perRound = [counted.syncs / disk.commitsInAll];
   return { subject: nameOf(request, 'lmdb'), quantity: 'fdatasync per commit, by strace', perRound };
 }
 

@@ -24,12 +24,12 @@ const SYNCS = 200;
 
 /** To be removed by whoever made it. */
 export function makeDataDir(name: string): Promise<string> {
-  return mkdtemp(join(place(), `greenroom-${name}-`));
+  return mkdtemp(join(place(), `greenroom-bench-${name}-`));
 }
 
 /** The file system of the data dirs, and what it costs to have one page on its disk. */
 export async function describeDisk(): Promise<string> {
-  const dir = mkdtempSync(join(place(), 'greenroom-disk-'));
+  const dir = mkdtempSync(join(place(), 'greenroom-bench-disk-'));
   const file = await open(join(dir, 'page'), 'w');
   try {
     const tookUs: number[] = [];

@@ -67,7 +67,7 @@ export async function openStandalone({
         const answer = await request(`${url}${path}`, { headers });
         const text = await answer.body.text();
         if (answer.statusCode !== OK) throw new Error(`GET ${path}: ${answer.statusCode} ${text.slice(0, 200)}`);
-        return JSON.parse(text);
+        return JSON.parse(text) as unknown;
       },
       close: () => server.close(),
       kill: () => server.kill(),

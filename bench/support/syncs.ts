@@ -23,7 +23,7 @@ export async function countSyncs<T>(
     () => false,
   );
   if (!isThere) return null;
-  const folder = await mkdtemp(join(tmpdir(), 'greenroom-strace-'));
+  const folder = await mkdtemp(join(tmpdir(), 'greenroom-bench-strace-'));
   try {
     const summary = join(folder, 'summary');
     const under = ['strace', '-f', '-c', '-o', summary, '-e', `trace=${CALLS.join(',')}`];

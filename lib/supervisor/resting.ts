@@ -26,7 +26,7 @@ const LEAST_PAUSE_MS = 50;
 /** Idle for less than this it is left alone even when memory is short: the next input may be on its way. */
 const LEAST_IDLE_MS = 16;
 /** What a loaded worker takes beside what its store holds of it: here, in the store, and on its host. */
-const LOADED_WORKER_BYTES = 2_048;
+const LOADED_WORKER_BYTES = 8_192;
 /** When memory is short it is freed down to this part of the bound, so that the next worker does not make it short again. */
 const FREED_TO = 0.9;
 /** Ages in powers of two of milliseconds: near enough to tell who has been idle longest, without sorting them. */

@@ -166,7 +166,7 @@ export class Environment {
 
   #opened(): RootDatabase<Buffer, Buffer> {
     if (this.#isStuck) throw GreenroomError.of('store_failed', { message: 'The store has to be started again.' });
-    if (this.#isClosed) throw GreenroomError.of('store_failed', { message: 'The store is closed.' });
+    if (this.#isClosed) throw GreenroomError.of('runtime_unavailable', { message: 'The store is closed.' });
     return (this.#db ??= this.#open());
   }
 

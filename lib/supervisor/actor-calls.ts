@@ -34,7 +34,7 @@ export function actorCalls(
     log: (level, fields, message) => log[level](fields, message),
 
     async ask(workerId, target, input, timeoutMs) {
-      supervisor.flushEffects(workerId);
+      supervisor.telling.flush(workerId);
       const deadlineMs = requireTimeout(timeoutMs ?? supervisor.limits.askTimeoutMs);
       return awaitOutput(
         supervisor,
@@ -44,7 +44,7 @@ export function actorCalls(
     },
 
     async tell(workerId, inputSeq, target, input) {
-      return supervisor.tell(workerId, inputSeq, target, decode(input));
+      return supervisor.telling.tell(workerId, inputSeq, target, decode(input));
     },
 
     async create(_workerId, kind, newWorkerId, config, displayName) {
@@ -58,7 +58,7 @@ export function actorCalls(
     },
 
     async stop(workerId, target, drain, reason) {
-      supervisor.flushEffects(workerId);
+      supervisor.telling.flush(workerId);
       const stopped = supervisor.stop(target, {
         drain: drain || target === workerId,
         ...(reason !== null && { reason }),
@@ -68,7 +68,7 @@ export function actorCalls(
     },
 
     async invoke(workerId, functionId, payload, metadata, timeoutMs) {
-      supervisor.flushEffects(workerId);
+      supervisor.telling.flush(workerId);
       return functions.call(functionId, {
         payload,
         metadata,

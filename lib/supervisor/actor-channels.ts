@@ -90,15 +90,15 @@ export function channelCalls(supervisor: Supervisor, channels: ActorChannels): P
     takeChannel(workerId, ref) {
       supervisor.requireOnHost(workerId);
       // Whoever has the other end may be somebody that this worker has told to open it.
-      supervisor.flushEffects(workerId);
+      supervisor.telling.flush(workerId);
       return channels.take(workerId, ref);
     },
     readChannel(workerId, handle) {
-      supervisor.flushEffects(workerId);
+      supervisor.telling.flush(workerId);
       return channels.read(workerId, handle);
     },
     writeChannel(workerId, handle, pack) {
-      supervisor.flushEffects(workerId);
+      supervisor.telling.flush(workerId);
       return channels.write(workerId, handle, pack);
     },
     endChannel: (workerId, handle, isWhole) => channels.end(workerId, handle, isWhole),

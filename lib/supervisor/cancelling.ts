@@ -3,9 +3,12 @@
 
 import type { Limits } from '../limits.ts';
 import { now } from '../protocol/clock.ts';
+import type { CancelAck } from '../protocol/views.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Delivery } from './delivery.ts';
-import type { InputRecord } from './input.ts';
+import type { InputInfo, InputRecord } from './input.ts';
+import type { CancelRequest } from './options.ts';
+import { COMMANDS } from './states.ts';
 import type { Worker } from './worker.ts';
 
 /** How long a host has to confirm that an input which is past its deadline had not started. */
@@ -51,6 +54,21 @@ export class Cancelling {
     if (timer === undefined) return;
     clearTimeout(timer);
     this.#graceTimers.delete(record);
+  }
+
+  /** As somebody asks for it; `info` is of the input that the request names, null for whatever is running. */
+  asked(worker: Worker, { reason = 'cancel' }: CancelRequest, info: InputInfo | null): CancelAck {
+    const { workerId } = worker;
+    if (info === null) {
+      const running = COMMANDS.cancel[worker.status] === 'abort' ? worker.runningInput() : null;
+      if (running === null) return { workerId, status: worker.status, effect: 'none' };
+      const effect = this.cancel(worker, running, reason);
+      return { workerId, status: worker.status, effect, inputId: running.inputId };
+    }
+    const { inputId, outcome } = info;
+    if (outcome !== null) return { workerId, status: worker.status, effect: 'ended', inputId, outcome };
+    const effect = this.cancel(worker, info as InputRecord, reason);
+    return { workerId, status: worker.status, effect, inputId, ...(effect === 'removed' && { outcome: 'cancelled' }) };
   }
 
   /** Ends an input that has no outcome yet: removed if it waits, told to end if it is at the host. */

@@ -44,7 +44,7 @@ export async function putAway(
 ): Promise<void> {
   const deadline = new AbortController();
   const over = delay(deadlineMs, undefined, { signal: deadline.signal }).catch(() => undefined);
-  const quiet = delivery.halt();
+  const quiet = delivery.lending.halt();
   const loaded = [...workers];
   for (const worker of loaded) if (worker.inputs > 0) delivery.failWaiting(worker, 'cancelled', 'cancelled', true);
   await Promise.race([quiet, over]);

@@ -21,10 +21,10 @@ import { applyEffects } from './effects.ts';
 import type { HostSlot, Inbound } from './hosts.ts';
 import { InputRecord } from './input.ts';
 import type { InputInfo, InputKey } from './input.ts';
+import { Lending, unreserve } from './lending.ts';
 import type { DeliverOptions } from './options.ts';
 import { Receipts } from './receipts.ts';
-import { cancelledError, closedError, EXPIRED, EXPIRED_LATER, hasCredit, INTERRUPTED } from './runs.ts';
-import { retryAfterRestart, unreserve } from './runs.ts';
+import { cancelledError, closedError, EXPIRED, EXPIRED_LATER, INTERRUPTED, retryAfterRestart } from './interrupted.ts';
 import type { Worker } from './worker.ts';
 
 export type { DeliverOptions } from './options.ts';
@@ -49,12 +49,9 @@ export class Delivery implements Inbound, StoreEvents {
   readonly #expireTimer: NodeJS.Timeout;
   readonly capacity: Capacity;
   readonly cancelling: Cancelling;
+  readonly lending: Lending;
   readonly #maxPendingBytes: number;
   #nextSeq: number;
-  /** Inputs that are at their hosts, or about to be sent. */
-  #lent = 0;
-  #isHalted = false;
-  #onQuiet: (() => void) | null = null;
   /** Outcomes since the start, for the report of close. */
   readonly counts = { finished: 0, cancelled: 0 };
 
@@ -65,6 +62,7 @@ export class Delivery implements Inbound, StoreEvents {
     this.#maxPendingBytes = limits.maxTotalBytes;
     this.capacity = new Capacity(limits);
     this.cancelling = new Cancelling(limits, this);
+    this.lending = new Lending((worker) => listener.wake(worker));
     this.#receipts = new Receipts(
       { maxCount: limits.maxReceipts, maxBytes: limits.maxReceiptBytes, ttlMs: limits.receiptTtlMs },
       { maxCount: limits.maxIdempotencyKeys, maxBytes: limits.maxReceiptBytes, ttlMs: limits.idempotencyTtlMs },
@@ -110,7 +108,7 @@ export class Delivery implements Inbound, StoreEvents {
     if (key !== null) (worker.keys ??= new Map()).set(key.key, record);
     this.#hold(worker, record);
     worker.store.accept(record);
-    this.offer(worker);
+    this.lending.offer(worker);
     return record;
   }
 
@@ -193,25 +191,14 @@ export class Delivery implements Inbound, StoreEvents {
     this.capacity.refused++;
     this.capacity.remove(worker, record.bytes);
     record.tellRefused(error);
-    this.offer(worker);
-    if (slot !== null && slot.blocked.length > 0) this.#offerBlocked(slot);
+    this.lending.offer(worker);
+    if (slot !== null && slot.blocked.length > 0) this.lending.offerBlocked(slot);
     this.#tellIfDrained(worker);
   }
 
-  /** Its run is kept: the host may have it, unless something has come between. */
+  /** Its run is kept. */
   started(input: StoredInput): void {
-    const record = input as InputRecord;
-    // An earlier run of it, which was taken back.
-    if (--record.startsAtStore > 0) return;
-    const slot = unreserve(record);
-    if (slot === null) return;
-    const worker = record.owner as Worker;
-    if (record.isLent && worker.host === slot) {
-      record.isSent = true;
-      slot.host.send(worker.slot, record);
-      if (!record.isVolatile) this.#startFollowers(worker, record.next);
-    }
-    if (slot.blocked.length > 0) this.#offerBlocked(slot);
+    this.lending.started(input as InputRecord);
   }
 
   ended(input: StoredInput): void {
@@ -223,51 +210,7 @@ export class Delivery implements Inbound, StoreEvents {
     this.capacity.remove(worker, record.bytes);
   }
 
-  // --- to the host and back ---
-
-  /** Hands the host as many of the worker's inputs as credits and the host's window allow. */
-  offer(worker: Worker): void {
-    const { mailbox, host } = worker;
-    if (mailbox.size === mailbox.lent || this.#isHalted) return;
-    if (host === null && worker.status === 'hibernated' && !worker.actor.isMissing) this.#listener.wake(worker);
-    if (host === null || worker.isBlocked || !worker.takesInputs) return;
-    while (hasCredit(worker)) {
-      if (!host.hasRoom && mailbox.size > mailbox.lent) {
-        worker.isBlocked = true;
-        host.blocked.push(worker);
-        return;
-      }
-      const record = mailbox.lend();
-      if (record === null) return;
-      record.isLent = true;
-      this.#lent++;
-      record.reservedOn = host;
-      host.reserved++;
-      if (worker.status !== 'running') worker.apply('engaged');
-      // What the store does not have to keep must not overtake what it has not kept yet.
-      if (record.isVolatile && record.previous?.isSent === false) continue;
-      record.startsAtStore++;
-      worker.store.start(record);
-    }
-  }
-
-  /** Volatile inputs that stood behind one which has been sent, or has left. */
-  #startFollowers(worker: Worker, first: InputRecord | null): void {
-    if (!worker.takesInputs) return;
-    for (let record = first; record?.isVolatile === true && record.reservedOn !== null; record = record.next) {
-      record.startsAtStore++;
-      worker.store.start(record);
-    }
-  }
-
-  #offerBlocked(host: HostSlot): void {
-    while (host.blocked.length > 0 && host.hasRoom) {
-      const worker = host.blocked.shift() as Worker;
-      if (worker.host !== host) continue;
-      worker.isBlocked = false;
-      this.offer(worker);
-    }
-  }
+  // --- back from the host ---
 
   /** A host answered. Called for each reply of a batch. */
   reply(ticket: Ticket, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void {
@@ -283,8 +226,8 @@ export class Delivery implements Inbound, StoreEvents {
       if (code === CANCELLED && startedAt === 0 && record.isExpired) this.endUnstarted(record, 'expired');
       else this.#decide(worker, record, outcome, null, body.value() as WireError, startedAt, endedAt, null);
     }
-    this.offer(worker);
-    if (host !== null && host.blocked.length > 0) this.#offerBlocked(host);
+    this.lending.offer(worker);
+    if (host !== null && host.blocked.length > 0) this.lending.offerBlocked(host);
   }
 
   /** A handler emitted an entry. Called for each of a batch. */
@@ -316,33 +259,9 @@ export class Delivery implements Inbound, StoreEvents {
     if (record.cancelReason !== null) this.endUnstarted(record, 'cancelled', record.cancelReason);
     else if (record.isExpired) this.endUnstarted(record, 'expired');
     else {
-      this.waitAgain(record);
+      this.lending.waitAgain(record);
       (record.owner as Worker).store.recall(record);
     }
-  }
-
-  /** It was at a host that is dead. The caller recalls the mailbox. */
-  waitAgain(record: InputRecord): void {
-    this.#takeBack(record);
-    record.reservedOn = null;
-  }
-
-  #takeBack(record: InputRecord): void {
-    if (!record.isLent) return;
-    record.isLent = false;
-    record.isSent = false;
-    // Of an attempt that did not complete.
-    record.effects = null;
-    if (--this.#lent === 0) this.#onQuiet?.();
-  }
-
-  /** From now on nothing more is sent to hosts. Resolves when nothing is there any more. */
-  halt(): Promise<void> {
-    this.#isHalted = true;
-    return new Promise((resolve) => {
-      this.#onQuiet = resolve;
-      if (this.#lent === 0) resolve();
-    });
   }
 
   /** Ends what waits with one error, all of it or only what is volatile: the worker is not coming back by itself. */
@@ -383,8 +302,8 @@ export class Delivery implements Inbound, StoreEvents {
     const { mailbox } = worker;
     const { next, isLent, isSent } = record;
     mailbox.remove(record, isLent);
-    this.#takeBack(record);
-    if (isLent && !isSent && next?.previous?.isSent !== false) this.#startFollowers(worker, next);
+    this.lending.takeBack(record);
+    if (isLent && !isSent && next?.previous?.isSent !== false) this.lending.startFollowers(worker, next);
     this.cancelling.forget(record);
     if (mailbox.size === 0 && worker.isLoaded) worker.disengage(at);
   }

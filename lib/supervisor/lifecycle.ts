@@ -80,7 +80,7 @@ export class Lifecycle implements HostListener {
     if (worker.status !== 'stopping') worker.apply('started');
     worker.idleSince(now());
     worker.settleStart();
-    if (worker.inputs > 0) this.#delivery.offer(worker);
+    if (worker.inputs > 0) this.#delivery.lending.offer(worker);
     this.#finishStopIfDrained(worker);
   }
 
@@ -146,7 +146,7 @@ export class Lifecycle implements HostListener {
 
   #rest(worker: Worker): void {
     worker.apply('rested');
-    if (worker.inputs > 0) this.#delivery.offer(worker);
+    if (worker.inputs > 0) this.#delivery.lending.offer(worker);
     else this.#events.onRested(worker);
   }
 
@@ -192,7 +192,7 @@ export class Lifecycle implements HostListener {
         );
       } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
         record.attempt++;
-        this.#delivery.waitAgain(record);
+        this.#delivery.lending.waitAgain(record);
       } else {
         this.#delivery.endInterrupted(worker, record, 'unknown', death.error);
       }
@@ -281,7 +281,7 @@ export class Lifecycle implements HostListener {
     } else if (request.drain === true) {
       const deadlineMs = request.deadlineMs ?? this.#limits.stopTimeoutMs;
       stopping.timer = setTimeout(() => this.#delivery.cancelling.cancelAll(worker, 'stop deadline'), deadlineMs);
-      this.#delivery.offer(worker);
+      this.#delivery.lending.offer(worker);
     } else {
       this.#delivery.cancelling.cancelAll(worker, request.reason ?? 'stop');
     }

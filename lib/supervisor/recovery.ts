@@ -3,7 +3,10 @@
 
 import type { Logger } from '../observe/log.ts';
 import { describeError } from '../observe/log.ts';
+import type { Delivery } from './delivery.ts';
+import type { Directory } from './directory.ts';
 import type { InputListener } from './input.ts';
+import type { Residence } from './residence.ts';
 import type { Worker } from './worker.ts';
 
 /** Workers that are being taken up again. */
@@ -11,30 +14,25 @@ const WORKERS_AT_ONCE = 256;
 /** Inputs in flight beyond which no further worker is taken up. */
 const INPUTS_AT_ONCE = 16_384;
 
-/** What recovery needs of the runtime around it. */
-export interface Recovering {
-  /** Loads it; what a run before this one had begun is settled by that. */
-  load(workerId: string): Worker | undefined;
-  /** Has its inputs run. */
-  offer(worker: Worker): void;
-  inFlight(): number;
-  /** The workers in memory take as much as they may. */
-  isFull(): boolean;
+export interface RecoveryParts {
+  readonly directory: Directory<Worker>;
+  readonly delivery: Delivery;
+  readonly residence: Residence;
+  readonly log: Logger;
 }
 
 export class Recovery implements InputListener {
   readonly #waiting: Iterator<string>;
-  readonly #runtime: Recovering;
-  readonly #log: Logger;
+  readonly #parts: RecoveryParts;
   #underWay = 0;
   #isOver = false;
   #isStepping = false;
   #workers = 0;
 
-  constructor(waiting: Iterable<string>, runtime: Recovering, log: Logger) {
+  /** @param waiting ids of workers */
+  constructor(waiting: Iterable<string>, parts: RecoveryParts) {
     this.#waiting = waiting[Symbol.iterator]();
-    this.#runtime = runtime;
-    this.#log = log;
+    this.#parts = parts;
   }
 
   /** The last input of a worker has ended, refused or not: there is room for another worker. */
@@ -56,28 +54,31 @@ export class Recovery implements InputListener {
 
   /** With none under way nobody would tell when there is room again. */
   get #mayGoOn(): boolean {
-    return this.#underWay === 0 || (this.#runtime.inFlight() < INPUTS_AT_ONCE && !this.#runtime.isFull());
+    return (
+      this.#underWay === 0 ||
+      (this.#parts.delivery.capacity.load.messages < INPUTS_AT_ONCE && !this.#parts.residence.isFull)
+    );
   }
 
   #next(): void {
     const next = this.#waiting.next();
     if (next.done === true) {
       this.#isOver = true;
-      if (this.#workers > 0) this.#log.info({ workers: this.#workers }, 'waiting inputs taken up again');
+      if (this.#workers > 0) this.#parts.log.info({ workers: this.#workers }, 'waiting inputs taken up again');
       return;
     }
     const workerId = next.value;
     try {
-      const worker = this.#runtime.load(workerId);
+      const worker = this.#parts.directory.get(workerId);
       const last = worker?.lastInput;
       if (worker === undefined || last === undefined || worker.actor.isMissing) return;
       this.#workers++;
       this.#underWay++;
       last.addListener(this);
-      this.#runtime.offer(worker);
+      this.#parts.delivery.lending.offer(worker);
     } catch (thrown) {
       // One that cannot be loaded does not keep the others waiting; whoever asks for it is told.
-      this.#log.error({ worker_id: workerId, ...describeError(thrown) }, 'worker could not be taken up again');
+      this.#parts.log.error({ worker_id: workerId, ...describeError(thrown) }, 'worker could not be taken up again');
     }
   }
 }

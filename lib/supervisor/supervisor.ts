@@ -27,10 +27,9 @@ import type {
   WorkerSummary,
   WorkerView,
 } from '../protocol/views.ts';
-import type { Store, StoredSummary, WorkerStore } from '../store/store.ts';
+import type { Store, WorkerStore } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
-import { untilAccepted } from './asking.ts';
 import { putAway, stopAll } from './closing.ts';
 import { Creation } from './creation.ts';
 import type { Created, CreateRequest } from './creation.ts';
@@ -38,7 +37,6 @@ import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
 import { Directory } from './directory.ts';
 import type { ListQuery } from './directory.ts';
-import { flush, stageTold, toldTo } from './effects.ts';
 import { Hosts } from './hosts.ts';
 import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -48,10 +46,11 @@ import type { CancelRequest, Identity, SupervisorOptions } from './options.ts';
 import { Recovery } from './recovery.ts';
 import { Residence } from './residence.ts';
 import { ackOf } from './stopping.ts';
+import { Telling } from './telling.ts';
 import { readTranscript } from './transcripts.ts';
 import type { EncodedPage, TranscriptRequest } from './transcripts.ts';
 import type { StopRequest } from './stopping.ts';
-import { summaryOf, Worker } from './worker.ts';
+import { listed, Worker } from './worker.ts';
 
 export type { Created, CreateRequest } from './creation.ts';
 export type { DeliverOptions } from './delivery.ts';
@@ -75,6 +74,8 @@ export class Supervisor {
   readonly #delivery: Delivery;
   readonly #admission: Admission;
   readonly #recovery: Recovery;
+  /** What workers tell each other. */
+  readonly telling: Telling;
   /** What is kept awake, and set for later. */
   readonly residence: Residence;
   #hosts: Hosts | null = null;
@@ -103,22 +104,17 @@ export class Supervisor {
       hold: (worker) => this.#directory.hold(worker),
       anyHost: () => this.#requireHosts().any(),
     });
+    const parts = { directory: this.#directory, delivery: this.#delivery, log: this.#log };
+    this.telling = new Telling({ ...parts, admission: this.#admission });
     this.residence = new Residence({
+      ...parts,
       options,
-      directory: this.#directory,
-      delivery: this.#delivery,
       lifecycle: this.#lifecycle,
       hosts: () => this.#requireHosts(),
       deliver: (worker, value) => this.#admission.value(worker, value, {}),
     });
     catalog.countStored(store.counts());
-    const recovering = {
-      load: (workerId: string) => this.#directory.get(workerId),
-      offer: (worker: Worker) => this.#delivery.offer(worker),
-      inFlight: () => this.#delivery.capacity.load.messages,
-      isFull: () => this.residence.isFull,
-    };
-    this.#recovery = new Recovery(store.waiting(), recovering, options.log);
+    this.#recovery = new Recovery(store.waiting(), { ...parts, residence: this.residence });
   }
 
   /** Starts the hosts. Rejects with the cause if one cannot start. */
@@ -218,6 +214,7 @@ export class Supervisor {
 
   /** Resolves once it has stopped. A second stop gets the acknowledgement of the first. */
   async stop(workerId: string, request: StopRequest): Promise<StopAck> {
+    this.#requireOpen();
     const worker = this.#directory.require(workerId);
     const isFirst = COMMANDS.stop[worker.status] === 'stop';
     const ack = await (isFirst ? this.#lifecycle.stop(worker, request) : (worker.stopping?.ack ?? ackOf(worker)));
@@ -227,6 +224,7 @@ export class Supervisor {
 
   /** The worker's last view. Throws `worker_active` unless it has ended or `force` is set, which stops it first. */
   async delete(workerId: string, request: { readonly force?: boolean | undefined }): Promise<WorkerView> {
+    this.#requireOpen();
     const effect = COMMANDS.delete[this.#directory.require(workerId).status];
     if (effect === 'worker_active' && request.force === true) await this.stop(workerId, { reason: 'delete' });
     else requireEffect(effect, 'delete');
@@ -291,33 +289,6 @@ export class Supervisor {
     return this.#admission.value(this.#directory.require(workerId), value, options);
   }
 
-  /**
-   * Accepts an input that a worker tells while it handles one of its own; returns its id. It goes to its mailbox when that one has
-   * completed, with its outcome, unless it is volatile.
-   */
-  async tell(workerId: string, inputSeq: number, targetId: string, value: unknown): Promise<string> {
-    const sender = this.#directory.get(workerId);
-    const target = this.#directory.require(targetId);
-    if (sender?.sentInput(inputSeq)?.isVolatile !== false)
-      return (await untilAccepted(this.deliverValue(targetId, value, {}))).inputId;
-    const { text, bytes } = this.#admission.prepare(target, value, toldTo(sender, inputSeq, targetId));
-    const seq = this.#delivery.reserveSeq();
-    stageTold(sender, inputSeq, targetId, bytes, () => {
-      // Much may have happened meanwhile. It was accepted for room that it takes now, even if others have taken that.
-      const worker = this.#directory.get(targetId);
-      if (worker !== undefined && COMMANDS.input[worker.status] === 'accept')
-        this.#delivery.accept(worker, text, bytes, null, {}, seq);
-      else this.#log.warn({ worker_id: targetId, told_by: workerId }, 'told input dropped: its worker has ended');
-    });
-    return this.#delivery.inputId(seq);
-  }
-
-  /** Has everything take effect that the worker's input at hand has caused so far. */
-  flushEffects(workerId: string): void {
-    const worker = this.#directory.get(workerId);
-    if (worker !== undefined) flush(worker);
-  }
-
   /** Throws `worker_not_found` or `input_not_found`. */
   input(workerId: string, inputId: string): InputInfo {
     const worker = this.#directory.require(workerId);
@@ -342,20 +313,15 @@ export class Supervisor {
 
   /** The same for somebody whom nobody waits for. */
   cancelNow(workerId: string, request: CancelRequest): CancelAck {
+    this.#requireOpen();
     const worker = this.#directory.require(workerId);
-    const reason = request.reason ?? 'cancel';
-    if (request.inputId === undefined) {
-      const running = COMMANDS.cancel[worker.status] === 'abort' ? worker.runningInput() : null;
-      if (running === null) return { workerId, status: worker.status, effect: 'none' };
-      const effect = this.#delivery.cancelling.cancel(worker, running, reason);
-      return { workerId, status: worker.status, effect, inputId: running.inputId };
-    }
-    const info = this.input(workerId, request.inputId);
-    const { inputId, outcome } = info;
-    if (outcome !== null) return { workerId, status: worker.status, effect: 'ended', inputId, outcome };
+    const { inputId } = request;
     // What has no outcome is found as its live record.
-    const effect = this.#delivery.cancelling.cancel(worker, info as InputRecord, reason);
-    return { workerId, status: worker.status, effect, inputId, ...(effect === 'removed' && { outcome: 'cancelled' }) };
+    return this.#delivery.cancelling.asked(
+      worker,
+      request,
+      inputId === undefined ? null : this.input(workerId, inputId),
+    );
   }
 
   // --- the whole ---
@@ -417,6 +383,11 @@ export class Supervisor {
     return this.#status === 'running' ? this.#store.trouble : GreenroomError.of('runtime_unavailable');
   }
 
+  /** For what is done while the runtime drains, too. */
+  #requireOpen(): void {
+    if (this.#status === 'stopped') throw GreenroomError.of('runtime_unavailable');
+  }
+
   #requireRunning(): void {
     const unavailable = this.#unavailable();
     if (unavailable !== null) throw this.#delivery.capacity.refuse(null, unavailable);
@@ -428,9 +399,4 @@ export class Supervisor {
     this.#delivery.restore(worker);
     return worker;
   }
-}
-
-function listed(one: Worker | StoredSummary | PeerSummary): WorkerSummary | PeerSummary {
-  if (one instanceof Worker) return one.summary();
-  return 'rest' in one ? summaryOf(one, one.rest, one.waiting) : one;
 }

@@ -7,7 +7,7 @@ import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
+import type { PeerSummary, WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
 import type { Rest, StoredSummary, WorkerStore } from '../store/store.ts';
 import type { Actor } from './catalog.ts';
 import type { HostSlot } from './hosts.ts';
@@ -303,4 +303,10 @@ export function summaryOf(
 ): WorkerSummary {
   const createdAt = new Date(createdAtMs).toISOString();
   return { workerId, origin: 'actor', kind, displayName, status, createdAt, mailbox };
+}
+
+/** As a listing has it. */
+export function listed(one: Worker | StoredSummary | PeerSummary): WorkerSummary | PeerSummary {
+  if (one instanceof Worker) return one.summary();
+  return 'rest' in one ? summaryOf(one, one.rest, one.waiting) : one;
 }

@@ -99,7 +99,9 @@ const OUTCOMES_OF: Readonly<Record<string, readonly string[]>> = {
 
 function keptOf({ workerId, life }: Known, { entries }: WorkerAnswer): Kept[] {
   if (life === 'unsure') return [];
-  return entries.flatMap(({ type, input_id: inputId }) => {
+  // What we ask for in between makes a transcript that is full drop its oldest entries, and their receipts with them.
+  const isTrimmed = (entries[0]?.sequence ?? 1) > 1;
+  return entries.slice(isTrimmed ? Math.floor(entries.length / 2) : 0).flatMap(({ type, input_id: inputId }) => {
     const outcome = OUTCOMES_OF[type];
     return outcome === undefined || inputId === undefined ? [] : [{ workerId, inputId, outcome }];
   });

@@ -1,7 +1,7 @@
 // `scripts/crash.sh`: cycles of load, kill and restart, with a look at everything now and then, and a table at the end.
 // Ends with 1 when a promise was broken or a fault point was not reached.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -49,7 +49,9 @@ const folder = mkdtempSync(join(tmpdir(), 'greenroom-crash-'));
 const broken = new Map<string, number>();
 const unreached = new Set(faults);
 
+/** Also beside what is kept of a run that failed. */
 function say(text: string): void {
+  appendFileSync(join(folder, 'report'), `${text}\n`);
   process.stdout.write(`${text}\n`);
 }
 
@@ -144,6 +146,6 @@ async function drive(): Promise<boolean> {
 }
 
 const isWhole = await drive();
-if (isWhole && !values.keep) rmSync(folder, { recursive: true, force: true });
-else say(`kept: ${folder}`);
+if (!isWhole || values.keep) say(`kept: ${folder}`);
+else rmSync(folder, { recursive: true, force: true });
 process.exitCode = isWhole ? 0 : 1;

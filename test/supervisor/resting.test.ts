@@ -47,7 +47,9 @@ for (const store of ['memory', 'lmdb'] as const) {
       assert.equal(await runtime.invoke('sleeper::count', {}, { metadata: { worker_id: workerId } }), 1);
       assert.deepEqual(await note(worker, 2), [1, 2]);
       const told = (await transcriptOf(worker)).map(({ type }) => type);
-      assert.deepEqual(told.slice(0, 5), ['created', 'input', 'output', 'emitted', 'input']);
+      // What it emits when it is put away, which a slow machine may do more than once.
+      assert.ok(told.includes('emitted'));
+      assert.deepEqual(told.filter((type) => type !== 'emitted').slice(0, 4), ['created', 'input', 'output', 'input']);
     });
 
     test('that was created and never had an input hibernates too', async (t) => {

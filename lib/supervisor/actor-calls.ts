@@ -7,6 +7,7 @@ import type { Functions } from '../functions/registry.ts';
 import type { RuntimeServices } from '../host/services.ts';
 import { MAX_PAGE_ITEMS, MAX_WAIT_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
+import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
@@ -33,6 +34,27 @@ export function actorCalls(
   return {
     log: (level, fields, message) => log[level](fields, message),
 
+    async invoke(workerId, functionId, payload, metadata, timeoutMs) {
+      supervisor.telling.flush(workerId);
+      return functions.call(functionId, {
+        payload,
+        metadata,
+        caller: { workerId },
+        timeoutMs: requireTimeout(timeoutMs ?? supervisor.limits.invocationTimeoutMs),
+      });
+    },
+
+    functions: (_workerId, query) => pageOf(functions, query, supervisor.limits),
+
+    ...messageCalls(supervisor),
+    ...workerCalls(supervisor, log),
+    ...channelCalls(supervisor, channels),
+  };
+}
+
+/** Inputs to workers, now or later. */
+function messageCalls(supervisor: Supervisor): Pick<RuntimeServices, 'ask' | 'tell' | 'after'> {
+  return {
     async ask(workerId, target, input, timeoutMs) {
       supervisor.telling.flush(workerId);
       const deadlineMs = requireTimeout(timeoutMs ?? supervisor.limits.askTimeoutMs);
@@ -47,6 +69,18 @@ export function actorCalls(
       return supervisor.telling.tell(workerId, inputSeq, target, decode(input));
     },
 
+    async after(workerId, inputSeq, delayMs, input) {
+      supervisor.deliverLater(workerId, inputSeq, decode(input), requireDelay(delayMs));
+    },
+  };
+}
+
+/** The lives of workers. */
+function workerCalls(
+  supervisor: Supervisor,
+  log: Logger,
+): Pick<RuntimeServices, 'create' | 'stop' | 'keepAwake' | 'release'> {
+  return {
     async create(_workerId, kind, newWorkerId, config, displayName) {
       const request = {
         kind,
@@ -63,24 +97,12 @@ export function actorCalls(
         drain: drain || target === workerId,
         ...(reason !== null && { reason }),
       });
-      // A worker that stops itself must end its input first: it would wait for its own end.
       if (target !== workerId) await stopped;
-    },
-
-    async invoke(workerId, functionId, payload, metadata, timeoutMs) {
-      supervisor.telling.flush(workerId);
-      return functions.call(functionId, {
-        payload,
-        metadata,
-        caller: { workerId },
-        timeoutMs: requireTimeout(timeoutMs ?? supervisor.limits.invocationTimeoutMs),
-      });
-    },
-
-    functions: (_workerId, query) => pageOf(functions, query, supervisor.limits),
-
-    async after(workerId, inputSeq, delayMs, input) {
-      supervisor.deliverLater(workerId, inputSeq, decode(input), requireDelay(delayMs));
+      // A worker that stops itself must end its input first: it would wait for its own end.
+      else
+        stopped.catch((error: unknown) =>
+          log.warn({ worker_id: workerId, ...describeError(error) }, 'stop is not kept'),
+        );
     },
 
     keepAwake(workerId, handle, reason) {
@@ -89,8 +111,6 @@ export function actorCalls(
     },
 
     release: (workerId, handle) => supervisor.residence.kept.release(workerId, handle),
-
-    ...channelCalls(supervisor, channels),
   };
 }
 

@@ -52,13 +52,11 @@ import type { EncodedPage, TranscriptRequest } from './transcripts.ts';
 import type { StopRequest } from './stopping.ts';
 import { listed, Worker } from './worker.ts';
 
-export type { Created, CreateRequest } from './creation.ts';
+export type { CreateRequest } from './creation.ts';
 export type { DeliverOptions } from './delivery.ts';
 export type { ListQuery } from './directory.ts';
 export type { InputInfo, InputRecord } from './input.ts';
-export type { CancelRequest, Identity, SupervisorOptions } from './options.ts';
-export type { EncodedPage } from './transcripts.ts';
-export type { RoomListener } from './room.ts';
+export type { CancelRequest } from './options.ts';
 export type { StopRequest } from './stopping.ts';
 
 export class Supervisor {
@@ -83,18 +81,18 @@ export class Supervisor {
   #status: 'running' | 'draining' | 'stopped' = 'running';
 
   constructor(options: SupervisorOptions) {
-    this.limits = options.limits;
+    const { limits, catalog, store } = options;
+    this.limits = limits;
     this.identity = options.identity;
-    this.#catalog = options.catalog;
-    this.#store = options.store;
+    this.#catalog = catalog;
+    this.#store = store;
     this.#log = options.log;
-    this.#lifecycle = new Lifecycle(options.limits, options.log, {
+    this.#lifecycle = new Lifecycle(limits, options.log, {
       onLeft: (workerId) => this.residence.onLeft(workerId),
       onEnding: (worker) => this.residence.timers.forget(worker),
       onRested: (worker) => void this.residence.unload(worker),
     });
     this.#peers = options.peers ?? new Peers();
-    const { limits, catalog, store } = options;
     this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
     this.#delivery = new Delivery(limits, store, this.#lifecycle);
     this.#creation = new Creation(limits, catalog, store, this.#directory, () => this.#requireRunning());
@@ -284,7 +282,7 @@ export class Supervisor {
     this.#delivery.capacity.room.leave(listener);
   }
 
-  /** Accepts an input that is a value of this process. */
+  /** Accepts a value of this process. */
   deliverValue(workerId: string, value: unknown, options: DeliverOptions): InputRecord {
     return this.#admission.value(this.#directory.require(workerId), value, options);
   }

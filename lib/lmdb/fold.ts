@@ -6,7 +6,7 @@
 // in between costs nothing but the work.
 
 import type { SortedWorkers } from '../store/sorted-workers.ts';
-import { Encoder } from './codec.ts';
+import { Encoder, isIntact } from './codec.ts';
 import type { Counts } from './counts.ts';
 import type { Environment, Writer } from './environment.ts';
 import { fault } from './faults.ts';
@@ -243,13 +243,14 @@ export class Folding {
     const { environment, idempotencyTtlMs } = this.#options;
     const end = timeKey(TABLES.endedKeys, this.#options.now() - idempotencyTtlMs, NOTHING);
     let removed = 0;
-    for (const { key } of environment.range({
+    for (const { key, value } of environment.range({
       start: startOfTable(TABLES.endedKeys),
       end,
       limit: SLICE_REMOVALS,
     })) {
       batch.remove(key);
-      batch.remove(Buffer.concat([startOfTable(TABLES.keys), restAfterTime(key)]));
+      // One that is damaged says nothing of when its key is to be forgotten.
+      if (isIntact(value, key)) batch.remove(Buffer.concat([startOfTable(TABLES.keys), restAfterTime(key)]));
       removed++;
     }
     if (removed < SLICE_REMOVALS) cycle.phase = 'meta';

@@ -91,7 +91,7 @@ describe('folding', () => {
 
   test('keeps the key of an input whose ending was given as a view of another record', async (t) => {
     const file = newStoreFile(t);
-    const store = await file.open(ALWAYS);
+    const store = await file.open({ ...ALWAYS, idempotencyTtlMs: Infinity });
     const worker = store.create(RECORD);
     const input = inputOf(1, { key: { key: 'k', digest: 'd' } });
     worker.accept(input);

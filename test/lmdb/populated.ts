@@ -1,18 +1,20 @@
 // A store on disk with something of everything in it, and what is read of it again.
 
 import { LmdbStore } from '../../lib/lmdb/store.ts';
+import type { LmdbStoreOptions } from '../../lib/lmdb/store.ts';
 import type { Ending, StoredInput, WorkerStore } from '../../lib/store/store.ts';
 import { codeOf } from '../support/start-runtime.ts';
 
 export const NOW_MS = 1_790_000_000_000;
 const TTL_MS = 24 * 3_600_000;
 
-export function openStore(path: string): Promise<LmdbStore> {
+export function openStore(path: string, more: Partial<LmdbStoreOptions> = {}): Promise<LmdbStore> {
   return LmdbStore.open({
     path,
     limits: { maxEntries: 256, maxBytes: 1_048_576, maxAgeMs: Number.MAX_SAFE_INTEGER },
     idempotencyTtlMs: TTL_MS,
     now: () => NOW_MS,
+    ...more,
   });
 }
 

@@ -60,7 +60,8 @@ class WorkerCheck {
     const waiting = this.#rowOf(TABLES.waiting);
     const isWaiting = waiting !== null;
     if (waiting !== null) readable(this.#tell, 'that it has inputs', () => requireEmpty(waiting, this.#oldest));
-    if (isWaiting !== this.#row.summary.waiting.messages > 0)
+    // The first version had no such table at first: the upgrade makes it.
+    if (this.#oldest > FIRST_VERSION && isWaiting !== this.#row.summary.waiting.messages > 0)
       this.#tell(`is ${isWaiting ? '' : 'not '}among those with inputs`);
     this.#checkInputs();
     this.#checkTranscript();

@@ -4,15 +4,17 @@
 //
 // Whoever dies in between finds rows of both formats, and begins again: what is new already is passed over.
 //
-// 1 ─▶ 2: the checksum of a row is over its key, too, and rows of which the key says all have one. A row that is damaged stays as it is:
+// 1 ─▶ 2: the checksum of a row is over its key, too, and rows of which the key says all have one. Those that say which workers have inputs
+// are made again: the first version had none for a time. A row that is damaged stays as it is:
 // it is none of the new format, and is refused where it is read.
 
 import { Encoder, FIRST_VERSION, FORMAT_VERSION, isIntact, sealFor } from './codec.ts';
 import type { Environment, Pair } from './environment.ts';
 import { fault } from './faults.ts';
-import { META_KEY, TABLES } from './keys.ts';
+import { META_KEY, nameKey, nameOf, startOfTable, TABLES } from './keys.ts';
 import { writeMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
+import { summaryOf } from './tables.ts';
 
 /** Bytes of rows in one transaction: they are in memory, and the file needs room for as many. */
 const SLICE_BYTES = 1_024 * 1_024;
@@ -67,7 +69,8 @@ function readSlice(
   for (const row of environment.range({ start, end: END })) {
     bytes += row.key.length + row.value.length;
     const value = resealed(row);
-    if (value !== null) changed.push({ key: Buffer.from(row.key), value });
+    if (value !== null) changed.push({ key: row.key, value });
+    if (value !== null && hasInputs({ key: row.key, value })) changed.push(waitingRow(nameOf(row.key)));
     if (bytes >= sliceBytes) return { changed, next: Buffer.concat([row.key, FIRST_KEY]) };
   }
   return { changed, next: null };
@@ -81,6 +84,15 @@ function resealed({ key, value }: Pair): Buffer | null {
   const copy = Buffer.from(value);
   sealFor(key, copy);
   return copy;
+}
+
+function hasInputs(row: Pair): boolean {
+  return row.key[0] === startOfTable(TABLES.workers)[0] && summaryOf(row).waiting.messages > 0;
+}
+
+function waitingRow(workerId: string): Pair {
+  const key = nameKey(TABLES.waiting, workerId);
+  return { key, value: new Encoder().sealedCopy(key) };
 }
 
 const KEY_ALONE: readonly string[] = [TABLES.waiting, TABLES.endedKeys];

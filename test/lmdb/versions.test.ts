@@ -34,14 +34,14 @@ function storeOf(t: TestContext, version: number): string {
 const servedOf = (version: number) =>
   JSON.parse(gunzipSync(readFileSync(fixture('served', version))).toString()) as [string, string][];
 
-function rowOf(path: string, key: Buffer): Buffer {
+async function rowOf(path: string, key: Buffer): Promise<Buffer> {
   const environment = new Environment(path, { isReadOnly: true });
   const value = Buffer.from(environment.get(key) as Buffer);
-  void environment.close();
+  await environment.close();
   return value;
 }
 
-const formatOf = (path: string): number => readMeta(rowOf(path, META_KEY)).format;
+const formatOf = async (path: string): Promise<number> => readMeta(await rowOf(path, META_KEY)).format;
 
 async function edit(path: string, change: (writer: Writer) => void): Promise<void> {
   const environment = new Environment(path);
@@ -66,11 +66,11 @@ else {
     test(`a store that was written when version ${version} was new opens with everything in it`, async (t) => {
       const path = storeOf(t, version);
       assert.deepEqual((await checkStore(path)).findings, []);
-      assert.equal(formatOf(path), version);
+      assert.equal(await formatOf(path), version);
       const expected = servedOf(version);
       assert.ok(expected.length > 25);
       assert.deepEqual([...(await readStore(path))], expected);
-      assert.equal(formatOf(path), FORMAT_VERSION);
+      assert.equal(await formatOf(path), FORMAT_VERSION);
       assert.deepEqual((await checkStore(path)).findings, []);
       assert.deepEqual([...(await readStore(path))], expected);
     });
@@ -109,21 +109,21 @@ else {
       const args = ['--input-type=module', '--eval', script];
       const { signal, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8', timeout: 30_000 });
       assert.equal(signal, 'SIGKILL', stderr);
-      assert.equal(formatOf(path), FIRST_VERSION);
+      assert.equal(await formatOf(path), FIRST_VERSION);
       assert.deepEqual((await checkStore(path)).findings, []);
       // What the first version looks at before anything else: it says that the store is of a later one.
-      const first = rowOf(path, META_KEY);
+      const first = await rowOf(path, META_KEY);
       assert.equal(first.readUInt32BE(0), crc32(first.subarray(4)));
       assert.equal(first[4], FORMAT_VERSION);
       assert.deepEqual([...(await readStore(path))], servedOf(FIRST_VERSION));
-      assert.equal(formatOf(path), FORMAT_VERSION);
+      assert.equal(await formatOf(path), FORMAT_VERSION);
     });
   }
 
   test('after the upgrade a row of the first version is none, and its worker is failed', async (t) => {
     const path = storeOf(t, FIRST_VERSION);
     const key = nameKey(TABLES.workers, 'worker-1');
-    const old = rowOf(path, key);
+    const old = await rowOf(path, key);
     await readStore(path);
     await edit(path, (writer) => writer.put(key, old));
     const served = await readStore(path);
@@ -135,7 +135,7 @@ else {
     const folder = temporaryFolder(t);
     const path = join(folder, 'store.mdb');
     await populate(path, 1);
-    const value = rowOf(path, META_KEY);
+    const value = await rowOf(path, META_KEY);
     value[4] = FORMAT_VERSION + 1;
     value.writeUInt32BE(crc32(value.subarray(4)), 0);
     await edit(path, (writer) => writer.put(META_KEY, value));

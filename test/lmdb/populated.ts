@@ -76,8 +76,8 @@ function ending(seq: number): Ending {
 /** What of a store is served, by what it is of; an error in a place is its code. */
 export type Served = ReadonlyMap<string, string>;
 
-/** Everything that can be read of a store. Rejects if it does not open. */
-export async function readStore(path: string): Promise<Served> {
+/** Everything that can be read of a store, of the workers it lists and of those that are named. Rejects if it does not open. */
+export async function readStore(path: string, workerIds: Iterable<string> = []): Promise<Served> {
   const store = await openStore(path);
   try {
     const served = new Map<string, string>();
@@ -96,8 +96,8 @@ export async function readStore(path: string): Promise<Served> {
       for (const summary of store.list('')) listed.set(summary.workerId, summary);
       return listed.size;
     });
-    for (const [workerId, summary] of listed) {
-      await tell(`${workerId}: summary`, () => summary);
+    for (const [workerId, summary] of listed) await tell(`${workerId}: summary`, () => summary);
+    for (const workerId of new Set([...listed.keys(), ...workerIds])) {
       const worker = store.find(workerId);
       await tell(`${workerId}: record`, () => worker && recordOf(worker));
       await tell(`${workerId}: entries`, () => worker?.read(0, 1_000));

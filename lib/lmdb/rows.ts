@@ -4,7 +4,7 @@
 
 import { corrupt, Decoder, isIntact } from './codec.ts';
 import type { Environment } from './environment.ts';
-import { endOfTable, startOfTable, TABLES } from './keys.ts';
+import { startOfTable, TABLES } from './keys.ts';
 
 /** Undefined if there is none. Throws `store_corrupt` and `store_version`. */
 export function readRow(environment: Environment, key: Buffer): Decoder | undefined {
@@ -16,37 +16,44 @@ export function readRow(environment: Environment, key: Buffer): Decoder | undefi
 
 /** All whose keys begin like that, with a byte at the end that is not 0xff. Throws `store_corrupt` and `store_version` on the way, or at the end. */
 export function* readRows(environment: Environment, prefix: Buffer): Generator<{ key: Buffer; from: Decoder }> {
-  const end = endOf(prefix);
-  for (const { key, value } of environment.range({ start: prefix, end })) yield { key, from: new Decoder(value, key) };
-  if (hasStrayedFrom(environment, prefix, end, (key) => inPlace(prefix, key))) throw corrupt();
+  const range = { start: prefix, end: endOf(prefix) };
+  for (const { key, value } of environment.range(range)) yield { key, from: new Decoder(value, key) };
+  for (const _ of strayedRows(environment, prefix)) throw corrupt();
 }
 
 /** Throws `store_corrupt` if the row of that key lies beside its place. */
 export function requireNoneStrayed(environment: Environment, key: Buffer): void {
-  if (hasStrayedFrom(environment, key, Buffer.concat([key, FIRST]), () => key)) throw corrupt();
+  for (const _ of strayedRow(environment, key)) throw corrupt();
 }
 
 /** Throws `store_corrupt` if a row of a table lies in another one, or in none. */
 export function requireTables(environment: Environment): void {
-  for (const table of Object.values(TABLES)) {
-    const start = startOfTable(table);
-    if (hasStrayedFrom(environment, start, endOfTable(table), (key) => inPlace(start, key)))
+  for (const table of Object.values(TABLES))
+    for (const _ of strayedRows(environment, startOfTable(table)))
       throw corrupt(`A record of table ${table} of the store is in the wrong place.`);
-  }
+}
+
+/** The key under which the row of that key lies, if it does not lie in its place. */
+export function strayedRow(environment: Environment, key: Buffer): Iterable<Buffer> {
+  return strayed(environment, key, Buffer.concat([key, FIRST]), () => key);
+}
+
+/** The same of rows whose keys begin like that: those that lie before the first, or behind the last of them. */
+export function strayedRows(environment: Environment, prefix: Buffer): Iterable<Buffer> {
+  return strayed(environment, prefix, endOf(prefix), (key) => inPlace(prefix, key));
 }
 
 /** `rightKey` is the key that a row beside the range would have in the range. */
-function hasStrayedFrom(
+function* strayed(
   environment: Environment,
   start: Buffer,
   end: Buffer,
   rightKey: (key: Buffer) => Buffer,
-): boolean {
+): Generator<Buffer> {
   for (const { key, value } of environment.range({ start: FIRST, end: start, isReverse: true, limit: 1 }))
-    if (isIntact(value, rightKey(key))) return true;
+    if (isIntact(value, rightKey(key))) yield key;
   for (const { key, value } of environment.range({ start: end, end: LAST, limit: 1 }))
-    if (isIntact(value, rightKey(key))) return true;
-  return false;
+    if (isIntact(value, rightKey(key))) yield key;
 }
 
 function inPlace(prefix: Buffer, key: Buffer): Buffer {

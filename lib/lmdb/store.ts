@@ -295,6 +295,7 @@ export class LmdbStore implements Store, Context {
 
   #newHandle(record: WorkerRecord): LmdbWorkerStore {
     const worker = new LmdbWorkerStore(record, this);
+    worker.isAfterDamaged = this.#handles.get(record.workerId)?.isQuarantined === true;
     this.#handles.set(record.workerId, worker);
     return worker;
   }

@@ -7,8 +7,9 @@ import { Decoder, isIntact } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import type { Environment, Pair, Writer } from './environment.ts';
 import { readKey } from './inputs.ts';
-import { nameKey, nameOf, TABLES, timeKey, workerRange } from './keys.ts';
+import { nameKey, nameOf, TABLES, timeKey, workerPrefix, workerRange } from './keys.ts';
 import { readFailure, readTimer, REST_BYTES, restOf } from './operations.ts';
+import { strayedRow, strayedRows } from './rows.ts';
 import { dueKey } from './timers.ts';
 import type { Block, TranscriptRecord } from './transcript.ts';
 
@@ -83,12 +84,20 @@ export const UNREADABLE: Omit<StoredSummary, 'workerId'> = {
   waiting: { messages: 0, bytes: 0 },
 };
 
-/** Removes all rows of a worker, readable or not. */
+const ONE_PER_WORKER = [TABLES.workers, TABLES.states, TABLES.configs, TABLES.waiting];
+const MANY_PER_WORKER = [TABLES.blocks, TABLES.inputs, TABLES.keys, TABLES.timers];
+
+/** Removes what lies beside the places of a worker's rows because of damage. */
+export function eraseStrayed(environment: Environment, writer: Writer, workerId: string): void {
+  for (const table of ONE_PER_WORKER)
+    for (const key of strayedRow(environment, nameKey(table, workerId))) writer.remove(key);
+  for (const table of MANY_PER_WORKER)
+    for (const key of strayedRows(environment, workerPrefix(table, workerId))) writer.remove(key);
+}
+
+/** Removes all rows of a worker that are in their place, readable or not. */
 export function eraseWorker(environment: Environment, writer: Writer, workerId: string): void {
-  writer.remove(nameKey(TABLES.workers, workerId));
-  writer.remove(nameKey(TABLES.states, workerId));
-  writer.remove(nameKey(TABLES.configs, workerId));
-  writer.remove(nameKey(TABLES.waiting, workerId));
+  for (const table of ONE_PER_WORKER) writer.remove(nameKey(table, workerId));
   for (const table of [TABLES.blocks, TABLES.inputs])
     for (const { key } of environment.range(workerRange(table, workerId))) writer.remove(key);
   for (const { key, value } of environment.range(workerRange(TABLES.keys, workerId))) {

@@ -28,7 +28,7 @@ import { nameKey, TABLES } from './keys.ts';
 import type { Table } from './keys.ts';
 import type { WorkerOperation } from './operations.ts';
 import { readRow } from './rows.ts';
-import { eraseWorker, readWorkerRow, UNREADABLE, writeWorkerRow } from './tables.ts';
+import { eraseStrayed, eraseWorker, readWorkerRow, UNREADABLE, writeWorkerRow } from './tables.ts';
 import { Timers } from './timers.ts';
 import { Transcript } from './transcript.ts';
 
@@ -53,6 +53,8 @@ export class LmdbWorkerStore implements WorkerStore {
   isErased = false;
   /** Its rows cannot be read: it can only be deleted. */
   isQuarantined = false;
+  /** Its id was that of one whose rows cannot be read, and perhaps are not where they should be. */
+  isAfterDamaged = false;
   /** Its applied operations are not all in its rows. */
   isDirty = false;
   /** Groups up to this one are in its rows. */
@@ -248,7 +250,7 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   timers(): StoredTimer[] {
-    return this.#timers.list(this.#isOnDisk);
+    return this.isQuarantined ? [] : this.#timers.list(this.#isOnDisk);
   }
 
   // --- for the store ---
@@ -319,7 +321,9 @@ export class LmdbWorkerStore implements WorkerStore {
     const rowKey = nameKey(TABLES.workers, this.workerId);
     if (!this.#isOnDisk || this.#isDeleted) {
       // Whatever has rows of this id now is another worker, which was deleted, or this one, which was.
-      if (environment.get(rowKey) !== undefined) eraseWorker(environment, writer, this.workerId);
+      if (this.isQuarantined || this.isAfterDamaged) eraseStrayed(environment, writer, this.workerId);
+      if (this.isQuarantined || this.isAfterDamaged || environment.get(rowKey) !== undefined)
+        eraseWorker(environment, writer, this.workerId);
     }
     if (this.#isDeleted || this.isQuarantined) return () => {};
     this.#transcript.trim(this.#context.now());

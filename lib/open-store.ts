@@ -55,13 +55,16 @@ async function openDurable(
   const elapsedMs = (): number => Math.round(performance.now() - startedAt);
   log.info({}, 'the store is being opened');
   const { idempotencyTtlMs } = limits;
+  const tellUpgrade = progressLog(log, elapsedMs, 'the store is being upgraded');
+  let upgraded: object | null = null;
   let store: Store;
   try {
     store = await LmdbStore.open({
       path: join(path, FILE_NAME),
       limits: bounds,
       idempotencyTtlMs,
-      onProgress: progressLog(log, elapsedMs),
+      onProgress: progressLog(log, elapsedMs, 'the store is being recovered'),
+      onUpgrade: (progress) => tellUpgrade((upgraded = progress)),
       onFoldError: (error) => log.error(describeError(error), 'the journal could not be put into the tables yet'),
       onClosed: () => lock.release(),
     });
@@ -69,6 +72,7 @@ async function openDurable(
     lock.release();
     throw error;
   }
+  if (upgraded !== null) log.info(upgraded, 'the store was upgraded');
   const { fileBytes = 0, journalBytes = 0 } = store.figures() ?? {};
   const figures = { workers: countOf(store), file_bytes: fileBytes, journal_bytes: journalBytes };
   log.info({ ...figures, elapsed_ms: elapsedMs() }, 'the store is open');
@@ -76,13 +80,13 @@ async function openDurable(
 }
 
 /** Writes a line per PROGRESS_EVERY_MS at most, however often it is told. `elapsedMs` is the time since the opening began. */
-export function progressLog(log: Logger, elapsedMs: () => number): (progress: object) => void {
+export function progressLog(log: Logger, elapsedMs: () => number, text: string): (progress: object) => void {
   let toldAtMs = 0;
   return (progress) => {
     const atMs = elapsedMs();
     if (atMs - toldAtMs < PROGRESS_EVERY_MS) return;
     toldAtMs = atMs;
-    log.info({ ...progress, elapsed_ms: atMs }, 'the store is being recovered');
+    log.info({ ...progress, elapsed_ms: atMs }, text);
   };
 }
 

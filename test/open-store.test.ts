@@ -46,7 +46,7 @@ describe('openStore', () => {
     );
     lines.length = 0;
     let elapsedMs = 0;
-    const tell = progressLog(log, () => elapsedMs);
+    const tell = progressLog(log, () => elapsedMs, 'it goes on');
     for (elapsedMs of [10, 999, 1_000, 1_999, 2_000, 5_000]) tell({ groups: elapsedMs });
     assert.deepEqual(
       lines.map(({ fields }) => fields),

@@ -1,11 +1,11 @@
 // Whether the rows of one worker fit together: its record, the blocks of its transcript, its state, its inputs, keys and timers.
 
 import { payloadBytes } from '../protocol/payload.ts';
-import { Decoder } from './codec.ts';
+import { Decoder, FIRST_VERSION, SEAL_BYTES } from './codec.ts';
 import { readEntry, readInput } from './entries.ts';
 import type { Environment, Pair } from './environment.ts';
 import { readKey } from './inputs.ts';
-import { nameKey, TABLES, timeKey, workerNumberKey, workerRange } from './keys.ts';
+import { nameKey, nameOf, TABLES, timeKey, workerNumberKey, workerRange } from './keys.ts';
 import type { Table } from './keys.ts';
 import { readTimer } from './operations.ts';
 import { readWorkerRow } from './tables.ts';
@@ -17,11 +17,12 @@ import type { Block } from './transcript.ts';
 export type Tell = (finding: string) => void;
 
 /** Null if its record cannot be read: then nothing else can be said of it. */
-export function checkWorker(environment: Environment, workerId: string, value: Buffer, tell: Tell): WorkerRow | null {
+export function checkWorker(environment: Environment, pair: Pair, oldest: number, tell: Tell): WorkerRow | null {
+  const workerId = nameOf(pair.key);
   const tellOf: Tell = (finding) => tell(`worker ${workerId}: ${finding}`);
-  const row = readable(tellOf, 'its record', () => readWorkerRow(workerId, value));
+  const row = readable(tellOf, 'its record', () => whole(pair, oldest, (from) => readWorkerRow(workerId, from)));
   if (row === null) return null;
-  new WorkerCheck(environment, row, tellOf).run();
+  new WorkerCheck(environment, row, oldest, tellOf).run();
   return row;
 }
 
@@ -40,22 +41,27 @@ class WorkerCheck {
   readonly #environment: Environment;
   readonly #row: WorkerRow;
   readonly #workerId: string;
+  readonly #oldest: number;
   readonly #tell: Tell;
   readonly #openSeqs = new Set<number>();
 
-  constructor(environment: Environment, row: WorkerRow, tell: Tell) {
+  constructor(environment: Environment, row: WorkerRow, oldest: number, tell: Tell) {
     this.#environment = environment;
     this.#row = row;
     this.#workerId = row.summary.workerId;
+    this.#oldest = oldest;
     this.#tell = tell;
   }
 
   run(): void {
-    const state = this.#environment.get(nameKey(TABLES.states, this.#workerId));
-    if (state !== undefined) readable(this.#tell, 'its state', () => whole(state, (from) => from.presentPayload()));
+    const state = this.#rowOf(TABLES.states);
+    if (state !== null) this.#read('its state', state, (from) => from.presentPayload());
     if (this.#row.config === null) this.#checkConfig();
-    const isWaiting = this.#environment.get(nameKey(TABLES.waiting, this.#workerId)) !== undefined;
-    if (isWaiting !== this.#row.summary.waiting.messages > 0)
+    const waiting = this.#rowOf(TABLES.waiting);
+    const isWaiting = waiting !== null;
+    if (waiting !== null) readable(this.#tell, 'that it has inputs', () => requireEmpty(waiting, this.#oldest));
+    // The first version had no such table at first: the upgrade makes it.
+    if (this.#oldest > FIRST_VERSION && isWaiting !== this.#row.summary.waiting.messages > 0)
       this.#tell(`is ${isWaiting ? '' : 'not '}among those with inputs`);
     this.#checkInputs();
     this.#checkTranscript();
@@ -67,28 +73,37 @@ class WorkerCheck {
     return this.#environment.range(workerRange(table, this.#workerId));
   }
 
+  /** The one that is by its id alone. */
+  #rowOf(table: Table): Pair | null {
+    const key = nameKey(table, this.#workerId);
+    const value = this.#environment.get(key);
+    return value === undefined ? null : { key, value };
+  }
+
+  #read<T>(what: string, row: Pair, read: (from: Decoder) => T): T | null {
+    return readable(this.#tell, what, () => whole(row, this.#oldest, read));
+  }
+
   /** A large one has a row of its own. */
   #checkConfig(): void {
-    const config = this.#environment.get(nameKey(TABLES.configs, this.#workerId));
-    if (config === undefined) this.#tell('its config is missing');
-    else readable(this.#tell, 'its config', () => whole(config, (from) => from.presentPayload()));
+    const config = this.#rowOf(TABLES.configs);
+    if (config === null) this.#tell('its config is missing');
+    else this.#read('its config', config, (from) => from.presentPayload());
   }
 
   #checkInputs(): void {
     let bytes = 0;
     let hasUnreadable = false;
-    for (const { key, value } of this.#rows(TABLES.inputs)) {
-      const input = readable(this.#tell, 'an input', () =>
-        whole(value, (from) => {
-          from.byte();
-          return readInput(from);
-        }),
-      );
+    for (const row of this.#rows(TABLES.inputs)) {
+      const input = this.#read('an input', row, (from) => {
+        from.byte();
+        return readInput(from);
+      });
       if (input === null) {
         hasUnreadable = true;
         continue;
       }
-      if (!key.equals(workerNumberKey(TABLES.inputs, this.#workerId, input.seq)))
+      if (!row.key.equals(workerNumberKey(TABLES.inputs, this.#workerId, input.seq)))
         this.#tell(`input ${input.seq} is in the place of another one`);
       this.#openSeqs.add(input.seq);
       bytes += payloadBytes(input.payload);
@@ -116,45 +131,56 @@ class WorkerCheck {
 
   #checkBlock(block: Block): void {
     const what = `block ${block.first} of its transcript`;
-    const value = this.#environment.get(workerNumberKey(TABLES.blocks, this.#workerId, block.first));
+    const key = workerNumberKey(TABLES.blocks, this.#workerId, block.first);
+    const value = this.#environment.get(key);
     if (value === undefined) return this.#tell(`${what} is missing`);
     if (value.length !== block.valueBytes)
       this.#tell(`${what} has ${value.length} bytes instead of ${block.valueBytes}`);
-    const entries = readable(this.#tell, what, () =>
-      whole(value, (from) => Array.from({ length: block.count }, () => readEntry(from))),
+    const entries = this.#read(what, { key, value }, (from) =>
+      Array.from({ length: block.count }, () => readEntry(from)),
     );
     for (const { ending, inputSeq } of entries ?? [])
       if (ending !== null && this.#openSeqs.has(inputSeq)) this.#tell(`input ${inputSeq} has ended, and is open`);
   }
 
   #checkKeys(): void {
-    for (const { key, value } of this.#rows(TABLES.keys)) {
-      const keyed = readable(this.#tell, 'an idempotency key', () => readKey(value));
+    for (const row of this.#rows(TABLES.keys)) {
+      const keyed = this.#read('an idempotency key', row, readKey);
       if (keyed === null) continue;
       if (keyed.ended === null) {
         if (!this.#openSeqs.has(keyed.seq))
           this.#tell(`an idempotency key is of input ${keyed.seq}, which is not there`);
-      } else if (this.#environment.get(timeKey(TABLES.endedKeys, keyed.ended.endedAtMs, key.subarray(1))) === undefined)
+      } else if (
+        this.#environment.get(timeKey(TABLES.endedKeys, keyed.ended.endedAtMs, row.key.subarray(1))) === undefined
+      )
         this.#tell(`the idempotency key of input ${keyed.seq} is never forgotten`);
     }
   }
 
   #checkTimers(): void {
-    for (const { key, value } of this.#rows(TABLES.timers)) {
-      const timer = readable(this.#tell, 'a timer', () => whole(value, readTimer));
+    for (const row of this.#rows(TABLES.timers)) {
+      const { key, value } = row;
+      const timer = this.#read('a timer', row, readTimer);
       if (timer === null) continue;
       if (!key.equals(workerNumberKey(TABLES.timers, this.#workerId, timer.timerId)))
         this.#tell(`timer ${timer.timerId} is in the place of another one`);
       const due = this.#environment.get(dueKey(timer, key));
-      if (due?.equals(value) !== true) this.#tell(`timer ${timer.timerId} is not among those that will be due`);
+      if (due?.subarray(SEAL_BYTES).equals(value.subarray(SEAL_BYTES)) !== true)
+        this.#tell(`timer ${timer.timerId} is not among those that will be due`);
     }
   }
 }
 
-/** Reads a value to its end. */
-export function whole<T>(value: Buffer, read: (from: Decoder) => T): T {
-  const from = new Decoder(value);
+/** Reads a row to its end. `oldest` is the version of the oldest rows that there may be. */
+export function whole<T>({ key, value }: Pair, oldest: number, read: (from: Decoder) => T): T {
+  const from = new Decoder(value, key, oldest);
   const found = read(from);
   if (!from.isAtEnd) throw new RangeError('more than was to be read');
   return found;
+}
+
+/** Of a row of which the key says all. */
+export function requireEmpty(row: Pair, oldest: number): void {
+  // The first version gave them no checksum.
+  if (oldest !== FIRST_VERSION || row.value.length > 0) whole(row, oldest, () => undefined);
 }

@@ -1,14 +1,17 @@
-// Numbers, texts and payloads as bytes, and a checksum in front of every value. Ours alone: what is on disk is read by every later version.
+// Numbers, texts and payloads as bytes, and a checksum in front of every value, over the key and the value. Ours alone: what is on disk is
+// read by every later version.
 
 import { crc32 } from 'node:zlib';
 import { GreenroomError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
 
 /** Version of everything that is written here; a reader refuses a newer one. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
+/** Its checksums say nothing of the key; the store is rewritten when it is opened (see upgrade.ts). */
+export const FIRST_VERSION = 1;
 
 /** CRC-32 and version. */
-const SEAL_BYTES = 5;
+export const SEAL_BYTES = 5;
 /** Shorter texts are written here: a call out of JavaScript costs more than their characters. */
 const SHORT_CHARS = 64;
 /** Longer ones are measured first, not given three bytes for each character. */
@@ -94,17 +97,16 @@ export class Encoder {
     this.length += bytes.length;
   }
 
-  /** Everything since the last reset, with its checksum; the encoder's own memory. */
-  seal(): Buffer {
-    this.#buffer[4] = FORMAT_VERSION;
+  /** Everything since the last reset, with its checksum as the row of that key; the encoder's own memory. */
+  seal(key: Buffer): Buffer {
     const sealed = this.#buffer.subarray(0, this.length);
-    this.#view.setUint32(0, crc32(sealed.subarray(4)));
+    sealFor(key, sealed);
     return sealed;
   }
 
   /** The same as a copy, for values of which many are written at once. */
-  sealedCopy(): Buffer {
-    return Buffer.from(this.seal());
+  sealedCopy(key: Buffer): Buffer {
+    return Buffer.from(this.seal(key));
   }
 
   #characters(value: string): void {
@@ -134,14 +136,17 @@ export class Encoder {
   }
 }
 
-/** Reads what an Encoder wrote. Throws `store_corrupt` for what it cannot have written, `store_version` for what a later one wrote. */
+/**
+ * Reads what an Encoder wrote for a key. Throws `store_corrupt` for what it cannot have written, `store_version` for what a later one
+ * wrote. Versions before `oldest` are refused, too: nothing of them is left once a store has been upgraded.
+ */
 export class Decoder {
   readonly #buffer: Buffer;
   offset = SEAL_BYTES;
 
-  constructor(sealed: Buffer) {
+  constructor(sealed: Buffer, key: Buffer, oldest = FORMAT_VERSION) {
     this.#buffer = sealed;
-    if (!isIntact(sealed)) throw corrupt();
+    if (!isIntact(sealed, key, oldest)) throw corrupt();
     const version = sealed[4] as number;
     if (version > FORMAT_VERSION)
       throw GreenroomError.of('store_version', {
@@ -210,9 +215,21 @@ export class Decoder {
   }
 }
 
-/** Whether the checksum is right. */
-export function isIntact(sealed: Buffer): boolean {
-  return sealed.length >= SEAL_BYTES && sealed.readUInt32BE(0) === crc32(sealed.subarray(4));
+/** Whether the checksum is right, and it is that of the key's row. */
+export function isIntact(sealed: Buffer, key: Buffer, oldest = FORMAT_VERSION): boolean {
+  if (sealed.length < SEAL_BYTES) return false;
+  const version = sealed[4] as number;
+  return version >= oldest && sealed.readUInt32BE(0) === sumOf(version, key, sealed);
+}
+
+/** Writes version and checksum into a value that has room for them. */
+export function sealFor(key: Buffer, value: Buffer): void {
+  value[4] = FORMAT_VERSION;
+  value.writeUInt32BE(sumOf(FORMAT_VERSION, key, value), 0);
+}
+
+function sumOf(version: number, key: Buffer, sealed: Buffer): number {
+  return crc32(sealed.subarray(4), version === FIRST_VERSION ? 0 : crc32(key));
 }
 
 /** The element of a list that a byte stands for. */

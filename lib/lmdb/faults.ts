@@ -4,8 +4,11 @@
 
 import { writeSync } from 'node:fs';
 
-/** A commit about to begin · on disk, and told to nobody · a group being recovered · a worker being folded · entries being dropped · a copy half made. */
-export const FAULT_POINTS = ['before-commit', 'after-commit', 'recovery', 'fold', 'trim', 'backup'] as const;
+/**
+ * A commit about to begin · on disk, and told to nobody · a group being recovered · a worker being folded · entries being dropped · a copy
+ * half made · rows of an older version rewritten, and more to come.
+ */
+export const FAULT_POINTS = ['before-commit', 'after-commit', 'recovery', 'fold', 'trim', 'backup', 'upgrade'] as const;
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
 const STDERR = 2;

@@ -6,9 +6,9 @@
 // in between costs nothing but the work.
 
 import type { SortedWorkers } from '../store/sorted-workers.ts';
-import { Encoder } from './codec.ts';
+import { Encoder, isIntact } from './codec.ts';
 import type { Counts } from './counts.ts';
-import type { Environment, Writer } from './environment.ts';
+import type { Environment, Pair, Writer } from './environment.ts';
 import { fault } from './faults.ts';
 import { groupKey, restAfterTime, startOfTable, TABLES, timeKey } from './keys.ts';
 import type { LmdbWorkerStore } from './worker.ts';
@@ -26,6 +26,8 @@ export const SLICE_BYTES = 1_024 * 1_024;
 const SLICE_REMOVALS = 1_000;
 /** A store without new groups for that long is folded. */
 const QUIET_MS = 1_000;
+/** How often a store without new groups is looked at for keys that are to be forgotten. */
+export const FORGET_EVERY_MS = 3_600_000;
 /** After a slice that could not be written. */
 const RETRY_MS = 500;
 
@@ -107,6 +109,7 @@ export class Folding {
   #lastGroupAt = 0;
   #quietTimer: NodeJS.Timeout | null = null;
   #retryTimer: NodeJS.Timeout | null = null;
+  readonly #forgetTimer: NodeJS.Timeout;
   #failures = 0;
   /** Number of the oldest group on disk. */
   #firstGroup: number;
@@ -114,6 +117,7 @@ export class Folding {
   constructor(options: FoldOptions) {
     this.#options = options;
     this.#firstGroup = options.firstGroup;
+    this.#forgetTimer = setInterval(() => this.#lookForExpired(), FORGET_EVERY_MS).unref();
   }
 
   /** Slices that could not be written, in a row. Once the folding is closed, one is the end of it. */
@@ -147,6 +151,7 @@ export class Folding {
   close(): void {
     this.#isClosed = true;
     this.#failures = 0;
+    clearInterval(this.#forgetTimer);
     for (const timer of [this.#retryTimer, this.#quietTimer]) if (timer !== null) clearTimeout(timer);
     this.#retryTimer = null;
   }
@@ -240,22 +245,33 @@ export class Folding {
 
   /** Of inputs that ended so long ago that their keys may be used again. */
   #forgetKeys(cycle: Cycle, batch: Batch): () => void {
-    const { environment, idempotencyTtlMs } = this.#options;
-    const end = timeKey(TABLES.endedKeys, this.#options.now() - idempotencyTtlMs, NOTHING);
     let removed = 0;
-    for (const { key } of environment.range({
-      start: startOfTable(TABLES.endedKeys),
-      end,
-      limit: SLICE_REMOVALS,
-    })) {
+    for (const { key, value } of this.#expired(SLICE_REMOVALS)) {
       batch.remove(key);
-      batch.remove(Buffer.concat([startOfTable(TABLES.keys), restAfterTime(key)]));
+      // One that is damaged says nothing of when its key is to be forgotten.
+      if (isIntact(value, key)) batch.remove(Buffer.concat([startOfTable(TABLES.keys), restAfterTime(key)]));
       removed++;
     }
     if (removed < SLICE_REMOVALS) cycle.phase = 'meta';
     return () => {
       if (removed > 0) fault('trim');
     };
+  }
+
+  /** Of keys whose time is over: the rows that say so. */
+  #expired(limit: number): Iterable<Pair> {
+    const { environment, idempotencyTtlMs } = this.#options;
+    const end = timeKey(TABLES.endedKeys, this.#options.now() - idempotencyTtlMs, NOTHING);
+    return environment.range({ start: startOfTable(TABLES.endedKeys), end, limit });
+  }
+
+  /** Without new groups there is no cycle that would forget them. */
+  #lookForExpired(): void {
+    try {
+      for (const _ of this.#expired(1)) this.want();
+    } catch (error) {
+      this.#options.failed(error);
+    }
   }
 
   #removeGroups(cycle: Cycle, batch: Batch): () => void {

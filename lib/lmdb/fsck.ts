@@ -3,9 +3,12 @@
 
 import { existsSync, rmSync } from 'node:fs';
 import type { Rest } from '../store/store.ts';
-import { checkWorker, readable, whole } from './check-worker.ts';
+import { checkWorker, readable, requireEmpty, whole } from './check-worker.ts';
 import type { Tell } from './check-worker.ts';
+import { FORMAT_VERSION } from './codec.ts';
+import type { Decoder } from './codec.ts';
 import { Environment } from './environment.ts';
+import type { Pair } from './environment.ts';
 import { readKey } from './inputs.ts';
 import {
   endOfTable,
@@ -23,6 +26,7 @@ import type { Table } from './keys.ts';
 import { readMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
 import { readGroup, readTimer } from './operations.ts';
+import type { GroupHeader } from './operations.ts';
 import { checkPages } from './pages.ts';
 import { FUNCTION_CODEC, SOURCE_CODEC } from './records.ts';
 import { dueKey } from './timers.ts';
@@ -38,9 +42,9 @@ export interface StoreCheck {
 }
 
 const MAX_FINDINGS = 1_000;
-/** Tables whose rows belong to a worker. */
 /** By the worker's id alone. */
 const ONE_PER_WORKER: readonly Table[] = [TABLES.states, TABLES.configs, TABLES.waiting];
+/** Tables whose rows belong to a worker. */
 const OF_WORKERS: readonly Table[] = [...ONE_PER_WORKER, TABLES.blocks, TABLES.inputs, TABLES.keys, TABLES.timers];
 
 /** Nobody may write to the file meanwhile. Throws `store_failed` for one that cannot be opened. */
@@ -67,6 +71,8 @@ class Check {
   #inputs = 0;
   #groups = 0;
   #newestFold = 0;
+  /** Version of the oldest rows that there may be: a store that has not been opened yet by this version is checked, too. */
+  #oldest = FORMAT_VERSION;
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -76,6 +82,7 @@ class Check {
     const value = this.#environment.get(META_KEY);
     if (value === undefined) this.#tell('the first record is missing');
     const meta = value === undefined ? null : readable(this.#tell, 'the first record', () => readMeta(value));
+    if (meta !== null) this.#oldest = meta.format;
     this.#checkTables();
     this.#checkWorkers();
     for (const table of OF_WORKERS) this.#checkOwners(table);
@@ -92,8 +99,12 @@ class Check {
     if (this.#findings.length <= MAX_FINDINGS) this.#findings.push(finding);
   };
 
-  #rows(table: Table) {
+  #rows(table: Table): Iterable<Pair> {
     return this.#environment.range({ start: startOfTable(table), end: endOfTable(table) });
+  }
+
+  #read<T>(tell: Tell, what: string, row: Pair, read: (from: Decoder) => T): T | null {
+    return readable(tell, what, () => whole(row, this.#oldest, read));
   }
 
   /** Every key is of a table: what lies between them is skipped table by table. */
@@ -109,9 +120,9 @@ class Check {
   }
 
   #checkWorkers(): void {
-    for (const { key, value } of this.#rows(TABLES.workers)) {
+    for (const pair of this.#rows(TABLES.workers)) {
       this.#workers++;
-      const row = checkWorker(this.#environment, nameOf(key), value, this.#tell);
+      const row = checkWorker(this.#environment, pair, this.#oldest, this.#tell);
       if (row === null) continue;
       const { kind, rest, waiting } = row.summary;
       this.#inputs += waiting.messages;
@@ -134,18 +145,14 @@ class Check {
   }
 
   #checkEndedKeys(): void {
-    for (const { key } of this.#rows(TABLES.endedKeys)) {
+    for (const row of this.#rows(TABLES.endedKeys)) {
+      const { key } = row;
       const rest = restAfterTime(key);
-      const value = this.#environment.get(Buffer.concat([startOfTable(TABLES.keys), rest]));
+      readable(this.#tell, 'when an idempotency key is to be forgotten', () => requireEmpty(row, this.#oldest));
+      const keyOfKey = Buffer.concat([startOfTable(TABLES.keys), rest]);
+      const value = this.#environment.get(keyOfKey);
       // One that cannot be read is told of with its worker.
-      const keyed =
-        value === undefined
-          ? null
-          : readable(
-              () => undefined,
-              '',
-              () => readKey(value),
-            );
+      const keyed = value === undefined ? null : this.#read(IGNORED, '', { key: keyOfKey, value }, readKey);
       if (value !== undefined && keyed === null) continue;
       const ended = keyed?.ended ?? null;
       if (ended === null || !timeKey(TABLES.endedKeys, ended.endedAtMs, rest).equals(key))
@@ -154,8 +161,9 @@ class Check {
   }
 
   #checkDueTimers(): void {
-    for (const { key, value } of this.#rows(TABLES.dueTimers)) {
-      const timer = readable(this.#tell, 'a timer that will be due', () => whole(value, readTimer));
+    for (const due of this.#rows(TABLES.dueTimers)) {
+      const { key } = due;
+      const timer = this.#read(this.#tell, 'a timer that will be due', due, readTimer);
       if (timer === null) continue;
       const row = Buffer.concat([startOfTable(TABLES.timers), restAfterTime(key)]);
       if (this.#environment.get(row) === undefined || !dueKey(timer, row).equals(key))
@@ -164,13 +172,15 @@ class Check {
   }
 
   #checkRecords(): void {
-    for (const { key, value } of this.#rows(TABLES.sources)) {
-      const record = readable(this.#tell, `source ${nameOf(key)}`, () => whole(value, SOURCE_CODEC.read));
+    for (const row of this.#rows(TABLES.sources)) {
+      const { key } = row;
+      const record = this.#read(this.#tell, `source ${nameOf(key)}`, row, (from) => SOURCE_CODEC.read(from));
       if (record !== null && record.name !== nameOf(key))
         this.#tell(`source ${nameOf(key)} is in the place of another one`);
     }
-    for (const { key, value } of this.#rows(TABLES.functions)) {
-      const record = readable(this.#tell, `function ${nameOf(key)}`, () => whole(value, FUNCTION_CODEC.read));
+    for (const row of this.#rows(TABLES.functions)) {
+      const { key } = row;
+      const record = this.#read(this.#tell, `function ${nameOf(key)}`, row, (from) => FUNCTION_CODEC.read(from));
       if (record !== null && record.functionId !== nameOf(key))
         this.#tell(`function ${nameOf(key)} is in the place of another one`);
     }
@@ -178,21 +188,14 @@ class Check {
 
   #checkJournal({ foldedGroup, counts }: Meta): void {
     let last: number | null = null;
-    for (const { key, value } of this.#rows(TABLES.journal)) {
-      const number = numberOfGroup(key);
+    for (const row of this.#rows(TABLES.journal)) {
+      const number = numberOfGroup(row.key);
       this.#groups++;
       // The oldest may be folded already: they are removed after that was written.
       if (last === null ? number > foldedGroup + 1 : number !== last + 1)
         this.#tell(`group ${last === null ? foldedGroup + 1 : last + 1} of the journal is missing`);
       last = number;
-      const header = readable(this.#tell, `group ${number} of the journal`, () =>
-        readGroup(
-          value,
-          () => null,
-          () => null,
-          () => undefined,
-        ),
-      );
+      const header = this.#read(this.#tell, `group ${number} of the journal`, row, readHeader);
       if (header !== null && header.number !== number) this.#tell(`group ${number} of the journal is another one`);
     }
     const newest = Math.max(foldedGroup, last ?? 0);
@@ -202,6 +205,18 @@ class Check {
     if (newest === foldedGroup && !isSame(counts.byKind, this.#counts))
       this.#tell('the workers are not as many as the first record says');
   }
+}
+
+const IGNORED: Tell = () => undefined;
+
+/** Of a group of the journal, which is read to its end. */
+function readHeader(from: Decoder): GroupHeader {
+  return readGroup(
+    from,
+    () => null,
+    () => null,
+    () => undefined,
+  );
 }
 
 function isSame(a: ReadonlyMap<string, Record<Rest, number>>, b: ReadonlyMap<string, Record<Rest, number>>): boolean {

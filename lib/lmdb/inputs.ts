@@ -7,7 +7,8 @@ import type { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import { readEnding, readInput, writeEnding, writeInput } from './entries.ts';
 import type { Writer } from './environment.ts';
-import { TABLES, timeKey, workerNumberKey, workerRange, workerTextKey } from './keys.ts';
+import { TABLES, timeKey, workerNumberKey, workerPrefix, workerTextKey } from './keys.ts';
+import { readRow, readRows } from './rows.ts';
 
 /** All of them are in memory while their worker is loaded: it is about to handle them. */
 interface OpenInput {
@@ -45,8 +46,7 @@ export class Inputs {
 
   /** Throws when one cannot be read. */
   load(): void {
-    for (const { value } of this.#context.environment.range(workerRange(TABLES.inputs, this.#workerId))) {
-      const from = new Decoder(value);
+    for (const { from } of readRows(this.#context.environment, workerPrefix(TABLES.inputs, this.#workerId))) {
       const isStarted = from.byte() === 1;
       const input = readInput(from);
       this.#open.set(input.seq, { input, attempt: input.attempt, isStarted, isOnDisk: true, isChanged: false });
@@ -114,10 +114,11 @@ export class Inputs {
     for (const seq of this.#gone) writer.remove(workerNumberKey(TABLES.inputs, this.#workerId, seq));
     for (const { input, attempt, isStarted, isChanged } of this.#open.values()) {
       if (!isChanged) continue;
+      const key = workerNumberKey(TABLES.inputs, this.#workerId, input.seq);
       to.reset();
       to.byte(isStarted ? 1 : 0);
       writeInput(to, input, attempt);
-      writer.put(workerNumberKey(TABLES.inputs, this.#workerId, input.seq), to.sealedCopy());
+      writer.put(key, to.sealedCopy(key));
     }
     for (const [key, keyed] of this.#keys ?? []) this.#foldKey(to, writer, key, keyed);
     return () => {
@@ -133,25 +134,27 @@ export class Inputs {
   // --- private ---
 
   #storedKey(key: string): KeyedInput | undefined {
-    const value = this.#context.environment.get(workerTextKey(TABLES.keys, this.#workerId, key));
-    return value === undefined ? undefined : readKey(value);
+    const from = readRow(this.#context.environment, workerTextKey(TABLES.keys, this.#workerId, key));
+    return from === undefined ? undefined : readKey(from);
   }
 
   #foldKey(to: Encoder, writer: Writer, key: string, keyed: KeyedInput): void {
     const rowKey = workerTextKey(TABLES.keys, this.#workerId, key);
     const stored = this.#context.environment.get(rowKey);
-    const before = stored !== undefined && isIntact(stored) ? readKey(stored).ended : null;
+    const isReadable = stored !== undefined && isIntact(stored, rowKey);
+    const before = isReadable ? readKey(new Decoder(stored, rowKey)).ended : null;
     // A key that had expired is used again: what would have removed it must not remove its successor.
     if (before !== null) writer.remove(timeKey(TABLES.endedKeys, before.endedAtMs, rowKey.subarray(1)));
     to.reset();
     to.varint(keyed.seq);
     to.text(keyed.digest);
     to.byte(keyed.ended === null ? 0 : 1);
-    if (keyed.ended !== null) {
-      writeEnding(to, keyed.ended);
-      writer.put(timeKey(TABLES.endedKeys, keyed.ended.endedAtMs, rowKey.subarray(1)), EMPTY);
-    }
-    writer.put(rowKey, to.sealedCopy());
+    if (keyed.ended !== null) writeEnding(to, keyed.ended);
+    writer.put(rowKey, to.sealedCopy(rowKey));
+    if (keyed.ended === null) return;
+    const endedKey = timeKey(TABLES.endedKeys, keyed.ended.endedAtMs, rowKey.subarray(1));
+    to.reset();
+    writer.put(endedKey, to.sealedCopy(endedKey));
   }
 }
 
@@ -161,10 +164,7 @@ function endedOf(seq: number, ending: Ending): EndedInput {
   return { seq, outcome, output, error, attempt, acceptedAtMs, startedAtMs, endedAtMs };
 }
 
-const EMPTY = Buffer.alloc(0);
-
-export function readKey(value: Buffer): KeyedInput {
-  const from = new Decoder(value);
+export function readKey(from: Decoder): KeyedInput {
   const seq = from.varint();
   const digest = from.text();
   return { seq, digest, ended: from.byte() === 0 ? null : { seq, ...readEnding(from) } };

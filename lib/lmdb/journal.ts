@@ -173,8 +173,9 @@ export class Journal {
     const number = this.#lastGroup + 1;
     for (;;) {
       const startedAt = performance.now();
-      const value = this.#encode(number, operations);
-      const error = await this.#write(number, value, slice);
+      const key = groupKey(number);
+      const value = this.#encode(key, number, operations);
+      const error = await this.#write(key, value, slice);
       if (error === null) {
         this.#times[this.#commits++ % TIMES] = performance.now() - startedAt;
         slice?.written();
@@ -191,20 +192,20 @@ export class Journal {
     }
   }
 
-  #encode(number: number, operations: readonly Operation[]): Buffer {
+  #encode(key: Buffer, number: number, operations: readonly Operation[]): Buffer {
     if (this.#encoder.capacity > KEPT_ENCODER_BYTES) this.#encoder = new Encoder();
     this.#encoder.reset();
     const { run } = this.#options;
     writeGroup(this.#encoder, { number, run, reservedSeq: this.#options.reservedSeq() }, operations);
-    return this.#encoder.seal();
+    return this.#encoder.seal(key);
   }
 
-  async #write(number: number, value: Buffer, slice: Slice | null): Promise<GreenroomError | null> {
+  async #write(key: Buffer, value: Buffer, slice: Slice | null): Promise<GreenroomError | null> {
     fault('before-commit');
     try {
       await this.#options.environment.write((writer) => {
         slice?.copyTo(writer);
-        writer.put(groupKey(number), value);
+        writer.put(key, value);
       });
     } catch (cause) {
       return GreenroomError.of('runtime_unavailable', {

@@ -67,14 +67,18 @@ export function workerTextKey(table: Table, workerId: string, text: string): Buf
   return Buffer.from(`${table}${workerId}\0${text}`);
 }
 
-/** All of one worker's rows in such a table. */
-export function workerRange(table: Table, workerId: string): { start: Buffer; end: Buffer } {
-  return { start: Buffer.from(`${table}${workerId}\0`), end: Buffer.from(`${table}${workerId}\x01`) };
+/** How the keys of all of one worker's rows in such a table begin. */
+export function workerPrefix(table: Table, workerId: string): Buffer {
+  return Buffer.from(`${table}${workerId}\0`);
 }
 
-/** The worker of such a key. */
-export function workerOf(key: Buffer): string {
-  return key.toString('latin1', 1, key.indexOf(0, 1));
+export function workerRange(table: Table, workerId: string): { start: Buffer; end: Buffer } {
+  return { start: workerPrefix(table, workerId), end: Buffer.from(`${table}${workerId}\x01`) };
+}
+
+/** The worker of such a key, with its table in front or not. */
+export function workerOf(key: Buffer, start = 1): string {
+  return key.toString('latin1', start, key.indexOf(0, start));
 }
 
 export function groupKey(number: number): Buffer {

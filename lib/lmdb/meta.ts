@@ -2,13 +2,14 @@
 
 import { randomBytes } from 'node:crypto';
 import { Counts } from './counts.ts';
-import { Decoder, FORMAT_VERSION } from './codec.ts';
+import { Decoder, FIRST_VERSION, FORMAT_VERSION } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import { corrupt } from './codec.ts';
 import type { Environment } from './environment.ts';
 import { META_KEY } from './keys.ts';
 
 export interface Meta {
+  /** Of the oldest rows that there may be. */
   readonly format: number;
   readonly inputIdPrefix: string;
   /** How often the store was opened. */
@@ -21,6 +22,9 @@ export interface Meta {
   readonly counts: Counts;
 }
 
+/** Its checksum leaves the key out, in every version: so an older runtime can read that it is too old. */
+const NO_KEY = Buffer.alloc(0);
+
 export function writeMeta(to: Encoder, meta: Meta): Buffer {
   to.reset();
   to.varint(meta.format);
@@ -29,7 +33,7 @@ export function writeMeta(to: Encoder, meta: Meta): Buffer {
   to.varint(meta.reservedSeq);
   to.varint(meta.foldedGroup);
   meta.counts.write(to);
-  return to.sealedCopy();
+  return to.sealedCopy(NO_KEY);
 }
 
 /** Of a store that is there, or a new one. Throws `store_corrupt` if it cannot be read, or is missing. */
@@ -63,7 +67,7 @@ export const FIRST_META: Omit<Meta, 'inputIdPrefix'> = {
 
 function decoderOf(value: Buffer): Decoder {
   try {
-    return new Decoder(value);
+    return new Decoder(value, NO_KEY, FIRST_VERSION);
   } catch (error) {
     throw (error as { code?: unknown }).code === 'store_version'
       ? error

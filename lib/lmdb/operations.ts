@@ -14,8 +14,8 @@ import type {
   StoredTimer,
   WorkerRecord,
 } from '../store/store.ts';
-import { corrupt, Decoder, elementOf } from './codec.ts';
-import type { Encoder } from './codec.ts';
+import { corrupt, elementOf } from './codec.ts';
+import type { Decoder, Encoder } from './codec.ts';
 import { readEnding, readEntry, readInput, writeEnding, writeEntry, writeInput } from './entries.ts';
 import type { Entry } from './entries.ts';
 import { FUNCTION_CODEC, SOURCE_CODEC } from './records.ts';
@@ -128,12 +128,11 @@ export function writeGroup(to: Encoder, header: GroupHeader, operations: readonl
 
 /** Reads a group, operation by operation. `find` is asked once for each worker, and once more whenever it is created. */
 export function readGroup(
-  value: Buffer,
+  from: Decoder,
   find: (workerId: string) => LmdbWorkerStore | null,
   create: (record: WorkerRecord) => LmdbWorkerStore | null,
   apply: (operation: ReplayedOperation) => void,
 ): GroupHeader {
-  const from = new Decoder(value);
   const header = { number: from.varint(), run: from.varint(), reservedSeq: from.varint() };
   const ids: string[] = [];
   const workers: (LmdbWorkerStore | null)[] = [];

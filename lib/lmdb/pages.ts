@@ -218,13 +218,13 @@ class Walk {
       return;
     }
     if (depth === 0 || depth > MAX_DEPTH) return this.#find(`the tree of the ${name} is ${depth} levels deep`);
-    const found = this.#visit(root, depth, null);
+    const found = this.#visit(root, depth, null, null);
     if (found !== entries && this.findings.length === 0)
       this.#find(`the tree of the ${name} holds ${found} entries instead of ${entries}`);
   }
 
-  /** Entries below the page. */
-  #visit(number: bigint, depth: number, least: Buffer | null): bigint {
+  /** Entries below the page, whose keys are from `least` to before `end`; null is no bound. */
+  #visit(number: bigint, depth: number, least: Buffer | null, end: Buffer | null): bigint {
     if (this.findings.length >= MAX_FINDINGS) return 0n;
     const page = this.#take(number, 1);
     if (page === null) return 0n;
@@ -233,8 +233,9 @@ class Walk {
     if (nodes === null) return this.#lost(`page ${number} is damaged`);
     let entries = 0n;
     let before = least;
+    const keys = nodes.map((at) => page.subarray(at + NODE_BYTES, at + NODE_BYTES + page.readUInt16LE(at + 6)));
     for (const [index, at] of nodes.entries()) {
-      const key = page.subarray(at + NODE_BYTES, at + NODE_BYTES + page.readUInt16LE(at + 6));
+      const key = keys[index] as Buffer;
       // The first key of a branch stands for everything below the second.
       const isOpen = depth > 1 && index === 0;
       // The first key of a page below another is what that one says, and may be it.
@@ -242,9 +243,11 @@ class Walk {
       if (this.#isOrdered && (order > 0 || (order === 0 && index > 0)))
         return this.#lost(`the keys of page ${number} are out of order`);
       if (!isOpen) before = key;
-      if (depth > 1) entries += this.#visit(childOf(page, at), depth - 1, isOpen ? least : key);
+      if (depth > 1) entries += this.#visit(childOf(page, at), depth - 1, isOpen ? least : key, keys[index + 1] ?? end);
       else entries += this.#value(page, at, number);
     }
+    if (this.#isOrdered && end !== null && before !== null && before.compare(end) >= 0)
+      return this.#lost(`the keys of page ${number} are out of order`);
     return entries;
   }
 

@@ -2,12 +2,12 @@
 // rest is on disk.
 
 import type { FunctionRecord, SourceRecord } from '../store/store.ts';
-import { Decoder } from './codec.ts';
-import type { Encoder } from './codec.ts';
+import type { Decoder, Encoder } from './codec.ts';
 import type { Environment, Writer } from './environment.ts';
 import { endOfTable, nameKey, nameOf, startOfTable, TABLES } from './keys.ts';
 import type { Table } from './keys.ts';
 import type { RecordOperation } from './operations.ts';
+import { readRow } from './rows.ts';
 
 interface Codec<R> {
   write(to: Encoder, record: R): void;
@@ -108,9 +108,12 @@ class RecordTable<R> {
     for (const name of [...names].sort()) {
       const changed = changes.get(name);
       if (changed === null) continue;
-      const value = changed === undefined ? this.#environment.get(nameKey(this.#table, name)) : undefined;
-      if (changed !== undefined) yield changed;
-      else if (value !== undefined) yield this.#codec.read(new Decoder(value));
+      if (changed !== undefined) {
+        yield changed;
+        continue;
+      }
+      const from = readRow(this.#environment, nameKey(this.#table, name));
+      if (from !== undefined) yield this.#codec.read(from);
     }
   }
 
@@ -121,7 +124,7 @@ class RecordTable<R> {
       else {
         to.reset();
         this.#codec.write(to, record);
-        writer.put(key, to.sealedCopy());
+        writer.put(key, to.sealedCopy(key));
       }
     }
     return () => this.#changes.clear();

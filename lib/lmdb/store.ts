@@ -32,31 +32,15 @@ import { openGuarded } from './opening.ts';
 import { FIRST_META, openMeta, writeMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
 import type { Operation, ReplayedOperation } from './operations.ts';
+import type { LmdbStoreOptions } from './options.ts';
 import { Records } from './records.ts';
 import { replay } from './recovery.ts';
-import type { Progress } from './recovery.ts';
+import { requireTables } from './rows.ts';
 import type { TranscriptLimits } from './transcript.ts';
+import { upgrade } from './upgrade.ts';
 import { LmdbWorkerStore } from './worker.ts';
 
-export interface LmdbStoreOptions {
-  /** Of the file; its folder is there. */
-  readonly path: string;
-  readonly limits: TranscriptLimits;
-  /** From the end of an input to when its key is forgotten. */
-  readonly idempotencyTtlMs: number;
-  /** Called once, when the file has been closed. */
-  readonly onClosed?: () => void;
-  /** Told while the journal is read again. */
-  readonly onProgress?: (progress: Progress) => void;
-  /** Told when the journal could not be put into the tables, for the log; it is tried again. */
-  readonly onFoldError?: (error: unknown) => void;
-  /** On the clock of the times in inputs. Default Date.now. */
-  readonly now?: () => number;
-  /** Journal that is folded without waiting for a quiet moment. Default 16 MiB; a test makes it small. */
-  readonly foldBytes?: number;
-  /** Bytes that are folded in one transaction. Default 1 MiB. */
-  readonly sliceBytes?: number;
-}
+export type { LmdbStoreOptions } from './options.ts';
 
 /** Numbers of inputs that a run may give beyond the highest one that is on disk: what one group can bring is far less. */
 const RESERVED_SEQS = 1_000_000;
@@ -69,25 +53,26 @@ export class LmdbStore implements Store, Context {
   readonly kind = 'lmdb';
   readonly isDurable = true;
   readonly inputIdPrefix: string;
-  readonly firstSeq: number;
   readonly environment: Environment;
   readonly limits: TranscriptLimits;
   readonly idempotencyTtlMs: number;
   readonly now: () => number;
   events: StoreEvents | null = null;
-  readonly #journal: Journal;
+  /** This and the folding are there once the journal has been read again: nobody has the store before. */
+  #journal!: Journal;
   /** By id: used, or not all in its rows, or about to be. */
   readonly #handles = new Map<string, LmdbWorkerStore>();
   /** Those whose applied operations are not all in their rows. */
   readonly #dirty = new SortedWorkers<LmdbWorkerStore>();
   readonly #counts: Counts;
   readonly #records: Records;
-  readonly #waiting: string[];
+  #waiting: readonly string[] = [];
   /** Changed workers whose timers have changed. */
   readonly #timersChanged = new Set<LmdbWorkerStore>();
   #closing: Promise<void> | null = null;
-  readonly #folding: Folding;
-  #nextSeq: number;
+  #folding!: Folding;
+  #firstSeq = 1;
+  #nextSeq = 1;
   #journalBytes = 0;
   /** Of the groups that are being folded. */
   #foldingBytes = 0;
@@ -103,8 +88,10 @@ export class LmdbStore implements Store, Context {
   static async #open(options: LmdbStoreOptions): Promise<LmdbStore> {
     const environment = new Environment(options.path);
     try {
-      const meta = openMeta(environment);
+      const meta = await upgrade(environment, openMeta(environment), options);
+      requireTables(environment);
       const store = new LmdbStore(environment, meta, options);
+      await store.#recover(meta, options);
       // Before anybody can be given a number of this run.
       await environment.write((writer) => store.#writeMeta(writer, store.#nextSeq + RESERVED_SEQS, meta.counts));
       return store;
@@ -126,9 +113,14 @@ export class LmdbStore implements Store, Context {
     this.#foldedGroup = meta.foldedGroup;
     this.#counts = meta.counts.copy();
     this.#records = new Records(environment);
-    const replayed = replay({
+  }
+
+  /** Reads the journal again, and begins a new run. */
+  async #recover({ foldedGroup, reservedSeq }: Meta, options: LmdbStoreOptions): Promise<void> {
+    const { environment } = this;
+    const replayed = await replay({
       environment,
-      afterGroup: meta.foldedGroup,
+      afterGroup: foldedGroup,
       find: (workerId) => this.#handleOf(workerId),
       create: (record) => this.#newHandle(record),
       apply: (operation) => this.#apply(operation),
@@ -139,7 +131,7 @@ export class LmdbStore implements Store, Context {
       if (!worker.isDirty) this.#handles.delete(worker.workerId);
     }
     this.#journalBytes = replayed.bytes;
-    this.firstSeq = this.#nextSeq = Math.max(meta.reservedSeq, replayed.reservedSeq);
+    this.#firstSeq = this.#nextSeq = Math.max(reservedSeq, replayed.reservedSeq);
     this.#waiting = workersWithInputs(environment, this.#dirty);
     this.#journal = new Journal({
       environment,
@@ -153,6 +145,10 @@ export class LmdbStore implements Store, Context {
     });
     this.#folding = this.#newFolding(replayed.firstGroup, options);
     if (this.#journalBytes > 0) this.#folding.wantWhenQuiet();
+  }
+
+  get firstSeq(): number {
+    return this.#firstSeq;
   }
 
   connect(events: StoreEvents): void {
@@ -307,6 +303,7 @@ export class LmdbStore implements Store, Context {
 
   #newHandle(record: WorkerRecord): LmdbWorkerStore {
     const worker = new LmdbWorkerStore(record, this);
+    worker.isAfterDamaged = this.#handles.get(record.workerId)?.isQuarantined === true;
     this.#handles.set(record.workerId, worker);
     return worker;
   }

@@ -5,10 +5,11 @@ import type { Payload } from '../protocol/payload.ts';
 import type { Rest, StoredSummary } from '../store/store.ts';
 import { Decoder, isIntact } from './codec.ts';
 import type { Encoder } from './codec.ts';
-import type { Environment, Writer } from './environment.ts';
+import type { Environment, Pair, Writer } from './environment.ts';
 import { readKey } from './inputs.ts';
-import { nameKey, TABLES, timeKey, workerRange } from './keys.ts';
+import { nameKey, nameOf, TABLES, timeKey, workerPrefix, workerRange } from './keys.ts';
 import { readFailure, readTimer, REST_BYTES, restOf } from './operations.ts';
+import { strayedRow, strayedRows } from './rows.ts';
 import { dueKey } from './timers.ts';
 import type { Block, TranscriptRecord } from './transcript.ts';
 
@@ -48,8 +49,7 @@ export function writeWorkerRow(to: Encoder, row: WorkerRow): void {
   }
 }
 
-export function readWorkerRow(workerId: string, value: Buffer): WorkerRow {
-  const from = new Decoder(value);
+export function readWorkerRow(workerId: string, from: Decoder): WorkerRow {
   const summary = readSummary(workerId, from);
   const foldedGroup = from.varint();
   const failure = readFailure(from);
@@ -70,9 +70,9 @@ export function readWorkerRow(workerId: string, value: Buffer): WorkerRow {
 }
 
 /** A worker in a listing, by its row alone; `failed` if that cannot be read. */
-export function summaryOf(workerId: string, value: Buffer): StoredSummary {
-  if (!isIntact(value)) return { workerId, ...UNREADABLE };
-  return readSummary(workerId, new Decoder(value));
+export function summaryOf({ key, value }: Pair): StoredSummary {
+  const workerId = nameOf(key);
+  return isIntact(value, key) ? readSummary(workerId, new Decoder(value, key)) : { workerId, ...UNREADABLE };
 }
 
 /** What is said of a worker whose row cannot be read. */
@@ -84,22 +84,30 @@ export const UNREADABLE: Omit<StoredSummary, 'workerId'> = {
   waiting: { messages: 0, bytes: 0 },
 };
 
-/** Removes all rows of a worker, readable or not. */
+const ONE_PER_WORKER = [TABLES.workers, TABLES.states, TABLES.configs, TABLES.waiting];
+const MANY_PER_WORKER = [TABLES.blocks, TABLES.inputs, TABLES.keys, TABLES.timers];
+
+/** Removes what lies beside the places of a worker's rows because of damage. */
+export function eraseStrayed(environment: Environment, writer: Writer, workerId: string): void {
+  for (const table of ONE_PER_WORKER)
+    for (const key of strayedRow(environment, nameKey(table, workerId))) writer.remove(key);
+  for (const table of MANY_PER_WORKER)
+    for (const key of strayedRows(environment, workerPrefix(table, workerId))) writer.remove(key);
+}
+
+/** Removes all rows of a worker that are in their place, readable or not. */
 export function eraseWorker(environment: Environment, writer: Writer, workerId: string): void {
-  writer.remove(nameKey(TABLES.workers, workerId));
-  writer.remove(nameKey(TABLES.states, workerId));
-  writer.remove(nameKey(TABLES.configs, workerId));
-  writer.remove(nameKey(TABLES.waiting, workerId));
+  for (const table of ONE_PER_WORKER) writer.remove(nameKey(table, workerId));
   for (const table of [TABLES.blocks, TABLES.inputs])
     for (const { key } of environment.range(workerRange(table, workerId))) writer.remove(key);
   for (const { key, value } of environment.range(workerRange(TABLES.keys, workerId))) {
     writer.remove(key);
-    const ended = isIntact(value) ? readKey(value).ended : null;
+    const ended = isIntact(value, key) ? readKey(new Decoder(value, key)).ended : null;
     if (ended !== null) writer.remove(timeKey(TABLES.endedKeys, ended.endedAtMs, key.subarray(1)));
   }
   for (const { key, value } of environment.range(workerRange(TABLES.timers, workerId))) {
     writer.remove(key);
-    if (isIntact(value)) writer.remove(dueKey(readTimer(new Decoder(value)), key));
+    if (isIntact(value, key)) writer.remove(dueKey(readTimer(new Decoder(value, key)), key));
   }
 }
 

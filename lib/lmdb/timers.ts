@@ -4,8 +4,9 @@ import type { StoredTimer } from '../store/store.ts';
 import { Decoder, isIntact } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import type { Environment, Writer } from './environment.ts';
-import { TABLES, timeKey, workerNumberKey, workerRange } from './keys.ts';
+import { TABLES, timeKey, workerNumberKey, workerPrefix } from './keys.ts';
 import { readTimer, writeTimer } from './operations.ts';
+import { readRows } from './rows.ts';
 
 export class Timers {
   readonly #workerId: string;
@@ -38,8 +39,8 @@ export class Timers {
   list(isOnDisk: boolean): StoredTimer[] {
     const timers = new Map<number, StoredTimer>();
     if (isOnDisk)
-      for (const { value } of this.#environment.range(workerRange(TABLES.timers, this.#workerId))) {
-        const timer = readTimer(new Decoder(value));
+      for (const { from } of readRows(this.#environment, workerPrefix(TABLES.timers, this.#workerId))) {
+        const timer = readTimer(from);
         timers.set(timer.timerId, timer);
       }
     for (const [timerId, timer] of this.changes) {
@@ -54,16 +55,17 @@ export class Timers {
     for (const [timerId, timer] of this.changes) {
       const key = workerNumberKey(TABLES.timers, this.#workerId, timerId);
       const before = this.#environment.get(key);
-      if (before !== undefined && isIntact(before)) writer.remove(dueKey(readTimer(new Decoder(before)), key));
+      if (before !== undefined && isIntact(before, key))
+        writer.remove(dueKey(readTimer(new Decoder(before, key)), key));
       if (timer === null) {
         writer.remove(key);
         continue;
       }
       to.reset();
       writeTimer(to, timer);
-      const value = to.sealedCopy();
-      writer.put(key, value);
-      writer.put(dueKey(timer, key), value);
+      const due = dueKey(timer, key);
+      writer.put(key, to.sealedCopy(key));
+      writer.put(due, to.sealedCopy(due));
     }
     return () => this.clear();
   }

@@ -14,6 +14,7 @@ import type { Entry } from './entries.ts';
 import type { Environment, Writer } from './environment.ts';
 import { fault } from './faults.ts';
 import { TABLES, workerNumberKey } from './keys.ts';
+import { readRow } from './rows.ts';
 
 export interface TranscriptLimits {
   readonly maxEntries: number;
@@ -160,7 +161,8 @@ export class Transcript {
         block.newestAtMs = Math.max(block.newestAtMs, entry.atMs);
       } while (place < entries.length && to.length < BLOCK_BYTES);
       block.valueBytes = to.length;
-      writer.put(this.#keyOf(block.first), to.sealedCopy());
+      const key = this.#keyOf(block.first);
+      writer.put(key, to.sealedCopy(key));
       blocks.push(block);
     }
     const done = () => {
@@ -179,9 +181,9 @@ export class Transcript {
   }
 
   #decoderOf({ first }: Block): Decoder {
-    const value = this.#environment.get(this.#keyOf(first));
-    if (value === undefined) throw corrupt();
-    return new Decoder(value);
+    const from = readRow(this.#environment, this.#keyOf(first));
+    if (from === undefined) throw corrupt();
+    return from;
   }
 
   get #firstOfTail(): number {
@@ -238,11 +240,11 @@ export class Transcript {
   #beginBlock(to: Encoder, blocks: Block[], sequence: number): Block {
     to.reset();
     const last = blocks.at(-1);
-    const value =
-      last !== undefined && last.valueBytes < BLOCK_BYTES ? this.#environment.get(this.#keyOf(last.first)) : undefined;
-    if (last === undefined || value === undefined || !isIntact(value))
+    const key = last !== undefined && last.valueBytes < BLOCK_BYTES ? this.#keyOf(last.first) : undefined;
+    const value = key && this.#environment.get(key);
+    if (last === undefined || key === undefined || value === undefined || !isIntact(value, key))
       return { first: sequence, count: 0, bytes: 0, valueBytes: 0, newestAtMs: 0 };
-    to.raw(new Decoder(value).raw());
+    to.raw(new Decoder(value, key).raw());
     blocks.pop();
     return { ...last };
   }

@@ -18,7 +18,7 @@ import type {
   WorkerRecord,
   WorkerStore,
 } from '../store/store.ts';
-import { corrupt, Decoder } from './codec.ts';
+import { corrupt } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import { entryOfEnding } from './entries.ts';
@@ -27,13 +27,13 @@ import { Inputs } from './inputs.ts';
 import { nameKey, TABLES } from './keys.ts';
 import type { Table } from './keys.ts';
 import type { WorkerOperation } from './operations.ts';
-import { eraseWorker, readWorkerRow, UNREADABLE, writeWorkerRow } from './tables.ts';
+import { readRow } from './rows.ts';
+import { eraseStrayed, eraseWorker, readWorkerRow, UNREADABLE, writeWorkerRow } from './tables.ts';
 import { Timers } from './timers.ts';
 import { Transcript } from './transcript.ts';
 
 /** A longer config has a row of its own: it never changes, and a listing need not read it. */
 const ROW_CONFIG_CHARS = 256;
-const NOTHING = Buffer.alloc(0);
 
 export class LmdbWorkerStore implements WorkerStore {
   readonly workerId: string;
@@ -53,6 +53,8 @@ export class LmdbWorkerStore implements WorkerStore {
   isErased = false;
   /** Its rows cannot be read: it can only be deleted. */
   isQuarantined = false;
+  /** Its id was that of one whose rows cannot be read, and perhaps are not where they should be. */
+  isAfterDamaged = false;
   /** Its applied operations are not all in its rows. */
   isDirty = false;
   /** Groups up to this one are in its rows. */
@@ -95,10 +97,10 @@ export class LmdbWorkerStore implements WorkerStore {
   /** From its rows; undefined if there are none. */
   static load(workerId: string, context: Context): LmdbWorkerStore | undefined {
     const { environment } = context;
-    const value = environment.get(nameKey(TABLES.workers, workerId));
-    if (value === undefined) return undefined;
     try {
-      const row = readWorkerRow(workerId, value);
+      const from = readRow(environment, nameKey(TABLES.workers, workerId));
+      if (from === undefined) return undefined;
+      const row = readWorkerRow(workerId, from);
       const config = row.config ?? payloadAt(environment, TABLES.configs, workerId);
       if (config === null) throw corrupt();
       const state = payloadAt(environment, TABLES.states, workerId);
@@ -111,8 +113,10 @@ export class LmdbWorkerStore implements WorkerStore {
       worker.#transcript.restore(row.transcript);
       worker.#hasWaitingRow = row.summary.waiting.messages > 0;
       if (worker.#hasWaitingRow) worker.#inputs.load();
+      if (worker.#inputs.size !== row.summary.waiting.messages) throw corrupt();
       return worker;
     } catch (error) {
+      if ((error as { code?: unknown }).code === 'store_failed') throw error;
       // Whatever is wrong with its rows, it is wrong with this worker only.
       return LmdbWorkerStore.#quarantined(workerId, context, error);
     }
@@ -264,7 +268,7 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   timers(): StoredTimer[] {
-    return this.#timers.list(this.#isOnDisk);
+    return this.isQuarantined ? [] : this.#timers.list(this.#isOnDisk);
   }
 
   // --- for the store ---
@@ -337,7 +341,9 @@ export class LmdbWorkerStore implements WorkerStore {
     const rowKey = nameKey(TABLES.workers, this.workerId);
     if (!this.#isOnDisk || this.#isDeleted) {
       // Whatever has rows of this id now is another worker, which was deleted, or this one, which was.
-      if (environment.get(rowKey) !== undefined) eraseWorker(environment, writer, this.workerId);
+      if (this.isQuarantined || this.isAfterDamaged) eraseStrayed(environment, writer, this.workerId);
+      if (this.isQuarantined || this.isAfterDamaged || environment.get(rowKey) !== undefined)
+        eraseWorker(environment, writer, this.workerId);
     }
     if (this.#isDeleted || this.isQuarantined) return () => {};
     this.#transcript.trim(this.#context.now());
@@ -345,28 +351,31 @@ export class LmdbWorkerStore implements WorkerStore {
     const inputsDone = this.#inputs.fold(to, writer);
     const timersDone = this.#timers.fold(to, writer);
     if (this.#isStateChanged) {
+      const key = nameKey(TABLES.states, this.workerId);
       to.reset();
       to.payload(this.state);
-      writer.put(nameKey(TABLES.states, this.workerId), to.sealedCopy());
+      writer.put(key, to.sealedCopy(key));
     }
     const { hasOpenInputs } = this;
     if (hasOpenInputs !== this.#hasWaitingRow) {
       const key = nameKey(TABLES.waiting, this.workerId);
-      if (hasOpenInputs) writer.put(key, NOTHING);
+      to.reset();
+      if (hasOpenInputs) writer.put(key, to.sealedCopy(key));
       else writer.remove(key);
     }
     const isLarge = this.config.length > ROW_CONFIG_CHARS;
     if (isLarge && !this.#isOnDisk) {
+      const key = nameKey(TABLES.configs, this.workerId);
       to.reset();
       to.payload(this.config);
-      writer.put(nameKey(TABLES.configs, this.workerId), to.sealedCopy());
+      writer.put(key, to.sealedCopy(key));
     }
     const config = isLarge ? null : this.config;
     const { failure, stateVersion } = this;
     const row = { summary: this.summary(), foldedGroup: group, failure, stateVersion, config };
     to.reset();
     writeWorkerRow(to, { ...row, transcript: transcript.record });
-    writer.put(rowKey, to.sealedCopy());
+    writer.put(rowKey, to.sealedCopy(rowKey));
     return () => {
       transcript.done();
       inputsDone();
@@ -394,8 +403,7 @@ export class LmdbWorkerStore implements WorkerStore {
 
 /** Null if there is none. */
 function payloadAt(environment: Environment, table: Table, workerId: string): Payload | null {
-  const value = environment.get(nameKey(table, workerId));
-  return value === undefined ? null : new Decoder(value).payload();
+  return readRow(environment, nameKey(table, workerId))?.payload() ?? null;
 }
 
 /** Byte by byte, whether they are text or bytes. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import { Decoder, Encoder, FORMAT_VERSION, isIntact } from '../../lib/lmdb/codec.ts';
+import { Decoder, Encoder, FIRST_VERSION, FORMAT_VERSION, isIntact } from '../../lib/lmdb/codec.ts';
 import { seeded } from '../support/seeded.ts';
 
 const value = fc.oneof(
@@ -15,6 +15,8 @@ const value = fc.oneof(
     value: fc.oneof(fc.string({ unit: 'grapheme', maxLength: 200 }), fc.uint8Array(), fc.constant(null)),
   }),
 );
+const KEY = Buffer.from('Wworker');
+
 type Value = typeof value extends fc.Arbitrary<infer V> ? V : never;
 
 function write(to: Encoder, values: readonly Value[]): Buffer {
@@ -26,14 +28,14 @@ function write(to: Encoder, values: readonly Value[]): Buffer {
     else if (each.kind === 'text') to.text(each.value);
     else to.payload(each.value);
   }
-  return to.sealedCopy();
+  return to.sealedCopy(KEY);
 }
 
 describe('the codec', () => {
   test('reads what it wrote, from an encoder that grows and is used again', (t) => {
     const encoder = new Encoder(8);
     const property = fc.property(fc.array(value), (values) => {
-      const decoder = new Decoder(write(encoder, values));
+      const decoder = new Decoder(write(encoder, values), KEY);
       assert.deepEqual(
         values.map(({ kind }) => decoder[kind]()),
         values.map((each) => each.value),
@@ -49,7 +51,7 @@ describe('the codec', () => {
         { kind: 'payload', value: text },
         { kind: 'varint', value: 7 },
       ]);
-      const decoder = new Decoder(sealed);
+      const decoder = new Decoder(sealed, KEY);
       assert.deepEqual([decoder.payload(), decoder.varint()], [text, 7]);
     }
   });
@@ -63,24 +65,40 @@ describe('the codec', () => {
       const changed = Buffer.from(sealed);
       changed[at] = (changed[at] as number) ^ 4;
       for (const damaged of [changed, sealed.subarray(0, at)]) {
-        assert.equal(isIntact(damaged), false);
-        assert.throws(() => new Decoder(damaged), { code: 'store_corrupt' });
+        assert.equal(isIntact(damaged, KEY), false);
+        assert.throws(() => new Decoder(damaged, KEY), { code: 'store_corrupt' });
       }
     }
   });
 
+  test('refuses a value that is read as the one of another key', () => {
+    const sealed = write(new Encoder(), [{ kind: 'text', value: 'abc' }]);
+    for (const other of ['Wworkes', 'Vworker', 'Wworke', 'Wworker2', '']) {
+      assert.equal(isIntact(sealed, Buffer.from(other)), false);
+      assert.throws(() => new Decoder(sealed, Buffer.from(other)), { code: 'store_corrupt' });
+    }
+  });
+
+  test('reads what the first version wrote only where that is asked for', () => {
+    const sealed = write(new Encoder(), [{ kind: 'text', value: 'abc' }]);
+    sealed[4] = FIRST_VERSION;
+    sealed.writeUInt32BE(crc32(sealed.subarray(4)));
+    assert.throws(() => new Decoder(sealed, KEY), { code: 'store_corrupt' });
+    assert.equal(new Decoder(sealed, KEY, FIRST_VERSION).text(), 'abc');
+  });
+
   test('refuses to read beyond the end of a sound value', () => {
     for (const read of ['byte', 'varint', 'number', 'text', 'payload'] as const)
-      assert.throws(() => new Decoder(write(new Encoder(), []))[read](), { code: 'store_corrupt' });
+      assert.throws(() => new Decoder(write(new Encoder(), []), KEY)[read](), { code: 'store_corrupt' });
   });
 
   test('refuses what a newer version wrote, and says which versions', () => {
     const sealed = write(new Encoder(), [{ kind: 'byte', value: 1 }]);
     sealed[4] = FORMAT_VERSION + 1;
     // The version is part of what is summed up.
-    assert.throws(() => new Decoder(sealed), { code: 'store_corrupt' });
-    sealed.writeUInt32BE(crc32(sealed.subarray(4)));
-    assert.throws(() => new Decoder(sealed), {
+    assert.throws(() => new Decoder(sealed, KEY), { code: 'store_corrupt' });
+    sealed.writeUInt32BE(crc32(sealed.subarray(4), crc32(KEY)));
+    assert.throws(() => new Decoder(sealed, KEY), {
       code: 'store_version',
       message: `The store is of version ${FORMAT_VERSION + 1}, this runtime reads versions up to ${FORMAT_VERSION}.`,
     });

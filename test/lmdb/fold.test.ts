@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { FORGET_EVERY_MS } from '../../lib/lmdb/fold.ts';
 import { TABLES } from '../../lib/lmdb/keys.ts';
 import type { LmdbStore } from '../../lib/lmdb/store.ts';
 import { endingOf, inputOf } from '../contract/store-inputs.ts';
 import { appendMany, RECORD, seqsOf } from '../contract/store.ts';
+import { eventually } from '../support/start-runtime.ts';
 import { folded, newStoreFile } from './open-store.ts';
 
 const ALWAYS = { foldBytes: 1 };
@@ -151,6 +153,23 @@ describe('folding', () => {
     await store.committed();
     await folded(store);
     assert.deepEqual([rowsOf(store)['K'], rowsOf(store)['E']], [undefined, undefined]);
+  });
+
+  test('comes by itself when there are keys to be forgotten, and nothing else happens', async (t) => {
+    let now = 1_700_000_000_000;
+    const file = newStoreFile(t);
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const store = await file.open({ ...ALWAYS, idempotencyTtlMs: 1_000, now: () => now });
+    const worker = store.create(RECORD);
+    const input = inputOf(1, { key: { key: 'k', digest: 'd' } });
+    worker.accept(input);
+    worker.end(input, endingOf(input, { endedAtMs: now }));
+    await store.committed();
+    await folded(store);
+    t.mock.timers.tick(FORGET_EVERY_MS);
+    now += 1_001;
+    t.mock.timers.tick(FORGET_EVERY_MS);
+    await eventually(() => rowsOf(store)['K'] === undefined && rowsOf(store)['E'] === undefined);
   });
 
   test('that cannot write is told, and tried again', async (t) => {

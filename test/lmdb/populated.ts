@@ -1,18 +1,20 @@
 // A store on disk with something of everything in it, and what is read of it again.
 
 import { LmdbStore } from '../../lib/lmdb/store.ts';
+import type { LmdbStoreOptions } from '../../lib/lmdb/store.ts';
 import type { Ending, StoredInput, WorkerStore } from '../../lib/store/store.ts';
 import { codeOf } from '../support/start-runtime.ts';
 
 export const NOW_MS = 1_790_000_000_000;
 const TTL_MS = 24 * 3_600_000;
 
-export function openStore(path: string): Promise<LmdbStore> {
+export function openStore(path: string, more: Partial<LmdbStoreOptions> = {}): Promise<LmdbStore> {
   return LmdbStore.open({
     path,
     limits: { maxEntries: 256, maxBytes: 1_048_576, maxAgeMs: Number.MAX_SAFE_INTEGER },
     idempotencyTtlMs: TTL_MS,
     now: () => NOW_MS,
+    ...more,
   });
 }
 
@@ -74,8 +76,8 @@ function ending(seq: number): Ending {
 /** What of a store is served, by what it is of; an error in a place is its code. */
 export type Served = ReadonlyMap<string, string>;
 
-/** Everything that can be read of a store. Rejects if it does not open. */
-export async function readStore(path: string): Promise<Served> {
+/** Everything that can be read of a store, of the workers it lists and of those that are named. Rejects if it does not open. */
+export async function readStore(path: string, workerIds: Iterable<string> = []): Promise<Served> {
   const store = await openStore(path);
   try {
     const served = new Map<string, string>();
@@ -94,8 +96,8 @@ export async function readStore(path: string): Promise<Served> {
       for (const summary of store.list('')) listed.set(summary.workerId, summary);
       return listed.size;
     });
-    for (const [workerId, summary] of listed) {
-      await tell(`${workerId}: summary`, () => summary);
+    for (const [workerId, summary] of listed) await tell(`${workerId}: summary`, () => summary);
+    for (const workerId of new Set([...listed.keys(), ...workerIds])) {
       const worker = store.find(workerId);
       await tell(`${workerId}: record`, () => worker && recordOf(worker));
       await tell(`${workerId}: entries`, () => worker?.read(0, 1_000));

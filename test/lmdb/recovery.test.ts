@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Environment } from '../../lib/lmdb/environment.ts';
-import { groupKey, META_KEY, nameKey, TABLES, workerNumberKey } from '../../lib/lmdb/keys.ts';
+import type { Writer } from '../../lib/lmdb/environment.ts';
+import { groupKey, META_KEY, nameKey, TABLES, workerNumberKey, workerTextKey } from '../../lib/lmdb/keys.ts';
 import type { Progress } from '../../lib/lmdb/recovery.ts';
+import { dueKey } from '../../lib/lmdb/timers.ts';
 import { endingOf, inputOf } from '../contract/store-inputs.ts';
 import { appendMany, RECORD } from '../contract/store.ts';
 import { codeOf } from '../support/start-runtime.ts';
@@ -29,6 +31,28 @@ async function damage({ file }: StoreFile, key: Buffer, change: Change): Promise
   await environment.close();
 }
 
+/** What the change removes is read before. */
+async function change(
+  { file }: StoreFile,
+  make: (writer: Writer, value: (key: Buffer) => Buffer) => void,
+): Promise<void> {
+  const environment = new Environment(file);
+  await environment.write((writer) => make(writer, (key) => environment.get(key) as Buffer));
+  await environment.close();
+}
+
+/** Its last letter or number is another one. */
+function misplace(file: StoreFile, key: Buffer, by: number): Promise<void> {
+  const wrong = Buffer.from(key);
+  const last = wrong.length - 1;
+  // Numbers end with the byte that counts.
+  wrong[last] = (wrong[last] as number) + by;
+  return change(file, (writer, value) => {
+    writer.put(wrong, value(key));
+    writer.remove(key);
+  });
+}
+
 /** Two workers in the tables, each with a state, entries and an input that waits. */
 async function twoWorkers(file: StoreFile): Promise<void> {
   const store = await file.open();
@@ -49,6 +73,7 @@ describe('a worker whose rows cannot be read', () => {
     ['config', nameKey(TABLES.configs, 'bad'), flipped],
     ['config, gone', nameKey(TABLES.configs, 'bad'), removed],
     ['input', workerNumberKey(TABLES.inputs, 'bad', 1), flipped],
+    ['input, gone', workerNumberKey(TABLES.inputs, 'bad', 1), removed],
   ];
   for (const [row, key, change] of rows)
     test(`(${row}) is failed, and the others are not; it can be deleted and made anew`, async (t) => {
@@ -142,7 +167,121 @@ describe('a store that cannot be read', () => {
   });
 });
 
+describe('a row that lies under another key, because that is damaged', () => {
+  for (const [row, key] of [
+    ['record', nameKey(TABLES.workers, 'bad')],
+    ['state', nameKey(TABLES.states, 'bad')],
+    ['config', nameKey(TABLES.configs, 'bad')],
+    ['input', workerNumberKey(TABLES.inputs, 'bad', 1)],
+  ] as const)
+    for (const [where, move] of [
+      ['before its place', -1],
+      ['behind its place', 1],
+    ] as const)
+      test(`(${row}, ${where}) makes its worker failed, until that is deleted and made anew`, async (t) => {
+        const file = newStoreFile(t);
+        await twoWorkers(file);
+        await misplace(file, key, move);
+        const store = await file.open({ foldBytes: 1 });
+        const bad = store.find('bad');
+        assert.deepEqual([bad?.rest, bad?.failure?.code], ['failed', 'store_corrupt']);
+        assert.deepEqual([store.find('good')?.rest, store.find('other')], ['hibernated', undefined]);
+        bad?.delete();
+        await store.committed();
+        store.create({ ...RECORD, workerId: 'bad' });
+        await store.committed();
+        await store.close();
+        const anew = (await file.open()).find('bad');
+        assert.deepEqual([anew?.rest, anew?.state, anew?.inputs()], ['hibernated', null, []]);
+      });
+
+  test('(an idempotency key) is store_corrupt where it is asked for, and other keys are not', async (t) => {
+    const file = newStoreFile(t);
+    const written = await file.open({ idempotencyTtlMs: Infinity });
+    const worker = written.create(RECORD);
+    const input = inputOf(1, { key: { key: 'k', digest: 'd' } });
+    worker.accept(input);
+    worker.end(input, endingOf(input));
+    await written.close();
+    await misplace(file, workerTextKey(TABLES.keys, RECORD.workerId, 'k'), 1);
+    const found = (await file.open({ idempotencyTtlMs: Infinity })).find(RECORD.workerId);
+    assert.throws(() => found?.keyed('k'), { code: 'store_corrupt' });
+    assert.equal(found?.keyed('other'), undefined);
+  });
+
+  test('(when a timer is due) costs nothing: the timer is there when it is due', async (t) => {
+    const file = newStoreFile(t);
+    const written = await file.open();
+    for (const timerId of [1, 2])
+      written.create({ ...RECORD, workerId: `w${timerId}` }).putTimer({ timerId, dueAtMs: 1_000, input: '1' });
+    await written.close();
+    const key = dueKey({ timerId: 2, dueAtMs: 1_000, input: '1' }, workerNumberKey(TABLES.timers, 'w2', 2));
+    const late = Buffer.from(key);
+    late[3] = 1;
+    await change(file, (writer, value) => {
+      writer.put(late, value(key));
+      writer.remove(key);
+    });
+    const due = (await file.open()).timersBefore(2_000, 10);
+    assert.deepEqual(
+      due.map(({ workerId }) => workerId),
+      ['w1', 'w2'],
+    );
+  });
+
+  test('(that a worker has inputs) costs nothing: it is among those that have', async (t) => {
+    const file = newStoreFile(t);
+    await twoWorkers(file);
+    await misplace(file, nameKey(TABLES.waiting, 'bad'), 1);
+    assert.deepEqual([...(await file.open()).waiting()], ['bad', 'good']);
+  });
+
+  test('(the newest group of the journal) is refused, wherever it lies', async (t) => {
+    for (const to of [groupKey(1), Buffer.concat([Buffer.from('K'), groupKey(2).subarray(1)])]) {
+      const file = newStoreFile(t);
+      const written = await file.open();
+      const worker = written.create(RECORD);
+      for (const seq of [1, 2]) {
+        worker.accept(inputOf(seq));
+        await written.committed();
+      }
+      await written.environment.close();
+      await change(file, (writer, value) => {
+        writer.put(to, value(groupKey(2)));
+        writer.remove(groupKey(2));
+      });
+      assert.equal(await codeOf(file.open()), 'store_corrupt');
+    }
+  });
+});
+
 describe('opening a store again', () => {
+  test('lets others have their turns while it reads the journal', async (t) => {
+    const file = newStoreFile(t);
+    const store = await file.open();
+    const worker = store.create(RECORD);
+    for (let seq = 1; seq <= 20; seq++) {
+      worker.accept(inputOf(seq));
+      await store.committed();
+    }
+    await store.environment.close();
+    // Each look at the clock is a second later, so that every group is as long as a slice may be.
+    let now = 0;
+    t.mock.method(performance, 'now', () => (now += 1_000));
+    const told: number[] = [];
+    let turns = 0;
+    let isOpen = false;
+    const count = (): void => {
+      turns++;
+      if (!isOpen) setImmediate(count);
+    };
+    setImmediate(count);
+    await file.open({ onProgress: () => told.push(turns) });
+    isOpen = true;
+    assert.ok(turns >= 20, `${turns} turns`);
+    assert.equal(told.length, 1);
+  });
+
   test('tells how far it is', async (t) => {
     const file = newStoreFile(t);
     const store = await file.open();

@@ -1,0 +1,70 @@
+// Rows as they are read: with their checksum, which is over key and value. A row whose key is damaged is not where it is looked for: it lies
+// beside its place, since keys are in order (see pages.ts). So where nothing is found, and at the ends of what is gone through, the rows
+// beside it are looked at: whether one of them has the checksum that it would have in the right place.
+
+import { corrupt, Decoder, isIntact } from './codec.ts';
+import type { Environment } from './environment.ts';
+import { startOfTable, TABLES } from './keys.ts';
+
+/** Undefined if there is none. Throws `store_corrupt` and `store_version`. */
+export function readRow(environment: Environment, key: Buffer): Decoder | undefined {
+  const value = environment.get(key);
+  if (value !== undefined) return new Decoder(value, key);
+  requireNoneStrayed(environment, key);
+  return undefined;
+}
+
+/** All whose keys begin like that, with a byte at the end that is not 0xff. Throws `store_corrupt` and `store_version` on the way, or at the end. */
+export function* readRows(environment: Environment, prefix: Buffer): Generator<{ key: Buffer; from: Decoder }> {
+  const range = { start: prefix, end: endOf(prefix) };
+  for (const { key, value } of environment.range(range)) yield { key, from: new Decoder(value, key) };
+  for (const _ of strayedRows(environment, prefix)) throw corrupt();
+}
+
+/** Throws `store_corrupt` if the row of that key lies beside its place. */
+export function requireNoneStrayed(environment: Environment, key: Buffer): void {
+  for (const _ of strayedRow(environment, key)) throw corrupt();
+}
+
+/** Throws `store_corrupt` if a row of a table lies in another one, or in none. */
+export function requireTables(environment: Environment): void {
+  for (const table of Object.values(TABLES))
+    for (const _ of strayedRows(environment, startOfTable(table)))
+      throw corrupt(`A record of table ${table} of the store is in the wrong place.`);
+}
+
+/** The key under which the row of that key lies, if it does not lie in its place. */
+export function strayedRow(environment: Environment, key: Buffer): Iterable<Buffer> {
+  return strayed(environment, key, Buffer.concat([key, FIRST]), () => key);
+}
+
+/** The same of rows whose keys begin like that: those that lie before the first, or behind the last of them. */
+export function strayedRows(environment: Environment, prefix: Buffer): Iterable<Buffer> {
+  return strayed(environment, prefix, endOf(prefix), (key) => inPlace(prefix, key));
+}
+
+/** `rightKey` is the key that a row beside the range would have in the range. */
+function* strayed(
+  environment: Environment,
+  start: Buffer,
+  end: Buffer,
+  rightKey: (key: Buffer) => Buffer,
+): Generator<Buffer> {
+  for (const { key, value } of environment.range({ start: FIRST, end: start, isReverse: true, limit: 1 }))
+    if (isIntact(value, rightKey(key))) yield key;
+  for (const { key, value } of environment.range({ start: end, end: LAST, limit: 1 }))
+    if (isIntact(value, rightKey(key))) yield key;
+}
+
+function inPlace(prefix: Buffer, key: Buffer): Buffer {
+  return Buffer.concat([prefix, key.subarray(prefix.length)]);
+}
+
+function endOf(prefix: Buffer): Buffer {
+  const end = Buffer.from(prefix);
+  end[end.length - 1] = (end.at(-1) as number) + 1;
+  return end;
+}
+
+const FIRST = Buffer.of(0);
+const LAST = Buffer.alloc(8, 0xff);

@@ -155,7 +155,7 @@ describe('a signal', options, () => {
       const { level, time, ...report } = jsonLines(cli.stderr).at(-1) ?? {};
       assert.deepEqual(
         [level, typeof time, report],
-        ['info', 'string', { message: 'stopped', finished: 0, refused: 0, cancelled: 0, killed: 0 }],
+        ['info', 'string', { message: 'stopped', finished: 0, refused: 0, cancelled: 0, killed: 0, kept: 0 }],
       );
     });
   }

@@ -33,14 +33,24 @@ export class Lending {
       if (record === null) return;
       record.isLent = true;
       this.#lent++;
+      if (worker.status !== 'running') worker.apply('engaged');
+      if (record.isVolatile && record.previous?.isSent !== false) {
+        // Of its run nothing is kept, and nothing waits in front of it for the store.
+        this.#send(worker, host, record);
+        continue;
+      }
       record.reservedOn = host;
       host.reserved++;
-      if (worker.status !== 'running') worker.apply('engaged');
       // What the store does not have to keep must not overtake what it has not kept yet.
-      if (record.isVolatile && record.previous?.isSent === false) continue;
+      if (record.isVolatile) continue;
       record.startsAtStore++;
       worker.store.start(record);
     }
+  }
+
+  #send(worker: Worker, slot: HostSlot, record: InputRecord): void {
+    record.isSent = true;
+    slot.host.send(worker.slot, record);
   }
 
   /** Volatile inputs that stood behind one which has been sent, or has left. */
@@ -70,8 +80,7 @@ export class Lending {
     if (slot === null) return;
     const worker = record.owner as Worker;
     if (record.isLent && worker.host === slot) {
-      record.isSent = true;
-      slot.host.send(worker.slot, record);
+      this.#send(worker, slot, record);
       if (!record.isVolatile) this.startFollowers(worker, record.next);
     }
     if (slot.blocked.length > 0) this.offerBlocked(slot);

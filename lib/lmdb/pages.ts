@@ -296,19 +296,30 @@ class Walk {
   }
 }
 
-/** Where the nodes of a branch or a leaf begin; null unless all of them lie within the page. */
+/** Where the nodes of a branch or a leaf begin; null unless they fill the end of the page. */
 function nodesOf(page: Buffer): number[] | null {
   const lower = page.readUInt16LE(AT.lower);
   const upper = page.readUInt16LE(AT.upper);
   const nodes: number[] = [];
+  let left = page.length - HEADER_BYTES - upper;
   if (lower % 2 !== 0 || lower > upper || HEADER_BYTES + upper > page.length) return null;
   for (let pointer = HEADER_BYTES; pointer < HEADER_BYTES + lower; pointer += 2) {
     const at = page.readUInt16LE(pointer) + HEADER_BYTES;
     if (at < HEADER_BYTES + upper || at + NODE_BYTES > page.length) return null;
-    if (at + NODE_BYTES + page.readUInt16LE(at + 6) > page.length) return null;
+    const bytes = nodeBytes(page, at);
+    if (at + bytes > page.length) return null;
+    left -= bytes + (bytes % 2);
     nodes.push(at);
   }
-  return nodes;
+  // There is no gap between them: a wrong length shows.
+  return left === 0 ? nodes : null;
+}
+
+/** With its key, and its value if that is in the page. */
+function nodeBytes(page: Buffer, at: number): number {
+  const keyEnd = NODE_BYTES + page.readUInt16LE(at + 6);
+  if (page.readUInt16LE(AT.flags) === BRANCH) return keyEnd;
+  return keyEnd + (page.readUInt16LE(at + 4) === BIG_VALUE ? 8 : page.readUInt32LE(at));
 }
 
 function childOf(page: Buffer, at: number): bigint {

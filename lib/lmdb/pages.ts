@@ -19,7 +19,7 @@ const DATA_VERSION = 2;
 const PAGE_BYTES = [4_096, 8_192, 16_384, 32_768];
 /** Of every page: number, transaction, padding, flags, and the bounds of its free space or its number of pages. */
 const HEADER_BYTES = 24;
-const AT = { number: 0, flags: 18, lower: 20, upper: 22, overflowPages: 20 };
+const AT = { number: 0, transaction: 8, flags: 18, lower: 20, upper: 22, overflowPages: 20 };
 const META_AT = {
   magic: 24,
   version: 28,
@@ -42,6 +42,8 @@ const META = 0x08;
 const FREE_TREE_FLAGS = 0x4008;
 /** Of a node: its value lies in overflow pages. */
 const BIG_VALUE = 0x01;
+/** Then there is in its place: number, transaction and count of those pages. */
+const BIG_VALUE_BYTES = 24;
 const NODE_BYTES = 8;
 /** More than a tree of any file has. */
 const MAX_DEPTH = 32;
@@ -257,12 +259,18 @@ class Walk {
     const bytes = page.readUInt32LE(at);
     const flags = page.readUInt16LE(at + 4);
     if (flags === 0) return start + bytes <= page.length ? 1n : this.#lost(`a value of page ${number} is cut off`);
-    if (flags !== BIG_VALUE || start + 8 > page.length) return this.#lost(`a value of page ${number} is damaged`);
+    if (flags !== BIG_VALUE || start + BIG_VALUE_BYTES > page.length)
+      return this.#lost(`a value of page ${number} is damaged`);
     const pages = Math.ceil((HEADER_BYTES + bytes) / this.#meta.pageBytes);
     const first = page.readBigUInt64LE(start);
     const header = this.#take(first, pages);
     if (header === null) return 0n;
-    const isSound = header.readUInt16LE(AT.flags) === OVERFLOW && header.readUInt32LE(AT.overflowPages) === pages;
+    // LMDB believes the place about transaction and count when it frees these pages.
+    const isSound =
+      header.readUInt16LE(AT.flags) === OVERFLOW &&
+      header.readUInt32LE(AT.overflowPages) === pages &&
+      header.readBigUInt64LE(AT.transaction) === page.readBigUInt64LE(start + 8) &&
+      page.readBigUInt64LE(start + 16) === BigInt(pages);
     return isSound ? 1n : this.#lost(`page ${first} does not begin a value`);
   }
 
@@ -319,7 +327,7 @@ function nodesOf(page: Buffer): number[] | null {
 function nodeBytes(page: Buffer, at: number): number {
   const keyEnd = NODE_BYTES + page.readUInt16LE(at + 6);
   if (page.readUInt16LE(AT.flags) === BRANCH) return keyEnd;
-  return keyEnd + (page.readUInt16LE(at + 4) === BIG_VALUE ? 8 : page.readUInt32LE(at));
+  return keyEnd + (page.readUInt16LE(at + 4) === BIG_VALUE ? BIG_VALUE_BYTES : page.readUInt32LE(at));
 }
 
 function childOf(page: Buffer, at: number): bigint {

@@ -258,7 +258,10 @@ class Walk {
     const start = at + NODE_BYTES + page.readUInt16LE(at + 6);
     const bytes = page.readUInt32LE(at);
     const flags = page.readUInt16LE(at + 4);
-    if (flags === 0) return start + bytes <= page.length ? 1n : this.#lost(`a value of page ${number} is cut off`);
+    if (flags === 0) {
+      if (start + bytes > page.length) return this.#lost(`a value of page ${number} is cut off`);
+      return this.#isOrdered ? 1n : this.#freePages(page.subarray(start, start + bytes));
+    }
     if (flags !== BIG_VALUE || start + BIG_VALUE_BYTES > page.length)
       return this.#lost(`a value of page ${number} is damaged`);
     const pages = Math.ceil((HEADER_BYTES + bytes) / this.#meta.pageBytes);
@@ -271,18 +274,52 @@ class Walk {
       header.readUInt32LE(AT.overflowPages) === pages &&
       header.readBigUInt64LE(AT.transaction) === page.readBigUInt64LE(start + 8) &&
       page.readBigUInt64LE(start + 16) === BigInt(pages);
-    return isSound ? 1n : this.#lost(`page ${first} does not begin a value`);
+    if (!isSound) return this.#lost(`page ${first} does not begin a value`);
+    if (this.#isOrdered) return 1n;
+    const list = this.#file.read(Number(first) * this.#meta.pageBytes + HEADER_BYTES, bytes);
+    return list === null ? 0n : this.#freePages(list);
+  }
+
+  /**
+   * A list of pages that LMDB writes to next: none of them may be in use, or in another list. It begins with its length; a negative number
+   * before a page says how many they are from there on, and zeros say nothing.
+   */
+  #freePages(list: Buffer): bigint {
+    const length = list.length < 8 ? -1n : list.readBigInt64LE(0);
+    if (length < 0n || 8n * (length + 1n) > BigInt(list.length)) return this.#lost('a list of free pages is damaged');
+    let count = 1;
+    for (let at = 1; at <= Number(length); at++) {
+      const number = list.readBigInt64LE(8 * at);
+      if (number <= 0n) {
+        count = Math.max(1, Number(-number));
+        continue;
+      }
+      if (!this.#claim(number, count)) return 0n;
+      count = 1;
+    }
+    return 1n;
+  }
+
+  /** False, with a finding, unless the pages are the file's, and nobody else's. */
+  #claim(number: bigint, count: number): boolean {
+    const first = Number(number);
+    const isInFile = number >= 2n && number + BigInt(count) <= this.#meta.lastPage + 1n;
+    if (!isInFile) this.#find(`page ${number} is none of the file's`);
+    else if (this.#seen.subarray(first, first + count).includes(1)) this.#find(`page ${number} is used twice`);
+    else {
+      this.#seen.fill(1, first, first + count);
+      return true;
+    }
+    return false;
   }
 
   /** Reads the first of some pages that belong together; null, with a finding, unless they are there and nobody else's. */
   #take(number: bigint, count: number): Buffer | null {
-    const { pageBytes, lastPage } = this.#meta;
+    const { pageBytes } = this.#meta;
     const end = number + BigInt(count);
-    if (number < 2n || end > lastPage + 1n) return this.#none(`page ${number} is none of the file's`);
+    if (!this.#claim(number, count)) return null;
     if (end * BigInt(pageBytes) > BigInt(this.#bytes)) return this.#none(`page ${end - 1n} is missing`);
     const first = Number(number);
-    if (this.#seen.subarray(first, first + count).includes(1)) return this.#none(`page ${number} is used twice`);
-    this.#seen.fill(1, first, first + count);
     this.pages += count;
     const page = this.#file.read(first * pageBytes, pageBytes);
     if (page === null || page.readBigUInt64LE(AT.number) !== number) return this.#none(`page ${number} is damaged`);

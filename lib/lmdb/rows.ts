@@ -35,7 +35,12 @@ export function requireTables(environment: Environment): void {
 
 /** The key under which the row of that key lies, if it does not lie in its place. */
 export function strayedRow(environment: Environment, key: Buffer): Iterable<Buffer> {
-  return strayed(environment, key, Buffer.concat([key, FIRST]), (row) => isIntact(row.value, key) || isCutWrong(row, key));
+  return strayed(
+    environment,
+    key,
+    Buffer.concat([key, FIRST]),
+    (row) => isIntact(row.value, key) || isCutWrong(row, key),
+  );
 }
 
 /** The same of rows whose keys begin like that: those that lie before the first, or behind the last of them. */

@@ -18,19 +18,22 @@ export function readRow(environment: Environment, key: Buffer): Decoder | undefi
 export function* readRows(environment: Environment, prefix: Buffer): Generator<{ key: Buffer; from: Decoder }> {
   const range = { start: prefix, end: endOf(prefix) };
   for (const { key, value } of environment.range(range)) yield { key, from: new Decoder(value, key) };
-  for (const _ of strayedRows(environment, prefix)) throw corrupt();
+  const [wrongKey] = strayedRows(environment, prefix);
+  if (wrongKey !== undefined) throw corrupt();
 }
 
 /** Throws `store_corrupt` if the row of that key lies beside its place. */
 export function requireNoneStrayed(environment: Environment, key: Buffer): void {
-  for (const _ of strayedRow(environment, key)) throw corrupt();
+  const [wrongKey] = strayedRow(environment, key);
+  if (wrongKey !== undefined) throw corrupt();
 }
 
 /** Throws `store_corrupt` if a row of a table lies in another one, or in none. */
 export function requireTables(environment: Environment): void {
-  for (const table of Object.values(TABLES))
-    for (const _ of strayedRows(environment, startOfTable(table)))
-      throw corrupt(`A record of table ${table} of the store is in the wrong place.`);
+  for (const table of Object.values(TABLES)) {
+    const [wrongKey] = strayedRows(environment, startOfTable(table));
+    if (wrongKey !== undefined) throw corrupt(`A record of table ${table} of the store is in the wrong place.`);
+  }
 }
 
 /** The key under which the row of that key lies, if it does not lie in its place. */

@@ -323,6 +323,8 @@ class Walk {
     this.pages += count;
     const page = this.#file.read(first * pageBytes, pageBytes);
     if (page === null || page.readBigUInt64LE(AT.number) !== number) return this.#none(`page ${number} is damaged`);
+    // One of a later transaction LMDB takes for its own, and writes to it where it must not: the process would end.
+    if (page.readBigUInt64LE(AT.transaction) > this.#meta.transaction) return this.#none(`page ${number} is damaged`);
     return page;
   }
 

@@ -5,7 +5,7 @@
 // read-only disk costs that transaction only. An error at the very last step, the page that makes a transaction count, makes LMDB
 // refuse everything from then on: the file is closed and opened again.
 
-import { statSync } from 'node:fs';
+import { existsSync, linkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { open } from 'lmdb';
 import type { RootDatabase } from 'lmdb';
@@ -46,6 +46,8 @@ const SIGNALS: readonly number[] = [0, 1, 2];
 const NOTHING_TO_DO = 1;
 /** Errors of LMDB lie here; above 0 are those of the system. */
 const LMDB_ERRORS_BELOW = 0;
+/** Its size for as many readers as lmdb-js asks for. */
+const LOCK_BYTES = 8_192;
 
 export class Environment {
   readonly path: string;
@@ -66,6 +68,7 @@ export class Environment {
     this.path = path;
     this.#isReadOnly = isReadOnly;
     requireWhole(path);
+    makeLockFile(`${path}-lock`);
     this.#db = this.#open();
   }
 
@@ -255,6 +258,26 @@ export class Environment {
   }
 }
 
+/**
+ * LMDB maps its lock file into memory before the disk has room for it, and on a full one dies of the first byte that it writes there. So
+ * the file is there beforehand, with all its bytes. Throws `store_failed` if there is no room.
+ */
+function makeLockFile(path: string): void {
+  if (existsSync(path)) return;
+  const aside = `${path}.${process.pid}`;
+  try {
+    writeFileSync(aside, Buffer.alloc(LOCK_BYTES));
+    // In one step, and only if there is none: another process may have made it and use it already.
+    linkSync(aside, path);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    // Of anything else LMDB tells itself; a folder that cannot be written needs no lock file to be read.
+    if (code === 'ENOSPC' || code === 'EDQUOT') throw writeError(code, thrown);
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
 /** Without waiting for the end of a transaction that has failed, and has none. */
 function closeAtOnce(db: RootDatabase<Buffer, Buffer>): void {
   Object.defineProperty(db, '_endWrites', { value: undefined });
@@ -290,6 +313,7 @@ function readError(thrown: unknown): GreenroomError {
 }
 
 function writeError(status: unknown, cause: unknown = new Error(`status ${String(status)} of LMDB`)): GreenroomError {
-  const name = typeof status === 'number' && status > LMDB_ERRORS_BELOW ? getSystemErrorName(-status) : 'LMDB';
+  const isOfSystem = typeof status === 'number' && status > LMDB_ERRORS_BELOW;
+  const name = isOfSystem ? getSystemErrorName(-status) : typeof status === 'string' ? status : 'LMDB';
   return GreenroomError.of('store_failed', { message: `The store cannot write (${name}).`, cause });
 }

@@ -268,7 +268,8 @@ export class Folding {
   /** Without new groups there is no cycle that would forget them. */
   #lookForExpired(): void {
     try {
-      for (const _ of this.#expired(1)) this.want();
+      const [expired] = this.#expired(1);
+      if (expired !== undefined) this.want();
     } catch (error) {
       this.#options.failed(error);
     }

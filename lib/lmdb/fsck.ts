@@ -111,12 +111,12 @@ class Check {
   #checkTables(): void {
     let start: Buffer = Buffer.of(0);
     for (const table of [...Object.values(TABLES)].sort()) {
-      for (const _ of this.#environment.range({ start, end: startOfTable(table), limit: 1 }))
-        this.#tell(`there is a record of no table before table ${table}`);
+      const [foreign] = this.#environment.range({ start, end: startOfTable(table), limit: 1 });
+      if (foreign !== undefined) this.#tell(`there is a record of no table before table ${table}`);
       start = endOfTable(table);
     }
-    for (const _ of this.#environment.range({ start, end: Buffer.alloc(16, 0xff), limit: 1 }))
-      this.#tell('there is a record of no table behind the last one');
+    const [foreign] = this.#environment.range({ start, end: Buffer.alloc(16, 0xff), limit: 1 });
+    if (foreign !== undefined) this.#tell('there is a record of no table behind the last one');
   }
 
   #checkWorkers(): void {

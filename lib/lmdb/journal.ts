@@ -6,7 +6,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GreenroomError } from '../errors.ts';
-import type { StoredInput } from '../store/store.ts';
+import type { StoredInput, StoreFigures } from '../store/store.ts';
 import { Encoder } from './codec.ts';
 import type { Environment } from './environment.ts';
 import { fault } from './faults.ts';
@@ -121,9 +121,10 @@ export class Journal {
     return this.#commits;
   }
 
-  /** Of the last commits, ascending. */
-  commitTimesMs(): Float64Array {
-    return this.#times.slice(0, Math.min(this.#commits, TIMES)).sort();
+  figures(): Pick<StoreFigures, 'commits' | 'commitMs'> {
+    const times = this.#times.slice(0, Math.min(this.#commits, TIMES)).sort();
+    const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0;
+    return { commits: this.#commits, commitMs: { p50: at(0.5), p99: at(0.99) } };
   }
 
   /** Resolves when all is written, or cannot be now. */

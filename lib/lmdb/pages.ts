@@ -19,7 +19,7 @@ const DATA_VERSION = 2;
 const PAGE_BYTES = [4_096, 8_192, 16_384, 32_768];
 /** Of every page: number, transaction, padding, flags, and the bounds of its free space or its number of pages. */
 const HEADER_BYTES = 24;
-const AT = { number: 0, flags: 18, lower: 20, upper: 22, overflowPages: 20 };
+const AT = { number: 0, transaction: 8, flags: 18, lower: 20, upper: 22, overflowPages: 20 };
 const META_AT = {
   magic: 24,
   version: 28,
@@ -42,6 +42,8 @@ const META = 0x08;
 const FREE_TREE_FLAGS = 0x4008;
 /** Of a node: its value lies in overflow pages. */
 const BIG_VALUE = 0x01;
+/** Then there is in its place: number, transaction and count of those pages. */
+const BIG_VALUE_BYTES = 24;
 const NODE_BYTES = 8;
 /** More than a tree of any file has. */
 const MAX_DEPTH = 32;
@@ -256,28 +258,73 @@ class Walk {
     const start = at + NODE_BYTES + page.readUInt16LE(at + 6);
     const bytes = page.readUInt32LE(at);
     const flags = page.readUInt16LE(at + 4);
-    if (flags === 0) return start + bytes <= page.length ? 1n : this.#lost(`a value of page ${number} is cut off`);
-    if (flags !== BIG_VALUE || start + 8 > page.length) return this.#lost(`a value of page ${number} is damaged`);
+    if (flags === 0) {
+      if (start + bytes > page.length) return this.#lost(`a value of page ${number} is cut off`);
+      return this.#isOrdered ? 1n : this.#freePages(page.subarray(start, start + bytes));
+    }
+    if (flags !== BIG_VALUE || start + BIG_VALUE_BYTES > page.length)
+      return this.#lost(`a value of page ${number} is damaged`);
     const pages = Math.ceil((HEADER_BYTES + bytes) / this.#meta.pageBytes);
     const first = page.readBigUInt64LE(start);
     const header = this.#take(first, pages);
     if (header === null) return 0n;
-    const isSound = header.readUInt16LE(AT.flags) === OVERFLOW && header.readUInt32LE(AT.overflowPages) === pages;
-    return isSound ? 1n : this.#lost(`page ${first} does not begin a value`);
+    // LMDB believes the place about transaction and count when it frees these pages.
+    const isSound =
+      header.readUInt16LE(AT.flags) === OVERFLOW &&
+      header.readUInt32LE(AT.overflowPages) === pages &&
+      header.readBigUInt64LE(AT.transaction) === page.readBigUInt64LE(start + 8) &&
+      page.readBigUInt64LE(start + 16) === BigInt(pages);
+    if (!isSound) return this.#lost(`page ${first} does not begin a value`);
+    if (this.#isOrdered) return 1n;
+    const list = this.#file.read(Number(first) * this.#meta.pageBytes + HEADER_BYTES, bytes);
+    return list === null ? 0n : this.#freePages(list);
+  }
+
+  /**
+   * A list of pages that LMDB writes to next: none of them may be in use, or in another list. It begins with its length; a negative number
+   * before a page says how many they are from there on, and zeros say nothing.
+   */
+  #freePages(list: Buffer): bigint {
+    const length = list.length < 8 ? -1n : list.readBigInt64LE(0);
+    if (length < 0n || 8n * (length + 1n) > BigInt(list.length)) return this.#lost('a list of free pages is damaged');
+    let count = 1;
+    for (let at = 1; at <= Number(length); at++) {
+      const number = list.readBigInt64LE(8 * at);
+      if (number <= 0n) {
+        count = Math.max(1, Number(-number));
+        continue;
+      }
+      if (!this.#claim(number, count)) return 0n;
+      count = 1;
+    }
+    return 1n;
+  }
+
+  /** False, with a finding, unless the pages are the file's, and nobody else's. */
+  #claim(number: bigint, count: number): boolean {
+    const first = Number(number);
+    const isInFile = number >= 2n && number + BigInt(count) <= this.#meta.lastPage + 1n;
+    if (!isInFile) this.#find(`page ${number} is none of the file's`);
+    else if (this.#seen.subarray(first, first + count).includes(1)) this.#find(`page ${number} is used twice`);
+    else {
+      this.#seen.fill(1, first, first + count);
+      return true;
+    }
+    return false;
   }
 
   /** Reads the first of some pages that belong together; null, with a finding, unless they are there and nobody else's. */
   #take(number: bigint, count: number): Buffer | null {
-    const { pageBytes, lastPage } = this.#meta;
+    const { pageBytes } = this.#meta;
     const end = number + BigInt(count);
-    if (number < 2n || end > lastPage + 1n) return this.#none(`page ${number} is none of the file's`);
+    if (!this.#claim(number, count)) return null;
     if (end * BigInt(pageBytes) > BigInt(this.#bytes)) return this.#none(`page ${end - 1n} is missing`);
     const first = Number(number);
-    if (this.#seen.subarray(first, first + count).includes(1)) return this.#none(`page ${number} is used twice`);
-    this.#seen.fill(1, first, first + count);
     this.pages += count;
     const page = this.#file.read(first * pageBytes, pageBytes);
     if (page === null || page.readBigUInt64LE(AT.number) !== number) return this.#none(`page ${number} is damaged`);
+    // One of a later transaction LMDB takes for its own, and writes to it where it must not: the process would end.
+    if (page.readBigUInt64LE(AT.transaction) > this.#meta.transaction) return this.#none(`page ${number} is damaged`);
     return page;
   }
 
@@ -296,19 +343,30 @@ class Walk {
   }
 }
 
-/** Where the nodes of a branch or a leaf begin; null unless all of them lie within the page. */
+/** Where the nodes of a branch or a leaf begin; null unless they fill the end of the page. */
 function nodesOf(page: Buffer): number[] | null {
   const lower = page.readUInt16LE(AT.lower);
   const upper = page.readUInt16LE(AT.upper);
   const nodes: number[] = [];
+  let left = page.length - HEADER_BYTES - upper;
   if (lower % 2 !== 0 || lower > upper || HEADER_BYTES + upper > page.length) return null;
   for (let pointer = HEADER_BYTES; pointer < HEADER_BYTES + lower; pointer += 2) {
     const at = page.readUInt16LE(pointer) + HEADER_BYTES;
     if (at < HEADER_BYTES + upper || at + NODE_BYTES > page.length) return null;
-    if (at + NODE_BYTES + page.readUInt16LE(at + 6) > page.length) return null;
+    const bytes = nodeBytes(page, at);
+    if (at + bytes > page.length) return null;
+    left -= bytes + (bytes % 2);
     nodes.push(at);
   }
-  return nodes;
+  // There is no gap between them: a wrong length shows.
+  return left === 0 ? nodes : null;
+}
+
+/** With its key, and its value if that is in the page. */
+function nodeBytes(page: Buffer, at: number): number {
+  const keyEnd = NODE_BYTES + page.readUInt16LE(at + 6);
+  if (page.readUInt16LE(AT.flags) === BRANCH) return keyEnd;
+  return keyEnd + (page.readUInt16LE(at + 4) === BIG_VALUE ? BIG_VALUE_BYTES : page.readUInt32LE(at));
 }
 
 function childOf(page: Buffer, at: number): bigint {

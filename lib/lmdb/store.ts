@@ -237,14 +237,12 @@ export class LmdbStore implements Store, Context {
   }
 
   figures(): StoreFigures {
-    const times = this.#journal.commitTimesMs();
-    const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0;
+    const { environment, pendingBytes } = this;
     return {
-      fileBytes: this.environment.fileBytes,
-      pendingBytes: this.pendingBytes,
+      fileBytes: environment.fileBytes,
+      pendingBytes,
       journalBytes: this.#journalBytes,
-      commits: this.#journal.commits,
-      commitMs: { p50: at(0.5), p99: at(0.99) },
+      ...this.#journal.figures(),
     };
   }
 

@@ -8,8 +8,9 @@ import type { Encoder } from './codec.ts';
 import type { Environment, Pair, Writer } from './environment.ts';
 import { readKey } from './inputs.ts';
 import { nameKey, nameOf, TABLES, timeKey, workerPrefix, workerRange } from './keys.ts';
+import type { Table } from './keys.ts';
 import { readFailure, readTimer, REST_BYTES, restOf } from './operations.ts';
-import { strayedRow, strayedRows } from './rows.ts';
+import { readRow, strayedRow, strayedRows } from './rows.ts';
 import { dueKey } from './timers.ts';
 import type { Block, TranscriptRecord } from './transcript.ts';
 
@@ -120,4 +121,22 @@ function readSummary(workerId: string, from: Decoder): StoredSummary {
     rest: restOf(from.byte()) satisfies Rest,
     waiting: { messages: from.varint(), bytes: from.varint() },
   };
+}
+
+/** Null if there is none. */
+export function payloadAt(environment: Environment, table: Table, workerId: string): Payload | null {
+  return readRow(environment, nameKey(table, workerId))?.payload() ?? null;
+}
+
+/** Byte by byte, whether they are text or bytes. */
+export function isSamePayload(a: Payload, b: Payload | null): boolean {
+  if (a === b) return true;
+  if (b === null || (typeof a === 'string' && typeof b === 'string')) return false;
+  return Buffer.from(a as string).equals(Buffer.from(b as string));
+}
+
+export function putPayload(to: Encoder, writer: Writer, key: Buffer, payload: Payload | null): void {
+  to.reset();
+  to.payload(payload);
+  writer.put(key, to.sealedCopy(key));
 }

@@ -22,13 +22,21 @@ import { corrupt } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import { entryOfEnding } from './entries.ts';
-import type { Environment, Writer } from './environment.ts';
+import type { Writer } from './environment.ts';
 import { Inputs } from './inputs.ts';
 import { nameKey, TABLES } from './keys.ts';
-import type { Table } from './keys.ts';
 import type { WorkerOperation } from './operations.ts';
 import { readRow } from './rows.ts';
-import { eraseStrayed, eraseWorker, readWorkerRow, UNREADABLE, writeWorkerRow } from './tables.ts';
+import {
+  eraseStrayed,
+  eraseWorker,
+  isSamePayload,
+  payloadAt,
+  putPayload,
+  readWorkerRow,
+  UNREADABLE,
+  writeWorkerRow,
+} from './tables.ts';
 import { Timers } from './timers.ts';
 import { Transcript } from './transcript.ts';
 
@@ -208,7 +216,7 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   saveState(state: Payload, stateVersion: number): void {
-    if (stateVersion === this.#stagedVersion && isSame(state, this.#stagedState)) return;
+    if (stateVersion === this.#stagedVersion && isSamePayload(state, this.#stagedState)) return;
     this.#stagedState = state;
     this.#stagedVersion = stateVersion;
     const last = this.#stateOperation;
@@ -350,12 +358,7 @@ export class LmdbWorkerStore implements WorkerStore {
     const transcript = this.#transcript.fold(to, writer);
     const inputsDone = this.#inputs.fold(to, writer);
     const timersDone = this.#timers.fold(to, writer);
-    if (this.#isStateChanged) {
-      const key = nameKey(TABLES.states, this.workerId);
-      to.reset();
-      to.payload(this.state);
-      writer.put(key, to.sealedCopy(key));
-    }
+    if (this.#isStateChanged) putPayload(to, writer, nameKey(TABLES.states, this.workerId), this.state);
     const { hasOpenInputs } = this;
     if (hasOpenInputs !== this.#hasWaitingRow) {
       const key = nameKey(TABLES.waiting, this.workerId);
@@ -364,12 +367,7 @@ export class LmdbWorkerStore implements WorkerStore {
       else writer.remove(key);
     }
     const isLarge = this.config.length > ROW_CONFIG_CHARS;
-    if (isLarge && !this.#isOnDisk) {
-      const key = nameKey(TABLES.configs, this.workerId);
-      to.reset();
-      to.payload(this.config);
-      writer.put(key, to.sealedCopy(key));
-    }
+    if (isLarge && !this.#isOnDisk) putPayload(to, writer, nameKey(TABLES.configs, this.workerId), this.config);
     const config = isLarge ? null : this.config;
     const { failure, stateVersion } = this;
     const row = { summary: this.summary(), foldedGroup: group, failure, stateVersion, config };
@@ -399,16 +397,4 @@ export class LmdbWorkerStore implements WorkerStore {
     if (this.isErased) return;
     this.stagedBatch = this.#context.stage(operation);
   }
-}
-
-/** Null if there is none. */
-function payloadAt(environment: Environment, table: Table, workerId: string): Payload | null {
-  return readRow(environment, nameKey(table, workerId))?.payload() ?? null;
-}
-
-/** Byte by byte, whether they are text or bytes. */
-function isSame(a: Payload, b: Payload | null): boolean {
-  if (a === b) return true;
-  if (b === null || (typeof a === 'string' && typeof b === 'string')) return false;
-  return Buffer.from(a as string).equals(Buffer.from(b as string));
 }

@@ -74,7 +74,8 @@ export class Creation {
     const config = encode(request.config ?? {});
     requireSize(payloadBytes(config), this.#limits.maxMessageBytes, 'config');
     const displayName = request.displayName ?? null;
-    const existing = this.#directory.get(workerId);
+    // A new UUID is nobody's, and need not be looked for on disk.
+    const existing = request.workerId === undefined ? undefined : this.#directory.get(workerId);
     if (existing !== undefined) {
       requireSameRequest(existing, request.kind, config, displayName);
       return { worker: existing, created: false };

@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { TIMERS_PER_WORKER } from '../limits.ts';
+import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { decode, encode, payloadBytes } from '../protocol/payload.ts';
@@ -102,10 +103,20 @@ export class Timers {
       if (!isStored) this.#drop(worker.workerId, timer.timerId);
     }
     if (!this.#store.isDurable) return;
-    for (const timer of worker.store.timers()) this.#end(worker, timer);
+    for (const timer of this.#storedOf(worker)) this.#end(worker, timer);
     // Those that the store has been given, and does not have yet.
     for (const { timer, timeout } of this.#armed.get(worker.workerId)?.values() ?? [])
       if (timeout !== null) this.#end(worker, timer);
+  }
+
+  /** None if they cannot be read: that must not keep anybody from stopping the worker, or deleting it. */
+  #storedOf(worker: Worker): readonly StoredTimer[] {
+    try {
+      return worker.store.timers();
+    } catch (thrown) {
+      this.#log.error({ worker_id: worker.workerId, ...describeError(thrown) }, 'timers of a worker cannot be read');
+      return [];
+    }
   }
 
   #idsOf(worker: Worker, isStored: boolean): Set<number> {

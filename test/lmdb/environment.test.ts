@@ -2,14 +2,25 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { Environment } from '../../lib/lmdb/environment.ts';
+import { checkStore } from '../../lib/lmdb/fsck.ts';
 import { checkPages } from '../../lib/lmdb/pages.ts';
 import { codeOf, temporaryFolder } from '../support/start-runtime.ts';
+import { openStore } from './populated.ts';
 
 const KiB = 1024;
 const text = (value: string) => Buffer.from(value);
@@ -173,6 +184,22 @@ describe('trouble with the disk', disks, () => {
     assert.equal(mount('-o', 'remount,size=16m', folder).status, 0);
     await second.write((writer) => writer.put(text('again'), big('a', 1024 * KiB)));
     assert.equal(keysOf(second).length, 2 * written + 1);
+  });
+
+  test('a full one without a store is a store_failed, and so is a store that needs room to be opened', async (t) => {
+    const folder = smallDisk(t, 1);
+    const [path, rest] = [join(folder, 'store.mdb'), join(folder, 'rest')];
+    const fillUp = () => assert.throws(() => writeFileSync(rest, big('x', 2_048 * KiB)), { code: 'ENOSPC' });
+    const full = { code: 'store_failed', message: 'The store cannot write (ENOSPC).' };
+    fillUp();
+    await assert.rejects(openStore(path), full);
+    rmSync(rest);
+    await (await openStore(path)).close();
+    fillUp();
+    await assert.rejects(openStore(path), full);
+    rmSync(rest);
+    await (await openStore(path)).close();
+    assert.deepEqual((await checkStore(path)).findings, []);
   });
 
   test('many writes at once are each refused, and none is a rejection that nobody handles', async (t) => {

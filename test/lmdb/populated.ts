@@ -96,8 +96,8 @@ export async function readStore(path: string, workerIds: Iterable<string> = []):
       for (const summary of store.list('')) listed.set(summary.workerId, summary);
       return listed.size;
     });
-    for (const [workerId, summary] of listed) await tell(`${workerId}: summary`, () => summary);
     for (const workerId of new Set([...listed.keys(), ...workerIds])) {
+      if (listed.has(workerId)) await tell(`${workerId}: summary`, () => listed.get(workerId));
       const worker = store.find(workerId);
       await tell(`${workerId}: record`, () => worker && recordOf(worker));
       await tell(`${workerId}: entries`, () => worker?.read(0, 1_000));

@@ -9,13 +9,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { crc32, gunzipSync, gzipSync } from 'node:zlib';
-import { FIRST_VERSION, FORMAT_VERSION } from '../../lib/lmdb/codec.ts';
+import { Encoder, FIRST_VERSION, FORMAT_VERSION } from '../../lib/lmdb/codec.ts';
 import { Environment } from '../../lib/lmdb/environment.ts';
 import type { Writer } from '../../lib/lmdb/environment.ts';
 import { checkStore } from '../../lib/lmdb/fsck.ts';
 import { META_KEY, nameKey, TABLES } from '../../lib/lmdb/keys.ts';
 import { backupStore, restoreStore } from '../../lib/lmdb/maintenance.ts';
-import { readMeta } from '../../lib/lmdb/meta.ts';
+import { readMeta, writeMeta } from '../../lib/lmdb/meta.ts';
+import type { Meta } from '../../lib/lmdb/meta.ts';
 import type { UpgradeProgress } from '../../lib/lmdb/upgrade.ts';
 import { codeOf, temporaryFolder } from '../support/start-runtime.ts';
 import { openStore, populate, readStore } from './populated.ts';
@@ -43,10 +44,21 @@ async function rowOf(path: string, key: Buffer): Promise<Buffer> {
 
 const formatOf = async (path: string): Promise<number> => readMeta(await rowOf(path, META_KEY)).format;
 
-async function edit(path: string, change: (writer: Writer) => void): Promise<void> {
+async function edit(path: string, change: (writer: Writer, environment: Environment) => void): Promise<void> {
   const environment = new Environment(path);
-  await environment.write(change);
+  await environment.write((writer) => change(writer, environment));
   await environment.close();
+}
+
+const metaOf = (value: Buffer, change: Partial<Meta>): Buffer =>
+  writeMeta(new Encoder(), { ...readMeta(value), ...change });
+
+/** The same row with a checksum of the value alone. */
+function asOfFirst(value: Buffer): Buffer {
+  const copy = Buffer.from(value);
+  copy[4] = FIRST_VERSION;
+  copy.writeUInt32BE(crc32(copy.subarray(4)), 0);
+  return copy;
 }
 
 async function makeFixture(): Promise<void> {
@@ -83,6 +95,22 @@ else {
       assert.deepEqual([...(await readStore(other))], servedOf(version));
     });
   }
+
+  test('what is in the journal of a store of the first version is upgraded, too', async (t) => {
+    const path = join(temporaryFolder(t), 'store.mdb');
+    const copy = `${path}.copy`;
+    await populate(path, 3, () => copyFileSync(path, copy));
+    const expected = [...(await readStore(path))];
+    await edit(copy, (writer, environment) => {
+      for (const { key, value } of environment.range({ start: Buffer.of(0), end: Buffer.of(0xff) }))
+        writer.put(key, key.equals(META_KEY) ? metaOf(value, { format: FIRST_VERSION }) : asOfFirst(value));
+    });
+    const { findings, groups } = await checkStore(copy);
+    assert.deepEqual(findings, []);
+    assert.ok(groups > 0);
+    assert.deepEqual([...(await readStore(copy))], expected);
+    assert.equal(await formatOf(copy), FORMAT_VERSION);
+  });
 
   test('an upgrade says how far it is, and is done once', async (t) => {
     const path = storeOf(t, FIRST_VERSION);

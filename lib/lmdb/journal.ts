@@ -117,10 +117,6 @@ export class Journal {
     return this.#takenBytes + this.#stagedBytes;
   }
 
-  get commits(): number {
-    return this.#commits;
-  }
-
   figures(): Pick<StoreFigures, 'commits' | 'commitMs'> {
     const times = this.#times.slice(0, Math.min(this.#commits, TIMES)).sort();
     const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0;

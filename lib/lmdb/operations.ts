@@ -12,6 +12,7 @@ import type {
   SourceRecord,
   StoredInput,
   StoredTimer,
+  StoreEvents,
   WorkerRecord,
 } from '../store/store.ts';
 import { corrupt, elementOf } from './codec.ts';
@@ -157,6 +158,18 @@ export function readGroup(
   }
   if (!from.isAtEnd) throw corrupt();
   return header;
+}
+
+/** Tells of what was applied, in its order. */
+export function tellOf(operations: readonly Operation[], events: StoreEvents): void {
+  for (const operation of operations) {
+    if (operation.op === 'begin') {
+      events.accepted(operation.input);
+      events.started(operation.input);
+    } else if (operation.op === 'accept') events.accepted(operation.input);
+    else if (operation.op === 'start') events.started(operation.input as StoredInput);
+    else if (operation.op === 'end') events.ended(operation.input as StoredInput, operation.ending);
+  }
 }
 
 export function restOf(byte: number): Rest {

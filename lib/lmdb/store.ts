@@ -31,6 +31,7 @@ import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
 import { openGuarded } from './opening.ts';
 import { FIRST_META, openMeta, writeMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
+import { tellOf } from './operations.ts';
 import type { Operation, ReplayedOperation } from './operations.ts';
 import type { LmdbStoreOptions } from './options.ts';
 import { Records } from './records.ts';
@@ -318,16 +319,7 @@ export class LmdbStore implements Store, Context {
     if (this.#journalBytes >= this.#foldBytes) this.#folding.want();
     this.#folding.wantWhenQuiet();
     for (const operation of operations) this.#apply(operation);
-    const { events } = this;
-    if (events === null) return;
-    for (const operation of operations) {
-      if (operation.op === 'begin') {
-        events.accepted(operation.input);
-        events.started(operation.input);
-      } else if (operation.op === 'accept') events.accepted(operation.input);
-      else if (operation.op === 'start') events.started(operation.input as StoredInput);
-      else if (operation.op === 'end') events.ended(operation.input as StoredInput, operation.ending);
-    }
+    if (this.events !== null) tellOf(operations, this.events);
   }
 
   #apply(operation: ReplayedOperation): void {

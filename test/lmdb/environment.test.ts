@@ -124,11 +124,11 @@ describe('an environment', () => {
     assert.deepEqual(second.get(text('empty')), text(''));
   });
 
-  test('a write after it was closed, and a read, are a store_failed', async (t) => {
+  test('a write after it was closed, and a read, are a runtime_unavailable', async (t) => {
     const environment = openEnvironment(t);
     await environment.close();
-    assert.equal(await codeOf(environment.write((writer) => writer.put(text('a'), text('b')))), 'store_failed');
-    assert.throws(() => environment.get(text('a')), { code: 'store_failed' });
+    assert.equal(await codeOf(environment.write((writer) => writer.put(text('a'), text('b')))), 'runtime_unavailable');
+    assert.throws(() => environment.get(text('a')), { code: 'runtime_unavailable' });
   });
 
   test('a range that is read across writes goes on', async (t) => {

@@ -221,7 +221,11 @@ describe('a refusal', () => {
       { flags: { hosts: 'x', logLevel: 'y' } },
       '--hosts must be a whole number of at least 0, not "x" (string); --log-level must be one of debug, info, warn, error, silent, not "y" (string)',
     ],
-    ['of a store that nobody knows', { flags: { store: 'redis' } }, '--store must be memory or lmdb, not "redis" (string)'],
+    [
+      'of a store that nobody knows',
+      { flags: { store: 'redis' } },
+      '--store must be memory or lmdb, not "redis" (string)',
+    ],
     [
       'of a list that is none',
       { file: { actors: 'a' } },

@@ -26,7 +26,9 @@ async function freePort(): Promise<number> {
 }
 
 async function assertNobodyListens(port: number): Promise<void> {
-  const [error] = (await once(connect(port, HOST), 'error').catch((thrown: unknown) => [thrown])) as [{ code?: string }];
+  const [error] = (await once(connect(port, HOST), 'error').catch((thrown: unknown) => [thrown])) as [
+    { code?: string },
+  ];
   assert.equal(error.code, 'ECONNREFUSED');
 }
 

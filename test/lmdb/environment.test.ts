@@ -131,6 +131,23 @@ describe('an environment', () => {
     assert.throws(() => environment.get(text('a')), { code: 'runtime_unavailable' });
   });
 
+  test('a copy is sound, with large values that come and go', async (t) => {
+    const environment = openEnvironment(t);
+    for (let n = 0; n < 100; n++)
+      await environment.write((writer) => {
+        writer.put(text(`large ${n}`), Buffer.alloc(3_000 + ((n * 7_919) % 60_000), n));
+        if (n >= 20) writer.remove(text(`large ${n - 20}`));
+        for (let k = 0; k < 20; k++) writer.put(text(`small ${(20 * n + k) % 977}`), Buffer.alloc(200, k));
+      });
+    const copy = `${environment.path}.copy`;
+    t.after(() => rmSync(copy, { force: true }));
+    await environment.copyTo(copy);
+    assert.deepEqual(
+      [environment.path, copy].map((path) => checkPages(path).findings),
+      [[], []],
+    );
+  });
+
   test('a range that is read across writes goes on', async (t) => {
     const environment = openEnvironment(t);
     await environment.write((writer) => {

@@ -6,7 +6,8 @@ import { receiveMessageOnPort } from 'node:worker_threads';
 import { getHeapStatistics } from 'node:v8';
 import type { ActorLog } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
-import { LOG_LINES_IN_FLIGHT, SERVICE_CALLS_IN_FLIGHT, SLICE_MS } from '../limits.ts';
+import { LOG_LINES_IN_FLIGHT, SERVICE_CALLS_IN_FLIGHT } from '../limits.ts';
+import { Slices } from '../protocol/slices.ts';
 import { SHARED, TURN } from '../protocol/frames.ts';
 import type { Batch, ControlFrame } from '../protocol/frames.ts';
 import { parseUntrusted } from '../protocol/json.ts';
@@ -81,12 +82,10 @@ function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: Abor
 /** One after the other; the inputs of neighbours get their turns, whatever a first state costs to make. */
 async function startAll(runner: Runner, specs: readonly WorkerSpec[]): Promise<StartResult[]> {
   const results: StartResult[] = [];
-  let sliceStartMs = Date.now();
+  const slices = new Slices();
   for (const spec of specs) {
     results.push(await runner.start(spec));
-    if (Date.now() - sliceStartMs < SLICE_MS) continue;
-    await new Promise((resolve) => setImmediate(resolve));
-    sliceStartMs = Date.now();
+    if (slices.isOver) await slices.next();
   }
   return results;
 }

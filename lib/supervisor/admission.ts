@@ -111,14 +111,15 @@ export class Admission {
    * may be room; otherwise it is in no line. An input whose key is known needs no room.
    */
   joinLine(worker: Worker, bytes: number, key: string | undefined, listener: RoomListener): boolean {
+    const { capacity } = this.#delivery;
     const isOpen = this.#surroundings.unavailable() === null && COMMANDS.input[worker.status] === 'accept';
-    const isKnown = key !== undefined && this.#delivery.keyed(worker, key) !== undefined;
-    if (!isOpen || isKnown) {
-      this.#delivery.capacity.room.leave(listener);
-      return false;
-    }
     const alsoHeldBytes = bytes > INLINE_PARSE_BYTES ? this.#bytesInValidation : 0;
-    return this.#delivery.capacity.joinLine(worker, bytes, alsoHeldBytes, listener);
+    if (isOpen && !capacity.joinLine(worker, bytes, alsoHeldBytes, listener)) return false;
+    // Looked for last: it may be on disk only.
+    const isKnown = key !== undefined && isOpen && this.#delivery.keyed(worker, key) !== undefined;
+    if (isOpen && !isKnown) return true;
+    capacity.room.leave(listener);
+    return false;
   }
 
   #small(worker: Worker, text: string, bytes: number, options: DeliverOptions, key: InputKey | null): InputRecord {

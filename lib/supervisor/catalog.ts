@@ -80,12 +80,14 @@ export class Catalog {
   /** Whether there is a worker in this status, of this kind. No status is any, and so is no kind. */
   hasAny({ status, kind }: { status?: string | undefined; kind?: string | undefined }): boolean {
     if (status === undefined) return true;
-    const actors =
-      kind === undefined
-        ? [...this.#actors.values(), ...this.#orphans.values()]
-        : [this.#actors.get(kind), this.#orphans.get(kind)];
+    const actors = kind === undefined ? this.#known() : [this.#actors.get(kind), this.#orphans.get(kind)];
     for (const actor of actors) if ((actor?.population.counts[status as WorkerStatus] ?? 0) > 0) return true;
     return false;
+  }
+
+  /** Those that are loaded, and stand-ins. */
+  #known(): readonly Actor[] {
+    return [...this.#actors.values(), ...this.#orphans.values()];
   }
 
   #missing(kind: string): Actor {
@@ -119,7 +121,7 @@ export class Catalog {
   /** Workers by status, without those that no worker is in. */
   counts(): Partial<Record<WorkerStatus, number>> {
     const counts: Partial<Record<WorkerStatus, number>> = {};
-    for (const { population } of [...this.#actors.values(), ...this.#orphans.values()])
+    for (const { population } of this.#known())
       for (const status of WORKER_STATUSES)
         if (population.counts[status] > 0) counts[status] = (counts[status] ?? 0) + population.counts[status];
     return counts;

@@ -1,7 +1,7 @@
 // The end of a runtime: what becomes of its workers before their hosts are closed.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { SLICE_MS } from '../limits.ts';
+import { Slices } from '../protocol/slices.ts';
 import type { StopAck } from '../protocol/views.ts';
 import type { Delivery } from './delivery.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -15,13 +15,11 @@ export async function stopAll(
   deadlineMs: number,
 ): Promise<void> {
   const stops: Promise<unknown>[] = [];
-  let sliceStartMs = Date.now();
+  const slices = new Slices();
   for (const worker of workers) {
     if (needsStop(worker)) stops.push(stop(worker, { drain: true, reason: 'close', deadlineMs }));
     else worker.clearRestart();
-    if (Date.now() - sliceStartMs < SLICE_MS) continue;
-    await new Promise((resolve) => setImmediate(resolve));
-    sliceStartMs = Date.now();
+    if (slices.isOver) await slices.next();
   }
   await Promise.all(stops);
 }

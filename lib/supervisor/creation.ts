@@ -4,9 +4,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
-import { SLICE_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { requireValid } from '../protocol/issues.ts';
+import { Slices } from '../protocol/slices.ts';
 import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Store } from '../store/store.ts';
@@ -124,12 +124,10 @@ export class Creation {
     if (!isIterable(requests))
       throw GreenroomError.of('invalid_request', { message: 'The requests are not iterable.' });
     if (this.#store.isDurable) return yield* this.#manyKept(requests);
-    let sliceStartMs = Date.now();
+    const slices = new Slices();
     for await (const request of requests) {
       yield this.#outcomeOf(request);
-      if (Date.now() - sliceStartMs < SLICE_MS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      sliceStartMs = Date.now();
+      if (slices.isOver) await slices.next();
     }
   }
 

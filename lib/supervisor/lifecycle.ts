@@ -208,16 +208,17 @@ export class Lifecycle implements HostListener {
       return;
     }
     if (isCharged) worker.chargeDeath((deathsMs, nowMs) => recentDeaths(deathsMs, nowMs, this.#budget));
-    // The same state and the same code would fail again: the worker waits for somebody to mend one of them and to restore it.
+    // The same state and the same code would fail again: the worker, and what the store keeps for it, wait for somebody to mend one of
+    // them and to restore it.
     if (death.error.code === 'migration_failed') {
-      this.#giveUp(worker, death);
+      this.#giveUp(worker, death, true);
       return;
     }
     const decision = isCharged
       ? decideRestart(worker.deathsMs, this.#budget)
       : ({ type: 'restart', delayMs: 0 } as const);
     if (decision.type === 'giveUp') {
-      this.#giveUp(worker, death);
+      this.#giveUp(worker, death, false);
       return;
     }
     worker.apply('died');
@@ -238,7 +239,7 @@ export class Lifecycle implements HostListener {
     this.start(worker);
   }
 
-  #giveUp(worker: Worker, death: Death): void {
+  #giveUp(worker: Worker, death: Death, isWorthWaiting: boolean): void {
     worker.apply('gaveUp');
     worker.clearRestart();
     this.#events.onEnding(worker);
@@ -248,8 +249,7 @@ export class Lifecycle implements HostListener {
     );
     worker.store.saveRest('failed', death.error);
     worker.store.append('failed', Date.now(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
-    // What the store keeps for one whose state cannot be migrated runs when the actor is mended and the worker restored.
-    this.#delivery.failWaiting(worker, 'worker_failed', 'failed', death.error.code === 'migration_failed');
+    this.#delivery.failWaiting(worker, 'worker_failed', 'failed', isWorthWaiting);
   }
 
   #logDeath(slot: HostSlot, exit: HostExit, death: Death, hit: readonly Worker[]): void {

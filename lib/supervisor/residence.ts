@@ -1,9 +1,8 @@
 // Where workers stay while nothing runs: awake on a host, in memory, or in the store only; and what brings them back but inputs: timers, and
 // a start of the runtime.
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { SLICE_MS } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
+import { Slices } from '../protocol/slices.ts';
 import type { WorkerView } from '../protocol/views.ts';
 import { awakeOf, KeptAwake } from './awake.ts';
 import type { Delivery } from './delivery.ts';
@@ -45,7 +44,7 @@ export class Residence {
     const resting = {
       slots: () => parts.hosts().slots,
       loaded: () => directory.loaded(),
-      countLoaded: () => directory.loadedSize,
+      countLoaded: () => this.countLoaded,
       isKept: ({ workerId }: Worker) => this.kept.has(workerId) || this.#hasChannels(workerId),
       hibernate: lifecycle.hibernate.bind(lifecycle),
       unload: (worker: Worker) => this.unload(worker),
@@ -56,13 +55,16 @@ export class Residence {
 
   /** The hosts are there. */
   open(): void {
-    const { catalog, store } = this.#parts.options;
+    const { catalog, store, log } = this.#parts.options;
     this.#resting.start(Array.from(catalog.all(), ({ idleAfterMs }) => idleAfterMs));
     this.timers.open();
     const isAnyPermanent = [...store.counts()].some(
       ([kind, { hibernated }]) => hibernated > 0 && catalog.find(kind).isPermanent,
     );
-    if (isAnyPermanent) void this.#startPermanent();
+    if (isAnyPermanent)
+      this.#startPermanent().catch((error: unknown) =>
+        log.error(describeError(error), 'workers that never hibernate could not all be started'),
+      );
   }
 
   close(): void {
@@ -107,12 +109,9 @@ export class Residence {
   /** Workers that never hibernate, and did only because the runtime was closed, or died. */
   async #startPermanent(): Promise<void> {
     const { options, directory, lifecycle } = this.#parts;
-    let sliceStartMs = Date.now();
+    const slices = new Slices();
     for (const { workerId, kind, rest } of options.store.list('')) {
-      if (Date.now() - sliceStartMs >= SLICE_MS) {
-        await nextTurn();
-        sliceStartMs = Date.now();
-      }
+      if (slices.isOver) await slices.next();
       if (this.#isOver) return;
       if (rest !== 'hibernated' || !options.catalog.find(kind).isPermanent) continue;
       try {

@@ -6,11 +6,11 @@
 //
 // What is under way keeps a worker: inputs, channels, `ctx.keepAwake`, and whoever holds it across a wait (Directory.hold).
 
-import { SLICE_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { now } from '../protocol/clock.ts';
+import { Slices } from '../protocol/slices.ts';
 import type { HostSlot } from './hosts.ts';
 import type { Worker } from './worker.ts';
 
@@ -113,10 +113,10 @@ export class Resting {
   }
 
   async #restDue(slot: HostSlot): Promise<void> {
-    const turns = new Turns();
+    const slices = new Slices();
     let batch: Worker[] = [];
     for (let at = 0; at < slot.workers.length && !this.#isOver; at++) {
-      if (at % SLOTS_PER_LOOK === 0) await turns.next();
+      if (at % SLOTS_PER_LOOK === 0 && slices.isOver) await slices.next();
       const nowMs = now();
       if (slot.restTimes.leftMs(at, nowMs) > 0) continue;
       const worker = slot.workers[at];
@@ -145,12 +145,12 @@ export class Resting {
 
   /** Lets go of workers that nobody uses. If the others are still too many, those that have been idle longest hibernate. */
   async #boundMemory(): Promise<void> {
-    const turns = new Turns();
+    const slices = new Slices();
     const bytesByAge = new Array<number>(AGES).fill(0);
     let count = 0;
     let bytes = 0;
     for (const worker of this.#parts.loaded()) {
-      if (turns.isOver) await turns.next();
+      if (slices.isOver) await slices.next();
       if (this.#isOver) return;
       if (worker.isDormant && this.#parts.unload(worker)) continue;
       const held = LOADED_WORKER_BYTES + worker.store.heldBytes;
@@ -169,10 +169,10 @@ export class Resting {
   }
 
   async #restOlder(youngest: number): Promise<void> {
-    const turns = new Turns();
+    const slices = new Slices();
     const batches = new Map<HostSlot, Worker[]>();
     for (const worker of this.#parts.loaded()) {
-      if (turns.isOver) await turns.next();
+      if (slices.isOver) await slices.next();
       if (this.#isOver) return;
       const slot = worker.host;
       if (slot === null || !this.#mayRest(worker) || ageOf(worker) < youngest) continue;
@@ -197,18 +197,3 @@ function ageClass(idleMs: number): number {
 }
 
 const LEAST_AGE = ageClass(LEAST_IDLE_MS);
-
-/** Gives the event loop its turns in the middle of something long. */
-class Turns {
-  #sinceMs = Date.now();
-
-  get isOver(): boolean {
-    return Date.now() - this.#sinceMs >= SLICE_MS;
-  }
-
-  async next(): Promise<void> {
-    if (!this.isOver) return;
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#sinceMs = Date.now();
-  }
-}

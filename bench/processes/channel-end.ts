@@ -52,7 +52,4 @@ function readAll(socket: WebSocket, messages: number, messageBytes: number): Pro
   });
 }
 
-answerRequests(
-  (request) => run(request as EndRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => run(request as EndRequest));

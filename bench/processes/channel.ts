@@ -110,7 +110,4 @@ function mostRssBytes(): number {
   return process.resourceUsage().maxRSS * KiB;
 }
 
-answerRequests(
-  (request) => measure(request as ChannelRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => measure(request as ChannelRequest));

@@ -88,7 +88,4 @@ function codeOf(asked: Promise<unknown>): Promise<string> {
   );
 }
 
-answerRequests(
-  (request) => measure(request as ControlRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => measure(request as ControlRequest));

@@ -90,7 +90,4 @@ async function useAll(runtime: Runtime, workers: number): Promise<void> {
   if (answered !== workers) throw new Error(`${answered} of ${workers} workers have answered`);
 }
 
-answerRequests(
-  (request) => measure(request as DensityRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => measure(request as DensityRequest));

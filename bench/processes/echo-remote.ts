@@ -44,7 +44,4 @@ function connectSdk({ url, token }: Address, functionId: string): void {
   worker.registerFunction(functionId, async (data: unknown) => data);
 }
 
-answerRequests(
-  (request) => connect(request as EchoRemoteRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => connect(request as EchoRemoteRequest));

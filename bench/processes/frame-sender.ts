@@ -53,7 +53,4 @@ async function send({ address, bytes, fragmentBytes }: SendRequest): Promise<Sen
   return sent;
 }
 
-answerRequests(
-  (request) => send(request as SendRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => send(request as SendRequest));

@@ -168,10 +168,7 @@ async function timed(
   return percentiles(tookMs);
 }
 
-answerRequests(
-  (request) => {
-    const wanted = request as FillRequest | WakeRequest;
-    return wanted.step === 'fill' ? fill(wanted) : wake(wanted);
-  },
-  () => Promise.resolve(),
-);
+answerRequests((request) => {
+  const wanted = request as FillRequest | WakeRequest;
+  return wanted.step === 'fill' ? fill(wanted) : wake(wanted);
+});

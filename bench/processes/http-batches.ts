@@ -74,7 +74,4 @@ function readAnswer(text: string): BatchResult {
   return { acknowledged, refused: LINES - acknowledged };
 }
 
-answerRequests(
-  (request) => run(request as BatchRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => run(request as BatchRequest));

@@ -57,7 +57,4 @@ async function retainedBytes(): Promise<number> {
   return heapUsed + external;
 }
 
-answerRequests(
-  (request) => measure(request as SourceRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => measure(request as SourceRequest));

@@ -103,7 +103,4 @@ async function throwAt(draw: () => WorkerHandle, perSecond: number, forMs: numbe
   return { sent, completed, refused, overloadedPerSecond: (completedInTime * 1_000) / forMs };
 }
 
-answerRequests(
-  (request) => measure(request as OverloadRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => measure(request as OverloadRequest));

@@ -96,7 +96,4 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-answerRequests(
-  (request) => measure(request as OversizeRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => measure(request as OversizeRequest));

@@ -119,7 +119,4 @@ function repeated(counts: ReadonlyMap<string, number>): number {
   return [...counts.values()].filter((times) => times > 1).length;
 }
 
-answerRequests(
-  (request) => answer(request as CallingRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => answer(request as CallingRequest));

@@ -95,7 +95,4 @@ async function rssBytes(): Promise<number> {
   return process.memoryUsage.rss();
 }
 
-answerRequests(
-  (request) => measure(request as IdleRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => measure(request as IdleRequest));

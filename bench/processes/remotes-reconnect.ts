@@ -124,7 +124,4 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-answerRequests(
-  (request) => measure(request as ReconnectRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => measure(request as ReconnectRequest));

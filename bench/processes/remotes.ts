@@ -40,7 +40,4 @@ function connectBare({ url }: Address): Promise<void> {
   });
 }
 
-answerRequests(
-  (request) => connectAll(request as RemotesRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => connectAll(request as RemotesRequest));

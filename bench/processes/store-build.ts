@@ -93,7 +93,4 @@ async function fill(store: LmdbStore, { from, to, seq: first }: Filling): Promis
   return seq;
 }
 
-answerRequests(
-  (request) => build(request as BuildRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => build(request as BuildRequest));

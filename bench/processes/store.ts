@@ -144,7 +144,4 @@ async function watchDisk(runtime: Runtime): Promise<DiskWatch> {
   };
 }
 
-answerRequests(
-  (request) => measure(request as StoreRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => measure(request as StoreRequest));

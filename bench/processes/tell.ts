@@ -31,7 +31,4 @@ async function measure({ verb, warmUpMs, forMs }: TellRequest): Promise<number> 
   }
 }
 
-answerRequests(
-  (request) => measure(request as TellRequest),
-  () => Promise.resolve(),
-);
+answerRequests((request) => measure(request as TellRequest));

@@ -16,26 +16,23 @@ export interface TurnRequest extends TurnOptions {
 const SHARE_OF_CAPACITY = 0.5;
 const contender = contenderOf(process.argv[2] ?? '');
 
-answerRequests(
-  (request) => {
-    const { latencyForMs = 0, scheduleForMs = 0, ...options } = request as TurnRequest;
-    return takeTurn(contender, options, async (ask, rates) => {
-      const measured: Record<string, number> = {};
-      if (latencyForMs > 0) {
-        const { p50, p99 } = await oneByOne(ask, latencyForMs);
-        Object.assign(measured, { 'p50 in µs, 1 in flight': p50, 'p99 in µs, 1 in flight': p99 });
-      }
-      if (scheduleForMs > 0) {
-        const capacity = rates[options.loads[0]?.quantity ?? ''] ?? NaN;
-        const { p50, p99, p999 } = await onSchedule(ask, capacity * SHARE_OF_CAPACITY, scheduleForMs);
-        Object.assign(measured, {
-          'p50 in µs, half of the capacity': p50,
-          'p99 in µs, half of the capacity': p99,
-          'p99.9 in µs, half of the capacity': p999,
-        });
-      }
-      return measured;
-    });
-  },
-  () => Promise.resolve(),
-);
+answerRequests((request) => {
+  const { latencyForMs = 0, scheduleForMs = 0, ...options } = request as TurnRequest;
+  return takeTurn(contender, options, async (ask, rates) => {
+    const measured: Record<string, number> = {};
+    if (latencyForMs > 0) {
+      const { p50, p99 } = await oneByOne(ask, latencyForMs);
+      Object.assign(measured, { 'p50 in µs, 1 in flight': p50, 'p99 in µs, 1 in flight': p99 });
+    }
+    if (scheduleForMs > 0) {
+      const capacity = rates[options.loads[0]?.quantity ?? ''] ?? NaN;
+      const { p50, p99, p999 } = await onSchedule(ask, capacity * SHARE_OF_CAPACITY, scheduleForMs);
+      Object.assign(measured, {
+        'p50 in µs, half of the capacity': p50,
+        'p99 in µs, half of the capacity': p99,
+        'p99.9 in µs, half of the capacity': p999,
+      });
+    }
+    return measured;
+  });
+});

@@ -1,6 +1,6 @@
 // What does a channel cost next to a bare socket pipe, in speed and in the memory of the server between?
 
-import { forkPeer, processUrl } from '../support/child.ts';
+import { askNewProcess } from '../support/child.ts';
 import { interleave, roundsOf } from '../support/rounds.ts';
 import type { Effort, Findings, Scenario } from '../support/scenario.ts';
 import { pairwise } from '../support/statistics.ts';
@@ -36,7 +36,8 @@ export const channel: Scenario = {
     ).map(([name, how]) => ({
       name,
       turn: async () => {
-        const { seconds, grownBytes, cpuMs } = await inProcess({ how, messages, messageBytes: MESSAGE_BYTES });
+        const request: ChannelRequest = { how, messages, messageBytes: MESSAGE_BYTES };
+        const { seconds, grownBytes, cpuMs } = (await askNewProcess('channel', request, WITHIN_MS)) as Piped;
         const cpu = cpuMs === null ? {} : { 'CPU of the server in ms, per MiB': cpuMs / mebibytes };
         return { [RATE]: mebibytes / seconds, [GROWN]: grownBytes / MiB, ...cpu };
       },
@@ -54,13 +55,3 @@ export const channel: Scenario = {
     return { measures, ratios, notes, chart: { of: 'measures', scale: 'linear' } };
   },
 };
-
-/** In a process that has done nothing else. */
-async function inProcess(request: ChannelRequest): Promise<Piped> {
-  const peer = forkPeer(processUrl('channel'));
-  try {
-    return (await peer.request(request, WITHIN_MS)) as Piped;
-  } finally {
-    await peer.close();
-  }
-}

@@ -1,6 +1,6 @@
 // What does a new worker cost, and one that has handled an input; and how fast are many created?
 
-import { forkPeer, processUrl } from '../support/child.ts';
+import { askNewProcess } from '../support/child.ts';
 import { NO_ERLANG, openErlang } from '../support/erlang.ts';
 import type { Erlang } from '../support/erlang.ts';
 import { interleave } from '../support/rounds.ts';
@@ -58,18 +58,13 @@ async function createInProcess(
   request: DensityRequest,
   say: (status: string) => void,
 ): Promise<Record<string, number>> {
-  const peer = forkPeer(processUrl('density'));
-  try {
-    const found = (await peer.request(request, WITHIN_MS)) as Density;
-    say(found.status);
-    return {
-      [RATE]: found.createdPerSecond,
-      [BYTES]: found.idleBytesEach,
-      'bytes each, after one input': found.usedBytesEach,
-    };
-  } finally {
-    await peer.close();
-  }
+  const found = (await askNewProcess('density', request, WITHIN_MS)) as Density;
+  say(found.status);
+  return {
+    [RATE]: found.createdPerSecond,
+    [BYTES]: found.idleBytesEach,
+    'bytes each, after one input': found.usedBytesEach,
+  };
 }
 
 /** One after the other as our `createAll`, and by as many creators as there are cores. */

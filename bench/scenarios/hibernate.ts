@@ -2,7 +2,7 @@
 
 import { rm } from 'node:fs/promises';
 import type { Filled, FillRequest, WakeRequest, Woken } from '../processes/hibernate.ts';
-import { forkPeer, processUrl } from '../support/child.ts';
+import { askNewProcess } from '../support/child.ts';
 import { describeDisk, makeDataDir } from '../support/data-dir.ts';
 import type { ProcessMemory } from '../support/process.ts';
 import type { Effort, Findings, Measure, Scenario } from '../support/scenario.ts';
@@ -33,12 +33,12 @@ export const hibernate: Scenario = {
     const { rounds, workers, alone, together } = EFFORTS[effort];
     const dataDir = await makeDataDir('hibernate');
     try {
-      const filled = (await inProcess({ step: 'fill', dataDir, workers }, FILL_WITHIN_MS)) as Filled;
+      const filled = (await ask({ step: 'fill', dataDir, workers }, FILL_WITHIN_MS)) as Filled;
       const turns: Woken[] = [];
       for (let round = 0; round < rounds; round++) {
         const skipped = round * (alone + together);
         const request = { step: 'wake', dataDir, workers, skipped, alone, together } as const;
-        turns.push((await inProcess(request, WAKE_WITHIN_MS)) as Woken);
+        turns.push((await ask(request, WAKE_WITHIN_MS)) as Woken);
       }
       const size = `${workers.toLocaleString('en')} workers, each has handled one input`;
       const notes = [await describeDisk(), `${size}; ${(filled.fileBytes / MiB).toFixed(0)} MiB on disk`];
@@ -53,13 +53,8 @@ export const hibernate: Scenario = {
   },
 };
 
-async function inProcess(request: FillRequest | WakeRequest, withinMs: number): Promise<unknown> {
-  const peer = forkPeer(processUrl('hibernate'));
-  try {
-    return await peer.request(request, withinMs);
-  } finally {
-    await peer.close();
-  }
+function ask(request: FillRequest | WakeRequest, withinMs: number): Promise<unknown> {
+  return askNewProcess('hibernate', request, withinMs);
 }
 
 function measuresOf(filled: Filled, turns: readonly Woken[]): Measure[] {

@@ -1,6 +1,6 @@
 // What does it take to make functions of a large OpenAPI document: time, the longest stall of the main thread, and memory that stays?
 
-import { forkPeer, processUrl } from '../support/child.ts';
+import { askNewProcess } from '../support/child.ts';
 import { interleave } from '../support/rounds.ts';
 import type { Effort, Findings, Scenario } from '../support/scenario.ts';
 import type { SourceCost, SourceRequest } from '../processes/openapi-source.ts';
@@ -26,11 +26,7 @@ export const openapi: Scenario = {
 
 /** In a process that has done nothing else. */
 async function inProcess(): Promise<Record<string, number>> {
-  const peer = forkPeer(processUrl('openapi-source'));
-  try {
-    const { seconds, longestStallMs, bytesEach } = (await peer.request(REQUEST, WITHIN_MS)) as SourceCost;
-    return { [SECONDS]: seconds, [STALL]: longestStallMs, [KEPT]: bytesEach / KiB };
-  } finally {
-    await peer.close();
-  }
+  const answer = (await askNewProcess('openapi-source', REQUEST, WITHIN_MS)) as SourceCost;
+  const { seconds, longestStallMs, bytesEach } = answer;
+  return { [SECONDS]: seconds, [STALL]: longestStallMs, [KEPT]: bytesEach / KiB };
 }

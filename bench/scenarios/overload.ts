@@ -1,6 +1,6 @@
 // Does a runtime that gets ten times what it can do go on doing what it can, within its memory?
 
-import { forkPeer, processUrl } from '../support/child.ts';
+import { askNewProcess } from '../support/child.ts';
 import { interleave, roundsOf } from '../support/rounds.ts';
 import type { Effort, Findings, Scenario } from '../support/scenario.ts';
 import { pairwise } from '../support/statistics.ts';
@@ -37,19 +37,14 @@ export const overload: Scenario = {
     };
     const notes: string[] = [];
     const turn = async (): Promise<Record<string, number>> => {
-      const peer = forkPeer(processUrl('overload'));
-      try {
-        const found = (await peer.request(request, WITHIN_MS)) as Overload;
-        notes.push(noteOf(found));
-        return {
-          [CALM]: found.calmPerSecond,
-          [OVERLOADED]: found.overloadedPerSecond,
-          [BEFORE]: found.rssBeforeBytes / MiB,
-          [MOST]: found.maxRssBytes / MiB,
-        };
-      } finally {
-        await peer.close();
-      }
+      const found = (await askNewProcess('overload', request, WITHIN_MS)) as Overload;
+      notes.push(noteOf(found));
+      return {
+        [CALM]: found.calmPerSecond,
+        [OVERLOADED]: found.overloadedPerSecond,
+        [BEFORE]: found.rssBeforeBytes / MiB,
+        [MOST]: found.maxRssBytes / MiB,
+      };
     };
     const measures = await interleave([{ name: SUBJECT, turn }], rounds);
     const of = (quantity: string): readonly number[] => roundsOf(measures, SUBJECT, quantity);

@@ -9,7 +9,7 @@ import { WINDOW_PER_HOST } from '../../lib/limits.ts';
 import { FILE_NAME } from '../../lib/open-store.ts';
 import type { BuildRequest, Built } from '../processes/store-build.ts';
 import { INPUTS_EACH, requireAllRun, untilAllRun, untilRun } from '../support/built.ts';
-import { forkPeer, processUrl } from '../support/child.ts';
+import { askNewProcess } from '../support/child.ts';
 import { describeDisk, makeDataDir } from '../support/data-dir.ts';
 import { memoryOf, watchMemory } from '../support/process.ts';
 import { interleave } from '../support/rounds.ts';
@@ -85,12 +85,7 @@ function mib(bytes: number): string {
 
 async function build(request: BuildRequest): Promise<Built> {
   await mkdir(request.dataDir);
-  const peer = forkPeer(processUrl('store-build'));
-  try {
-    return (await peer.request(request, BUILD_WITHIN_MS)) as Built;
-  } finally {
-    await peer.close();
-  }
+  return (await askNewProcess('store-build', request, BUILD_WITHIN_MS)) as Built;
 }
 
 function recovered({ name, from, isKilled }: Case, dataDir: string, workers: number): Subject {

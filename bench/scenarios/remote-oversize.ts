@@ -1,6 +1,6 @@
 // What does a message above the hard cap cost the server that refuses it, and what do its neighbours notice?
 
-import { forkPeer, processUrl } from '../support/child.ts';
+import { askNewProcess } from '../support/child.ts';
 import { interleave } from '../support/rounds.ts';
 import type { Effort, Findings, Scenario } from '../support/scenario.ts';
 import type { Oversize, OversizeRequest } from '../processes/remote-oversize.ts';
@@ -49,18 +49,14 @@ function hasGoal({ subject, quantity }: { subject: string; quantity: string }): 
 
 async function refuse(one: Case): Promise<Record<string, number>> {
   const { bytes, fragmentBytes } = one;
-  const peer = forkPeer(processUrl('remote-oversize'));
-  try {
-    const found = (await peer.request({ bytes, fragmentBytes } satisfies OversizeRequest, WITHIN_MS)) as Oversize;
-    const { closeCode, errorCode, maxFrameBytes, grownBytes, neighbourCalls, slowestMs } = found;
-    const isRight = bytes > maxFrameBytes ? closeCode === TOO_BIG : errorCode === TOO_LARGE;
-    if (!isRight) throw new Error(`it ended with ${closeCode ?? 'an open socket'}, ${errorCode ?? 'no answer'}`);
-    return {
-      [GROWN]: grownBytes / MiB,
-      "slowest of a neighbour's calls in ms": slowestMs,
-      "neighbour's calls, all answered": neighbourCalls,
-    };
-  } finally {
-    await peer.close();
-  }
+  const request: OversizeRequest = { bytes, fragmentBytes };
+  const found = (await askNewProcess('remote-oversize', request, WITHIN_MS)) as Oversize;
+  const { closeCode, errorCode, maxFrameBytes, grownBytes, neighbourCalls, slowestMs } = found;
+  const isRight = bytes > maxFrameBytes ? closeCode === TOO_BIG : errorCode === TOO_LARGE;
+  if (!isRight) throw new Error(`it ended with ${closeCode ?? 'an open socket'}, ${errorCode ?? 'no answer'}`);
+  return {
+    [GROWN]: grownBytes / MiB,
+    "slowest of a neighbour's calls in ms": slowestMs,
+    "neighbour's calls, all answered": neighbourCalls,
+  };
 }

@@ -1,6 +1,6 @@
 // What does a remote cost that is connected, has registered a function, and does nothing?
 
-import { forkPeer, processUrl } from '../support/child.ts';
+import { askNewProcess } from '../support/child.ts';
 import { interleave } from '../support/rounds.ts';
 import type { Effort, Findings, Scenario } from '../support/scenario.ts';
 import type { Idle, IdleRequest } from '../processes/remotes-idle.ts';
@@ -29,11 +29,6 @@ export const remotesIdle: Scenario = {
 
 /** In a process that has done nothing else. */
 async function inProcess(request: IdleRequest): Promise<Record<string, number>> {
-  const peer = forkPeer(processUrl('remotes-idle'));
-  try {
-    const { bytesEach } = (await peer.request(request, WITHIN_MS)) as Idle;
-    return { 'KiB of RSS each': bytesEach / KiB };
-  } finally {
-    await peer.close();
-  }
+  const { bytesEach } = (await askNewProcess('remotes-idle', request, WITHIN_MS)) as Idle;
+  return { 'KiB of RSS each': bytesEach / KiB };
 }

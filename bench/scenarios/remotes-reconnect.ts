@@ -1,6 +1,6 @@
 // How long is a herd of remotes away whose connections are all killed at once, and does any call pay for it twice?
 
-import { forkPeer, processUrl } from '../support/child.ts';
+import { askNewProcess } from '../support/child.ts';
 import { interleave } from '../support/rounds.ts';
 import type { Effort, Findings, Scenario } from '../support/scenario.ts';
 import type { Reconnected, ReconnectRequest } from '../processes/remotes-reconnect.ts';
@@ -23,7 +23,8 @@ export const remotesReconnect: Scenario = {
     const { rounds, calmForMs } = EFFORTS[effort];
     const notes: string[] = [];
     const turn = async (): Promise<Record<string, number>> => {
-      const found = await reconnect({ count: COUNT, calmForMs });
+      const request: ReconnectRequest = { count: COUNT, calmForMs };
+      const found = (await askNewProcess('remotes-reconnect', request, WITHIN_MS)) as Reconnected;
       notes.push(noteOf(found));
       const { answeredTwice, calledTwice } = found.remotes;
       return {
@@ -41,15 +42,6 @@ export const remotesReconnect: Scenario = {
     return { measures: withGoals, ratios: [], notes, chart: { of: 'measures', scale: 'linear' } };
   },
 };
-
-async function reconnect(request: ReconnectRequest): Promise<Reconnected> {
-  const peer = forkPeer(processUrl('remotes-reconnect'));
-  try {
-    return (await peer.request(request, WITHIN_MS)) as Reconnected;
-  } finally {
-    await peer.close();
-  }
-}
 
 function noteOf({ outcomes, remotes }: Reconnected): string {
   const { asked, answered, stopped, failed } = remotes;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { openStandalone } from '../support/standalone.ts';
 import type { Standalone } from '../support/standalone.ts';
 import { counterActor } from '../support/runtime.ts';
-import { rssBytesOf } from '../support/process.ts';
+import { memoryOf } from '../support/process.ts';
 import { interleave, roundsOf } from '../support/rounds.ts';
 import type { Subject } from '../support/rounds.ts';
 import type { Effort, Findings, Measure, Scenario } from '../support/scenario.ts';
@@ -52,12 +52,12 @@ function started(hosts: number): Subject {
       try {
         standalone = await openStandalone({ actor: counterActor, hosts, dataDir });
         const readyMs = performance.now() - startMs;
-        const rss = await rssBytesOf(standalone.pid);
+        const memory = memoryOf(standalone.pid);
         await standalone.create('counter', 'first');
         const total = await standalone.ask('first', { add: 2 });
         const answerMs = performance.now() - startMs;
         if (total !== 2) throw new Error(`2 was answered with ${JSON.stringify(total)}`);
-        return { [READY]: readyMs, [ANSWER]: answerMs, ...(rss !== null && { [RSS]: rss / MiB }) };
+        return { [READY]: readyMs, [ANSWER]: answerMs, ...(memory !== null && { [RSS]: memory.rss / MiB }) };
       } finally {
         await standalone?.close();
         await rm(dataDir, { recursive: true });

@@ -3,8 +3,8 @@
 
 import { rm } from 'node:fs/promises';
 import type { DiskUse, StoreRequest, StoreTurn } from '../processes/store.ts';
-import { forkPeer, processUrl } from '../support/child.ts';
-import { countedSubject, createCounters, sendBatches } from '../support/counters.ts';
+import { askNewProcess, forkPeer, processUrl } from '../support/child.ts';
+import { ACKNOWLEDGED, countedSubject, createCounters, sendBatches } from '../support/counters.ts';
 import { describeDisk, makeDataDir } from '../support/data-dir.ts';
 import { interleave, roundsOf } from '../support/rounds.ts';
 import type { Subject } from '../support/rounds.ts';
@@ -78,13 +78,8 @@ function asked(request: Omit<StoreRequest, 'inFlight'>): Subject {
   return {
     name: nameOf(request, request.store),
     turn: async () => {
-      const peer = forkPeer(processUrl('store'));
-      try {
-        const turn = (await peer.request({ ...request, inFlight: IN_FLIGHT }, WITHIN_MS)) as StoreTurn;
-        return { [RATE]: turn.perSecond, ...(turn.disk !== null && diskQuantities(turn.disk)) };
-      } finally {
-        await peer.close();
-      }
+      const turn = (await askNewProcess('store', { ...request, inFlight: IN_FLIGHT }, WITHIN_MS)) as StoreTurn;
+      return { [RATE]: turn.perSecond, ...(turn.disk !== null && diskQuantities(turn.disk)) };
     },
   };
 }
@@ -103,7 +98,7 @@ function diskQuantities(disk: DiskUse): Record<string, number> {
 
 /** Commits of the journal; the tables take some of their own when nobody asks. */
 async function syncsPerCommit(request: Omit<StoreRequest, 'inFlight'>): Promise<Measure | null> {
-  const counted = await countSyncs<StoreTurn>(processUrl('store'), { ...request, inFlight: IN_FLIGHT }, WITHIN_MS);
+  const counted = await countSyncs<StoreTurn>('store', { ...request, inFlight: IN_FLIGHT }, WITHIN_MS);
   const disk = counted?.answer.disk ?? null;
   if (counted === null || disk === null) return null;
   const perRound = [counted.syncs / disk.commitsInAll];
@@ -129,7 +124,7 @@ async function measureBatches(rounds: number, forMs: number): Promise<Measure[]>
     for (const subject of subjects) await subject.turn();
     const found = await interleave(subjects, rounds);
     return found.map((measure) =>
-      measure.quantity === 'acknowledged/s' && measure.subject.startsWith('lmdb')
+      measure.quantity === ACKNOWLEDGED && measure.subject.startsWith('lmdb')
         ? { ...measure, atLeast: BATCH_GOAL }
         : measure,
     );

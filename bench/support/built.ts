@@ -32,24 +32,31 @@ function list(standalone: Standalone, after: string, limit: number): Promise<Lis
 /** Workers are taken up in the order of their ids, many at a time; a listing does not wake them. */
 export async function untilRun(standalone: Standalone, worker: number): Promise<void> {
   const workerId = builtId(worker);
-  for (const endMs = performance.now() + RUN_WITHIN_MS; performance.now() < endMs; await pause(LOOK_EVERY_MS)) {
+  await until(`inputs of ${workerId} are still waiting`, async () => {
     const [found] = (await list(standalone, builtId(worker - 1), 1)).workers;
     if (found?.worker_id !== workerId) throw new Error(`${workerId} was looked for, ${found?.worker_id} was found`);
-    if (found.mailbox.messages === 0 && found.status !== 'running') return;
-  }
-  throw new Error(`after ${RUN_WITHIN_MS} ms inputs of ${workerId} are still waiting`);
+    return found.mailbox.messages === 0 && found.status !== 'running';
+  });
 }
 
 export async function untilAllRun(standalone: Standalone, workers: number): Promise<void> {
   await untilRun(standalone, workers - 1);
-  for (const endMs = performance.now() + RUN_WITHIN_MS; performance.now() < endMs; await pause(LOOK_EVERY_MS)) {
+  await until('inputs are still waiting', async () => {
     const { runtime } = (await standalone.get('/v1/runtime')) as { runtime: { mailbox: { messages: number } } };
-    if (runtime.mailbox.messages === 0) return;
-  }
-  throw new Error(`after ${RUN_WITHIN_MS} ms inputs are still waiting`);
+    return runtime.mailbox.messages === 0;
+  });
 }
 
-/** Rejects when inputs wait, or totals are not what they should be. An input that may have run when its process was killed ends as unknown, as counters want it. */
+async function until(otherwise: string, look: () => Promise<boolean>): Promise<void> {
+  for (const endMs = performance.now() + RUN_WITHIN_MS; performance.now() < endMs; await pause(LOOK_EVERY_MS))
+    if (await look()) return;
+  throw new Error(`after ${RUN_WITHIN_MS} ms ${otherwise}`);
+}
+
+/**
+ * Rejects when inputs wait, or totals are not what they should be. An input that may have run when its process was killed
+ * ends as unknown, as counters want it.
+ */
 export async function requireAllRun(standalone: Standalone, workers: number, maxUnknown: number): Promise<void> {
   let [seen, after] = [0, ''];
   for (;;) {

@@ -50,8 +50,26 @@ export function forkPeer(module: URL, args: readonly string[] = [], under: reado
   };
 }
 
+/** One question to a process that has done nothing else, and does nothing afterwards. `under` as in `forkPeer`. */
+export async function askNewProcess(
+  name: string,
+  question: unknown,
+  withinMs: number,
+  under: readonly string[] = [],
+): Promise<unknown> {
+  const peer = forkPeer(processUrl(name), [], under);
+  try {
+    return await peer.request(question, withinMs);
+  } finally {
+    await peer.close();
+  }
+}
+
 /** The other end of `forkPeer`. */
-export function answerRequests(answer: (question: unknown) => Promise<unknown>, close: () => Promise<void>): void {
+export function answerRequests(
+  answer: (question: unknown) => Promise<unknown>,
+  close: () => Promise<void> = () => Promise.resolve(),
+): void {
   process.on('message', ({ question }: { question: unknown }) => {
     answer(question).then(
       (value) => process.send?.({ answer: value }),

@@ -6,7 +6,7 @@ import type { Subject } from './rounds.ts';
 import type { Standalone } from './standalone.ts';
 
 export const HANDLED = 'handled/s';
-const ACKNOWLEDGED = 'acknowledged/s';
+export const ACKNOWLEDGED = 'acknowledged/s';
 const REFUSED = 'refused/s';
 const SLACK_MS = 60_000;
 

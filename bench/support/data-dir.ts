@@ -1,6 +1,6 @@
 // Folders for durable stores, on a disk: in memory, which temporary folders are on some systems, a commit would cost nothing.
 
-import { mkdtempSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ export function makeDataDir(name: string): Promise<string> {
 
 /** The file system of the data dirs, and what it costs to have one page on its disk. */
 export async function describeDisk(): Promise<string> {
-  const dir = mkdtempSync(join(place(), 'greenroom-bench-disk-'));
+  const dir = await makeDataDir('disk');
   const file = await open(join(dir, 'page'), 'w');
   try {
     const tookUs: number[] = [];

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { forkPeer } from './child.ts';
+import { askNewProcess } from './child.ts';
 
 const execute = promisify(execFile);
 const CALLS = ['fsync', 'fdatasync', 'msync'];
@@ -14,7 +14,7 @@ const CALLS_FIELD = 3;
 
 /** Null without strace. The process slows down, so nothing else of it is to be quoted. */
 export async function countSyncs<T>(
-  module: URL,
+  process: string,
   question: unknown,
   withinMs: number,
 ): Promise<{ readonly answer: T; readonly syncs: number } | null> {
@@ -27,13 +27,7 @@ export async function countSyncs<T>(
   try {
     const summary = join(folder, 'summary');
     const under = ['strace', '-f', '-c', '-o', summary, '-e', `trace=${CALLS.join(',')}`];
-    const peer = forkPeer(module, [], under);
-    let answer: T;
-    try {
-      answer = (await peer.request(question, withinMs)) as T;
-    } finally {
-      await peer.close();
-    }
+    const answer = (await askNewProcess(process, question, withinMs, under)) as T;
     const rows = (await readFile(summary, 'utf8')).split('\n').map((row) => row.trim().split(/\s+/));
     const ours = rows.filter((fields) => CALLS.includes(fields.at(-1) ?? ''));
     return { answer, syncs: ours.reduce((sum, fields) => sum + Number(fields[CALLS_FIELD]), 0) };

@@ -39,11 +39,12 @@ export interface Unanswered {
 
 export class Desk {
   readonly place: Place;
+  /** Number of the process. */
+  readonly process: number;
   readonly random: Random;
   readonly client;
   readonly unanswered: Unanswered[] = [];
   readonly #log: HeardLog;
-  readonly #process: number;
   #number: number;
   /** By role: the worker of now, and how many inputs it has been sent. */
   readonly #workers = new Map<string, { workerId: string; generation: number; sent: number }>();
@@ -57,7 +58,7 @@ export class Desk {
     this.place = { url, tokenFile };
     this.random = random;
     this.client = createClient({ url, tokenFile, timeoutMs: CALL_TIMEOUT_MS });
-    this.#process = process;
+    this.process = process;
     this.#number = process * NUMBERS_PER_PROCESS;
     this.#log = new HeardLog(heard, `load-${process}`);
   }
@@ -75,10 +76,6 @@ export class Desk {
     return this.#all;
   }
 
-  get isResting(): boolean {
-    return this.#rest !== null;
-  }
-
   /** The worker of a role; a new one when the last has had enough. `inputs`: how many it is about to be sent. */
   async workerOf(role: string, kind: string, inputs = 1): Promise<string> {
     const current = this.#workers.get(role);
@@ -87,7 +84,7 @@ export class Desk {
       return current.workerId;
     }
     const generation = (current?.generation ?? 0) + 1;
-    const workerId = `p${this.#process}-${role}-${generation}`;
+    const workerId = `p${this.process}-${role}-${generation}`;
     await this.client.create({ kind, workerId });
     this.hear({ op: 'life', workerId, kind, is: 'active' });
     if (this.#workers.get(role) === current) {
@@ -130,7 +127,7 @@ export class Desk {
     if (++this.#complaints > MAX_COMPLAINTS) return;
     const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
     const where = stack?.split('\n').find((line) => line.includes('/crash/')) ?? '';
-    process.stderr.write(`load ${this.#process}: ${code ?? ''} ${message ?? String(error)} ${where.trim()}\n`);
+    process.stderr.write(`load ${this.process}: ${code ?? ''} ${message ?? String(error)} ${where.trim()}\n`);
   }
 
   /** Resolves when the runtime is ready. */

@@ -16,7 +16,7 @@ const MAX_INPUTS = 6;
 export function lives(desk: Desk): () => Promise<void> {
   const is = new Map<string, Life>();
   return async () => {
-    const workerId = `p${Math.floor(desk.nextNumber() / 1_000_000_000)}-life${between(desk.random, 1, IDS)}`;
+    const workerId = `p${desk.process}-life${between(desk.random, 1, IDS)}`;
     const now = is.get(workerId) ?? 'deleted';
     const change = async (next: Life, work: () => Promise<unknown>): Promise<void> => {
       set('unsure');

@@ -3,7 +3,7 @@
 export type Random = () => number;
 
 /** Mulberry32: small, and the same everywhere. From 0 to 1, 1 not included. */
-export function randomFrom(seed: number): () => number {
+export function randomFrom(seed: number): Random {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

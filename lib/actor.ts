@@ -7,7 +7,7 @@ import type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel
 import type { ReadableOptions } from './channels/streams.ts';
 import type { MailboxLimits } from './limits.ts';
 import type { FunctionQuery } from './protocol/function-query.ts';
-import type { Durability, FunctionView } from './protocol/views.ts';
+import type { Durability, FunctionView, Isolation, RestartPolicy, Strategy } from './protocol/views.ts';
 
 export type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 export type { ReadableOptions } from './channels/streams.ts';
@@ -115,6 +115,19 @@ export type ActorFunctions<Inputs, Outputs, Config, State> = {
   };
 };
 
+/** When its workers come back after a death, and when they are given up. */
+export interface RestartOptions {
+  /**
+   * `permanent` (default): after any death. `transient`: after an abnormal one only, which is all but an exit with code 0. `temporary`: never.
+   * A worker that does not come back is `failed` after an abnormal death, and `stopped` after a normal one.
+   */
+  readonly policy?: RestartPolicy;
+  /** Deaths within `withinMs` that it may survive; one more and it is `failed`, until it is restored. Default `limits.maxRestarts`. */
+  readonly maxRestarts?: number;
+  /** Default `limits.restartWindowMs`. */
+  readonly withinMs?: number;
+}
+
 export interface ActorDefinition<
   ConfigSchema extends GenericSchema = GenericSchema,
   InputSchema extends GenericSchema = GenericSchema,
@@ -134,15 +147,25 @@ export interface ActorDefinition<
   readonly output?: OutputSchema;
   /** Bounds of what waits in front of the worker; capacity 0 makes it turn-based. */
   readonly mailbox?: Partial<MailboxLimits>;
-  /** `shared`: on a host together with other workers. */
-  readonly isolation?: 'shared';
+  /**
+   * What its workers run on, with the same code. `shared` (default): a thread together with others. `dedicated`: a thread of its own for each.
+   * `process`: a process of its own for each, for native code that blocks and memory that must be contained.
+   */
+  readonly isolation?: Isolation;
+  /** A worker that has run out of memory, or blocked its host in native code, is moved one step up: shared, dedicated, process. Default false. */
+  readonly promote?: boolean;
   /**
    * How long a worker is idle before it hibernates: it leaves its host, runs `stopped`, keeps its state, and wakes with the next input. 0:
    * never; with a durable store such a worker is started again with the runtime. Default `limits.idleAfterMs`.
    */
   readonly idleAfterMs?: number;
-  /** `permanent`: restarted whenever its host dies, within the runtime's restart budget. */
-  readonly restart?: { readonly policy: 'permanent' };
+  readonly restart?: RestartOptions;
+  /** Which of the workers that its workers create (`ctx.create`) are restarted when one of those dies. Default `one_for_one`. */
+  readonly strategy?: Strategy;
+  /** How long one input may run before it is cancelled, and after `limits.cancelGraceMs` its host killed; it ends as `failed` with `handler_timeout`. 0: as long as it takes. Default 0. */
+  readonly handlerTimeoutMs?: number;
+  /** With `onInterrupt: 'retry'`: host deaths at which an input may have been running before it ends as `poison_input`. Default `limits.maxAttempts`. */
+  readonly maxAttempts?: number;
   /** What becomes of the running input when the host dies: `unknown` ends it so (default), `retry` runs it again. */
   readonly onInterrupt?: 'unknown' | 'retry';
   /**

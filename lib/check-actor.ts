@@ -5,12 +5,16 @@ import { HostPool } from './host/pool.ts';
 import { uniformServices } from './host/services.ts';
 import type { RuntimeServices } from './host/services.ts';
 import { resolveLimits } from './limits.ts';
+import { Wheel } from './protocol/wheel.ts';
 
 /** Loads an actor module in a host of its own and says what it is. Rejects with `invalid_actor`, whatever the module does. */
 export async function checkActorModule(module: URL): Promise<{ kind: string; description: string | null }> {
   const limits = resolveLimits();
-  const pool = new HostPool({ maxHosts: 1, inputIdPrefix: '', limits, services: NO_SERVICES });
-  const host = pool.launch('check', { reply: () => undefined, emitted: () => undefined });
+  const pool = new HostPool({ maxHosts: 1, inputIdPrefix: '', limits, services: NO_SERVICES, wheel: new Wheel() });
+  const host = pool.launch(
+    { hostId: 'check', isolation: 'shared' },
+    { reply: () => undefined, emitted: () => undefined },
+  );
   try {
     await host.ready;
     return await host.inspect(module.href);

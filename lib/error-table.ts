@@ -118,6 +118,12 @@ export const ERRORS = {
     'This idempotency key was used with another input.',
     'Use a new key for a new input.',
   ),
+  call_cycle: row(
+    409,
+    false,
+    'The ask would wait for itself: the worker that is asked waits for the one that asks.',
+    'See `details.chain`. Tell instead of asking, or ask a worker that is not in the chain.',
+  ),
   unsupported_operation: row(409, false, 'This is not supported here.', 'See the message.'),
 
   // --- the state of the runtime ---
@@ -165,6 +171,24 @@ export const ERRORS = {
     true,
     'The deadline passed before the input could start.',
     'It never ran; retry with a later deadline or when the worker is less busy.',
+  ),
+  handler_timeout: row(
+    504,
+    false,
+    'The handler took longer than its actor allows.',
+    'Look before you repeat it: it ran for `details.ran_ms`, and `details.killed` says whether its host had to be killed.',
+  ),
+  worker_crashed: row(
+    500,
+    false,
+    'The worker crashed while the input was running; whether it had an effect is unknown.',
+    'Something that the actor did not wait for has failed: the log says what. Look before you repeat the input.',
+  ),
+  poison_input: row(
+    500,
+    false,
+    'The input was running each time its host died, as often as its actor allows.',
+    'It is kept in `GET /v1/dead-letters`: mend the actor, then redeliver it, or discard it.',
   ),
   host_lost: row(
     500,

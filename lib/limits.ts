@@ -42,10 +42,32 @@ export interface Limits {
   readonly idleAfterMs: number;
   /** Rough memory of the workers that are loaded from a durable store; above it those that have been idle longest hibernate early. Default 128 MiB. */
   readonly maxLoadedBytes: number;
-  /** Restarts of one worker that are allowed within restartWindowMs; one more death and it is `failed`. Default 5. */
+  /** Restarts of one worker that are allowed within restartWindowMs, unless its actor says otherwise; one more death and it is `failed`. Default 5. */
   readonly maxRestarts: number;
-  /** The window in which restarts are counted. Default 60 s. */
+  /** The window in which restarts are counted, unless the actor says otherwise. Default 60 s. */
   readonly restartWindowMs: number;
+  /** Host deaths at which an input may have been running before it is not delivered again (`poison_input`), unless its actor says otherwise. Default 3. */
+  readonly maxAttempts: number;
+  /** Dead letters that are kept; the oldest go first. Default 1,024. */
+  readonly maxDeadLetters: number;
+  /** Bytes of their inputs. Default 64 MiB; at least maxMessageBytes. */
+  readonly maxDeadLetterBytes: number;
+  /** How long a host may give no sign of life before it is killed: a loop that never ends, a wait that blocks, native code. A handler that awaits does give one, and so does one that calls `ctx.checkpoint()`. Default 30 s. */
+  readonly stuckAfterMs: number;
+  /** Hosts that belong to one worker each (`isolation: 'dedicated'` or `'process'`); a worker beyond it waits for a place. Default 64. */
+  readonly maxOwnHosts: number;
+  /** JavaScript heap of a host that workers share. Above four fifths it is recycled, above all of it killed. Default 4 GiB. */
+  readonly sharedHeapBytes: number;
+  /** The same for a thread that belongs to one worker. Default 1 GiB. */
+  readonly dedicatedHeapBytes: number;
+  /** The same for a process that belongs to one worker. Default 1 GiB. */
+  readonly processHeapBytes: number;
+  /** Memory outside the heap (Buffers) of one host. Above four fifths it is recycled, above all of it killed. Default 1 GiB. */
+  readonly hostExternalBytes: number;
+  /** Age at which a host is recycled; 0 is never. Default 0. */
+  readonly hostMaxAgeMs: number;
+  /** Inputs handled after which a host is recycled; 0 is never. Default 0. */
+  readonly hostMaxInputs: number;
   /** The largest frame that a peer's socket reads; one above maxMessageBytes and up to this is refused with an answer, a larger one costs the connection. Default 2 x maxMessageBytes, at least 64 KiB above it. */
   readonly maxFrameBytes: number;
   /** How long a call of a function may take before its caller is told `timeout` and its slot is free. Default 30 s. */
@@ -92,6 +114,17 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxLoadedBytes: 128 * MiB,
   maxRestarts: 5,
   restartWindowMs: 60_000,
+  maxAttempts: 3,
+  maxDeadLetters: 1_024,
+  maxDeadLetterBytes: 64 * MiB,
+  stuckAfterMs: 30_000,
+  maxOwnHosts: 64,
+  sharedHeapBytes: 4_096 * MiB,
+  dedicatedHeapBytes: 1_024 * MiB,
+  processHeapBytes: 1_024 * MiB,
+  hostExternalBytes: 1_024 * MiB,
+  hostMaxAgeMs: 0,
+  hostMaxInputs: 0,
   maxFrameBytes: 32 * MiB,
   invocationTimeoutMs: 30_000,
   maxCallsInFlight: 1_024,
@@ -177,6 +210,14 @@ export const EFFECT_BYTES_PER_INPUT = 64 * MiB;
 export const KEEP_AWAKE_REASONS = 64;
 /** Characters of such a reason. */
 export const MAX_KEEP_AWAKE_CHARS = 256;
+/** How often the watchdog looks at each host. */
+export const WATCH_EVERY_MS = 250;
+/** How long a host that was killed may take to end; then it is quarantined: native code that does not return cannot be killed. */
+export const KILL_DEADLINE_MS = 500;
+/** Part of a host's memory bounds above which it is recycled. */
+export const SOFT_MEMORY_PERCENT = 80;
+/** Hosts that are gone and are still listed, with how they ended. */
+export const DEAD_HOSTS_KEPT = 64;
 /** First and longest pause before a restart; it doubles in between. */
 export const RESTART_BACKOFF_MS = 20;
 export const MAX_RESTART_BACKOFF_MS = 5_000;
@@ -199,17 +240,21 @@ export const SOURCE_READ_TIMEOUT_MS = 60_000;
 /** What a registration may hold beside its id: description, formats and metadata. */
 export const MAX_REGISTRATION_BYTES = 256 * KiB;
 
+/** Where 0 means never. */
+const MAY_BE_ZERO: ReadonlySet<string> = new Set(['idleAfterMs', 'hostMaxAgeMs', 'hostMaxInputs']);
+
 /** Fills in the defaults and refuses what is not a whole number above zero, or does not fit together. Throws `invalid_option`. */
 export function resolveLimits(given: Partial<Limits> = {}): Limits {
   const limits: Limits = { ...DEFAULT_LIMITS, ...derived(given.maxMessageBytes), ...given };
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalid(name, 'is not a limit');
-    requireWhole(name, value, name === 'idleAfterMs' ? 0 : 1);
+    requireWhole(name, value, MAY_BE_ZERO.has(name) ? 0 : 1);
     // No timer waits for that.
     if (name === 'maxTranscriptAgeMs') continue;
     if (name.endsWith('Ms') && value > MAX_TIMER_MS) throw invalid(name, `must be at most ${MAX_TIMER_MS}`);
   }
   requireAtLeast('maxTotalBytes', limits.maxTotalBytes, 'maxMessageBytes', limits.maxMessageBytes);
+  requireAtLeast('maxDeadLetterBytes', limits.maxDeadLetterBytes, 'maxMessageBytes', limits.maxMessageBytes);
   const leastFrameBytes = limits.maxMessageBytes + FRAME_MARGIN_BYTES;
   requireAtLeast('maxFrameBytes', limits.maxFrameBytes, `maxMessageBytes + ${FRAME_MARGIN_BYTES}`, leastFrameBytes);
   if (limits.askTimeoutMs > MAX_WAIT_MS) throw invalid('askTimeoutMs', `must be at most ${MAX_WAIT_MS}`);
@@ -219,7 +264,10 @@ export function resolveLimits(given: Partial<Limits> = {}): Limits {
 /** Limits whose default follows from another. */
 function derived(maxMessageBytes: unknown): Partial<Limits> {
   if (typeof maxMessageBytes !== 'number') return {};
-  return { maxFrameBytes: Math.max(2 * maxMessageBytes, maxMessageBytes + FRAME_MARGIN_BYTES) };
+  return {
+    maxFrameBytes: Math.max(2 * maxMessageBytes, maxMessageBytes + FRAME_MARGIN_BYTES),
+    maxDeadLetterBytes: Math.max(DEFAULT_LIMITS.maxDeadLetterBytes, maxMessageBytes),
+  };
 }
 
 /** The mailbox of one actor, checked against the runtime's limits. Throws `invalid_option`. */

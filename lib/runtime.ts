@@ -28,6 +28,7 @@ import type { Logger } from './observe/log.ts';
 import { ENGINE_NAME } from './protocol/function-ids.ts';
 import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
+import { Wheel } from './protocol/wheel.ts';
 import type { SourceOptions, SourceRequest } from './protocol/source-request.ts';
 import type {
   ActorView,
@@ -111,7 +112,9 @@ async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime>
   const actorChannels = new ActorChannels(channels);
   const peers = new Peers();
   const version = readVersion();
+  const wheel = new Wheel();
   const supervisor = new Supervisor({
+    wheel,
     identity: {
       runtimeId: options.runtimeId ?? runtimeIdOf(store),
       displayName: options.displayName ?? null,
@@ -139,8 +142,8 @@ async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime>
   const services = actorCalls(supervisor, functions, actorChannels, log);
   const factory =
     hostCount === 0
-      ? new InlineHosts({ inputIdPrefix, limits, services })
-      : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services });
+      ? new InlineHosts({ inputIdPrefix, limits, services, wheel })
+      : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services, wheel });
   await supervisor.open(factory, Math.max(hostCount, 1));
   return new Runtime({ supervisor, functions, peers, channels, outside });
 }

@@ -18,6 +18,12 @@ const COUNTS = new Set([
   'maxIdempotencyKeys',
   'maxTranscriptEntries',
   'maxRestarts',
+  'maxAttempts',
+  'maxDeadLetters',
+  'maxOwnHosts',
+  'hostMaxInputs',
+  'SOFT_MEMORY_PERCENT',
+  'DEAD_HOSTS_KEPT',
   'capacity', // messages of a mailbox
   'INPUT_COPIES',
   'CREDITS_PER_WORKER',

@@ -6,6 +6,7 @@ import { HostPool } from '../../lib/host/pool.ts';
 import type { HostEvents } from '../../lib/host/host.ts';
 import { uniformServices } from '../../lib/host/services.ts';
 import { resolveLimits } from '../../lib/limits.ts';
+import { Wheel } from '../../lib/protocol/wheel.ts';
 import { COMPLETED } from '../../lib/protocol/frames.ts';
 import type { Ticket } from '../../lib/protocol/frames.ts';
 import type { Question } from '../support/question.ts';
@@ -54,7 +55,13 @@ interface LinkTicket extends Ticket {
 export const linkAlone: Contender = {
   name: 'greenroom, link alone',
   start: async () => {
-    const pool = new HostPool({ maxHosts: 1, inputIdPrefix: '', limits: resolveLimits(), services: noServices });
+    const pool = new HostPool({
+      maxHosts: 1,
+      inputIdPrefix: '',
+      limits: resolveLimits(),
+      services: noServices,
+      wheel: new Wheel(),
+    });
     const events: HostEvents = {
       reply: (ticket, code, _startedAtMs, _endedAtMs, body) => {
         const { resolve, reject } = ticket as LinkTicket;
@@ -63,7 +70,7 @@ export const linkAlone: Contender = {
       },
       emitted: () => undefined,
     };
-    const host = pool.launch('bench', events);
+    const host = pool.launch({ hostId: 'bench', isolation: 'shared' }, events);
     await host.ready;
     const worker = {
       slot: 0,

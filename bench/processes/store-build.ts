@@ -73,6 +73,7 @@ async function fill(store: LmdbStore, { from, to, seq: first }: Filling): Promis
       config: '{}',
       createdAtMs: atMs,
       state: null,
+      parentId: null,
     });
     worker.append('created', atMs, 0, '{"kind":"counter","display_name":null}');
     for (let input = 0; input < INPUTS_EACH; input++) {

@@ -4,6 +4,7 @@
 import type { WireError } from '../errors.ts';
 import type { Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
+import type { Isolation } from '../protocol/views.ts';
 
 /** What a host needs to start a worker. `slot` is its place on that host, given by the supervisor. */
 export interface WorkerSpec {
@@ -78,8 +79,14 @@ export interface Host {
   close(): Promise<void>;
 }
 
-/** Makes hosts. Implemented by the thread pool and by the inline host. */
+/** What is to be launched. `hostId` is given by the supervisor and never used twice. */
+export interface HostLaunch {
+  readonly hostId: string;
+  readonly isolation: Isolation;
+}
+
+/** Makes hosts: of threads and processes, or on the main thread. */
 export interface HostFactory {
-  launch(hostId: string, events: HostEvents): Host;
+  launch(launch: HostLaunch, events: HostEvents): Host;
   close(): Promise<void>;
 }

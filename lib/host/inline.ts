@@ -3,18 +3,20 @@
 
 import { threadId } from 'node:worker_threads';
 import type { Limits } from '../limits.ts';
-import type { Host, HostEvents, HostFactory } from './host.ts';
+import type { Host, HostEvents, HostFactory, HostLaunch } from './host.ts';
 import { Link } from './link.ts';
 import type { Carrier } from './link.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
 import { serveHost } from './serve.ts';
+import type { Wheel } from '../protocol/wheel.ts';
 import type { RuntimeServices } from './services.ts';
 
 export interface InlineHostsOptions {
   readonly inputIdPrefix: string;
   readonly limits: Limits;
   readonly services: RuntimeServices;
+  readonly wheel: Wheel;
 }
 
 export class InlineHosts implements HostFactory {
@@ -24,7 +26,8 @@ export class InlineHosts implements HostFactory {
     this.#options = options;
   }
 
-  launch(hostId: string, events: HostEvents): Host {
+  /** Whatever isolation is asked for: there is only the main thread. */
+  launch({ hostId }: HostLaunch, events: HostEvents): Host {
     return new Link({ ...this.#options, hostId, events, carry });
   }
 

@@ -14,10 +14,11 @@ import {
   WORKERS_PER_HOST,
 } from '../limits.ts';
 import type { Limits } from '../limits.ts';
-import { ORIGIN_MS } from '../protocol/clock.ts';
+import { now, ORIGIN_MS } from '../protocol/clock.ts';
 import { eachReply, Outbox, pushInput, SHARED, TURN } from '../protocol/frames.ts';
 import type { Batch, Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
+import type { Wheel } from '../protocol/wheel.ts';
 import type { Host, HostEvents, HostExit, HostStats, StartResult, WorkerSpec } from './host.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
@@ -39,6 +40,7 @@ export interface LinkOptions {
   readonly limits: Limits;
   readonly services: RuntimeServices;
   readonly events: HostEvents;
+  readonly wheel: Wheel;
   readonly carry: (boot: HostBoot) => Carrier;
 }
 
@@ -52,6 +54,7 @@ export class Link implements Host {
   readonly #limits: Limits;
   readonly #events: HostEvents;
   readonly #carrier: Carrier;
+  readonly #wheel: Wheel;
   readonly #calls: Calls<HostCalls>;
   readonly #data: MessagePort;
   readonly #control: MessagePort;
@@ -85,6 +88,7 @@ export class Link implements Host {
     this.hostId = options.hostId;
     this.#limits = options.limits;
     this.#events = options.events;
+    this.#wheel = options.wheel;
     this.#shared[SHARED.current] = -1;
     this.#data = data.port1;
     this.#control = control.port1;
@@ -134,13 +138,13 @@ export class Link implements Host {
     }
     if (!this.#isFlushScheduled) {
       this.#isFlushScheduled = true;
-      this.#turnStartMs = Date.now();
+      this.#turnStartMs = now();
       setImmediate(this.#endTurn);
     }
     const isFull = this.#outbox.frames >= BATCH_FRAMES || this.#outboxBytes >= BATCH_BYTES;
     // Early, so that both threads work at once; but not for ever. Node reads up to 1,000 messages of a port before it turns to
     // anything else, and replies to what left early come back into that same reading: timers and sockets would wait for seconds.
-    if (isFull && Date.now() - this.#turnStartMs < SLICE_MS) this.#flush();
+    if (isFull && now() - this.#turnStartMs < SLICE_MS) this.#flush();
   }
 
   readonly #endTurn = (): void => {
@@ -251,15 +255,12 @@ export class Link implements Host {
     if (this.#exit !== null) return Promise.reject(lost(this.#exit.error));
     return new Promise<T>((resolve, reject) => {
       const finish = (settle: () => void) => {
-        clearTimeout(timer);
+        timer.cancel();
         this.#waiting.delete(onDeath);
         settle();
       };
       const onDeath = (cause: GreenroomError) => finish(() => reject(cause));
-      const timer = setTimeout(
-        () => finish(() => reject(GreenroomError.of('timeout', { message: 'The host did not answer in time.' }))),
-        timeoutMs,
-      );
+      const timer = this.#wheel.after(timeoutMs, () => onDeath(lateAnswer()));
       this.#waiting.add(onDeath);
       call().then(
         (value) => finish(() => resolve(value)),
@@ -284,6 +285,10 @@ export class Link implements Host {
     for (const reject of [...this.#waiting]) reject(lost(this.#exit.error));
     return this.#exit;
   }
+}
+
+function lateAnswer(): GreenroomError {
+  return GreenroomError.of('timeout', { message: 'The host did not answer in time.' });
 }
 
 function lost(cause: Error | null): GreenroomError {

@@ -6,7 +6,7 @@ import type { ActorDefinition } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
 import { describeError } from '../observe/log.ts';
 import { isEngineId } from '../protocol/function-ids.ts';
-import { DURABILITIES } from '../protocol/views.ts';
+import { DURABILITIES, ISOLATIONS, RESTART_POLICIES, STRATEGIES } from '../protocol/views.ts';
 
 const schema = v.custom<v.GenericSchema>(
   (value) => typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'schema',
@@ -29,8 +29,16 @@ const functionSchema = v.strictObject({
 /** It travels as 32 bits. */
 const MAX_STATE_VERSION = 2 ** 31 - 1;
 
-/** As the limit of the same name. */
-const MAX_IDLE_AFTER_MS = 2 ** 31 - 1;
+/** As limits: the longest time that a timer can wait. */
+const MAX_WHOLE = 2 ** 31 - 1;
+
+const whole = (least: number) =>
+  v.pipe(
+    v.number('must be a whole number'),
+    v.integer('must be a whole number'),
+    v.minValue(least),
+    v.maxValue(MAX_WHOLE),
+  );
 
 const definitionSchema = v.strictObject({
   kind: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._:-]{1,128}$/, 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : -')),
@@ -39,17 +47,20 @@ const definitionSchema = v.strictObject({
   input: schema,
   output: v.optional(schema),
   mailbox: v.optional(v.strictObject({ capacity: v.optional(v.number()), maxBytes: v.optional(v.number()) })),
-  isolation: v.optional(v.literal('shared')),
-  restart: v.optional(v.strictObject({ policy: v.literal('permanent') })),
-  onInterrupt: v.optional(v.picklist(['unknown', 'retry'])),
-  idleAfterMs: v.optional(
-    v.pipe(
-      v.number('must be a whole number'),
-      v.integer('must be a whole number'),
-      v.minValue(0),
-      v.maxValue(MAX_IDLE_AFTER_MS),
-    ),
+  isolation: v.optional(v.picklist(ISOLATIONS)),
+  promote: v.optional(v.boolean()),
+  restart: v.optional(
+    v.strictObject({
+      policy: v.optional(v.picklist(RESTART_POLICIES)),
+      maxRestarts: v.optional(whole(0)),
+      withinMs: v.optional(whole(1)),
+    }),
   ),
+  strategy: v.optional(v.picklist(STRATEGIES)),
+  handlerTimeoutMs: v.optional(whole(0)),
+  maxAttempts: v.optional(whole(1)),
+  onInterrupt: v.optional(v.picklist(['unknown', 'retry'])),
+  idleAfterMs: v.optional(whole(0)),
   durability: v.optional(v.picklist(DURABILITIES)),
   state: v.optional(callable),
   stateVersion: v.optional(

@@ -285,7 +285,15 @@ function readRecord(from: Decoder, workerId: string): WorkerRecord {
   const kind = from.text();
   const displayName = from.payload() as string | null;
   const createdAtMs = from.number();
-  return { workerId, kind, displayName, createdAtMs, config: from.presentPayload(), state: from.payload() };
+  return {
+    workerId,
+    kind,
+    displayName,
+    createdAtMs,
+    config: from.presentPayload(),
+    state: from.payload(),
+    parentId: null,
+  };
 }
 
 export function readFailure(from: Decoder): WireError | null {
@@ -300,7 +308,8 @@ export function writeTimer(to: Encoder, { timerId, dueAtMs, input }: StoredTimer
 }
 
 export function readTimer(from: Decoder): StoredTimer {
-  return { timerId: from.varint(), dueAtMs: from.number(), input: from.presentPayload() };
+  const timerId = from.varint();
+  return { timerId, dueAtMs: from.number(), input: from.presentPayload(), name: String(timerId), repeat: null };
 }
 
 function writeRecordOperation(to: Encoder, operation: RecordOperation): void {

@@ -6,6 +6,7 @@
 
 import { SortedWorkers } from '../store/sorted-workers.ts';
 import type {
+  DeadLetterRecord,
   FunctionRecord,
   Rest,
   SourceRecord,
@@ -222,6 +223,18 @@ export class LmdbStore implements Store, Context {
   functions(): Iterable<FunctionRecord> {
     return this.#records.functions();
   }
+
+  children(_parentId: string): readonly string[] {
+    return [];
+  }
+
+  deadLetters(): Iterable<DeadLetterRecord> {
+    return [];
+  }
+
+  putDeadLetter(_record: DeadLetterRecord): void {}
+
+  deleteDeadLetter(_inputId: string): void {}
 
   putFunction(record: FunctionRecord): void {
     this.stage({ op: 'putFunction', record });

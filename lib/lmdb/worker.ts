@@ -112,7 +112,7 @@ export class LmdbWorkerStore implements WorkerStore {
       const config = row.config ?? payloadAt(environment, TABLES.configs, workerId);
       if (config === null) throw corrupt();
       const state = payloadAt(environment, TABLES.states, workerId);
-      const worker = new LmdbWorkerStore({ ...row.summary, config, state }, context);
+      const worker = new LmdbWorkerStore({ ...row.summary, config, state, parentId: null }, context);
       worker.stateVersion = worker.#stagedVersion = row.stateVersion;
       worker.rest = worker.#stagedRest = row.summary.rest;
       worker.failure = worker.#stagedFailure = row.failure;
@@ -131,7 +131,7 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   static #quarantined(workerId: string, context: Context, cause: unknown): LmdbWorkerStore {
-    const worker = new LmdbWorkerStore({ workerId, ...UNREADABLE, config: '{}', state: null }, context);
+    const worker = new LmdbWorkerStore({ workerId, ...UNREADABLE, config: '{}', state: null, parentId: null }, context);
     worker.rest = worker.#stagedRest = 'failed';
     const error = cause instanceof GreenroomError && cause.code === 'store_version' ? cause : corrupt();
     worker.failure = worker.#stagedFailure = error.toWire();
@@ -247,6 +247,11 @@ export class LmdbWorkerStore implements WorkerStore {
   putTimer(timer: StoredTimer): void {
     this.#stage({ op: 'putTimer', worker: this, timer });
   }
+
+  readonly parentId = null;
+  readonly isolation = null;
+
+  saveIsolation(): void {}
 
   deleteTimer(timerId: number): void {
     this.#stage({ op: 'deleteTimer', worker: this, timerId });

@@ -2,18 +2,19 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SLICE_MS } from '../limits.ts';
+import { now } from './clock.ts';
 
 export class Slices {
-  #sinceMs = Date.now();
+  #sinceMs = now();
 
   /** The slice is used up: time for `next`. */
   get isOver(): boolean {
-    return Date.now() - this.#sinceMs >= SLICE_MS;
+    return now() - this.#sinceMs >= SLICE_MS;
   }
 
   /** Resolves when the loop has had its turn: the next slice begins. */
   async next(): Promise<void> {
     await nextTurn();
-    this.#sinceMs = Date.now();
+    this.#sinceMs = now();
   }
 }

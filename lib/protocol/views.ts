@@ -27,6 +27,8 @@ export const ENTRY_TYPES = [
   'cancelled',
   'failed',
   'restarted',
+  'killed',
+  'promoted',
   'stopped',
 ] as const;
 export type EntryType = (typeof ENTRY_TYPES)[number];
@@ -34,6 +36,17 @@ export type EntryType = (typeof ENTRY_TYPES)[number];
 export const DURABILITIES = ['durable', 'volatile'] as const;
 /** `durable`: acknowledged when it is on disk, if the store has one. `volatile`: kept in memory only. */
 export type Durability = (typeof DURABILITIES)[number];
+
+export const ISOLATIONS = ['shared', 'dedicated', 'process'] as const;
+/** What a worker runs on: a thread together with others, a thread of its own, or a process of its own. */
+export type Isolation = (typeof ISOLATIONS)[number];
+
+export const RESTART_POLICIES = ['permanent', 'transient', 'temporary'] as const;
+export type RestartPolicy = (typeof RESTART_POLICIES)[number];
+
+export const STRATEGIES = ['one_for_one', 'one_for_all', 'rest_for_one'] as const;
+/** Which children of a worker are restarted when one of them dies: that one, all, or that one and those that were created after it. */
+export type Strategy = (typeof STRATEGIES)[number];
 
 /** RFC 3339 in UTC with milliseconds. */
 export type Timestamp = string;
@@ -52,16 +65,29 @@ export interface WorkerSummary {
 export interface WorkerView extends WorkerSummary {
   config: unknown;
   hostId: string | null;
+  /** What it runs on; above what its actor says after a promotion. */
+  isolation: Isolation;
+  /** The worker that created it and that its end is told to; null for one that was created from outside. */
+  parentId: string | null;
   /** Times that it came back after a host died. */
   restarts: number;
   running: { inputId: string; ageMs: number; attempt: number } | null;
   /** Why it is `failed` or `restarting`; null otherwise. */
   failure: WireError | null;
+  /** The deaths that count against its restart budget, the oldest first. */
+  deaths: DeathView[];
   /** Why it does not hibernate; null while it does, and when it has stopped or failed. */
   awake: AwakeView | null;
   /** Sequences of the oldest transcript entry that is kept, and of the newest. */
   firstSequence: number;
   lastSequence: number;
+}
+
+/** One death of a worker. */
+export interface DeathView {
+  at: Timestamp;
+  cause: string;
+  hostId: string | null;
 }
 
 /**
@@ -260,7 +286,7 @@ export interface ActorView {
   inputSchema: unknown;
   configSchema: unknown;
   outputSchema: unknown;
-  isolation: 'shared';
+  isolation: Isolation;
   /** Of its inputs, unless an input says otherwise. */
   durability: Durability;
   mailbox: { capacity: number; maxBytes: number };
@@ -270,13 +296,87 @@ export interface ActorView {
   functions: { functionId: string; description: string | null; inputSchema: unknown; outputSchema: unknown }[];
 }
 
+export const HOST_STATUSES = ['starting', 'ready', 'recycling', 'quarantined', 'dead'] as const;
+/** `recycling`: its workers are moving to another. `quarantined`: it was killed and does not end; nothing waits for it. */
+export type HostStatus = (typeof HOST_STATUSES)[number];
+
+/**
+ * What a host is doing, seen from outside. `idle`: nothing. `progressing`: it works and gives signs of life. `spinning`: JavaScript that
+ * does not come to an end. `blocked`: it waits and lets nothing else run. `native_block`: native code that cannot be interrupted.
+ * `unresponsive`: one of these three, which cannot be told apart here.
+ */
+export const VERDICTS = ['idle', 'progressing', 'spinning', 'blocked', 'native_block', 'unresponsive'] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
 export interface HostView {
   hostId: string;
-  status: 'starting' | 'ready' | 'dead';
+  isolation: Isolation;
+  status: HostStatus;
+  verdict: Verdict;
   workers: number;
-  /** Event loop utilisation since the last look, 0 to 1. */
+  /** Event loop utilisation over the watchdog's last look, 0 to 1. */
   utilization: number;
   heapBytes: number;
+  /** Buffers and the like. */
+  externalBytes: number;
+  /** Inputs that it has handled. */
+  handled: number;
+  startedAt: Timestamp;
+}
+
+/** One host, alive or one of the last that have ended. */
+export interface HostDetail extends HostView {
+  endedAt: Timestamp | null;
+  /** How it was killed; null if it was not. */
+  certificate: KillCertificate | null;
+}
+
+/** What a kill was: why, on what evidence, how long it took, and who was hit. */
+export interface KillCertificate {
+  hostId: string;
+  /** Who ordered it: `stuck`, `cancel_grace`, `handler_timeout`, `memory`, `start_timeout`, `link_fault`, `recycle`, `close`. */
+  reason: string;
+  verdict: Verdict;
+  orderedAt: Timestamp;
+  /** From the order to the end of the host; null while it has not ended: it is quarantined. */
+  tookMs: number | null;
+  evidence: {
+    utilization: number;
+    heapBytes: number;
+    externalBytes: number;
+    /** Since its last sign of life. */
+    silentMs: number;
+    /** CPU that its thread took in that time; null where it cannot be told. */
+    cpuMs: number | null;
+    /** The inputs that were running, those of the culprits first. */
+    running: { workerId: string; inputId: string; ageMs: number }[];
+  };
+  /** Workers that it is held against. */
+  culprits: string[];
+  /** How many workers were on it, and what became of the inputs that it held; bounded. */
+  workersHit: number;
+  inputs: {
+    workerId: string;
+    inputId: string;
+    became: 'unknown' | 'again' | 'waiting' | 'cancelled' | 'failed' | 'poison';
+  }[];
+}
+
+/** An input that is not delivered again. */
+export interface DeadLetterSummary {
+  inputId: string;
+  workerId: string;
+  kind: string;
+  /** Host deaths at which it was running. */
+  attempts: number;
+  bytes: number;
+  error: WireError;
+  acceptedAt: Timestamp;
+  endedAt: Timestamp;
+}
+
+export interface DeadLetterView extends DeadLetterSummary {
+  payload: unknown;
 }
 
 /** Sizes and speed of a durable store. */
@@ -321,6 +421,10 @@ export interface CloseReport {
   killed: number;
   /** Inputs without an outcome that a durable store keeps for the next start, as far as their workers were in memory. */
   kept: number;
+  /** Workers that did not end in an orderly way, and why; the first of them. */
+  unclean: { workerId: string; reason: string }[];
+  /** How many that are. */
+  uncleanTotal: number;
 }
 
 /** Values below these keys belong to users or are snake_case already: their keys are left alone. */
@@ -335,6 +439,7 @@ const OPAQUE = new Set([
   'requestFormat',
   'responseFormat',
   'metadata',
+  'payload',
   // References to channels, which have one spelling everywhere.
   'reader',
   'writer',

@@ -10,6 +10,7 @@ import { uniformServices } from '../host/services.ts';
 import type { RuntimeServices } from '../host/services.ts';
 import type { Limits } from '../limits.ts';
 import { COMPLETED } from '../protocol/frames.ts';
+import { Wheel } from '../protocol/wheel.ts';
 import type { Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { payloadBytes } from '../protocol/payload.ts';
@@ -51,15 +52,18 @@ export class Scratch {
 
   constructor({ limits, inputIdPrefix, inputTimeoutMs }: ScratchOptions) {
     this.#inputTimeoutMs = inputTimeoutMs;
-    this.#pool = new HostPool({ maxHosts: 1, inputIdPrefix, limits, services: this.#services() });
-    this.#host = this.#pool.launch('replay', {
-      reply: (_ticket, code, _startedAt, _endedAt, body, state) => {
-        if (state !== null) this.#state = state;
-        const result = code === COMPLETED ? { output: body.payload } : { error: body.value() as WireError };
-        this.#settle(result);
+    this.#pool = new HostPool({ maxHosts: 1, inputIdPrefix, limits, services: this.#services(), wheel: new Wheel() });
+    this.#host = this.#pool.launch(
+      { hostId: 'replay', isolation: 'shared' },
+      {
+        reply: (_ticket, code, _startedAt, _endedAt, body, state) => {
+          if (state !== null) this.#state = state;
+          const result = code === COMPLETED ? { output: body.payload } : { error: body.value() as WireError };
+          this.#settle(result);
+        },
+        emitted: (_slot, _seq, _at, data) => void this.#running?.emitted.push(data),
       },
-      emitted: (_slot, _seq, _at, data) => void this.#running?.emitted.push(data),
-    });
+    );
     void this.#host.exited.then(() => {
       this.#isLost = true;
       this.#lose();

@@ -4,14 +4,17 @@
 import * as v from 'valibot';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import {
+  AWAKE_REASONS,
   DURABILITIES,
   ENTRY_TYPES,
+  HOST_STATUSES,
+  ISOLATIONS,
   OUTCOMES,
-  AWAKE_REASONS,
   PEER_STATUSES,
   SOURCE_STATUSES,
-  toSnakeCase,
+  VERDICTS,
   WORKER_STATUSES,
+  toSnakeCase,
 } from '../protocol/views.ts';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -45,9 +48,12 @@ export const Worker = v.object({
   ...WorkerSummary.entries,
   config: v.unknown(),
   host_id: textOrNull,
+  isolation: v.picklist(ISOLATIONS),
+  parent_id: textOrNull,
   restarts: count,
   running: v.nullable(v.object({ input_id: text, age_ms: v.number(), attempt: count })),
   failure: v.nullable(WireError),
+  deaths: v.array(v.object({ at: timestamp, cause: text, host_id: textOrNull })),
   awake: v.nullable(
     v.object({
       reasons: v.array(v.picklist(AWAKE_REASONS)),
@@ -163,7 +169,7 @@ export const ActorView = v.object({
   input_schema: v.unknown(),
   config_schema: v.unknown(),
   output_schema: v.unknown(),
-  isolation: v.literal('shared'),
+  isolation: v.picklist(ISOLATIONS),
   durability,
   mailbox: v.object({ capacity: count, max_bytes: count }),
   idle_after_ms: count,
@@ -206,6 +212,19 @@ export const SourcePreview = v.object({
   unmapped_total: count,
 });
 
+export const HostView = v.object({
+  host_id: text,
+  isolation: v.picklist(ISOLATIONS),
+  status: v.picklist(HOST_STATUSES),
+  verdict: v.picklist(VERDICTS),
+  workers: count,
+  utilization: v.number(),
+  heap_bytes: count,
+  external_bytes: count,
+  handled: count,
+  started_at: timestamp,
+});
+
 export const RuntimeView = v.object({
   runtime_id: text,
   display_name: textOrNull,
@@ -229,15 +248,7 @@ export const RuntimeView = v.object({
       v.ExactOptionalSchema<typeof count, undefined>
     >),
   }),
-  hosts: v.array(
-    v.object({
-      host_id: text,
-      status: v.picklist(['starting', 'ready', 'dead']),
-      workers: count,
-      utilization: v.number(),
-      heap_bytes: count,
-    }),
-  ),
+  hosts: v.array(HostView),
   mailbox: load,
   functions: count,
   remotes: v.object({ connected: count }),

@@ -6,12 +6,13 @@ import { randomBytes } from 'node:crypto';
 import type { WireError } from '../errors.ts';
 import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { EntryType } from '../protocol/views.ts';
+import type { EntryType, Isolation } from '../protocol/views.ts';
 import { Log } from './log.ts';
 import type { LogOwner } from './log.ts';
 import { SortedWorkers } from './sorted-workers.ts';
 import { ENTRY_OF, entryData } from './store.ts';
 import type {
+  DeadLetterRecord,
   Ending,
   FunctionRecord,
   RestoredInput,
@@ -44,6 +45,8 @@ export class MemoryStore implements Store {
   #workers = new SortedWorkers<MemoryWorkerStore>();
   readonly #sources = new Map<string, SourceRecord>();
   readonly #functions = new Map<string, FunctionRecord>();
+  readonly #deadLetters = new Map<string, DeadLetterRecord>();
+  readonly #children = new Map<string, Set<string>>();
 
   /** `now`: epoch ms, for the ages of entries. */
   constructor(bounds: TranscriptBounds, now: () => number = () => Date.now()) {
@@ -71,7 +74,16 @@ export class MemoryStore implements Store {
   create(record: WorkerRecord): WorkerStore {
     const worker = new MemoryWorkerStore(record, this);
     this.#workers.add(worker);
+    const { parentId, workerId } = record;
+    if (parentId !== null) {
+      const siblings = this.#children.get(parentId) ?? new Set();
+      this.#children.set(parentId, siblings.add(workerId));
+    }
     return worker;
+  }
+
+  children(parentId: string): readonly string[] {
+    return [...(this.#children.get(parentId) ?? [])];
   }
 
   /** There is no other place for it. */
@@ -97,6 +109,18 @@ export class MemoryStore implements Store {
     this.#functions.delete(functionId);
   }
 
+  deadLetters(): Iterable<DeadLetterRecord> {
+    return this.#deadLetters.values();
+  }
+
+  putDeadLetter(record: DeadLetterRecord): void {
+    this.#deadLetters.set(record.inputId, record);
+  }
+
+  deleteDeadLetter(inputId: string): void {
+    this.#deadLetters.delete(inputId);
+  }
+
   committed(): Promise<void> {
     return Promise.resolve();
   }
@@ -118,14 +142,19 @@ export class MemoryStore implements Store {
   }
 
   /** For a worker's own `delete`. */
-  forget(worker: WorkerStore): void {
-    this.#workers.delete(worker.workerId);
+  forget({ workerId, parentId }: WorkerStore): void {
+    this.#workers.delete(workerId);
+    if (parentId === null) return;
+    const siblings = this.#children.get(parentId);
+    if (siblings?.delete(workerId) === true && siblings.size === 0) this.#children.delete(parentId);
   }
 
   async close(): Promise<void> {
     this.#workers = new SortedWorkers();
     this.#sources.clear();
     this.#functions.clear();
+    this.#deadLetters.clear();
+    this.#children.clear();
   }
 }
 
@@ -135,6 +164,8 @@ interface Extra {
   rest: Rest;
   failure: WireError | null;
   timers: Map<number, StoredTimer> | null;
+  isolation: Isolation | null;
+  parentId: string | null;
 }
 
 const NOTHING_WAITS = Object.freeze({ messages: 0, bytes: 0 });
@@ -170,6 +201,19 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
     this.createdAtMs = record.createdAtMs;
     this.state = record.state;
     this.#store = store;
+    if (record.parentId !== null) this.#needExtra().parentId = record.parentId;
+  }
+
+  get parentId(): string | null {
+    return this.#extra?.parentId ?? null;
+  }
+
+  get isolation(): Isolation | null {
+    return this.#extra?.isolation ?? null;
+  }
+
+  saveIsolation(isolation: Isolation | null): void {
+    this.#needExtra().isolation = isolation;
   }
 
   get firstSequence(): number {
@@ -329,7 +373,14 @@ class MemoryWorkerStore implements WorkerStore, LogOwner {
   }
 
   #needExtra(): Extra {
-    return (this.#extra ??= { stateVersion: 0, rest: 'hibernated', failure: null, timers: null });
+    return (this.#extra ??= {
+      stateVersion: 0,
+      rest: 'hibernated',
+      failure: null,
+      timers: null,
+      isolation: null,
+      parentId: null,
+    });
   }
 
   #placeOf(sequence: number): number {

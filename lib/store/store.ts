@@ -13,7 +13,7 @@
 import type { GreenroomError, WireError } from '../errors.ts';
 import type { PackedText } from '../protocol/packed.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { EntryType, Outcome } from '../protocol/views.ts';
+import type { EntryType, Isolation, Outcome } from '../protocol/views.ts';
 
 // --- inputs ---
 
@@ -82,6 +82,8 @@ export interface WorkerRecord {
   readonly createdAtMs: number;
   /** The state after the last completed input; null before the first start and for actors without state. */
   readonly state: Payload | null;
+  /** The worker that created it; null for one that was created from outside. */
+  readonly parentId: string | null;
 }
 
 /** What a worker is while it is on no host, and what it is again after a restart of the process. */
@@ -110,6 +112,10 @@ export interface StoredTimer {
   readonly timerId: number;
   readonly dueAtMs: number;
   readonly input: Payload;
+  /** What its worker calls it by; unique among the timers of a worker. */
+  readonly name: string;
+  /** A period in ms, or a cron pattern in UTC, of one that fires again and again; null for one that fires once. */
+  readonly repeat: number | string | null;
 }
 
 /** One worker's place in a store. The calls that change something belong to the group at hand; see above. */
@@ -127,6 +133,8 @@ export interface WorkerStore extends WorkerRecord {
   /** Sequences of the oldest entry that is kept and of the newest; 1 and 0 if there has been none. */
   readonly firstSequence: number;
   readonly lastSequence: number;
+  /** What it runs on if that is not what its actor says: it was promoted. */
+  readonly isolation: Isolation | null;
   /** Rough bytes of memory that it takes while it is loaded: its state, and what is not on disk in its place. */
   readonly heldBytes: number;
 
@@ -141,6 +149,7 @@ export interface WorkerStore extends WorkerRecord {
   /** Does nothing if the state and its version are what they were, byte by byte. */
   saveState(state: Payload, stateVersion: number): void;
   saveRest(rest: Rest, failure: WireError | null): void;
+  saveIsolation(isolation: Isolation | null): void;
   /** Appends to the transcript, which is numbered without gaps from 1; the oldest entries beyond the bounds are dropped. */
   append(type: EntryType, atMs: number, inputSeq: number, data: Payload): void;
   putTimer(timer: StoredTimer): void;
@@ -182,6 +191,18 @@ export interface FunctionRecord {
   readonly functionId: string;
   /** What it was made from: encoded, and packed. */
   readonly document: PackedText;
+}
+
+/** An input that is not delivered again. */
+export interface DeadLetterRecord {
+  readonly inputId: string;
+  readonly workerId: string;
+  readonly kind: string;
+  readonly payload: Payload;
+  readonly attempts: number;
+  readonly error: WireError;
+  readonly acceptedAtMs: number;
+  readonly endedAtMs: number;
 }
 
 /** Told in the order in which it was given, for each input whose group is applied. Must not throw. */
@@ -231,6 +252,8 @@ export interface Store {
   /** All workers with an id above `after`, ascending in code unit order. */
   list(after: string): Iterable<StoredSummary>;
   create(record: WorkerRecord): WorkerStore;
+  /** Ids of the workers that a worker has created and that are still there, in the order of their creation. */
+  children(parentId: string): readonly string[];
   /** The worker is not used until it is found again; nothing of it has to be kept in memory. */
   unload(worker: WorkerStore): void;
   /** Workers that had inputs without an outcome when the store was opened, ascending. */
@@ -250,6 +273,10 @@ export interface Store {
   functions(): Iterable<FunctionRecord>;
   putFunction(record: FunctionRecord): void;
   deleteFunction(functionId: string): void;
+  /** In the order in which they were put. */
+  deadLetters(): Iterable<DeadLetterRecord>;
+  putDeadLetter(record: DeadLetterRecord): void;
+  deleteDeadLetter(inputId: string): void;
 
   // --- the disk ---
 

@@ -1,16 +1,17 @@
 // The functions that actors declare, as owners in the registry: a call is an input of one worker. So it waits in that worker's
 // mailbox, runs one at a time with its state, is in its transcript, and is bounded, cancelled and timed like any input.
 
-import { performance } from 'node:perf_hooks';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { FunctionCall, FunctionOwner, RegisteredFunction } from '../functions/function.ts';
 import type { Functions } from '../functions/registry.ts';
 import { encodeCall } from '../host/functions.ts';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
+import { monotonicMs } from '../protocol/clock.ts';
 import type { Body } from '../protocol/frames.ts';
 import { decode, payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import type { Wheel } from '../protocol/wheel.ts';
 import { awaitOutput } from './asking.ts';
 import type { DeliverOptions } from './delivery.ts';
 import type { InputRecord } from './input.ts';
@@ -54,7 +55,9 @@ class ActorOwner implements FunctionOwner {
       const workerId = this.#supervisor.servingWorker(this.ownerId, namedWorker(call.metadata));
       const accepted = this.#deliver(workerId, fn, call.payload, time);
       if (!(accepted instanceof Promise)) return this.#outputOf(accepted, signal);
-      return time.wait(accepted, signal).then((record) => this.#outputOf(record, signal), refuse);
+      return time
+        .wait(accepted, signal, this.#supervisor.wheel)
+        .then((record) => this.#outputOf(record, signal), refuse);
     } catch (thrown) {
       return refuse(thrown);
     }
@@ -79,17 +82,17 @@ class CallTime implements DeliverOptions {
   #isOver = false;
 
   constructor(timeoutMs: number) {
-    this.#endsAt = performance.now() + timeoutMs;
+    this.#endsAt = monotonicMs() + timeoutMs;
   }
 
   /** Read at the acceptance of the input: what is left by then. Throws when nobody waits any more, so that it is not accepted. */
   get deadlineMs(): number {
     if (this.#isOver) throw GreenroomError.of('timeout');
-    return Math.max(1, this.#endsAt - performance.now());
+    return Math.max(1, this.#endsAt - monotonicMs());
   }
 
   /** Waits for the acceptance; rejects with `timeout` or `cancelled`, and then there will be none. */
-  wait(accepted: Promise<InputRecord>, signal: AbortSignal | undefined): Promise<InputRecord> {
+  wait(accepted: Promise<InputRecord>, signal: AbortSignal | undefined, wheel: Wheel): Promise<InputRecord> {
     return new Promise((resolve, reject) => {
       const giveUp = (error: GreenroomError): void => {
         this.#isOver = true;
@@ -97,9 +100,9 @@ class CallTime implements DeliverOptions {
         reject(error);
       };
       const onAbort = (): void => giveUp(GreenroomError.of('cancelled', { cause: signal?.reason }));
-      const timer = setTimeout(() => giveUp(GreenroomError.of('timeout')), this.#endsAt - performance.now());
+      const timer = wheel.after(this.#endsAt - monotonicMs(), () => giveUp(GreenroomError.of('timeout')));
       const finish = (): void => {
-        clearTimeout(timer);
+        timer.cancel();
         signal?.removeEventListener('abort', onAbort);
       };
       signal?.addEventListener('abort', onAbort, { once: true });

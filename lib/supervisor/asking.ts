@@ -4,6 +4,7 @@ import { GreenroomError } from '../errors.ts';
 import { ACCEPT_TIMEOUT_MS, MAX_WAIT_MS } from '../limits.ts';
 import { KeptBody } from '../protocol/frames.ts';
 import type { Body } from '../protocol/frames.ts';
+import type { Wheel } from '../protocol/wheel.ts';
 import { DURABILITIES } from '../protocol/views.ts';
 import type { Durability } from '../protocol/views.ts';
 import type { InputListener, InputRecord } from './input.ts';
@@ -27,11 +28,11 @@ export function requireDurability(durability: Durability | undefined): Durabilit
  * Resolves to the record when the store keeps it. Rejects with what the store cannot keep it for: then it has never been there; or with
  * `timeout`, when the store does not say in time: then it may still be accepted.
  */
-export function untilAccepted(record: InputRecord): Promise<InputRecord> {
+export function untilAccepted(record: InputRecord, wheel: Wheel): Promise<InputRecord> {
   if (record.isAccepted) return Promise.resolve(record);
   return new Promise((resolve, reject) => {
     const finish = (): void => {
-      clearTimeout(timer);
+      timer.cancel();
       record.removeListener(listener);
     };
     const accepted = (): void => {
@@ -43,7 +44,7 @@ export function untilAccepted(record: InputRecord): Promise<InputRecord> {
       reject(error);
     };
     const listener: InputListener = { accepted, refused, ended: accepted };
-    const timer = setTimeout(() => refused(record, notAcceptedInTime(record)), ACCEPT_TIMEOUT_MS);
+    const timer = wheel.after(ACCEPT_TIMEOUT_MS, () => refused(record, notAcceptedInTime(record)));
     record.addListener(listener);
   });
 }

@@ -4,7 +4,7 @@
 import type { Limits } from '../limits.ts';
 import { now } from '../protocol/clock.ts';
 import type { CancelAck } from '../protocol/views.ts';
-import { Deadlines } from './deadlines.ts';
+import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
 import type { Delivery } from './delivery.ts';
 import type { InputInfo, InputRecord } from './input.ts';
 import type { CancelRequest } from './options.ts';
@@ -17,22 +17,20 @@ const EXPIRY_ANSWER_MS = 50;
 export class Cancelling {
   readonly #limits: Limits;
   readonly #delivery: Delivery;
-  readonly #deadlines = new Deadlines<InputRecord>((record) => this.#onDeadline(record), now);
+  readonly #wheel: Wheel;
   /** Timers of running inputs that were told to end, until they do. */
-  readonly #graceTimers = new Map<InputRecord, NodeJS.Timeout>();
+  readonly #graceTimers = new Map<InputRecord, WheelTimer>();
 
-  constructor(limits: Limits, delivery: Delivery) {
+  constructor(limits: Limits, delivery: Delivery, wheel: Wheel) {
     this.#limits = limits;
     this.#delivery = delivery;
-  }
-
-  stop(): void {
-    this.#deadlines.stop();
+    this.#wheel = wheel;
+    wheel.onDue = (entry) => this.#onDeadline(entry as InputRecord);
   }
 
   /** Its deadline, if it has one, counts from now on. */
   watch(record: InputRecord): void {
-    if (record.deadline !== 0) this.#deadlines.add(record, record.deadline);
+    if (record.deadline !== 0) this.#wheel.add(record, record.deadline);
   }
 
   /** Its deadline may have passed while the disk took its time, or the runtime was down. The wheel would tell when it may be running. */
@@ -49,10 +47,10 @@ export class Cancelling {
 
   /** It has an outcome. */
   forget(record: InputRecord): void {
-    this.#deadlines.remove(record);
+    this.#wheel.remove(record);
     const timer = this.#graceTimers.get(record);
     if (timer === undefined) return;
-    clearTimeout(timer);
+    timer.cancel();
     this.#graceTimers.delete(record);
   }
 
@@ -106,9 +104,9 @@ export class Cancelling {
       const { host } = worker;
       if (record.isDecided || host === null || !record.isSent) return;
       if (worker.hasStarted(record)) host.kill('cancel_grace', [worker]);
-      else this.#graceTimers.set(record, setTimeout(check, this.#limits.cancelGraceMs));
+      else this.#graceTimers.set(record, this.#wheel.after(this.#limits.cancelGraceMs, check));
     };
-    this.#graceTimers.set(record, setTimeout(check, this.#limits.cancelGraceMs));
+    this.#graceTimers.set(record, this.#wheel.after(this.#limits.cancelGraceMs, check));
   }
 
   #onDeadline(record: InputRecord): void {
@@ -124,7 +122,7 @@ export class Cancelling {
       worker.host?.host.cancel({ workerSlot: worker.slot, seq: record.seq, reason: 'deadline', waitingOnly: true });
       // If it has not started, the host will say so, unless it is stuck: then its sender must not wait for it.
       if (!worker.hasStarted(record)) {
-        this.#deadlines.add(record, now() + EXPIRY_ANSWER_MS);
+        this.#wheel.add(record, now() + EXPIRY_ANSWER_MS);
         return;
       }
     }

@@ -4,6 +4,7 @@
 import { GreenroomError } from '../errors.ts';
 import { INPUT_COPIES, INPUT_OVERHEAD_BYTES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
+import { epochNow } from '../protocol/clock.ts';
 import { RoomLines } from './room.ts';
 import type { RoomListener } from './room.ts';
 import type { Worker } from './worker.ts';
@@ -91,7 +92,7 @@ function hasRoom(worker: Worker, bytes: number, ahead = 0): boolean {
 /** A busy error that a machine can act on: what is running, how much waits, and when to come back. */
 function busy(worker: Worker): GreenroomError {
   const { mailbox, status, actor } = worker;
-  const nowMs = Date.now();
+  const nowMs = epochNow();
   const running = worker.runningInput();
   const estimatedWaitMs = Math.ceil(worker.serviceMs * mailbox.size);
   return GreenroomError.of('worker_busy', {

@@ -13,7 +13,7 @@ import { loadActor } from '../host/modules.ts';
 import { DEFAULT_MAILBOX, resolveMailbox } from '../limits.ts';
 import type { Limits, MailboxLimits } from '../limits.ts';
 import { WORKER_STATUSES } from '../protocol/views.ts';
-import type { ActorView, Durability, WorkerStatus } from '../protocol/views.ts';
+import type { ActorView, Durability, Isolation, WorkerStatus } from '../protocol/views.ts';
 import type { Rest } from '../store/store.ts';
 import { Population } from './population.ts';
 
@@ -26,6 +26,8 @@ export interface Actor {
   readonly view: ActorView;
   readonly mailbox: MailboxLimits;
   readonly durability: Durability;
+  /** What its workers run on unless they were promoted. */
+  readonly isolation: Isolation;
   /** How long its workers are idle before they hibernate; 0 is never. */
   readonly idleAfterMs: number;
   /** It says itself that its workers never hibernate: they are started with the runtime. */
@@ -104,6 +106,7 @@ export class Catalog {
       view,
       mailbox,
       durability: 'durable',
+      isolation: 'shared',
       idleAfterMs: 0,
       isPermanent: false,
       isMissing: true,
@@ -144,7 +147,7 @@ async function load(module: string, limits: Limits): Promise<Actor> {
     const declared = await loadActor(module);
     const mailbox = resolveMailbox(declared.mailbox, limits);
     const definition = withFunctions(declared);
-    const { kind, durability = 'durable', idleAfterMs = limits.idleAfterMs } = declared;
+    const { kind, durability = 'durable', isolation = 'shared', idleAfterMs = limits.idleAfterMs } = declared;
     return {
       kind,
       module,
@@ -152,6 +155,7 @@ async function load(module: string, limits: Limits): Promise<Actor> {
       view: describe(declared, mailbox, idleAfterMs),
       mailbox,
       durability,
+      isolation,
       idleAfterMs,
       isPermanent: declared.idleAfterMs === 0,
       isMissing: false,

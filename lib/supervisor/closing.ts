@@ -1,8 +1,8 @@
 // The end of a runtime: what becomes of its workers before their hosts are closed.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { Slices } from '../protocol/slices.ts';
 import type { StopAck } from '../protocol/views.ts';
+import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
 import type { Delivery } from './delivery.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { StopRequest } from './stopping.ts';
@@ -39,9 +39,10 @@ export async function putAway(
   delivery: Delivery,
   lifecycle: Lifecycle,
   deadlineMs: number,
+  wheel: Wheel,
 ): Promise<void> {
-  const deadline = new AbortController();
-  const over = delay(deadlineMs, undefined, { signal: deadline.signal }).catch(() => undefined);
+  let deadline: WheelTimer | undefined;
+  const over = new Promise<void>((resolve) => (deadline = wheel.after(deadlineMs, resolve)));
   const quiet = delivery.lending.halt();
   const loaded = [...workers];
   for (const worker of loaded) if (worker.inputs > 0) delivery.failWaiting(worker, 'cancelled', 'cancelled', true);
@@ -52,5 +53,5 @@ export async function putAway(
     if (worker.actor.definition.stopped !== undefined) leaving.push(lifecycle.leave(worker));
   }
   await Promise.race([Promise.all(leaving), over]);
-  deadline.abort();
+  deadline?.cancel();
 }

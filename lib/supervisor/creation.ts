@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { epochNow } from '../protocol/clock.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { Slices } from '../protocol/slices.ts';
 import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
@@ -88,8 +89,16 @@ export class Creation {
         details: { max_workers: this.#limits.maxWorkers, retry_after_ms: 1_000 },
       });
     }
-    const createdAtMs = Date.now();
-    const record = { workerId, kind: actor.kind, displayName, config: accepted, createdAtMs, state: null };
+    const createdAtMs = epochNow();
+    const record = {
+      workerId,
+      kind: actor.kind,
+      displayName,
+      config: accepted,
+      createdAtMs,
+      state: null,
+      parentId: null,
+    };
     const worker = new Worker(actor, this.#store.create(record), status, this.#store.inputIdPrefix);
     actor.population.add(status);
     const created = displayName === null ? shared.created : createdEntry(actor, displayName);

@@ -4,7 +4,8 @@
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { HostExit } from '../host/host.ts';
-import type { HostSlot, KillOrder } from './hosts.ts';
+import { now } from '../protocol/clock.ts';
+import type { HostSlot, KillOrder } from './host-slot.ts';
 import type { Worker } from './worker.ts';
 
 /** Workers that a record of a death lists by id; the count is always given. */
@@ -27,7 +28,7 @@ export function whatDied(slot: HostSlot, exit: HostExit): Death {
   const cause = killOrder?.reason ?? (exitCode === undefined ? 'threw' : 'exited');
   const details = {
     host_id: slot.host.hostId,
-    ...(killOrder !== null && { took_ms: Date.now() - killOrder.orderedAtMs }),
+    ...(killOrder !== null && { took_ms: now() - killOrder.orderedAt }),
     ...(killOrder === null && exitCode !== undefined && { exit_code: Number(exitCode) }),
     culprits: culprits.slice(0, MAX_LISTED).map((worker) => worker.workerId),
     also_hit: bystanders.slice(0, MAX_LISTED).map((worker) => worker.workerId),

@@ -8,17 +8,19 @@
 import { GreenroomError } from '../errors.ts';
 import type { ErrorCode, WireError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import { now, ORIGIN_MS } from '../protocol/clock.ts';
+import { epochNow, now, ORIGIN_MS } from '../protocol/clock.ts';
 import { CANCELLED, COMPLETED } from '../protocol/frames.ts';
 import type { Body, ReplyCode, Ticket } from '../protocol/frames.ts';
 import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Outcome } from '../protocol/views.ts';
+import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
 import type { Store, StoredInput, StoreEvents } from '../store/store.ts';
 import { Cancelling } from './cancelling.ts';
 import { Capacity } from './capacity.ts';
 import { applyEffects } from './effects.ts';
-import type { HostSlot, Inbound } from './hosts.ts';
+import type { HostSlot } from './host-slot.ts';
+import type { Inbound } from './hosts.ts';
 import { InputRecord } from './input.ts';
 import type { InputInfo, InputKey } from './input.ts';
 import { Lending, unreserve } from './lending.ts';
@@ -46,7 +48,8 @@ export class Delivery implements Inbound, StoreEvents {
   readonly #store: Store;
   readonly #receipts: Receipts;
   readonly #listener: DeliveryListener;
-  readonly #expireTimer: NodeJS.Timeout;
+  readonly #wheel: Wheel;
+  #expireTimer: WheelTimer;
   readonly capacity: Capacity;
   readonly cancelling: Cancelling;
   readonly lending: Lending;
@@ -55,34 +58,38 @@ export class Delivery implements Inbound, StoreEvents {
   /** Outcomes since the start, for the report of close. */
   readonly counts = { finished: 0, cancelled: 0 };
 
-  constructor(limits: Limits, store: Store, listener: DeliveryListener) {
+  constructor(limits: Limits, store: Store, listener: DeliveryListener, wheel: Wheel) {
     this.#store = store;
     this.#nextSeq = store.firstSeq;
     this.#listener = listener;
     this.#maxPendingBytes = limits.maxTotalBytes;
     this.capacity = new Capacity(limits);
-    this.cancelling = new Cancelling(limits, this);
+    this.cancelling = new Cancelling(limits, this, wheel);
     this.lending = new Lending((worker) => listener.wake(worker));
     this.#receipts = new Receipts(
       { maxCount: limits.maxReceipts, maxBytes: limits.maxReceiptBytes, ttlMs: limits.receiptTtlMs },
       { maxCount: limits.maxIdempotencyKeys, maxBytes: limits.maxReceiptBytes, ttlMs: limits.idempotencyTtlMs },
       (record) => (record.owner as Worker).keys?.delete(record.key?.key ?? ''),
     );
-    this.#expireTimer = setInterval(() => this.#receipts.expire(Date.now()), EXPIRE_EVERY_MS);
-    this.#expireTimer.unref();
+    this.#wheel = wheel;
+    this.#expireTimer = wheel.after(EXPIRE_EVERY_MS, () => this.#expireReceipts());
     store.connect(this);
   }
 
   /** The store is closed: whoever waits for what has not ended is told that it will not be heard of here. Returns how many that are. */
   close(): number {
-    clearInterval(this.#expireTimer);
-    this.cancelling.stop();
+    this.#expireTimer.cancel();
     let count = 0;
     for (const record of this.#receipts.live()) {
       count++;
       record.tellRefused(closedError(record));
     }
     return count;
+  }
+
+  #expireReceipts(): void {
+    this.#receipts.expire(epochNow());
+    this.#expireTimer = this.#wheel.after(EXPIRE_EVERY_MS, () => this.#expireReceipts());
   }
 
   // --- acceptance ---
@@ -155,7 +162,7 @@ export class Delivery implements Inbound, StoreEvents {
     const seq = Number(inputId.slice(inputIdPrefix.length));
     // The id as it was given out, not another spelling of its number.
     if (this.inputId(seq) !== inputId) return undefined;
-    const info = this.#receipts.get(seq, Date.now());
+    const info = this.#receipts.get(seq, epochNow());
     if (info?.owner === worker)
       return info instanceof InputRecord ? info : { ...info, workerId: worker.workerId, inputId, status: 'ended' };
     const ended = worker.store.ended(seq);

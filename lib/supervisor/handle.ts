@@ -82,7 +82,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
     if (options.deadlineMs !== undefined) requireTimeout(options.deadlineMs);
     requireDurability(options.durability);
     const record = this.#supervisor.deliverValue(this.workerId, input, options);
-    return this.#supervisor.receipt(await untilAccepted(record));
+    return this.#supervisor.receipt(await untilAccepted(record, this.#supervisor.wheel));
   }
 
   /** Cancels an input, or whatever is running. Acknowledged at once; the outcome follows. Rejects with `input_not_found`. */

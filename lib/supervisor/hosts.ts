@@ -1,27 +1,20 @@
-// The hosts of a runtime: a fixed number of places, each filled again when its host dies. Workers are started in batches,
-// one call per host and turn of the loop. Who was on a host that died is told to the lifecycle, which decides what follows.
+// The hosts of a runtime: a fixed number of shared ones, each replaced when it dies, and those that belong to one worker each, which come
+// and go with it. Workers are started in batches, one call per host and turn of the loop. Who was on a host that died is told to the lifecycle, which decides what follows.
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Host, HostEvents, HostExit, HostFactory, StartedState, WorkerSpec } from '../host/host.ts';
-import { WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
+import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
+import { toEpochMs } from '../protocol/clock.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { HostView } from '../protocol/views.ts';
-import { Fifo } from './fifo.ts';
+import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
+import type { HostView, Isolation } from '../protocol/views.ts';
+import { HostSlot } from './host-slot.ts';
 import { place } from './placement.ts';
-import type { HostLoad } from './placement.ts';
-import { RestTimes } from './rest-times.ts';
 import { backoffMs } from './restarts.ts';
 import type { Worker } from './worker.ts';
-
-/** Why a host is being killed: kept with it, because its end arrives later and somewhere else. */
-export interface KillOrder {
-  readonly reason: 'cancel_grace' | 'start_timeout' | 'close';
-  readonly culprits: readonly Worker[];
-  readonly orderedAtMs: number;
-}
 
 /** Where replies and emitted entries go; see HostEvents. */
 export interface Inbound {
@@ -36,96 +29,48 @@ export interface HostListener {
   onDied(slot: HostSlot, exit: HostExit): void;
 }
 
-/** A host and the workers on it. */
-export class HostSlot implements HostLoad {
-  readonly host: Host;
-  readonly workers: (Worker | undefined)[] = [];
-  readonly #freeSlots: number[] = [];
-  /** When each worker hibernates unless something comes. */
-  readonly restTimes = new RestTimes();
-  workerCount = 0;
-  status: HostView['status'] = 'starting';
-  /** Workers with inputs that found the host's window full, in the order in which they came. */
-  readonly blocked = new Fifo<Worker>();
-  killOrder: KillOrder | null = null;
-  /** Inputs that will be sent as soon as the store has their runs. */
-  reserved = 0;
-  /** To be started with the next batch. */
-  pendingStarts: Worker[] = [];
-
-  constructor(host: Host) {
-    this.host = host;
-  }
-
-  /** Whether it may be sent one more input. */
-  get hasRoom(): boolean {
-    return this.reserved < WINDOW_PER_HOST && this.host.hasRoom;
-  }
-
-  /** Some of its workers have inputs here. */
-  get isBusy(): boolean {
-    return this.workers.some((worker) => worker !== undefined && worker.inputs > 0 && worker.mailbox.lent > 0);
-  }
-
-  /** A host that is to die takes no more. */
-  get maxWorkers(): number {
-    return this.killOrder === null ? WORKERS_PER_HOST : 0;
-  }
-
-  seat(worker: Worker): void {
-    const slot = this.#freeSlots.pop() ?? this.workers.length;
-    this.workers[slot] = worker;
-    this.workerCount++;
-    worker.host = this;
-    worker.slot = slot;
-  }
-
-  /** `mayReuse` is false when the host still has something of the worker. */
-  unseat(worker: Worker, mayReuse: boolean): void {
-    this.workers[worker.slot] = undefined;
-    this.workerCount--;
-    if (mayReuse) this.#freeSlots.push(worker.slot);
-    worker.host = null;
-    worker.slot = -1;
-    worker.presence = 'away';
-    worker.isBlocked = false;
-  }
-
-  kill(reason: KillOrder['reason'], culprits: readonly Worker[]): void {
-    if (this.killOrder !== null) return;
-    this.killOrder = { reason, culprits, orderedAtMs: Date.now() };
-    this.host.kill(new Error(`killed: ${reason}`));
-  }
-}
-
 /** Workers that are started with one call: few enough that their first states, whatever they cost, fit into its deadline. */
 const START_BATCH = 256;
 /** Calls at a host at once, so that it does not idle while the answer to one is looked at (measured: 1.1 times the wakes). */
 const START_CALLS = 2;
+
+export interface HostsParts {
+  readonly factory: HostFactory;
+  readonly inbound: Inbound;
+  readonly listener: HostListener;
+  readonly limits: Limits;
+  readonly log: Logger;
+  readonly wheel: Wheel;
+}
 
 export class Hosts {
   readonly #factory: HostFactory;
   readonly #inbound: Inbound;
   readonly #listener: HostListener;
   readonly #log: Logger;
+  readonly #wheel: Wheel;
+  readonly #maxOwn: number;
   readonly #slots: HostSlot[] = [];
+  #ownCount = 0;
   #launched = 0;
   #failedLaunches = 0;
   #isClosing = false;
-  readonly #relaunchTimers = new Set<NodeJS.Timeout>();
+  readonly #relaunchTimers = new Set<WheelTimer>();
   /** Workers that wait because every host is dead or full. */
   #homeless: Worker[] = [];
 
-  constructor(factory: HostFactory, inbound: Inbound, listener: HostListener, log: Logger) {
+  constructor({ factory, inbound, listener, limits, log, wheel }: HostsParts) {
     this.#factory = factory;
     this.#inbound = inbound;
     this.#listener = listener;
     this.#log = log;
+    this.#wheel = wheel;
+    this.#maxOwn = limits.maxOwnHosts;
   }
 
   /** Rejects with the cause if a host cannot start. */
   async open(count: number): Promise<void> {
-    for (let n = 0; n < count; n++) this.#launch();
+    for (let n = 0; n < count; n++) this.#launch('shared');
     try {
       await Promise.all(this.#slots.map((slot) => slot.host.ready));
     } catch (cause) {
@@ -136,7 +81,7 @@ export class Hosts {
 
   /** Gives the worker a host and has it started there; the listener hears how it went. */
   start(worker: Worker): void {
-    const slot = this.#slots[place(this.#slots)];
+    const slot = worker.isolation === 'shared' ? this.#slots[place(this.#slots)] : this.#launchOwn(worker.isolation);
     if (slot === undefined) {
       this.#homeless.push(worker);
       return;
@@ -145,9 +90,29 @@ export class Hosts {
     if (slot.pendingStarts.push(worker) === 1) setImmediate(() => void this.#startPending(slot));
   }
 
+  /** Undefined while there are as many as there may be. */
+  #launchOwn(isolation: Isolation): HostSlot | undefined {
+    if (this.#ownCount >= this.#maxOwn) return undefined;
+    this.#ownCount++;
+    return this.#launch(isolation);
+  }
+
+  /** A worker has left a host in an orderly way. One that was its own ends with that. */
+  onLeft(slot: HostSlot): void {
+    if (!slot.isOwn || slot.workerCount > 0 || slot.killOrder !== null || slot.status === 'dead') return;
+    void this.#end(slot);
+  }
+
+  async #end(slot: HostSlot): Promise<void> {
+    if (await isClosed(slot)) return;
+    slot.kill('close', []);
+  }
+
   /** A host to do something that any of them can do. Throws `runtime_unavailable`. */
   any(): Host {
-    const slot = this.#slots.find((candidate) => candidate.status === 'ready' && candidate.killOrder === null);
+    const slot = this.#slots.find(
+      (candidate) => !candidate.isOwn && candidate.status === 'ready' && candidate.killOrder === null,
+    );
     if (slot === undefined) throw GreenroomError.of('runtime_unavailable', { message: 'No host is ready.' });
     return slot.host;
   }
@@ -158,10 +123,15 @@ export class Hosts {
 
   async views(): Promise<HostView[]> {
     return Promise.all(
-      this.#slots.map(async ({ host, status, workerCount }) => ({
+      this.#slots.map(async ({ host, isolation, status, workerCount, startedAt }) => ({
         hostId: host.hostId,
+        isolation,
         status,
+        verdict: 'progressing' as const,
         workers: workerCount,
+        externalBytes: 0,
+        handled: 0,
+        startedAt: new Date(toEpochMs(startedAt)).toISOString(),
         ...(await host.stats()),
       })),
     );
@@ -170,7 +140,7 @@ export class Hosts {
   /** Ends all hosts: those in order whose workers have stopped, the others hard. Returns how many had to be killed. */
   async close(): Promise<number> {
     this.#isClosing = true;
-    for (const timer of this.#relaunchTimers) clearTimeout(timer);
+    for (const timer of this.#relaunchTimers) timer.cancel();
     let killed = 0;
     await Promise.all(
       this.#slots.map(async (slot) => {
@@ -185,14 +155,18 @@ export class Hosts {
     return killed;
   }
 
-  #launch(): void {
+  #launch(isolation: Isolation): HostSlot {
     const inbound = this.#inbound;
-    const host = this.#factory.launch(`host-${++this.#launched}`, {
-      reply: (ticket, code, startedAt, endedAt, body, state) =>
-        inbound.reply(ticket, code, startedAt, endedAt, body, state),
-      emitted: (workerSlot, seq, at, data) => inbound.emitted(slot, workerSlot, seq, at, data),
-    });
-    const slot = new HostSlot(host);
+    const hostId = `host-${++this.#launched}`;
+    const host = this.#factory.launch(
+      { hostId, isolation },
+      {
+        reply: (ticket, code, startedAt, endedAt, body, state) =>
+          inbound.reply(ticket, code, startedAt, endedAt, body, state),
+        emitted: (workerSlot, seq, at, data) => inbound.emitted(slot, workerSlot, seq, at, data),
+      },
+    );
+    const slot = new HostSlot(host, isolation);
     this.#slots.push(slot);
     host.ready.then(
       () => {
@@ -206,6 +180,12 @@ export class Hosts {
       },
     );
     void host.exited.then((exit) => this.#onExit(slot, exit));
+    if (isolation === 'shared') this.#houseAll();
+    return slot;
+  }
+
+  /** There may be room for those that wait. */
+  #houseAll(): void {
     // Not those that were stopped while they waited.
     for (const worker of this.#homeless.splice(0)) if (worker.isStarting) this.start(worker);
   }
@@ -213,25 +193,24 @@ export class Hosts {
   #onExit(slot: HostSlot, exit: HostExit): void {
     slot.status = 'dead';
     this.#slots.splice(this.#slots.indexOf(slot), 1);
+    if (slot.isOwn) this.#ownCount--;
     // Whoever closes settles what was there.
     if (this.#isClosing && (exit.type === 'closed' || slot.killOrder?.reason === 'close')) return;
     // The replacement first, so that the workers of the dead host have somewhere to go.
-    if (!this.#isClosing) this.#relaunch();
+    if (!this.#isClosing && !slot.isOwn) this.#relaunch();
     this.#listener.onDied(slot, exit);
+    if (!this.#isClosing && slot.isOwn) this.#houseAll();
   }
 
   #relaunch(): void {
     if (this.#failedLaunches === 0) {
-      this.#launch();
+      this.#launch('shared');
       return;
     }
-    const timer = setTimeout(
-      () => {
-        this.#relaunchTimers.delete(timer);
-        this.#launch();
-      },
-      backoffMs(this.#failedLaunches + 1),
-    );
+    const timer = this.#wheel.after(backoffMs(this.#failedLaunches + 1), () => {
+      this.#relaunchTimers.delete(timer);
+      this.#launch('shared');
+    });
     this.#relaunchTimers.add(timer);
   }
 

@@ -5,11 +5,11 @@ import type { GreenroomError, WireError } from '../errors.ts';
 import { ORIGIN_MS, toEpochMs } from '../protocol/clock.ts';
 import type { Body, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
+import type { WheelEntry } from '../protocol/wheel.ts';
 import type { Outcome } from '../protocol/views.ts';
 import type { EndedInput, Ending, InputKey, RestoredInput, StoredInput } from '../store/store.ts';
-import type { Deadline } from './deadlines.ts';
 import type { StagedEffects } from './effects.ts';
-import type { HostSlot } from './hosts.ts';
+import type { HostSlot } from './host-slot.ts';
 import type { Link } from './mailbox.ts';
 
 export type { InputKey } from '../store/store.ts';
@@ -65,7 +65,7 @@ export interface InputInfo extends InputFacts {
   readonly status: 'waiting' | 'running' | 'ended';
 }
 
-export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRecord>, Deadline<InputRecord> {
+export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRecord>, WheelEntry {
   readonly seq: number;
   readonly bytes: number;
   readonly owner: InputOwner;
@@ -116,9 +116,9 @@ export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRe
   previous: InputRecord | null = null;
   next: InputRecord | null = null;
   /** Links of the deadline wheel. */
-  deadlineAt = 0;
-  earlier: InputRecord | null = null;
-  later: InputRecord | null = null;
+  dueAt = 0;
+  earlier: WheelEntry | null = null;
+  later: WheelEntry | null = null;
 
   /** Where its receipt lies. */
   page: ReceiptPage | null = null;

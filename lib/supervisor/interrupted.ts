@@ -2,6 +2,7 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
+import { epochNow } from '../protocol/clock.ts';
 import type { InputRecord } from './input.ts';
 import type { Worker } from './worker.ts';
 
@@ -30,5 +31,5 @@ export const EXPIRED_LATER = GreenroomError.of('host_lost', {
 export function retryAfterRestart(worker: Worker, record: InputRecord): void {
   record.attempt++;
   const data = JSON.stringify({ cause: 'runtime_restart', attempt: record.attempt });
-  worker.store.append('restarted', Date.now(), record.seq, data);
+  worker.store.append('restarted', epochNow(), record.seq, data);
 }

@@ -1,7 +1,7 @@
 // Inputs on their way to a host: taken from the mailbox as credits and the host's window allow, and sent when the store has their runs.
 
 import { CREDIT_BYTES_PER_WORKER, CREDITS_PER_QUICK_WORKER, CREDITS_PER_WORKER, SLICE_MS } from '../limits.ts';
-import type { HostSlot } from './hosts.ts';
+import type { HostSlot } from './host-slot.ts';
 import type { InputRecord } from './input.ts';
 import type { Worker } from './worker.ts';
 

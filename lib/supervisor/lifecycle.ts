@@ -1,5 +1,5 @@
-// The life of a worker: start, death, restart, stop. Decides by the state table and the restart policy; the inputs that are
-// concerned are settled by the delivery.
+// The life of a worker: start, hibernation, stop, by the state table. What a death means is in dying.ts; the inputs that are concerned are
+// settled by the delivery.
 //
 //    createAll ─▶ hibernated ◀─────┐ idle for long
 //                 │ input          │
@@ -9,20 +9,18 @@
 //                              restarting ─────┤
 //                                   └─ too often ─▶ failed ─▶ (restore) starting
 
-import { asGreenroomError, GreenroomError } from '../errors.ts';
+import { asGreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { HostExit, StartedState } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
-import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
-import { now } from '../protocol/clock.ts';
+import { epochNow, now } from '../protocol/clock.ts';
 import type { StopAck } from '../protocol/views.ts';
+import type { Wheel } from '../protocol/wheel.ts';
 import type { Delivery } from './delivery.ts';
-import type { HostListener, Hosts, HostSlot } from './hosts.ts';
-import { decideRestart, recentDeaths } from './restarts.ts';
-import type { RestartBudget } from './restarts.ts';
-import { closedDeath, whatDied } from './deaths.ts';
-import type { Death } from './deaths.ts';
+import type { HostSlot } from './host-slot.ts';
+import type { HostListener, Hosts } from './hosts.ts';
+import { Dying } from './dying.ts';
 import { newStopping } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
 import type { Worker } from './worker.ts';
@@ -40,18 +38,27 @@ export interface LifecycleEvents {
 export class Lifecycle implements HostListener {
   readonly #limits: Limits;
   readonly #log: Logger;
-  readonly #budget: RestartBudget;
+  readonly #wheel: Wheel;
   readonly #events: LifecycleEvents;
-  /** Hosts that were killed since the start. */
-  kills = 0;
+  readonly dying: Dying;
   #hosts!: Hosts;
   #delivery!: Delivery;
 
-  constructor(limits: Limits, log: Logger, events: LifecycleEvents) {
+  constructor(limits: Limits, log: Logger, wheel: Wheel, events: LifecycleEvents) {
+    this.#wheel = wheel;
     this.#events = events;
     this.#limits = limits;
     this.#log = log;
-    this.#budget = { maxRestarts: limits.maxRestarts, windowMs: limits.restartWindowMs };
+    this.dying = new Dying({
+      limits,
+      log,
+      wheel,
+      delivery: () => this.#delivery,
+      start: (worker) => this.start(worker),
+      unseat: (slot, worker) => this.#unseat(slot, worker, false),
+      finishStop: (worker) => this.#finishStop(worker),
+      onEnding: (worker) => events.onEnding(worker),
+    });
   }
 
   /** The three know each other; the supervisor introduces them. */
@@ -86,7 +93,7 @@ export class Lifecycle implements HostListener {
 
   onStartFailed(worker: Worker, error: WireError): void {
     if (worker.host !== null) this.#unseat(worker.host, worker, true);
-    this.#afterDeath(worker, { cause: 'start_failed', error, culprits: [worker] }, true);
+    this.dying.afterDeath(worker, { cause: 'start_failed', error, culprits: [worker] }, true);
     worker.settleStart();
   }
 
@@ -125,7 +132,7 @@ export class Lifecycle implements HostListener {
 
   /** All hosts were closed, at the end of the runtime: what had begun there is settled, what had not runs after the next start. */
   settleClosed(worker: Worker): void {
-    if (worker.inputs > 0) this.#settleInterrupted(worker, closedDeath());
+    this.dying.settleClosed(worker);
     if (worker.status === 'stopping') {
       this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
       this.#finishStop(worker);
@@ -156,113 +163,8 @@ export class Lifecycle implements HostListener {
     else this.#finishStop(worker);
   }
 
-  // --- death ---
-
   onDied(slot: HostSlot, exit: HostExit): void {
-    if (exit.type === 'killed') this.kills++;
-    const death = whatDied(slot, exit);
-    const hit = slot.workers.filter((worker) => worker !== undefined);
-    this.#logDeath(slot, exit, death, hit);
-    for (const worker of hit) {
-      const isSuspect = death.culprits.includes(worker);
-      if (worker.inputs > 0) this.#settleInterrupted(worker, death);
-      this.#unseat(slot, worker, false);
-      // A kill that somebody ordered to end an input is not the worker's failure.
-      this.#afterDeath(worker, death, isSuspect && death.cause !== 'cancel_grace');
-      worker.settleStart();
-    }
-  }
-
-  /** What had started ends as the actor says; what had not goes back into the line. */
-  #settleInterrupted(worker: Worker, death: Death): void {
-    const lent = [...worker.mailbox.lentMessages()];
-    const lastStarted = lent.findIndex((record) => worker.hasStarted(record));
-    lent.forEach((record, at) => {
-      if (at > lastStarted) this.#delivery.reclaim(record);
-      else if (record.cancelReason !== null) {
-        const details = {
-          reason: record.cancelReason,
-          ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }),
-        };
-        this.#delivery.endInterrupted(
-          worker,
-          record,
-          'cancelled',
-          GreenroomError.of('cancelled', { details }).toWire(),
-        );
-      } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
-        record.attempt++;
-        this.#delivery.lending.waitAgain(record);
-      } else {
-        this.#delivery.endInterrupted(worker, record, 'unknown', death.error);
-      }
-    });
-    worker.mailbox.recall();
-  }
-
-  #afterDeath(worker: Worker, death: Death, isCharged: boolean): void {
-    worker.failure = death.error;
-    if (worker.status === 'stopping') {
-      this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
-      this.#finishStop(worker);
-      return;
-    }
-    if (isCharged) worker.chargeDeath((deathsMs, nowMs) => recentDeaths(deathsMs, nowMs, this.#budget));
-    // The same state and the same code would fail again: the worker, and what the store keeps for it, wait for somebody to mend one of
-    // them and to restore it.
-    if (death.error.code === 'migration_failed') {
-      this.#giveUp(worker, death, true);
-      return;
-    }
-    const decision = isCharged
-      ? decideRestart(worker.deathsMs, this.#budget)
-      : ({ type: 'restart', delayMs: 0 } as const);
-    if (decision.type === 'giveUp') {
-      this.#giveUp(worker, death, false);
-      return;
-    }
-    worker.apply('died');
-    worker.restarts++;
-    const data = JSON.stringify({
-      cause: death.cause,
-      restarts: worker.restarts,
-      delay_ms: decision.delayMs,
-      ...death.details,
-    });
-    worker.store.append('restarted', Date.now(), 0, data);
-    if (decision.delayMs === 0) this.start(worker);
-    else worker.restartTimer = setTimeout(() => this.#restartAfterPause(worker), decision.delayMs);
-  }
-
-  #restartAfterPause(worker: Worker): void {
-    worker.restartTimer = null;
-    this.start(worker);
-  }
-
-  #giveUp(worker: Worker, death: Death, isWorthWaiting: boolean): void {
-    worker.apply('gaveUp');
-    worker.clearRestart();
-    this.#events.onEnding(worker);
-    this.#log.error(
-      { worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths: worker.deathsMs.length },
-      'worker failed',
-    );
-    worker.store.saveRest('failed', death.error);
-    worker.store.append('failed', Date.now(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
-    this.#delivery.failWaiting(worker, 'worker_failed', 'failed', isWorthWaiting);
-  }
-
-  #logDeath(slot: HostSlot, exit: HostExit, death: Death, hit: readonly Worker[]): void {
-    if (exit.type === 'closed') return;
-    const fields = {
-      host_id: slot.host.hostId,
-      cause: death.cause,
-      ...death.details,
-      culprits: death.culprits.map((worker) => worker.workerId),
-      workers_hit: hit.length,
-      ...(exit.error !== null && exit.type === 'crashed' && describeError(exit.error)),
-    };
-    this.#log.error(fields, exit.type === 'killed' ? 'host killed' : 'host died');
+    this.dying.onDied(slot, exit);
   }
 
   // --- stop ---
@@ -280,7 +182,9 @@ export class Lifecycle implements HostListener {
       this.#finishStop(worker);
     } else if (request.drain === true) {
       const deadlineMs = request.deadlineMs ?? this.#limits.stopTimeoutMs;
-      stopping.timer = setTimeout(() => this.#delivery.cancelling.cancelAll(worker, 'stop deadline'), deadlineMs);
+      stopping.timer = this.#wheel.after(deadlineMs, () =>
+        this.#delivery.cancelling.cancelAll(worker, 'stop deadline'),
+      );
       this.#delivery.lending.offer(worker);
     } else {
       this.#delivery.cancelling.cancelAll(worker, request.reason ?? 'stop');
@@ -322,13 +226,14 @@ export class Lifecycle implements HostListener {
 
   #unseat(slot: HostSlot, worker: Worker, mayReuse: boolean): void {
     slot.unseat(worker, mayReuse);
+    this.#hosts.onLeft(slot);
     this.#events.onLeft(worker.workerId);
   }
 
   #finishStop(worker: Worker): void {
     const { stopping } = worker;
     if (stopping === null) return;
-    if (stopping.timer !== null) clearTimeout(stopping.timer);
+    stopping.timer?.cancel();
     worker.apply('stopFinished');
     worker.settleStart();
     const { drained, cancelled, refused, reason } = stopping;
@@ -341,7 +246,7 @@ export class Lifecycle implements HostListener {
       ...(reason !== null && { reason }),
     };
     worker.store.saveRest('stopped', null);
-    worker.store.append('stopped', Date.now(), 0, JSON.stringify({ drained, cancelled, refused, reason }));
+    worker.store.append('stopped', epochNow(), 0, JSON.stringify({ drained, cancelled, refused, reason }));
     stopping.resolve(ack);
   }
 }

@@ -4,6 +4,7 @@ import type { Durability } from '../protocol/views.ts';
 import type { Peers } from '../functions/peers.ts';
 import type { Limits } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
+import type { Wheel } from '../protocol/wheel.ts';
 import type { Store } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 
@@ -26,6 +27,8 @@ export interface SupervisorOptions {
   readonly catalog: Catalog;
   readonly store: Store;
   readonly log: Logger;
+  /** All that the runtime waits for by time. */
+  readonly wheel: Wheel;
   /** A worker has left its host: it was stopped, could not start, or its host has died. */
   readonly onLeft?: (workerId: string) => void;
   /** Whether a worker has channels, or ends of some, which a hibernation would close. Default: none has. */

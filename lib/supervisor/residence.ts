@@ -35,11 +35,12 @@ export class Residence {
   constructor(parts: ResidenceParts) {
     this.#parts = parts;
     const { options, directory, lifecycle } = parts;
-    const { store, limits, log } = options;
+    const { store, limits, log, wheel } = options;
     this.timers = new Timers(
       store,
       { find: (workerId) => directory.get(workerId), deliver: (worker, value) => parts.deliver(worker, value) },
       log,
+      wheel,
     );
     const resting = {
       slots: () => parts.hosts().slots,
@@ -49,7 +50,7 @@ export class Residence {
       hibernate: lifecycle.hibernate.bind(lifecycle),
       unload: (worker: Worker) => this.unload(worker),
     };
-    this.#resting = new Resting(limits, store.isDurable, resting, log);
+    this.#resting = new Resting(limits, store.isDurable, resting, log, wheel);
     directory.onAdded = () => this.#resting.onLoaded();
   }
 

@@ -10,7 +10,7 @@ export interface RestartBudget {
 
 export type RestartDecision = { readonly type: 'restart'; readonly delayMs: number } | { readonly type: 'giveUp' };
 
-/** The deaths that still count, the oldest first. Times are monotonic (performance.now()). */
+/** The deaths that still count, the oldest first. Times are monotonic (monotonicMs()). */
 export function recentDeaths(deathsMs: readonly number[], nowMs: number, budget: RestartBudget): number[] {
   return deathsMs.filter((atMs) => nowMs - atMs < budget.windowMs);
 }

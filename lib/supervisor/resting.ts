@@ -11,7 +11,8 @@ import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { now } from '../protocol/clock.ts';
 import { Slices } from '../protocol/slices.ts';
-import type { HostSlot } from './hosts.ts';
+import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
+import type { HostSlot } from './host-slot.ts';
 import type { Worker } from './worker.ts';
 
 /** Workers that one call puts away. */
@@ -52,15 +53,17 @@ export class Resting {
   readonly #isDurable: boolean;
   readonly #parts: RestingParts;
   readonly #log: Logger;
+  readonly #wheel: Wheel;
   #periodMs = 0;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: WheelTimer | null = null;
   #isOver = false;
   #endedAt = 0;
   /** Of a loaded worker, as the last pass found it. */
   #averageBytes = LOADED_WORKER_BYTES;
   readonly #leaving = new Set<Promise<void>>();
 
-  constructor(limits: Limits, isDurable: boolean, parts: RestingParts, log: Logger) {
+  constructor(limits: Limits, isDurable: boolean, parts: RestingParts, log: Logger, wheel: Wheel) {
+    this.#wheel = wheel;
     this.#limits = limits;
     this.#isDurable = isDurable;
     this.#parts = parts;
@@ -77,7 +80,7 @@ export class Resting {
 
   stop(): void {
     this.#isOver = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
   }
 
   /** The workers in memory take more than they may, as far as the last pass can tell. */
@@ -90,14 +93,13 @@ export class Resting {
     if (this.#timer === null || !this.isFull) return;
     const sinceMs = now() - this.#endedAt;
     if (sinceMs + LEAST_PAUSE_MS >= this.#periodMs) return;
-    clearTimeout(this.#timer);
+    this.#timer.cancel();
     this.#schedule(Math.max(0, LEAST_PAUSE_MS - sinceMs));
   }
 
   #schedule(delayMs: number): void {
     if (this.#isOver) return;
-    this.#timer = setTimeout(() => void this.#run(), delayMs);
-    this.#timer.unref();
+    this.#timer = this.#wheel.after(delayMs, () => void this.#run());
   }
 
   async #run(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { decode } from '../protocol/payload.ts';
 import type { StopAck } from '../protocol/views.ts';
+import type { WheelTimer } from '../protocol/wheel.ts';
 import type { Worker } from './worker.ts';
 
 export interface StopRequest {
@@ -22,7 +23,7 @@ export interface Stopping {
   refused: number;
   readonly ack: Promise<StopAck>;
   readonly resolve: (ack: StopAck) => void;
-  timer: NodeJS.Timeout | null;
+  timer: WheelTimer | null;
   isUnloading: boolean;
 }
 

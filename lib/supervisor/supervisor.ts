@@ -9,12 +9,12 @@
 //
 // It runs on the main thread and never runs user code: of an actor it uses only the schemas.
 
-import { performance } from 'node:perf_hooks';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { Peers } from '../functions/peers.ts';
 import type { HostFactory } from '../host/host.ts';
 import type { Logger } from '../observe/log.ts';
+import { monotonicMs } from '../protocol/clock.ts';
 import type {
   ActorView,
   CancelAck,
@@ -27,6 +27,7 @@ import type {
   WorkerSummary,
   WorkerView,
 } from '../protocol/views.ts';
+import type { Wheel } from '../protocol/wheel.ts';
 import type { Store, WorkerStore } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
@@ -62,7 +63,8 @@ export type { StopRequest } from './stopping.ts';
 export class Supervisor {
   readonly limits: Limits;
   readonly identity: Identity;
-  readonly #startedAtMs = performance.now();
+  readonly wheel: Wheel;
+  readonly #startedAtMs = monotonicMs();
   readonly #catalog: Catalog;
   readonly #store: Store;
   readonly #directory: Directory<Worker>;
@@ -84,17 +86,18 @@ export class Supervisor {
     const { limits, catalog, store } = options;
     this.limits = limits;
     this.identity = options.identity;
+    this.wheel = options.wheel;
     this.#catalog = catalog;
     this.#store = store;
     this.#log = options.log;
-    this.#lifecycle = new Lifecycle(limits, options.log, {
+    this.#lifecycle = new Lifecycle(limits, options.log, this.wheel, {
       onLeft: (workerId) => this.residence.onLeft(workerId),
       onEnding: (worker) => this.residence.timers.forget(worker),
       onRested: (worker) => void this.residence.unload(worker),
     });
     this.#peers = options.peers ?? new Peers();
     this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
-    this.#delivery = new Delivery(limits, store, this.#lifecycle);
+    this.#delivery = new Delivery(limits, store, this.#lifecycle, this.wheel);
     this.#creation = new Creation(limits, catalog, store, this.#directory, () => this.#requireRunning());
     this.#admission = new Admission(limits, this.#delivery, {
       unavailable: () => this.#unavailable(),
@@ -102,7 +105,7 @@ export class Supervisor {
       hold: (worker) => this.#directory.hold(worker),
       anyHost: () => this.#requireHosts().any(),
     });
-    const parts = { directory: this.#directory, delivery: this.#delivery, log: this.#log };
+    const parts = { directory: this.#directory, delivery: this.#delivery, log: this.#log, wheel: this.wheel };
     this.telling = new Telling({ ...parts, admission: this.#admission });
     this.residence = new Residence({
       ...parts,
@@ -117,7 +120,14 @@ export class Supervisor {
 
   /** Starts the hosts. Rejects with the cause if one cannot start. */
   async open(factory: HostFactory, hostCount: number): Promise<void> {
-    this.#hosts = new Hosts(factory, this.#delivery, this.#lifecycle, this.#log);
+    this.#hosts = new Hosts({
+      factory,
+      inbound: this.#delivery,
+      listener: this.#lifecycle,
+      limits: this.limits,
+      log: this.#log,
+      wheel: this.wheel,
+    });
     this.#lifecycle.connect(this.#hosts, this.#delivery);
     await this.#hosts.open(hostCount);
     this.#recovery.step();
@@ -334,7 +344,7 @@ export class Supervisor {
       status: this.#status,
       store: this.#store.kind,
       storage: this.#store.figures(),
-      uptimeMs: Math.round(performance.now() - this.#startedAtMs),
+      uptimeMs: Math.round(monotonicMs() - this.#startedAtMs),
       workers: { total: this.#directory.size, ...this.#catalog.counts() },
       remotes: { connected: this.#peers.remotes },
       hosts: await this.#requireHosts().views(),
@@ -351,22 +361,25 @@ export class Supervisor {
     this.#recovery.stop();
     this.residence.close();
     const before = { ...this.#delivery.counts, refused: this.#delivery.capacity.refused };
-    const killedBefore = this.#lifecycle.kills;
+    const killedBefore = this.#lifecycle.dying.kills;
     const workers = this.#directory.loaded();
-    if (this.#store.isDurable) await putAway(workers, this.#delivery, this.#lifecycle, deadlineMs);
+    if (this.#store.isDurable) await putAway(workers, this.#delivery, this.#lifecycle, deadlineMs, this.wheel);
     else await stopAll(workers, (worker, request) => this.stop(worker.workerId, request), deadlineMs);
     const killedAtClose = await this.#requireHosts().close();
     for (const worker of this.#directory.loaded()) this.#lifecycle.settleClosed(worker);
     await this.#store.close();
     const kept = this.#delivery.close();
+    this.wheel.stop();
     this.#status = 'stopped';
     const { finished, cancelled } = this.#delivery.counts;
     return {
       finished: finished - before.finished,
       refused: this.#delivery.capacity.refused - before.refused,
       cancelled: cancelled - before.cancelled,
-      killed: this.#lifecycle.kills - killedBefore + killedAtClose,
+      killed: this.#lifecycle.dying.kills - killedBefore + killedAtClose,
       kept,
+      unclean: [],
+      uncleanTotal: 0,
     };
   }
 

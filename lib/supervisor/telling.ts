@@ -1,6 +1,7 @@
 // Inputs that workers tell to others while they handle one of their own: effects of that input, if it is durable.
 
 import type { Logger } from '../observe/log.ts';
+import type { Wheel } from '../protocol/wheel.ts';
 import type { Admission } from './admission.ts';
 import { untilAccepted } from './asking.ts';
 import type { Delivery } from './delivery.ts';
@@ -14,6 +15,7 @@ export interface TellingParts {
   readonly admission: Admission;
   readonly delivery: Delivery;
   readonly log: Logger;
+  readonly wheel: Wheel;
 }
 
 export class Telling {
@@ -32,7 +34,7 @@ export class Telling {
     const sender = directory.get(workerId);
     const target = directory.require(targetId);
     if (sender?.sentInput(inputSeq)?.isVolatile !== false)
-      return (await untilAccepted(admission.value(target, value, {}))).inputId;
+      return (await untilAccepted(admission.value(target, value, {}), this.#parts.wheel)).inputId;
     const { text, bytes } = admission.prepare(target, value, toldTo(sender, inputSeq, targetId));
     const seq = delivery.reserveSeq();
     stageTold(sender, inputSeq, targetId, bytes, () => {

@@ -8,8 +8,10 @@ import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { TIMERS_PER_WORKER } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
+import { epochNow } from '../protocol/clock.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { decode, encode, payloadBytes } from '../protocol/payload.ts';
+import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
 import type { Store, StoredTimer } from '../store/store.ts';
 import { stage } from './effects.ts';
 import type { InputRecord } from './input.ts';
@@ -37,26 +39,28 @@ interface Armed {
   readonly timer: StoredTimer;
   readonly isStored: boolean;
   /** Null once it has fired or was forgotten: the store may still have it, and would give it again. */
-  timeout: NodeJS.Timeout | null;
+  timeout: WheelTimer | null;
 }
 
 export class Timers {
   readonly #store: Store;
   readonly #parts: TimerParts;
   readonly #log: Logger;
+  readonly #wheel: Wheel;
   /** By worker and number. */
   readonly #armed = new Map<string, Map<number, Armed>>();
   #count = 0;
   /** What the store has of before this time is in memory. */
   #horizonMs = 0;
   #isPartial = false;
-  #loadTimer: NodeJS.Timeout | null = null;
+  #loadTimer: WheelTimer | null = null;
   #lastId = 0;
   #gone: { workerId: string; timerId: number }[] = [];
   #isSettling = false;
   readonly #over = new AbortController();
 
-  constructor(store: Store, parts: TimerParts, log: Logger) {
+  constructor(store: Store, parts: TimerParts, log: Logger, wheel: Wheel) {
+    this.#wheel = wheel;
     this.#store = store;
     this.#parts = parts;
     this.#log = log;
@@ -69,9 +73,8 @@ export class Timers {
 
   close(): void {
     this.#over.abort();
-    if (this.#loadTimer !== null) clearTimeout(this.#loadTimer);
-    for (const armed of this.#armed.values())
-      for (const { timeout } of armed.values()) clearTimeout(timeout ?? undefined);
+    this.#loadTimer?.cancel();
+    for (const armed of this.#armed.values()) for (const { timeout } of armed.values()) timeout?.cancel();
     this.#armed.clear();
   }
 
@@ -86,7 +89,8 @@ export class Timers {
     if (taken.size >= TIMERS_PER_WORKER)
       throw GreenroomError.of('worker_busy', { message: 'The worker has too many timers.' });
     const input = encode(value);
-    const timer = { timerId: this.#newId(taken), dueAtMs: Date.now() + delayMs, input };
+    const timerId = this.#newId(taken);
+    const timer = { timerId, dueAtMs: epochNow() + delayMs, input, name: String(timerId), repeat: null };
     const take = (): void => {
       // A stop came first: it forgets them.
       if (worker.status === 'stopping') return;
@@ -99,7 +103,7 @@ export class Timers {
   /** The worker has stopped, failed, or is no more. */
   forget(worker: Worker): void {
     for (const { timer, isStored, timeout } of this.#armed.get(worker.workerId)?.values() ?? []) {
-      clearTimeout(timeout ?? undefined);
+      timeout?.cancel();
       if (!isStored) this.#drop(worker.workerId, timer.timerId);
     }
     if (!this.#store.isDurable) return;
@@ -131,7 +135,7 @@ export class Timers {
 
   /** Higher than all of this run, and by the time of day than those of earlier ones; if the clock was set back, one that is free. */
   #newId(taken: ReadonlySet<number>): number {
-    do this.#lastId = Math.max(this.#lastId + 1, Date.now());
+    do this.#lastId = Math.max(this.#lastId + 1, epochNow());
     while (taken.has(this.#lastId));
     return this.#lastId;
   }
@@ -152,17 +156,17 @@ export class Timers {
     const entry: Armed = { timer, isStored, timeout: null };
     armed.set(timer.timerId, entry);
     this.#count++;
-    this.#arm(workerId, entry, timer.dueAtMs - Date.now());
+    this.#arm(workerId, entry, timer.dueAtMs - epochNow());
   }
 
   #arm(workerId: string, entry: Armed, delayMs: number): void {
     // An input that ends while the runtime closes may still set one; the store has it.
     if (this.#over.signal.aborted) return;
-    entry.timeout = setTimeout(() => this.#fire(workerId, entry), Math.max(1, delayMs));
+    entry.timeout = this.#wheel.after(Math.max(1, delayMs), () => this.#fire(workerId, entry));
   }
 
   #load(): void {
-    const untilMs = Date.now() + HORIZON_MS;
+    const untilMs = epochNow() + HORIZON_MS;
     // Those that are in memory come first: they are due before the others, or are tried again.
     const limit = Math.min(this.#count + PAGE, MAX_ARMED);
     const due = this.#store.timersBefore(untilMs, limit);
@@ -170,9 +174,8 @@ export class Timers {
     this.#horizonMs = Infinity;
     for (const { workerId, timer } of due) this.#take(workerId, timer, true);
     this.#horizonMs = this.#isPartial ? (due.at(-1)?.timer.dueAtMs ?? 0) : untilMs;
-    if (this.#loadTimer !== null) clearTimeout(this.#loadTimer);
-    this.#loadTimer = setTimeout(() => this.#load(), this.#isPartial ? NEXT_PAGE_MS : HORIZON_MS / 2);
-    this.#loadTimer.unref();
+    this.#loadTimer?.cancel();
+    this.#loadTimer = this.#wheel.after(this.#isPartial ? NEXT_PAGE_MS : HORIZON_MS / 2, () => this.#load());
   }
 
   // --- its time has come ---

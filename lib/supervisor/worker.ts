@@ -2,15 +2,16 @@
 // and by the delivery (its inputs). There may be a million of them, so one that is idle is a few words: its mailbox is made
 // with its first input, and what only a worker with a history has is in an object of its own.
 
-import { performance } from 'node:perf_hooks';
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
+import { epochNow, monotonicMs } from '../protocol/clock.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { PeerSummary, WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
+import type { Isolation, PeerSummary, WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
+import type { WheelTimer } from '../protocol/wheel.ts';
 import type { Rest, StoredSummary, WorkerStore } from '../store/store.ts';
 import type { Actor } from './catalog.ts';
-import type { HostSlot } from './hosts.ts';
+import type { HostSlot } from './host-slot.ts';
 import type { InputOwner, InputRecord } from './input.ts';
 import { Mailbox } from './mailbox.ts';
 import { nextStatus } from './states.ts';
@@ -22,7 +23,7 @@ interface History {
   restarts: number;
   deathsMs: readonly number[];
   failure: WireError | null;
-  restartTimer: NodeJS.Timeout | null;
+  restartTimer: WheelTimer | null;
 }
 
 export class Worker implements InputOwner {
@@ -72,6 +73,11 @@ export class Worker implements InputOwner {
 
   inputId(seq: number): string {
     return this.#inputIdPrefix + String(seq);
+  }
+
+  /** What it runs on. */
+  get isolation(): Isolation {
+    return this.store.isolation ?? this.actor.isolation;
   }
 
   get displayName(): string | null {
@@ -214,7 +220,7 @@ export class Worker implements InputOwner {
     this.#needHistory().restarts = restarts;
   }
 
-  /** Deaths that it may have caused, within the restart window; performance.now(). */
+  /** Deaths that it may have caused, within the restart window; monotonicMs(). */
   get deathsMs(): readonly number[] {
     return this.#history?.deathsMs ?? [];
   }
@@ -228,13 +234,13 @@ export class Worker implements InputOwner {
     this.#needHistory().failure = failure;
   }
 
-  set restartTimer(timer: NodeJS.Timeout | null) {
+  set restartTimer(timer: WheelTimer | null) {
     this.#needHistory().restartTimer = timer;
   }
 
   /** The death counts against it: it may have been the cause. */
   chargeDeath(recent: (deathsMs: readonly number[], nowMs: number) => number[]): void {
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     this.#needHistory().deathsMs = [...recent(this.deathsMs, nowMs), nowMs];
   }
 
@@ -250,7 +256,7 @@ export class Worker implements InputOwner {
   /** A restart that is to come does not. */
   clearRestart(): void {
     if (this.#history === null) return;
-    clearTimeout(this.#history.restartTimer ?? undefined);
+    this.#history.restartTimer?.cancel();
     this.#history.restartTimer = null;
   }
 
@@ -271,13 +277,16 @@ export class Worker implements InputOwner {
       ...this.summary(),
       config: decode(this.config),
       hostId: this.host?.host.hostId ?? null,
+      isolation: this.isolation,
+      parentId: this.store.parentId,
       restarts: this.restarts,
       running: running && {
         inputId: running.inputId,
-        ageMs: Date.now() - running.acceptedAtMs,
+        ageMs: epochNow() - running.acceptedAtMs,
         attempt: running.attempt,
       },
       failure: this.failure,
+      deaths: [],
       firstSequence: this.store.firstSequence,
       lastSequence: this.store.lastSequence,
     };

@@ -180,6 +180,7 @@ class Run {
       config,
       createdAtMs: 1_700_000_000_000,
       state: workerId === 'c' ? '"first"' : null,
+      parentId: null,
     };
     this.#model.workers.set(workerId, new ModelWorker(record, BOUNDS.maxEntries));
     this.#held.set(workerId, this.#store.create(record));
@@ -213,7 +214,7 @@ class Run {
         for (const each of both) each.append('emitted', 5, 0, taken.payload);
         return;
       case 'timer': {
-        const timer = { timerId: taken.timerId, dueAtMs: taken.dueAtMs, input: '"due"' };
+        const timer = { timerId: taken.timerId, dueAtMs: taken.dueAtMs, input: '"due"', name: 't', repeat: null };
         model.timers.set(timer.timerId, timer);
         return worker.putTimer(timer);
       }

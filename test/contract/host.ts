@@ -37,17 +37,20 @@ class Probe {
   readonly host: Host;
 
   constructor(factory: HostFactory) {
-    this.host = factory.launch('host-1', {
-      reply: (ticket, code, startedAtMs, _endedAtMs, body, state) =>
-        this.replies.push({
-          seq: ticket.seq,
-          code,
-          body: read(body.payload),
-          state: state === null ? null : read(state),
-          hasStarted: startedAtMs > 0,
-        }),
-      emitted: (workerSlot, _seq, _atMs, data) => this.emitted.push({ workerSlot, data: read(data) }),
-    });
+    this.host = factory.launch(
+      { hostId: 'host-1', isolation: 'shared' },
+      {
+        reply: (ticket, code, startedAtMs, _endedAtMs, body, state) =>
+          this.replies.push({
+            seq: ticket.seq,
+            code,
+            body: read(body.payload),
+            state: state === null ? null : read(state),
+            hasStarted: startedAtMs > 0,
+          }),
+        emitted: (workerSlot, _seq, _atMs, data) => this.emitted.push({ workerSlot, data: read(data) }),
+      },
+    );
   }
 
   async start(

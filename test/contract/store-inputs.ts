@@ -176,20 +176,26 @@ export function storeInputsContract(name: string, makeStore: MakeStore): void {
 
     test('has its timers until they are deleted, and one of a number', async (t) => {
       const { store, worker } = await open(t);
-      const timers = [1, 2, 3].map((timerId) => ({ timerId, dueAtMs: AT_MS, input: `${timerId}` }));
+      const timers = [1, 2, 3].map((timerId) => ({
+        timerId,
+        dueAtMs: AT_MS,
+        input: `${timerId}`,
+        name: 't',
+        repeat: null,
+      }));
       for (const timer of timers) worker.putTimer(timer);
-      worker.putTimer({ timerId: 2, dueAtMs: 5, input: '"later"' });
+      worker.putTimer({ timerId: 2, dueAtMs: 5, input: '"later"', name: 't', repeat: null });
       worker.deleteTimer(1);
       worker.deleteTimer(99);
       await store.committed();
       const byNumber = worker.timers().sort((a, b) => a.timerId - b.timerId);
-      assert.deepEqual(byNumber, [{ timerId: 2, dueAtMs: 5, input: '"later"' }, timers[2]]);
+      assert.deepEqual(byNumber, [{ timerId: 2, dueAtMs: 5, input: '"later"', name: 't', repeat: null }, timers[2]]);
     });
 
     test('that is deleted has nothing, whatever was on its way, and late words do no harm', async (t) => {
       const { store, worker } = await open(t);
       worker.accept(inputOf(1));
-      worker.putTimer({ timerId: 1, dueAtMs: 5, input: '1' });
+      worker.putTimer({ timerId: 1, dueAtMs: 5, input: '1', name: 't', repeat: null });
       worker.delete();
       worker.append('emitted', 5, 0, '1');
       worker.saveRest('failed', HOST_LOST);

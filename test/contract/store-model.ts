@@ -151,7 +151,7 @@ export function viewOfStore(store: Store, questions: Questions, isHeld: (workerI
     if (inputs.length > 0) waiting.push(workerId);
     workers.push(
       viewOf({
-        record: { workerId, kind, displayName, config, createdAtMs, state },
+        record: { workerId, kind, displayName, config, createdAtMs, state, parentId: null },
         stateVersion,
         rest,
         failure,

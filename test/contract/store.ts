@@ -21,13 +21,14 @@ export const RECORD: WorkerRecord = {
   config: '{"start":1}',
   createdAtMs: 1_700_000_000_000,
   state: null,
+  parentId: null,
 };
 
 export const seqsOf = (items: readonly StoredEntry[]): number[] => items.map(({ sequence }) => sequence);
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1);
 
-function recordOf({ workerId, kind, displayName, config, createdAtMs, state }: WorkerStore): WorkerRecord {
-  return { workerId, kind, displayName, config, createdAtMs, state };
+function recordOf({ workerId, kind, displayName, config, createdAtMs, state, parentId }: WorkerStore): WorkerRecord {
+  return { workerId, kind, displayName, config, createdAtMs, state, parentId };
 }
 
 /** Appends that many entries of one digit. */

@@ -31,10 +31,18 @@ export async function populate(path: string, workers: number, onWritten: () => v
       config: JSON.stringify({ n, text: n % 5 === 0 ? 'x'.repeat(300) : '' }),
       createdAtMs: NOW_MS + n,
       state: null,
+      parentId: null,
     });
     for (let i = 0; i < 5; i++) addInput(worker, seq++, i);
     worker.saveState(JSON.stringify({ n, text: 'state '.repeat(n % 40) }), 2);
-    if (n % 4 === 0) worker.putTimer({ timerId: 1, dueAtMs: NOW_MS + 60_000 + n, input: JSON.stringify({ due: n }) });
+    if (n % 4 === 0)
+      worker.putTimer({
+        timerId: 1,
+        dueAtMs: NOW_MS + 60_000 + n,
+        input: JSON.stringify({ due: n }),
+        name: 't',
+        repeat: null,
+      });
     if (n % 5 === 0) worker.saveRest('stopped', null);
     if (n % 20 === 0) await store.committed();
   }

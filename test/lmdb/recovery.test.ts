@@ -213,9 +213,14 @@ describe('a row that lies under another key, because that is damaged', () => {
     const file = newStoreFile(t);
     const written = await file.open();
     for (const timerId of [1, 2])
-      written.create({ ...RECORD, workerId: `w${timerId}` }).putTimer({ timerId, dueAtMs: 1_000, input: '1' });
+      written
+        .create({ ...RECORD, workerId: `w${timerId}` })
+        .putTimer({ timerId, dueAtMs: 1_000, input: '1', name: 't', repeat: null });
     await written.close();
-    const key = dueKey({ timerId: 2, dueAtMs: 1_000, input: '1' }, workerNumberKey(TABLES.timers, 'w2', 2));
+    const key = dueKey(
+      { timerId: 2, dueAtMs: 1_000, input: '1', name: 't', repeat: null },
+      workerNumberKey(TABLES.timers, 'w2', 2),
+    );
     const late = Buffer.from(key);
     late[3] = 1;
     await change(file, (writer, value) => {

@@ -12,7 +12,15 @@ type Entry = readonly [type: EntryType, inputSeq: number, data: unknown];
 
 function workerWith(entries: readonly Entry[], ended: Record<number, Partial<EndedInput>> = {}): Recorded {
   const store = new MemoryStore({ maxEntries: 10_000, maxBytes: 10_000_000, maxAgeMs: Number.MAX_SAFE_INTEGER });
-  const record = { workerId: 'w', kind: 'k', displayName: null, config: '{}', createdAtMs: 0, state: null };
+  const record = {
+    workerId: 'w',
+    kind: 'k',
+    displayName: null,
+    config: '{}',
+    createdAtMs: 0,
+    state: null,
+    parentId: null,
+  };
   const worker = store.create(record);
   for (const [type, inputSeq, data] of entries) worker.append(type, Date.now(), inputSeq, JSON.stringify(data));
   return Object.create(worker, {

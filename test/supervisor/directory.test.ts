@@ -37,7 +37,7 @@ class StoredDirectory extends Directory<Listed> {
 
   override add(worker: Listed): void {
     const { workerId, kind } = worker;
-    const record = { workerId, kind, displayName: null, config: '{}', createdAtMs: 1, state: null };
+    const record = { workerId, kind, displayName: null, config: '{}', createdAtMs: 1, state: null, parentId: null };
     this.#stored.set(worker, this.#store.create(record));
     super.add(worker);
   }

@@ -152,7 +152,14 @@ async function writeWaiting(dataDir: string, workers: number, inputs: number): P
   let seq = store.firstSeq;
   const common = { acceptedAtMs: Date.now(), deadlineAtMs: 0, key: null, attempt: 1, isVolatile: false };
   for (let n = 0; n < workers; n++) {
-    const record = { kind: 'errand', displayName: null, config: '{}', createdAtMs: Date.now(), state: null };
+    const record = {
+      kind: 'errand',
+      displayName: null,
+      config: '{}',
+      createdAtMs: Date.now(),
+      state: null,
+      parentId: null,
+    };
     const worker = store.create({ ...record, workerId: `w${n}` });
     for (let at = 0; at < inputs; at++)
       worker.accept({ ...common, seq: seq++, payload: JSON.stringify(say(String(at))) });

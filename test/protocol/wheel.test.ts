@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
-import { Deadlines } from '../../lib/supervisor/deadlines.ts';
-import type { Deadline } from '../../lib/supervisor/deadlines.ts';
+import { replaceTime } from '../../lib/protocol/clock.ts';
+import { Wheel } from '../../lib/protocol/wheel.ts';
+import type { WheelEntry } from '../../lib/protocol/wheel.ts';
 import { seeded } from '../support/seeded.ts';
 
 const TICK_MS = 10;
@@ -13,38 +14,56 @@ const TICK_MS = 10;
 const ROUND_MS = 1_024 * TICK_MS;
 const START_MS = 1_700_000_000_003;
 
-interface Entry extends Deadline<Entry> {
+interface Entry extends WheelEntry {
   readonly name: string;
 }
 
-const entryOf = (name: string): Entry => ({ name, deadlineAt: 0, earlier: null, later: null });
+const entryOf = (name: string): Entry => ({ name, dueAt: 0, earlier: null, later: null });
 
-/** A wheel on a mocked clock that starts at START_MS, and what has fired: names with the time since the start. */
-function setUp(t: TestContext, onDue?: (entry: Entry, wheel: Deadlines<Entry>) => void) {
-  t.mock.timers.reset();
-  t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: START_MS });
+/** A wheel on a clock of its own that starts at START_MS, and what has fired: names with the time since the start. */
+function setUp(t: TestContext, onDue?: (entry: WheelEntry, wheel: Wheel) => void) {
   const fired: [name: string, afterMs: number][] = [];
-  const wheel: Deadlines<Entry> = new Deadlines<Entry>(
-    (entry) => {
-      fired.push([entry.name, Date.now() - START_MS]);
-      onDue?.(entry, wheel);
+  const waking = { dueMs: Infinity, due: () => undefined as void, count: 0 };
+  let nowMs = START_MS;
+  const restore = replaceTime({
+    now: () => nowMs,
+    monotonicMs: () => nowMs,
+    wake: (delayMs, due) => {
+      Object.assign(waking, { dueMs: nowMs + delayMs, due, count: waking.count + 1 });
+      return () => (waking.dueMs = Infinity);
     },
-    () => Date.now(),
-  );
+  });
+  t.after(restore);
+  const wheel = new Wheel();
+  wheel.onDue = (entry) => {
+    fired.push([(entry as Entry).name, nowMs - START_MS]);
+    onDue?.(entry, wheel);
+  };
   const add = (name: string, afterMs: number): Entry => {
     const entry = entryOf(name);
     wheel.add(entry, START_MS + afterMs);
     return entry;
   };
+  const wakeIfDue = (): void => {
+    if (waking.dueMs > nowMs) return;
+    waking.dueMs = Infinity;
+    waking.due();
+  };
+  const setTime = (afterMs: number): void => {
+    nowMs = START_MS + afterMs;
+  };
   const step = (untilMs: number): void => {
-    while (Date.now() < START_MS + untilMs) t.mock.timers.tick(TICK_MS);
+    while (nowMs < START_MS + untilMs) {
+      nowMs += TICK_MS;
+      wakeIfDue();
+    }
   };
-  /** The loop is stuck meanwhile: only the clock moves, then one tick comes. */
+  /** The loop is stuck meanwhile: only the clock moves, then it comes to its timers. */
   const stall = (untilMs: number): void => {
-    t.mock.timers.setTime(START_MS + untilMs - TICK_MS);
-    t.mock.timers.tick(TICK_MS);
+    setTime(untilMs);
+    wakeIfDue();
   };
-  return { wheel, fired, add, step, stall };
+  return { wheel, fired, add, step, stall, setTime, waking };
 }
 
 function assertOnTime(
@@ -115,11 +134,11 @@ describe('a deadline', () => {
   }
 
   test('in the past fires at the next tick also after a stall that the wheel has not seen yet', (t) => {
-    const { add, fired } = setUp(t);
+    const { add, fired, setTime, step } = setUp(t);
     add('keeps the timer', 10 * ROUND_MS);
-    t.mock.timers.setTime(START_MS + 500);
+    setTime(500);
     add('past', 200);
-    t.mock.timers.tick(TICK_MS);
+    step(510);
     assert.deepEqual(fired, [['past', 500 + TICK_MS]]);
   });
 });
@@ -209,40 +228,32 @@ test('a stall of many rounds fires each deadline that passed once, and none that
 });
 
 test('a clock that is set back delays deadlines until it comes there again, and loses none', (t) => {
-  const { add, fired, step } = setUp(t);
+  const { add, fired, setTime, step } = setUp(t);
   add('before', 200);
   step(100);
-  t.mock.timers.setTime(START_MS - 300);
+  setTime(-300);
   step(300);
   assertOnTime(fired, new Map([['before', 200]]));
 });
 
-test('the wheel has one timer while it holds deadlines and none while it is empty', (t) => {
-  const { add, step, wheel } = setUp(t);
-  const sets = t.mock.method(globalThis, 'setInterval');
-  const clears = t.mock.method(globalThis, 'clearInterval');
-  const counts = () => [sets.mock.callCount(), clears.mock.callCount()];
-  const seen = [counts()];
-  const entry = add('a', 50);
-  add('b', 50);
-  seen.push(counts());
-  step(100);
-  seen.push(counts());
-  wheel.remove(add('c', 150));
-  seen.push(counts());
-  step(200);
-  seen.push(counts());
-  wheel.add(entry, START_MS + 500);
+test('the wheel wakes for what is due next and for nothing else, and not at all while it is empty', (t) => {
+  const { add, step, wheel, waking } = setUp(t);
+  const isAwaited = () => waking.dueMs !== Infinity;
+  assert.equal(isAwaited(), false);
+  add('a', 50);
+  add('b', 5_000);
+  assert.equal(waking.count, 1);
+  step(4_900);
+  assert.equal(waking.count, 2);
+  step(5_100);
+  assert.equal(isAwaited(), false);
+  const removed = add('c', 5_200);
+  wheel.remove(removed);
+  step(5_300);
+  assert.deepEqual([waking.count, isAwaited()], [3, false]);
+  add('d', 6_000);
   wheel.stop();
-  seen.push(counts());
-  assert.deepEqual(seen, [
-    [0, 0],
-    [1, 0],
-    [1, 1],
-    [2, 1],
-    [2, 2],
-    [3, 3],
-  ]);
+  assert.equal(isAwaited(), false);
 });
 
 test('a stopped wheel fires nothing', (t) => {
@@ -251,4 +262,29 @@ test('a stopped wheel fires nothing', (t) => {
   wheel.stop();
   step(200);
   assert.deepEqual(fired, []);
+});
+
+describe('a timer of the wheel', () => {
+  test('fires once and can be cancelled before and after', (t) => {
+    const { wheel, step } = setUp(t);
+    const calls: string[] = [];
+    const first = wheel.after(50, () => calls.push('first'));
+    const second = wheel.after(50, () => calls.push('second'));
+    second.cancel();
+    step(200);
+    first.cancel();
+    second.cancel();
+    assert.deepEqual(calls, ['first']);
+    assert.equal(wheel.size, 0);
+  });
+
+  test('that throws does not keep the others from firing', (t) => {
+    const { wheel, step } = setUp(t);
+    const calls: string[] = [];
+    wheel.after(50, () => assert.fail('as it should'));
+    wheel.after(150, () => calls.push('later'));
+    assert.throws(() => step(100), /as it should/);
+    step(300);
+    assert.deepEqual(calls, ['later']);
+  });
 });

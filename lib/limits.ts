@@ -50,7 +50,7 @@ export interface Limits {
   readonly maxAttempts: number;
   /** Dead letters that are kept; the oldest go first. Default 1,024. */
   readonly maxDeadLetters: number;
-  /** Bytes of their inputs. Default 64 MiB; at least maxMessageBytes. */
+  /** Bytes of their inputs; the newest is always kept. Default 64 MiB. */
   readonly maxDeadLetterBytes: number;
   /** How long a host may give no sign of life before it is killed: a loop that never ends, a wait that blocks, native code. A handler that awaits does give one, and so does one that calls `ctx.checkpoint()`. Default 30 s. */
   readonly stuckAfterMs: number;
@@ -254,7 +254,6 @@ export function resolveLimits(given: Partial<Limits> = {}): Limits {
     if (name.endsWith('Ms') && value > MAX_TIMER_MS) throw invalid(name, `must be at most ${MAX_TIMER_MS}`);
   }
   requireAtLeast('maxTotalBytes', limits.maxTotalBytes, 'maxMessageBytes', limits.maxMessageBytes);
-  requireAtLeast('maxDeadLetterBytes', limits.maxDeadLetterBytes, 'maxMessageBytes', limits.maxMessageBytes);
   const leastFrameBytes = limits.maxMessageBytes + FRAME_MARGIN_BYTES;
   requireAtLeast('maxFrameBytes', limits.maxFrameBytes, `maxMessageBytes + ${FRAME_MARGIN_BYTES}`, leastFrameBytes);
   if (limits.askTimeoutMs > MAX_WAIT_MS) throw invalid('askTimeoutMs', `must be at most ${MAX_WAIT_MS}`);
@@ -264,10 +263,7 @@ export function resolveLimits(given: Partial<Limits> = {}): Limits {
 /** Limits whose default follows from another. */
 function derived(maxMessageBytes: unknown): Partial<Limits> {
   if (typeof maxMessageBytes !== 'number') return {};
-  return {
-    maxFrameBytes: Math.max(2 * maxMessageBytes, maxMessageBytes + FRAME_MARGIN_BYTES),
-    maxDeadLetterBytes: Math.max(DEFAULT_LIMITS.maxDeadLetterBytes, maxMessageBytes),
-  };
+  return { maxFrameBytes: Math.max(2 * maxMessageBytes, maxMessageBytes + FRAME_MARGIN_BYTES) };
 }
 
 /** The mailbox of one actor, checked against the runtime's limits. Throws `invalid_option`. */

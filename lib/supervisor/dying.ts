@@ -4,22 +4,48 @@
 //    host died ─▶ who was it? (deaths.ts) ─▶ each worker on it: its inputs settled ─▶ comes back, after a pause, or is given up
 
 import { GreenroomError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
 import type { HostExit } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { epochNow } from '../protocol/clock.ts';
+import type { KillCertificate } from '../protocol/views.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import { closedDeath, whatDied } from './deaths.ts';
 import type { Death } from './deaths.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostSlot } from './host-slot.ts';
+import type { InputRecord } from './input.ts';
 import { decideRestart, recentDeaths } from './restarts.ts';
 import type { RestartBudget } from './restarts.ts';
 import type { Worker } from './worker.ts';
 
+/** What became of an input that a dead host held. */
+export interface SettledInput {
+  readonly inputId: string;
+  /** `again`: it runs once more. `waiting`: it had not started, and waits as before. */
+  readonly became: KillCertificate['inputs'][number]['became'];
+}
+
+/** A worker that was on a dead host. */
+export interface Hit {
+  readonly worker: Worker;
+  readonly inputs: readonly SettledInput[];
+}
+
+/** What others have to know of deaths. */
+export interface DeathListener {
+  /** A host has died: all inputs that it held are settled, and what becomes of its workers is decided. */
+  onDeath?(slot: HostSlot, exit: HostExit, death: Death, hits: readonly Hit[]): void;
+  /** It has died and will be started again, at once or after a pause. Called before it is started. */
+  onRestarting?(worker: Worker): void;
+  /** It is `failed` now: its restarts are used up, or its actor wants none. */
+  onGaveUp?(worker: Worker, error: WireError): void;
+}
+
 /** What follows a death elsewhere. */
-export interface DyingParts {
+export interface DyingParts extends DeathListener {
   readonly limits: Limits;
   readonly log: Logger;
   readonly wheel: Wheel;
@@ -49,41 +75,53 @@ export class Dying {
     const death = whatDied(slot, exit);
     const hit = slot.workers.filter((worker) => worker !== undefined);
     this.#logDeath(slot, exit, death, hit);
+    const hits: Hit[] = [];
     for (const worker of hit) {
       const isSuspect = death.culprits.includes(worker);
-      if (worker.inputs > 0) this.settleInterrupted(worker, death);
+      hits.push({ worker, inputs: worker.inputs > 0 ? this.settleInterrupted(worker, death) : [] });
       this.#parts.unseat(slot, worker);
       // A kill that somebody ordered to end an input is not the worker's failure.
       this.afterDeath(worker, death, isSuspect && death.cause !== 'cancel_grace');
       worker.settleStart();
     }
+    this.#parts.onDeath?.(slot, exit, death, hits);
   }
 
-  /** What had started ends as the actor says; what had not goes back into the line. */
-  settleInterrupted(worker: Worker, death: Death): void {
+  /** What had started ends as the actor says; what had not goes back into the line. Tells what became of each. */
+  settleInterrupted(worker: Worker, death: Death): SettledInput[] {
     const lent = [...worker.mailbox.lentMessages()];
     const lastStarted = lent.findIndex((record) => worker.hasStarted(record));
-    lent.forEach((record, at) => {
-      if (at > lastStarted) this.#delivery.reclaim(record);
-      else if (record.cancelReason !== null) {
-        const details = {
-          reason: record.cancelReason,
-          ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }),
-        };
-        this.#delivery.endInterrupted(
-          worker,
-          record,
-          'cancelled',
-          GreenroomError.of('cancelled', { details }).toWire(),
-        );
-      } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
-        record.attempt++;
-        this.#delivery.lending.waitAgain(record);
-      } else {
-        this.#delivery.endInterrupted(worker, record, 'unknown', death.error);
-      }
-    });
+    const settled = lent.map((record, at) => ({
+      inputId: record.inputId,
+      became: at > lastStarted ? this.#takeBack(record) : this.#settleStarted(worker, record, death),
+    }));
     worker.mailbox.recall();
+    return settled;
+  }
+
+  #takeBack(record: InputRecord): SettledInput['became'] {
+    const { cancelReason, isExpired } = record;
+    this.#delivery.reclaim(record);
+    return cancelReason === null && !isExpired ? 'waiting' : 'cancelled';
+  }
+
+  #settleStarted(worker: Worker, record: InputRecord, death: Death): SettledInput['became'] {
+    const delivery = this.#delivery;
+    if (record.cancelReason !== null) {
+      const details = {
+        reason: record.cancelReason,
+        ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }),
+      };
+      delivery.endInterrupted(worker, record, 'cancelled', GreenroomError.of('cancelled', { details }).toWire());
+      return 'cancelled';
+    }
+    if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
+      record.attempt++;
+      delivery.lending.waitAgain(record);
+      return 'again';
+    }
+    delivery.endInterrupted(worker, record, 'unknown', death.error);
+    return 'unknown';
   }
 
   /** `isCharged`: it counts against the worker's restart budget. */
@@ -117,6 +155,7 @@ export class Dying {
       ...death.details,
     });
     worker.store.append('restarted', epochNow(), 0, data);
+    this.#parts.onRestarting?.(worker);
     if (decision.delayMs === 0) this.#parts.start(worker);
     else worker.restartTimer = this.#parts.wheel.after(decision.delayMs, () => this.#restartAfterPause(worker));
   }
@@ -137,6 +176,7 @@ export class Dying {
     worker.store.saveRest('failed', death.error);
     worker.store.append('failed', epochNow(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
     this.#delivery.failWaiting(worker, 'worker_failed', 'failed', isWorthWaiting);
+    this.#parts.onGaveUp?.(worker, death.error);
   }
 
   #logDeath(slot: HostSlot, exit: HostExit, death: Death, hit: readonly Worker[]): void {

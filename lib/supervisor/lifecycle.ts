@@ -21,12 +21,13 @@ import type { Delivery } from './delivery.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { HostListener, Hosts } from './hosts.ts';
 import { Dying } from './dying.ts';
+import type { DeathListener } from './dying.ts';
 import { newStopping } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
 import type { Worker } from './worker.ts';
 
 /** What others have to know. */
-export interface LifecycleEvents {
+export interface LifecycleEvents extends DeathListener {
   /** A worker has left its host: it was stopped or hibernates, could not start, or its host has died. */
   onLeft(workerId: string): void;
   /** A worker is being stopped, or has failed. */
@@ -60,6 +61,9 @@ export class Lifecycle implements HostListener {
       unseat: (slot, worker) => this.#unseat(slot, worker, false),
       finishStop: (worker) => this.#finishStop(worker),
       onEnding: (worker) => events.onEnding(worker),
+      onDeath: (slot, exit, death, hits) => events.onDeath?.(slot, exit, death, hits),
+      onRestarting: (worker) => events.onRestarting?.(worker),
+      onGaveUp: (worker, error) => events.onGaveUp?.(worker, error),
     });
   }
 

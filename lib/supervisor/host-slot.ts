@@ -11,7 +11,7 @@ import type { Worker } from './worker.ts';
 
 /** Why a host is being killed: kept with it, because its end arrives later and somewhere else. */
 export interface KillOrder {
-  readonly reason: 'cancel_grace' | 'start_timeout' | 'close';
+  readonly reason: 'cancel_grace' | 'handler_timeout' | 'start_timeout' | 'close';
   readonly culprits: readonly Worker[];
   readonly orderedAt: number;
 }

@@ -114,8 +114,15 @@ export interface StoredTimer {
   readonly input: Payload;
   /** What its worker calls it by; unique among the timers of a worker. */
   readonly name: string;
-  /** A period in ms, or a cron pattern in UTC, of one that fires again and again; null for one that fires once. */
-  readonly repeat: number | string | null;
+  /** When it fires again and again: a period in ms, or a pattern; null for one that fires once. */
+  readonly repeat: number | CronSchedule | null;
+}
+
+/** Times by a cron pattern: of five fields, or six with seconds first. */
+export interface CronSchedule {
+  readonly cron: string;
+  /** An IANA name, such as `Europe/Berlin`. */
+  readonly timeZone: string;
 }
 
 /** One worker's place in a store. The calls that change something belong to the group at hand; see above. */

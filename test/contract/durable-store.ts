@@ -78,7 +78,7 @@ const step = fc.oneof(
       timerId: fc.nat(2),
       dueAtMs: fc.nat(99),
       name: fc.constantFrom('t', 'ä'),
-      repeat: fc.constantFrom<StoredTimer['repeat']>(null, 1_000, '0 9 * * *'),
+      repeat: fc.constantFrom<StoredTimer['repeat']>(null, 1_000, { cron: '0 9 * * *', timeZone: 'UTC' }),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('noTimer' as const), id: idOf, timerId: fc.nat(2) }) },

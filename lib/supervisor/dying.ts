@@ -9,6 +9,7 @@ import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { epochNow } from '../protocol/clock.ts';
+import { toSnakeCase } from '../protocol/views.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import { closedDeath, whatDied } from './deaths.ts';
 import type { Death } from './deaths.ts';
@@ -48,15 +49,17 @@ export class Dying {
     if (exit.type === 'killed') this.kills++;
     const death = whatDied(slot, exit);
     const hit = slot.workers.filter((worker) => worker !== undefined);
-    this.#logDeath(slot, exit, death, hit);
     for (const worker of hit) {
       const isSuspect = death.culprits.includes(worker);
       if (worker.inputs > 0) this.settleInterrupted(worker, death);
+      if (isSuspect && death.kill) worker.store.append('killed', epochNow(), 0, death.kill.entryOf(worker));
       this.#parts.unseat(slot, worker);
       // A kill that somebody ordered to end an input is not the worker's failure.
       this.afterDeath(worker, death, isSuspect && death.cause !== 'cancel_grace');
       worker.settleStart();
     }
+    // Last: the certificate of a kill says what became of the inputs.
+    this.#logDeath(slot, exit, death, hit);
   }
 
   /** What had started ends as the actor says; what had not goes back into the line. */
@@ -64,8 +67,11 @@ export class Dying {
     const lent = [...worker.mailbox.lentMessages()];
     const lastStarted = lent.findIndex((record) => worker.hasStarted(record));
     lent.forEach((record, at) => {
-      if (at > lastStarted) this.#delivery.reclaim(record);
-      else if (record.cancelReason !== null) {
+      if (at > lastStarted) {
+        death.kill?.note(worker, record, 'waiting');
+        this.#delivery.reclaim(record);
+      } else if (record.cancelReason !== null) {
+        death.kill?.note(worker, record, 'cancelled');
         const details = {
           reason: record.cancelReason,
           ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }),
@@ -77,9 +83,11 @@ export class Dying {
           GreenroomError.of('cancelled', { details }).toWire(),
         );
       } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
+        death.kill?.note(worker, record, 'again');
         record.attempt++;
         this.#delivery.lending.waitAgain(record);
       } else {
+        death.kill?.note(worker, record, 'unknown');
         this.#delivery.endInterrupted(worker, record, 'unknown', death.error);
       }
     });
@@ -148,6 +156,7 @@ export class Dying {
       culprits: death.culprits.map((worker) => worker.workerId),
       workers_hit: hit.length,
       ...(exit.error !== null && exit.type === 'crashed' && describeError(exit.error)),
+      ...(death.kill && { certificate: toSnakeCase(death.kill.certificate) }),
     };
     this.#parts.log.error(fields, exit.type === 'killed' ? 'host killed' : 'host died');
   }

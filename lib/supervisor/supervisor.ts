@@ -383,6 +383,11 @@ export class Supervisor {
     };
   }
 
+  /** What runs the workers. */
+  get hosts(): Hosts {
+    return this.#requireHosts();
+  }
+
   // --- private ---
 
   #requireHosts(): Hosts {

@@ -77,8 +77,8 @@ function running(culprits: readonly Worker[], hit: readonly Worker[]): KillCerti
   const found: KillCertificate['evidence']['running'] = [];
   for (const worker of new Set([...culprits, ...hit])) {
     if (found.length === MAX_WORKERS) break;
-    const input = worker.runningInput();
-    if (input === null || !worker.hasStarted(input)) continue;
+    const input = worker.startedInput();
+    if (input === null) continue;
     found.push({
       workerId: worker.workerId,
       inputId: input.inputId,

@@ -55,10 +55,10 @@ export function closedDeath(): Death {
 
 /**
  * The worker whose handler was on the stack. If none was (the crash came from a timer or a callback), everybody who was
- * starting or had an input running: idle ones are innocent.
+ * starting or had started an input: those that are idle, or waited for their turn, are innocent.
  */
 export function suspectsOn(slot: HostSlot): Worker[] {
   const current = slot.workers[slot.host.current()];
   if (current !== undefined) return [current];
-  return slot.seated().filter((worker) => !worker.isLoaded || worker.runningInput() !== null);
+  return slot.seated().filter((worker) => !worker.isLoaded || worker.startedInput() !== null);
 }

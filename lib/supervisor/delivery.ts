@@ -27,7 +27,14 @@ import type { InputInfo, InputKey } from './input.ts';
 import { Lending, unreserve } from './lending.ts';
 import type { DeliverOptions } from './options.ts';
 import { Receipts } from './receipts.ts';
-import { cancelledError, closedError, EXPIRED, EXPIRED_LATER, INTERRUPTED, retryAfterRestart } from './interrupted.ts';
+import {
+  cancelledError,
+  closedError,
+  EXPIRED_LATER,
+  expiredError,
+  INTERRUPTED,
+  retryAfterRestart,
+} from './interrupted.ts';
 import type { Worker } from './worker.ts';
 
 export type { DeliverOptions } from './options.ts';
@@ -68,7 +75,10 @@ export class Delivery implements Inbound, StoreEvents {
     this.#maxPendingBytes = limits.maxTotalBytes;
     this.capacity = new Capacity(limits);
     this.cancelling = new Cancelling(limits, this, wheel);
-    this.lending = new Lending((worker) => listener.wake(worker));
+    this.lending = new Lending(
+      (worker) => listener.wake(worker),
+      (worker, record) => this.cancelling.runTimes.watch(worker, record),
+    );
     this.#receipts = new Receipts(
       { maxCount: limits.maxReceipts, maxBytes: limits.maxReceiptBytes, ttlMs: limits.receiptTtlMs },
       { maxCount: limits.maxIdempotencyKeys, maxBytes: limits.maxReceiptBytes, ttlMs: limits.idempotencyTtlMs },
@@ -234,9 +244,10 @@ export class Delivery implements Inbound, StoreEvents {
     if (code === COMPLETED) {
       this.#decide(worker, record, 'completed', body.payload, null, startedAt, endedAt, body);
     } else {
-      const outcome = code === CANCELLED ? 'cancelled' : 'failed';
+      const late = code === CANCELLED && startedAt > 0 ? this.cancelling.runTimes.errorOf(record, false) : null;
+      const outcome = code === CANCELLED && late === null ? 'cancelled' : 'failed';
       if (code === CANCELLED && startedAt === 0 && record.isExpired) this.endUnstarted(record, 'expired');
-      else this.#decide(worker, record, outcome, null, body.value() as WireError, startedAt, endedAt, null);
+      else this.#decide(worker, record, outcome, null, late ?? (body.value() as WireError), startedAt, endedAt, null);
     }
     this.lending.offer(worker);
     if (host !== null && host.blocked.length > 0) this.lending.offerBlocked(host);
@@ -256,13 +267,18 @@ export class Delivery implements Inbound, StoreEvents {
   endUnstarted(record: InputRecord, outcome: 'cancelled' | 'expired', reason = ''): void {
     const worker = record.owner as Worker;
     if (outcome === 'cancelled') this.#decide(worker, record, outcome, null, cancelledError(reason), 0, now(), null);
-    else if (record.attempt === 1) this.#decide(worker, record, outcome, null, EXPIRED.toWire(), 0, now(), null);
+    else if (record.attempt === 1) this.#decide(worker, record, outcome, null, expiredError(record), 0, now(), null);
     // Who is told `expired` may take it that the input never ran.
     else this.#decide(worker, record, 'unknown', null, EXPIRED_LATER.toWire(), 0, now(), null);
   }
 
   /** For what a dead host was running. When it had started only the host knew. */
-  endInterrupted(worker: Worker, record: InputRecord, outcome: 'unknown' | 'cancelled', error: WireError): void {
+  endInterrupted(
+    worker: Worker,
+    record: InputRecord,
+    outcome: 'unknown' | 'cancelled' | 'failed',
+    error: WireError,
+  ): void {
     this.#decide(worker, record, outcome, null, error, 0, now(), null);
   }
 

@@ -109,6 +109,11 @@ export class Dying {
 
   #settleStarted(worker: Worker, record: InputRecord, death: Death): SettledInput['became'] {
     const delivery = this.#delivery;
+    const late = delivery.cancelling.runTimes.errorOf(record, death.cause === 'handler_timeout');
+    if (late !== null) {
+      delivery.endInterrupted(worker, record, 'failed', late);
+      return 'failed';
+    }
     if (record.cancelReason !== null) {
       const details = {
         reason: record.cancelReason,

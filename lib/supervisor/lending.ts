@@ -7,14 +7,16 @@ import type { Worker } from './worker.ts';
 
 export class Lending {
   readonly #wake: (worker: Worker) => void;
+  readonly #onTimedSent: (worker: Worker, record: InputRecord) => void;
   /** Inputs that are at their hosts, or about to be sent. */
   #lent = 0;
   #isHalted = false;
   #onQuiet: (() => void) | null = null;
 
-  /** `wake` is called for a hibernated worker that has got an input. */
-  constructor(wake: (worker: Worker) => void) {
+  /** `wake` is called for a hibernated worker that has got an input, `onTimedSent` for an input whose run is timed. */
+  constructor(wake: (worker: Worker) => void, onTimedSent: (worker: Worker, record: InputRecord) => void) {
     this.#wake = wake;
+    this.#onTimedSent = onTimedSent;
   }
 
   /** Hands the host as many of the worker's inputs as credits and the host's window allow. */
@@ -51,6 +53,7 @@ export class Lending {
   #send(worker: Worker, slot: HostSlot, record: InputRecord): void {
     record.isSent = true;
     slot.host.send(worker.slot, record);
+    if (worker.actor.handlerTimeoutMs > 0) this.#onTimedSent(worker, record);
   }
 
   /** Volatile inputs that stood behind one which has been sent, or has left. */

@@ -298,6 +298,11 @@ export class Worker implements InputOwner {
     return first?.isSent === true ? first : null;
   }
 
+  /** When the handler was entered for an input that is at the host, on the clock of the runtime; 0 if it was not. */
+  startedAt(record: InputRecord): number {
+    return this.host !== null && this.hasStarted(record) ? this.host.host.startedAt(this.slot) : 0;
+  }
+
   /** Whether the handler has been entered for an input that is at the host. Looks at shared memory, so it answers while the host is stuck, and after its death. */
   hasStarted(record: InputRecord): boolean {
     return this.host !== null && this.host.host.lastStarted(this.slot) === (record.seq | 0);

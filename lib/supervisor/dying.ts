@@ -53,8 +53,9 @@ export class Dying {
       const isSuspect = death.culprits.includes(worker);
       if (worker.inputs > 0) this.settleInterrupted(worker, death);
       this.#parts.unseat(slot, worker);
-      // A kill that somebody ordered to end an input is not the worker's failure.
-      this.afterDeath(worker, death, isSuspect && death.cause !== 'cancel_grace');
+      // A kill that somebody ordered to end an input, or a host, is not the worker's failure.
+      const isOrdered = death.cause === 'cancel_grace' || death.cause === 'recycle';
+      this.afterDeath(worker, death, isSuspect && !isOrdered);
       worker.settleStart();
     }
   }

@@ -11,7 +11,7 @@ import type { Worker } from './worker.ts';
 
 /** Why a host is being killed: kept with it, because its end arrives later and somewhere else. */
 export interface KillOrder {
-  readonly reason: 'cancel_grace' | 'start_timeout' | 'close';
+  readonly reason: 'cancel_grace' | 'start_timeout' | 'memory' | 'recycle' | 'close';
   readonly culprits: readonly Worker[];
   readonly orderedAt: number;
 }
@@ -27,9 +27,13 @@ export class HostSlot implements HostLoad {
   readonly restTimes = new RestTimes();
   workerCount = 0;
   status: HostView['status'] = 'starting';
+  /** What the watchdog saw last. */
+  sample: { heapBytes: number; externalBytes: number; handled: number } | null = null;
   /** Workers with inputs that found the host's window full, in the order in which they came. */
   readonly blocked = new Fifo<Worker>();
   killOrder: KillOrder | null = null;
+  /** Set while its workers are moving away: nothing more is lent to them, and it is called for one that has inputs and is through with those at the host. */
+  onWaiting: ((worker: Worker) => void) | null = null;
   /** Inputs that will be sent as soon as the store has their runs. */
   reserved = 0;
   /** To be started with the next batch. */
@@ -45,6 +49,11 @@ export class HostSlot implements HostLoad {
     return this.isolation !== 'shared';
   }
 
+  /** It has started, and nobody has ordered its end. */
+  get isReady(): boolean {
+    return this.status === 'ready' && this.killOrder === null;
+  }
+
   /** Whether it may be sent one more input. */
   get hasRoom(): boolean {
     return this.reserved < WINDOW_PER_HOST && this.host.hasRoom;
@@ -55,11 +64,9 @@ export class HostSlot implements HostLoad {
     return this.workers.some((worker) => worker !== undefined && worker.inputs > 0 && worker.mailbox.lent > 0);
   }
 
-  /** A host that is to die takes no more, nor does one that is being recycled. */
+  /** A host that is to die takes no more, nor does one that is being recycled, nor one that belongs to a worker. */
   get maxWorkers(): number {
-    const isOpen = this.killOrder === null && this.status !== 'recycling';
-    if (!isOpen) return 0;
-    return this.isOwn ? 1 : WORKERS_PER_HOST;
+    return this.killOrder === null && this.status !== 'recycling' && !this.isOwn ? WORKERS_PER_HOST : 0;
   }
 
   seat(worker: Worker): void {

@@ -3,7 +3,7 @@
 
 import { describeError } from '../observe/log.ts';
 import { Slices } from '../protocol/slices.ts';
-import type { WorkerView } from '../protocol/views.ts';
+import type { HostDetail, HostView, WorkerView } from '../protocol/views.ts';
 import { awakeOf, KeptAwake } from './awake.ts';
 import type { Delivery } from './delivery.ts';
 import type { Directory } from './directory.ts';
@@ -11,6 +11,7 @@ import type { Hosts } from './hosts.ts';
 import type { InputRecord } from './input.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { SupervisorOptions } from './options.ts';
+import { notRecyclable, Recycling } from './recycling.ts';
 import { Resting } from './resting.ts';
 import { Timers } from './timers.ts';
 import type { Worker } from './worker.ts';
@@ -30,6 +31,7 @@ export class Residence {
   readonly kept = new KeptAwake();
   readonly timers: Timers;
   readonly #resting: Resting;
+  readonly #recycling: Recycling;
   #isOver = false;
 
   constructor(parts: ResidenceParts) {
@@ -42,11 +44,14 @@ export class Residence {
       log,
       wheel,
     );
+    const isKept = ({ workerId }: Worker) => this.kept.has(workerId) || this.#hasChannels(workerId);
+    const hosts = () => parts.hosts();
+    this.#recycling = new Recycling({ limits, log, wheel, lifecycle, hosts, isKept });
     const resting = {
       slots: () => parts.hosts().slots,
       loaded: () => directory.loaded(),
       countLoaded: () => this.countLoaded,
-      isKept: ({ workerId }: Worker) => this.kept.has(workerId) || this.#hasChannels(workerId),
+      isKept,
       hibernate: lifecycle.hibernate.bind(lifecycle),
       unload: (worker: Worker) => this.unload(worker),
     };
@@ -59,6 +64,7 @@ export class Residence {
     const { catalog, store, log } = this.#parts.options;
     this.#resting.start(Array.from(catalog.all(), ({ idleAfterMs }) => idleAfterMs));
     this.timers.open();
+    this.#recycling.open();
     const isAnyPermanent = [...store.counts()].some(
       ([kind, { hibernated }]) => hibernated > 0 && catalog.find(kind).isPermanent,
     );
@@ -71,6 +77,7 @@ export class Residence {
   close(): void {
     this.#isOver = true;
     this.#resting.stop();
+    this.#recycling.close();
     this.timers.close();
   }
 
@@ -81,6 +88,23 @@ export class Residence {
 
   get isFull(): boolean {
     return this.#resting.isFull;
+  }
+
+  hosts(): Promise<HostView[]> {
+    return this.#parts.hosts().views();
+  }
+
+  /** Alive, or one of the last that have ended. Rejects with `not_found`. */
+  host(hostId: string): Promise<HostDetail> {
+    return this.#parts.hosts().detail(hostId);
+  }
+
+  /** Its view, and when it has ended; see Recycling.recycle. Rejects with `not_found` or `unsupported_operation`. */
+  async recycleHost(hostId: string): Promise<{ host: HostDetail; ended: Promise<void> }> {
+    const slot = this.#parts.hosts().slots.find(({ host }) => host.hostId === hostId);
+    if (slot === undefined) throw notRecyclable((await this.host(hostId)).status);
+    const ended = this.#recycling.recycle(slot, 'asked');
+    return { host: await this.host(hostId), ended };
   }
 
   view(worker: Worker): WorkerView {

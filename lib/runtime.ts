@@ -358,12 +358,12 @@ export class Runtime {
   }
 
   /** What workers run on now. */
-  hosts(): Promise<HostView[]> {
+  hosts(): HostView[] {
     return this.supervisor.residence.hosts();
   }
 
-  /** A host that is alive, or one of the last that have ended. Rejects with `not_found`. */
-  host(hostId: string): Promise<HostDetail> {
+  /** A host that is alive, or one of the last that have ended. Throws `not_found`. */
+  host(hostId: string): HostDetail {
     return this.supervisor.residence.host(hostId);
   }
 
@@ -375,7 +375,7 @@ export class Runtime {
    */
   async recycleHost(hostId: string): Promise<HostDetail> {
     const { residence } = this.supervisor;
-    await (await residence.recycleHost(hostId)).ended;
+    await residence.recycleHost(hostId);
     return residence.host(hostId);
   }
 

@@ -5,6 +5,7 @@ import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { HostExit } from '../host/host.ts';
 import { now } from '../protocol/clock.ts';
+import type { Kill } from './certificates.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
 import type { Worker } from './worker.ts';
 
@@ -17,12 +18,14 @@ export interface Death {
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */
   readonly details?: Record<string, unknown>;
+  /** If it was killed. */
+  readonly kill?: Kill | undefined;
 }
 
 export function whatDied(slot: HostSlot, exit: HostExit): Death {
   const { killOrder } = slot;
-  const hit = slot.workers.filter((worker) => worker !== undefined);
-  const culprits = killOrder !== null && killOrder.culprits.length > 0 ? killOrder.culprits : suspects(slot, hit);
+  const hit = slot.seated();
+  const culprits = killOrder !== null && killOrder.culprits.length > 0 ? killOrder.culprits : suspectsOn(slot);
   const bystanders = hit.filter((worker) => !culprits.includes(worker));
   const exitCode = /exited with code: (\d+)/.exec(exit.error?.message ?? '')?.[1];
   const cause = killOrder?.reason ?? (exitCode === undefined ? 'threw' : 'exited');
@@ -39,6 +42,7 @@ export function whatDied(slot: HostSlot, exit: HostExit): Death {
     culprits,
     error: GreenroomError.of('host_lost', { details: { cause, ...details } }).toWire(),
     details,
+    kill: slot.killed ?? undefined,
   };
 }
 
@@ -52,8 +56,8 @@ export function closedDeath(): Death {
  * The worker whose handler was on the stack. If none was (the crash came from a timer or a callback), everybody who was
  * starting or had an input running: idle ones are innocent.
  */
-function suspects(slot: HostSlot, hit: readonly Worker[]): Worker[] {
+export function suspectsOn(slot: HostSlot): Worker[] {
   const current = slot.workers[slot.host.current()];
   if (current !== undefined) return [current];
-  return hit.filter((worker) => !worker.isLoaded || worker.runningInput() !== null);
+  return slot.seated().filter((worker) => !worker.isLoaded || worker.runningInput() !== null);
 }

@@ -10,7 +10,7 @@ import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import { now } from '../protocol/clock.ts';
 import type { WheelTimer } from '../protocol/wheel.ts';
-import type { HostSlot } from './host-slot.ts';
+import type { HostSample, HostSlot } from './host-slot.ts';
 import type { Hosts } from './hosts.ts';
 import { Moving } from './moving.ts';
 import type { MovingParts } from './moving.ts';
@@ -76,7 +76,7 @@ export class Recycling {
   #timer: WheelTimer | null = null;
   #isOver = false;
   /** What the last look at a host found; its heap may have been mostly garbage. */
-  readonly #lastFound = new WeakMap<HostSlot, string>();
+  readonly #lastFound = new WeakMap<HostSlot, { found: string; sample: HostSample }>();
   /** Hosts that took the place of one that was recycled for its memory, and when. */
   readonly #renewedAt = new WeakMap<HostSlot, number>();
   readonly #isFullAgain = new WeakSet<HostSlot>();
@@ -125,11 +125,12 @@ export class Recycling {
   #look(slot: HostSlot): void {
     const { limits } = this.#parts;
     const { sample } = slot;
-    if (sample === null || slot.killOrder !== null) return;
+    if (slot.killOrder !== null) return;
     const measure = measureFor({ ...sample, ageMs: now() - slot.startedAt }, boundsOf(slot, limits));
     const found = measure === null ? '' : `${measure.type} ${measure.reason}`;
-    const isConfirmed = this.#lastFound.get(slot) === found;
-    this.#lastFound.set(slot, found);
+    const last = this.#lastFound.get(slot);
+    const isConfirmed = last?.found === found && last.sample !== sample;
+    if (last?.sample !== sample) this.#lastFound.set(slot, { found, sample });
     if (measure === null || (slot.status !== 'ready' && slot.status !== 'recycling')) return;
     if (measure.type === 'kill') {
       slot.kill('memory', []);
@@ -198,7 +199,7 @@ export class Recycling {
   async #ended({ host }: HostSlot): Promise<void> {
     let timer: WheelTimer | undefined;
     const late = new Promise<void>((resolve) => (timer = this.#parts.wheel.after(2 * KILL_DEADLINE_MS, resolve)));
-    await Promise.race([host.exited, late]);
+    await Promise.race([host.ended, late]);
     timer?.cancel();
   }
 

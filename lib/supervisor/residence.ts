@@ -1,6 +1,7 @@
 // Where workers stay while nothing runs: awake on a host, in memory, or in the store only; and what brings them back but inputs: timers, and
 // a start of the runtime.
 
+import { GreenroomError } from '../errors.ts';
 import { describeError } from '../observe/log.ts';
 import { Slices } from '../protocol/slices.ts';
 import type { HostDetail, HostView, WorkerView } from '../protocol/views.ts';
@@ -90,21 +91,22 @@ export class Residence {
     return this.#resting.isFull;
   }
 
-  hosts(): Promise<HostView[]> {
-    return this.#parts.hosts().views();
+  /** Alive, or one of the last that have ended. Throws `not_found`. */
+  host(hostId: string): HostDetail {
+    const view = this.#parts.hosts().detail(hostId);
+    if (view === undefined) throw GreenroomError.of('not_found', { message: 'There is no host of that id.' });
+    return view;
   }
 
-  /** Alive, or one of the last that have ended. Rejects with `not_found`. */
-  host(hostId: string): Promise<HostDetail> {
-    return this.#parts.hosts().detail(hostId);
-  }
-
-  /** Its view, and when it has ended; see Recycling.recycle. Rejects with `not_found` or `unsupported_operation`. */
-  async recycleHost(hostId: string): Promise<{ host: HostDetail; ended: Promise<void> }> {
+  /** Resolves when it has ended; see Recycling.recycle. Throws `not_found` or `unsupported_operation`. */
+  recycleHost(hostId: string): Promise<void> {
     const slot = this.#parts.hosts().slots.find(({ host }) => host.hostId === hostId);
-    if (slot === undefined) throw notRecyclable((await this.host(hostId)).status);
-    const ended = this.#recycling.recycle(slot, 'asked');
-    return { host: await this.host(hostId), ended };
+    if (slot === undefined) throw notRecyclable(this.host(hostId).status);
+    return this.#recycling.recycle(slot, 'asked');
+  }
+
+  hosts(): HostView[] {
+    return this.#parts.hosts().views();
   }
 
   view(worker: Worker): WorkerView {

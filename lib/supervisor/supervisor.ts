@@ -347,7 +347,7 @@ export class Supervisor {
       uptimeMs: Math.round(monotonicMs() - this.#startedAtMs),
       workers: { total: this.#directory.size, ...this.#catalog.counts() },
       remotes: { connected: this.#peers.remotes },
-      hosts: await this.#requireHosts().views(),
+      hosts: this.#requireHosts().views(),
       mailbox: this.#delivery.capacity.load,
       limits: this.limits,
     };

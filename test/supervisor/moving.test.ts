@@ -3,23 +3,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import type { HostDetail } from '../../lib/protocol/views.ts';
 import type { Runtime, RuntimeOptions } from '../../lib/runtime.ts';
 import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
 import { codeOf, emitted, eventually, hasStatus, openGate, startRuntime, transcriptOf } from '../support/start-runtime.ts';
 
 /** Resolves when the host takes nothing any more. */
-async function beginRecycling(runtime: Runtime, hostId: string): Promise<{ ended: Promise<void> }> {
-  const { ended } = await runtime.supervisor.residence.recycleHost(hostId);
-  await eventually(async () => (await statusOf(runtime, hostId)) !== 'ready');
+async function beginRecycling(runtime: Runtime, hostId: string): Promise<{ ended: Promise<HostDetail> }> {
+  const ended = runtime.recycleHost(hostId);
+  await eventually(() => runtime.host(hostId).status !== 'ready');
   return { ended };
-}
-
-async function statusOf(runtime: Runtime, hostId: string): Promise<string> {
-  return (await runtime.hosts()).find((host) => host.hostId === hostId)?.status ?? 'gone';
-}
-
-async function recycle(runtime: Runtime, hostId: string): Promise<void> {
-  await (await runtime.supervisor.residence.recycleHost(hostId)).ended;
 }
 
 function hostOf(worker: WorkerHandle): string | null {
@@ -27,8 +20,8 @@ function hostOf(worker: WorkerHandle): string | null {
 }
 
 /** The one live host of a kind. */
-async function onlyHost(runtime: Runtime, isolation = 'shared'): Promise<string> {
-  const hosts = (await runtime.hosts()).filter((host) => host.isolation === isolation);
+function onlyHost(runtime: Runtime, isolation = 'shared'): string {
+  const hosts = runtime.hosts().filter((host) => host.isolation === isolation);
   assert.equal(hosts.length, 1, JSON.stringify(hosts));
   return hosts[0]?.hostId ?? '';
 }
@@ -54,14 +47,14 @@ describe('while their host is recycled again and again', () => {
     });
     const gone = new Set<string>();
     for (let round = 0; round < 10; round++) {
-      const { hostId } = (await runtime.hosts())[round % 2] ?? assert.fail('no host');
-      await recycle(runtime, hostId);
+      const { hostId } = runtime.hosts()[round % 2] ?? assert.fail('no host');
+      await runtime.recycleHost(hostId);
       gone.add(hostId);
     }
     isOver = true;
     const asked = await Promise.all(load);
     assert.ok(asked.every((count) => count > 0));
-    const hosts = await runtime.hosts();
+    const hosts = runtime.hosts();
     assert.deepEqual(
       hosts.map(({ isolation, status }) => [isolation, status]),
       [
@@ -91,7 +84,7 @@ describe('while their host is recycled again and again', () => {
         await runtime.supervisor.checkPayload(large);
       }
     })();
-    for (let round = 0; round < 6; round++) await recycle(runtime, await onlyHost(runtime));
+    for (let round = 0; round < 6; round++) await runtime.recycleHost(onlyHost(runtime));
     isOver = true;
     await load;
     assert.ok(count > 0);
@@ -110,7 +103,7 @@ describe('a worker whose host is recycled', () => {
     openGate('moves');
     assert.deepEqual(await Promise.all([running, ...later]), [0, 1, 2, 3, 4, 5]);
     await ended;
-    assert.equal(hostOf(worker), await onlyHost(runtime));
+    assert.equal(hostOf(worker), onlyHost(runtime));
     assert.notEqual(hostOf(worker), 'host-1');
     assert.equal(worker.view().restarts, 0);
     assert.deepEqual(
@@ -123,19 +116,19 @@ describe('a worker whose host is recycled', () => {
     const runtime = await startRuntime(t);
     const worker = await runtime.create({ kind: 'sleeper' });
     await worker.ask({ do: 'note', note: 1 });
-    await recycle(runtime, 'host-1');
+    await runtime.recycleHost('host-1');
     assert.equal(worker.view().status, 'hibernated');
     assert.deepEqual(await worker.ask({ do: 'note', note: 2 }), [1, 2]);
-    assert.equal(hostOf(worker), await onlyHost(runtime));
+    assert.equal(hostOf(worker), onlyHost(runtime));
     assert.equal((await transcriptOf(worker)).filter(({ data }) => data === 'put away').length, 1);
   });
 
   test('that never hibernates is on the new host when the old one has gone', async (t) => {
     const runtime = await startRuntime(t);
     const worker = await runtime.create({ kind: 'steady' });
-    await recycle(runtime, 'host-1');
+    await runtime.recycleHost('host-1');
     await hasStatus(worker, 'idle');
-    assert.equal(hostOf(worker), await onlyHost(runtime));
+    assert.equal(hostOf(worker), onlyHost(runtime));
   });
 
   test('that is kept awake goes last, starts again, and is kept awake no longer', async (t) => {
@@ -153,14 +146,14 @@ describe('a worker whose host is recycled', () => {
     await running;
     await ended;
     await hasStatus(kept, 'idle');
-    assert.deepEqual([hostOf(kept), kept.view().awake?.kept], [await onlyHost(runtime), []]);
+    assert.deepEqual([hostOf(kept), kept.view().awake?.kept], [onlyHost(runtime), []]);
   });
 
   test('of a single worker moves to one of the same kind', async (t) => {
     const runtime = await startRuntime(t, { actors: [fixture('lone')] });
     const worker = await runtime.create({ kind: 'lone' });
     assert.equal(await worker.ask({}), 1);
-    const before = await onlyHost(runtime, 'dedicated');
+    const before = onlyHost(runtime, 'dedicated');
     assert.equal(hostOf(worker), before);
     const running = worker.ask({ wait: 'lone-moves' });
     await emitted(worker, 'waiting');
@@ -169,13 +162,13 @@ describe('a worker whose host is recycled', () => {
     openGate('lone-moves');
     assert.deepEqual([await running, await next], [2, 3]);
     await ended;
-    const after = await onlyHost(runtime, 'dedicated');
+    const after = onlyHost(runtime, 'dedicated');
     assert.notEqual(after, before);
     assert.equal(hostOf(worker), after);
     // Idle, it hibernates, and nothing is left.
-    await recycle(runtime, after);
+    await runtime.recycleHost(after);
     await hasStatus(worker, 'hibernated');
-    assert.deepEqual((await runtime.hosts()).map(({ isolation }) => isolation), ['shared']);
+    assert.deepEqual(runtime.hosts().map(({ isolation }) => isolation), ['shared']);
     assert.equal(await worker.ask({}), 4);
   });
 });
@@ -235,7 +228,7 @@ describe('in the middle of a move', () => {
     openGate('move-dies-dies');
     assert.equal(await answer, 2);
     await ended;
-    assert.equal(hostOf(worker), await onlyHost(runtime));
+    assert.equal(hostOf(worker), onlyHost(runtime));
   });
 
   test('a close of the runtime ends it', async (t) => {
@@ -255,11 +248,11 @@ test('what does not end in time is killed with its host, and is told so', async 
   const failed = assert.rejects(asked, { code: 'host_lost' });
   await emitted(held, 'waiting');
   const next = held.ask({ say: 'next' });
-  await recycle(runtime, 'host-1');
+  await runtime.recycleHost('host-1');
   await failed;
   assert.equal(await next, 'next');
   assert.equal(await idle.ask(1), 1);
-  assert.equal(hostOf(held), await onlyHost(runtime));
+  assert.equal(hostOf(held), onlyHost(runtime));
   const [restarted] = (await transcriptOf(held)).filter(({ type }) => type === 'restarted');
   assert.equal((restarted?.data as { cause: string }).cause, 'recycle');
 });

@@ -86,6 +86,8 @@ export interface Host {
   cancel(frame: ControlFrame): void;
   /** Low 32 bits of the seq of the input that the worker started last; readable after the death of the host too. */
   lastStarted(workerSlot: number): number;
+  /** When it started that one, on the clock of the runtime; 0 if it has started none. */
+  startedAt(workerSlot: number): number;
   /** Slot of the worker whose handler was on the stack when last heard of, -1 if none. */
   current(): number;
   /** Asks for a sign of life. Returns the number that shows in the pulse when the host has come to it. */

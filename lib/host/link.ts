@@ -5,17 +5,10 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
-import {
-  BATCH_BYTES,
-  BATCH_FRAMES,
-  SLICE_MS,
-  WINDOW_BYTES_PER_HOST,
-  WINDOW_PER_HOST,
-  WORKERS_PER_HOST,
-} from '../limits.ts';
+import { BATCH_BYTES, BATCH_FRAMES, SLICE_MS, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
-import { eachReply, Outbox, pushInput, SHARED, TURN } from '../protocol/frames.ts';
+import { eachReply, Outbox, pushInput, SHARED, SHARED_CELLS, STARTED_AT, TURN } from '../protocol/frames.ts';
 import type { Batch, Body, ControlFrame, PingFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Wheel } from '../protocol/wheel.ts';
@@ -67,7 +60,7 @@ export class Link implements Host {
   readonly #data: MessagePort;
   readonly #control: MessagePort;
   readonly #ports: MessagePort[];
-  readonly #shared = new Int32Array(new SharedArrayBuffer(4 * (SHARED.started + WORKERS_PER_HOST)));
+  readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
   readonly #tickets: (Ticket | null)[] = [];
   readonly #freeSlots: number[] = [];
@@ -205,6 +198,10 @@ export class Link implements Host {
 
   lastStarted(workerSlot: number): number {
     return Atomics.load(this.#shared, SHARED.started + workerSlot);
+  }
+
+  startedAt(workerSlot: number): number {
+    return Atomics.load(this.#shared, STARTED_AT + workerSlot);
   }
 
   current(): number {

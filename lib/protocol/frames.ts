@@ -2,7 +2,7 @@
 // so the numbers of a batch are one typed array, and its short payloads one text, which is a JSON array and can be parsed at
 // once. Nobody between sender and user parses a payload. Both ends import this file, never each other.
 
-import { BATCH_FRAMES, SHORT_PAYLOAD_CHARS } from '../limits.ts';
+import { BATCH_FRAMES, SHORT_PAYLOAD_CHARS, WORKERS_PER_HOST } from '../limits.ts';
 import { decode } from './payload.ts';
 import type { Payload } from './payload.ts';
 
@@ -265,3 +265,7 @@ export const SHARED = {
   /** From here one cell per worker slot: the low 32 bits of the seq of the last input that it started. */
   started: 6,
 } as const;
+
+/** Beside each of those cells, behind the last of them: when it started, on the clock of the runtime. */
+export const STARTED_AT = SHARED.started + WORKERS_PER_HOST;
+export const SHARED_CELLS = STARTED_AT + WORKERS_PER_HOST;

@@ -6,6 +6,7 @@ import type { ErrorCode } from '../errors.ts';
 import { HttpFunctionBody } from '../http/registration.ts';
 import { CreateChannelBody, KeyQuery } from './channel-routes.ts';
 import { FunctionsQuery } from './function-routes.ts';
+import { DrainBody } from './runtime-routes.ts';
 import { CreateSourceBody, CreateSourceQuery, SourcesQuery } from './source-routes.ts';
 import { TranscriptQuery } from './transcript-routes.ts';
 import * as views from './view-schemas.ts';
@@ -345,6 +346,13 @@ const RUNTIME: readonly RouteRow[] = [
     summary: 'Replaces a host by a new one that its workers move to',
     answers: { 202: one('host', views.HostDetail) },
     errors: ['not_found', 'unsupported_operation', 'runtime_unavailable'],
+  },
+  {
+    route: 'POST /v1/runtime/drain',
+    id: 'drainRuntime',
+    summary: 'Refuses new work, lets what was accepted run until the deadline, ends the runtime, and reports',
+    body: { schema: DrainBody, isRequired: false },
+    answers: { 200: one('report', views.CloseReport) },
   },
   {
     route: 'GET /v1/actors',

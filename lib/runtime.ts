@@ -34,6 +34,8 @@ import type {
   ActorView,
   CloseReport,
   FunctionView,
+  HostDetail,
+  HostView,
   PeerSummary,
   PeerView,
   RuntimeView,
@@ -359,6 +361,28 @@ export class Runtime {
    */
   async unregisterFunction(functionId: string): Promise<FunctionView> {
     return functionView(await this.outside.backend.unregister(functionId));
+  }
+
+  /** What workers run on now. */
+  hosts(): HostView[] {
+    return this.supervisor.residence.hosts();
+  }
+
+  /** A host that is alive, or one of the last that have ended. Throws `not_found`. */
+  host(hostId: string): HostDetail {
+    return this.supervisor.residence.host(hostId);
+  }
+
+  /**
+   * Replaces a host: a new one starts, the workers move to it between two of their inputs, and what runs after `limits.stopTimeoutMs` is
+   * killed with the old one. Resolves when that has ended, with the last that is known of it; shared hosts are replaced one after the
+   * other. Rejects with `not_found`, `unsupported_operation` if it is not `ready`, `runtime_unavailable` if no other host could be
+   * started, or `host_lost` if it died before its turn.
+   */
+  async recycleHost(hostId: string): Promise<HostDetail> {
+    const { residence } = this.supervisor;
+    await residence.recycleHost(hostId);
+    return residence.host(hostId);
   }
 
   async describe(): Promise<RuntimeView> {

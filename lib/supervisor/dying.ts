@@ -79,7 +79,9 @@ export class Dying {
     this.#logDeath(slot, exit, death, hit);
     const hits: Hit[] = [];
     for (const worker of hit) {
-      hits.push({ worker, inputs: worker.inputs > 0 ? this.settleInterrupted(worker, death) : [] });
+      const inputs = worker.inputs > 0 ? this.settleInterrupted(worker, death) : [];
+      for (const { inputId, became } of inputs) death.kill?.note(worker.workerId, inputId, became);
+      hits.push({ worker, inputs });
       this.#parts.unseat(slot, worker);
       // Where nobody else is, nobody else can have been it.
       const isSuspect = slot.isOwn || death.culprits.includes(worker);

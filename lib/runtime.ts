@@ -36,6 +36,8 @@ import type {
   DeadLetterSummary,
   DeadLetterView,
   FunctionView,
+  HostDetail,
+  HostView,
   PeerSummary,
   PeerView,
   Receipt,
@@ -384,6 +386,28 @@ export class Runtime {
   /** Throws it away. Rejects with `input_not_found`. */
   discard(inputId: string): Promise<DeadLetterSummary> {
     return this.supervisor.deadLetters.discard(inputId);
+  }
+
+  /** What workers run on now. */
+  hosts(): HostView[] {
+    return this.supervisor.residence.hosts();
+  }
+
+  /** A host that is alive, or one of the last that have ended. Throws `not_found`. */
+  host(hostId: string): HostDetail {
+    return this.supervisor.residence.host(hostId);
+  }
+
+  /**
+   * Replaces a host: a new one starts, the workers move to it between two of their inputs, and what runs after `limits.stopTimeoutMs` is
+   * killed with the old one. Resolves when that has ended, with the last that is known of it; shared hosts are replaced one after the
+   * other. Rejects with `not_found`, `unsupported_operation` if it is not `ready`, `runtime_unavailable` if no other host could be
+   * started, or `host_lost` if it died before its turn.
+   */
+  async recycleHost(hostId: string): Promise<HostDetail> {
+    const { residence } = this.supervisor;
+    await residence.recycleHost(hostId);
+    return residence.host(hostId);
   }
 
   async describe(): Promise<RuntimeView> {

@@ -6,7 +6,6 @@ import { toSnakeCase } from '../protocol/views.ts';
 import type { HostDetail, HostView, KillCertificate } from '../protocol/views.ts';
 import { suspectsOn } from './deaths.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
-import type { InputRecord } from './input.ts';
 import { verdictOfKill } from './verdicts.ts';
 import type { Worker } from './worker.ts';
 
@@ -42,7 +41,7 @@ export class Kill {
   }
 
   /** What became of an input that the host held. */
-  note({ workerId }: Worker, { inputId }: InputRecord, became: Became): void {
+  note(workerId: string, inputId: string, became: Became): void {
     const { inputs } = this.certificate;
     if (inputs.length < MAX_INPUTS) inputs.push({ workerId, inputId, became });
   }

@@ -79,7 +79,9 @@ export class Dying {
     const hit = slot.workers.filter((worker) => worker !== undefined);
     const hits: Hit[] = [];
     for (const worker of hit) {
-      hits.push({ worker, inputs: worker.inputs > 0 ? this.settleInterrupted(worker, death) : [] });
+      const inputs = worker.inputs > 0 ? this.settleInterrupted(worker, death) : [];
+      for (const { inputId, became } of inputs) death.kill?.note(worker.workerId, inputId, became);
+      hits.push({ worker, inputs });
       if (death.kill && death.culprits.includes(worker))
         worker.store.append('killed', epochNow(), 0, death.kill.entryOf(worker));
       this.#parts.unseat(slot, worker);
@@ -97,12 +99,10 @@ export class Dying {
   settleInterrupted(worker: Worker, death: Death): SettledInput[] {
     const lent = [...worker.mailbox.lentMessages()];
     const lastStarted = lent.findIndex((record) => worker.hasStarted(record));
-    const settled = lent.map((record, at) => {
-      const { inputId } = record;
-      const became = at > lastStarted ? this.#takeBack(record) : this.#settleStarted(worker, record, death);
-      death.kill?.note(worker, record, became);
-      return { inputId, became };
-    });
+    const settled = lent.map((record, at) => ({
+      inputId: record.inputId,
+      became: at > lastStarted ? this.#takeBack(record) : this.#settleStarted(worker, record, death),
+    }));
     worker.mailbox.recall();
     return settled;
   }

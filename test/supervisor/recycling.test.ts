@@ -7,7 +7,15 @@ import type { HostDetail } from '../../lib/protocol/views.ts';
 import { boundsOf, measureFor } from '../../lib/supervisor/recycling.ts';
 import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
 import { resolveLimits } from '../../lib/limits.ts';
-import { codeOf, emitted, eventually, openGate, recordLog, startRuntime, transcriptOf } from '../support/start-runtime.ts';
+import {
+  codeOf,
+  emitted,
+  eventually,
+  openGate,
+  recordLog,
+  startRuntime,
+  transcriptOf,
+} from '../support/start-runtime.ts';
 
 const MiB = 1024 * 1024;
 const KILLED = { type: 'kill' };
@@ -25,7 +33,11 @@ describe('a host', () => {
     ['with four fifths of its external memory', { externalBytes: 1_600 }, null],
     ['with more than four fifths of it', { externalBytes: 1_601 }, { ...RECYCLED, reason: 'external' }],
     ['with more than all of it', { externalBytes: 2_001 }, { ...KILLED, reason: 'external' }],
-    ['that is to be recycled for one and killed for the other', { heapBytes: 900, externalBytes: 2_001 }, { ...KILLED, reason: 'external' }],
+    [
+      'that is to be recycled for one and killed for the other',
+      { heapBytes: 900, externalBytes: 2_001 },
+      { ...KILLED, reason: 'external' },
+    ],
     ['as old as it may be', { ageMs: 60_000 }, null],
     ['that is older', { ageMs: 60_001 }, { ...RECYCLED, reason: 'age' }],
     ['that has handled one less than it may', { handled: 499 }, null],
@@ -41,7 +53,12 @@ describe('a host', () => {
   });
 
   test('has the heap of its kind', () => {
-    const limits = resolveLimits({ sharedHeapBytes: 1, dedicatedHeapBytes: 2, processHeapBytes: 3, hostExternalBytes: 4 });
+    const limits = resolveLimits({
+      sharedHeapBytes: 1,
+      dedicatedHeapBytes: 2,
+      processHeapBytes: 3,
+      hostExternalBytes: 4,
+    });
     const found = (['shared', 'dedicated', 'process'] as const).map((isolation) => boundsOf({ isolation }, limits));
     assert.deepEqual(
       found.map(({ heapBytes, externalBytes }) => [heapBytes, externalBytes]),
@@ -84,7 +101,10 @@ describe('with real threads', () => {
     const [recycled] = lines.filter(({ message }) => message === 'host recycled');
     assert.deepEqual([recycled?.fields['reason'], recycled?.fields['orderly']], ['heap', true]);
     const inputs = (await transcriptOf(worker)).filter(({ type }) => type === 'output');
-    assert.equal(((await worker.ask({})) as { handled: number }).handled, (inputs.at(-1)?.data as { handled: number }).handled + 1);
+    assert.equal(
+      ((await worker.ask({})) as { handled: number }).handled,
+      (inputs.at(-1)?.data as { handled: number }).handled + 1,
+    );
     assert.equal(await neighbour.ask({ add: 1 }), 6);
     assert.deepEqual([worker.view().restarts, neighbour.view().restarts], [0, 0]);
     // Full again at once, it is left alone for a while.

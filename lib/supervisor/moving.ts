@@ -107,7 +107,8 @@ export class Moving {
   }
 
   #move(workers: readonly Worker[]): Promise<void> {
-    const { lifecycle, isKept } = this.#parts;
-    return lifecycle.move(this.#slot, workers, (worker) => worker.actor.isPermanent || isKept(worker));
+    const parts = this.#parts;
+    const staysAwake = (worker: Worker) => worker.actor.isPermanent || parts.isKept(worker);
+    return parts.lifecycle.move(this.#slot, workers, staysAwake);
   }
 }

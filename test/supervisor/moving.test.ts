@@ -98,7 +98,7 @@ describe('while their host is recycled again and again', () => {
     isOver = true;
     await load;
     assert.ok(count > 0);
-    assert.deepEqual((await worker.ask('end')) as string, 'end');
+    assert.equal(await worker.ask('end'), 'end');
   });
 });
 

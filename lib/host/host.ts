@@ -33,6 +33,7 @@ export interface StartedState {
 export interface HostExit {
   /** `closed` in an orderly way, `killed` by the supervisor, `crashed` otherwise. */
   readonly type: 'closed' | 'killed' | 'crashed';
+  /** Why, in the words of endings.ts. */
   readonly error: Error | null;
 }
 
@@ -54,7 +55,9 @@ export interface Host {
   readonly ready: Promise<void>;
   /** Resolves, never rejects, when the host is gone. */
   readonly exited: Promise<HostExit>;
-  /** False while as much is on its way to it as one host may hold (WINDOW_PER_HOST, WINDOW_BYTES_PER_HOST). */
+  /** Inputs that it may hold at a time. */
+  readonly window: number;
+  /** False while as much is on its way to it as one host may hold (`window`, WINDOW_BYTES_PER_HOST). */
   readonly hasRoom: boolean;
   startWorkers(specs: readonly WorkerSpec[]): Promise<StartResult[]>;
   /** Runs `stopped` of each after the inputs that the host still holds of it, and unloads it. Resolves when all are through. */

@@ -1,4 +1,4 @@
-// Hosts as threads: one Piscina task is one host's lifetime. Its promise is the death signal, its abort signal the kill
+// Hosts of every isolation. A process has a file of its own; the others are threads: one Piscina task is one host's lifetime. Its promise is the death signal, its abort signal the kill
 // switch; nothing else of Piscina is used. Hosts are counted by whoever launches them, so the pool never queues a task:
 // a queued one would start later, when nobody wants it any more.
 
@@ -6,11 +6,13 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { isOutOfMemory, outOfMemory } from './endings.ts';
 import type { Host, HostEvents, HostFactory, HostLaunch } from './host.ts';
 import { Link } from './link.ts';
 import type { Carrier } from './link.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
+import { carryProcess } from './process.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import type { RuntimeServices } from './services.ts';
 
@@ -38,8 +40,14 @@ export class HostPool implements HostFactory {
 
   launch({ hostId, isolation }: HostLaunch, events: HostEvents): Host {
     const { inputIdPrefix, limits, services, wheel } = this.#options;
+    const parts = { hostId, inputIdPrefix, limits, services, wheel, events };
+    if (isolation === 'process') {
+      const options = { heapBytes: limits.processHeapBytes, services, wheel };
+      return new Link({ ...parts, sharesMemory: false, carry: (boot) => carryProcess(boot, options) });
+    }
     const pool = isolation === 'shared' ? this.#shared : this.#dedicatedPool();
-    return new Link({ hostId, inputIdPrefix, limits, services, wheel, events, carry: (boot) => carry(pool, boot) });
+    const heapBytes = isolation === 'shared' ? limits.sharedHeapBytes : limits.dedicatedHeapBytes;
+    return new Link({ ...parts, carry: (boot) => carryThread(pool, boot, heapBytes) });
   }
 
   #dedicatedPool(): Piscina {
@@ -71,7 +79,7 @@ function newPool(maxThreads: number, heapBytes: number): Piscina {
   return pool;
 }
 
-function carry(pool: Piscina, boot: HostBoot): Carrier {
+function carryThread(pool: Piscina, boot: HostBoot, heapBytes: number): Carrier {
   const abort = new AbortController();
   const lifetime =
     pool.threads.length < pool.options.maxThreads
@@ -86,5 +94,8 @@ function carry(pool: Piscina, boot: HostBoot): Carrier {
     [lastActive, lastIdle] = [active, idle];
     return activeMs + idleMs === 0 ? 0 : activeMs / (activeMs + idleMs);
   };
-  return { lifetime, kill: () => abort.abort(), utilization };
+  const ended = lifetime.catch((cause: unknown) => {
+    throw isOutOfMemory(cause) ? outOfMemory(heapBytes) : cause;
+  });
+  return { lifetime: ended, kill: () => abort.abort(), utilization };
 }

@@ -3,6 +3,8 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
+import { endingOf } from '../host/endings.ts';
+import type { Ending } from '../host/endings.ts';
 import type { HostExit } from '../host/host.ts';
 import { now } from '../protocol/clock.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
@@ -12,7 +14,7 @@ import type { Worker } from './worker.ts';
 const MAX_LISTED = 20;
 
 export interface Death {
-  readonly cause: KillOrder['reason'] | 'exited' | 'threw' | 'start_failed';
+  readonly cause: KillOrder['reason'] | Ending['cause'] | 'start_failed';
   readonly culprits: readonly Worker[];
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */
@@ -24,12 +26,12 @@ export function whatDied(slot: HostSlot, exit: HostExit): Death {
   const hit = slot.workers.filter((worker) => worker !== undefined);
   const culprits = killOrder !== null && killOrder.culprits.length > 0 ? killOrder.culprits : suspects(slot, hit);
   const bystanders = hit.filter((worker) => !culprits.includes(worker));
-  const exitCode = /exited with code: (\d+)/.exec(exit.error?.message ?? '')?.[1];
-  const cause = killOrder?.reason ?? (exitCode === undefined ? 'threw' : 'exited');
+  const ending = endingOf(exit.error);
+  const cause = killOrder?.reason ?? ending.cause;
   const details = {
     host_id: slot.host.hostId,
     ...(killOrder !== null && { took_ms: now() - killOrder.orderedAt }),
-    ...(killOrder === null && exitCode !== undefined && { exit_code: Number(exitCode) }),
+    ...(killOrder === null && evidenceOf(ending)),
     culprits: culprits.slice(0, MAX_LISTED).map((worker) => worker.workerId),
     also_hit: bystanders.slice(0, MAX_LISTED).map((worker) => worker.workerId),
     workers_hit: hit.length,
@@ -39,6 +41,14 @@ export function whatDied(slot: HostSlot, exit: HostExit): Death {
     culprits,
     error: GreenroomError.of('host_lost', { details: { cause, ...details } }).toWire(),
     details,
+  };
+}
+
+function evidenceOf({ exitCode, signal, heapLimitBytes }: Ending): Record<string, unknown> {
+  return {
+    ...(exitCode !== undefined && { exit_code: exitCode }),
+    ...(signal !== undefined && { signal }),
+    ...(heapLimitBytes !== undefined && { heap_limit_bytes: heapLimitBytes }),
   };
 }
 
@@ -53,6 +63,8 @@ export function closedDeath(): Death {
  * starting or had an input running: idle ones are innocent.
  */
 function suspects(slot: HostSlot, hit: readonly Worker[]): Worker[] {
+  // Whatever happens on a host of its own is its own.
+  if (slot.isOwn) return [...hit];
   const current = slot.workers[slot.host.current()];
   if (current !== undefined) return [current];
   return hit.filter((worker) => !worker.isLoaded || worker.runningInput() !== null);

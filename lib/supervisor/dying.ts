@@ -14,6 +14,7 @@ import { closedDeath, whatDied } from './deaths.ts';
 import type { Death } from './deaths.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostSlot } from './host-slot.ts';
+import { promote } from './promotion.ts';
 import { decideRestart, recentDeaths } from './restarts.ts';
 import type { RestartBudget } from './restarts.ts';
 import type { Worker } from './worker.ts';
@@ -94,6 +95,7 @@ export class Dying {
       this.#parts.finishStop(worker);
       return;
     }
+    if (isCharged) promote(worker, death, this.#parts.log);
     if (isCharged) worker.chargeDeath((deathsMs, nowMs) => recentDeaths(deathsMs, nowMs, this.#budget));
     // The same state and the same code would fail again: the worker, and what the store keeps for it, wait for somebody to mend one of
     // them and to restore it.

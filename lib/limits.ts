@@ -50,7 +50,7 @@ export interface Limits {
   readonly maxAttempts: number;
   /** Dead letters that are kept; the oldest go first. Default 1,024. */
   readonly maxDeadLetters: number;
-  /** Bytes of their inputs. Default 64 MiB; at least maxMessageBytes. */
+  /** Bytes of their inputs; the newest is always kept. Default 64 MiB. */
   readonly maxDeadLetterBytes: number;
   /** How long a host may give no sign of life before it is killed: a loop that never ends, a wait that blocks, native code. A handler that awaits does give one, and so does one that calls `ctx.checkpoint()`. Default 30 s. */
   readonly stuckAfterMs: number;
@@ -243,18 +243,22 @@ export const MAX_REGISTRATION_BYTES = 256 * KiB;
 /** Where 0 means never. */
 const MAY_BE_ZERO: ReadonlySet<string> = new Set(['idleAfterMs', 'hostMaxAgeMs', 'hostMaxInputs']);
 
+/** The least that a limit may be. */
+export function leastOf(name: string): 0 | 1 {
+  return MAY_BE_ZERO.has(name) ? 0 : 1;
+}
+
 /** Fills in the defaults and refuses what is not a whole number above zero, or does not fit together. Throws `invalid_option`. */
 export function resolveLimits(given: Partial<Limits> = {}): Limits {
   const limits: Limits = { ...DEFAULT_LIMITS, ...derived(given.maxMessageBytes), ...given };
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalid(name, 'is not a limit');
-    requireWhole(name, value, MAY_BE_ZERO.has(name) ? 0 : 1);
+    requireWhole(name, value, leastOf(name));
     // No timer waits for that.
     if (name === 'maxTranscriptAgeMs') continue;
     if (name.endsWith('Ms') && value > MAX_TIMER_MS) throw invalid(name, `must be at most ${MAX_TIMER_MS}`);
   }
   requireAtLeast('maxTotalBytes', limits.maxTotalBytes, 'maxMessageBytes', limits.maxMessageBytes);
-  requireAtLeast('maxDeadLetterBytes', limits.maxDeadLetterBytes, 'maxMessageBytes', limits.maxMessageBytes);
   const leastFrameBytes = limits.maxMessageBytes + FRAME_MARGIN_BYTES;
   requireAtLeast('maxFrameBytes', limits.maxFrameBytes, `maxMessageBytes + ${FRAME_MARGIN_BYTES}`, leastFrameBytes);
   if (limits.askTimeoutMs > MAX_WAIT_MS) throw invalid('askTimeoutMs', `must be at most ${MAX_WAIT_MS}`);
@@ -264,10 +268,7 @@ export function resolveLimits(given: Partial<Limits> = {}): Limits {
 /** Limits whose default follows from another. */
 function derived(maxMessageBytes: unknown): Partial<Limits> {
   if (typeof maxMessageBytes !== 'number') return {};
-  return {
-    maxFrameBytes: Math.max(2 * maxMessageBytes, maxMessageBytes + FRAME_MARGIN_BYTES),
-    maxDeadLetterBytes: Math.max(DEFAULT_LIMITS.maxDeadLetterBytes, maxMessageBytes),
-  };
+  return { maxFrameBytes: Math.max(2 * maxMessageBytes, maxMessageBytes + FRAME_MARGIN_BYTES) };
 }
 
 /** The mailbox of one actor, checked against the runtime's limits. Throws `invalid_option`. */

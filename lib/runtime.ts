@@ -1,5 +1,5 @@
 // The composition root: the only file that knows which store, which hosts and which catalog a runtime is made of.
-// `Runtime` and `WorkerHandle` are the face that an embedding Backend sees; they hold no state of their own.
+// `Runtime` and `WorkerHandle` are the face that an embedding Backend sees; they decide nothing.
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -185,12 +185,18 @@ export class Runtime {
 
   readonly outside: Outside;
 
+  /** Resolves once somebody has closed it. */
+  readonly closed: Promise<CloseReport>;
+  #tellClosed!: (report: CloseReport) => void;
+  #closing: Promise<CloseReport> | null = null;
+
   constructor(parts: Pick<Runtime, 'supervisor' | 'functions' | 'peers' | 'channels' | 'outside'>) {
     this.supervisor = parts.supervisor;
     this.functions = parts.functions;
     this.peers = parts.peers;
     this.channels = parts.channels;
     this.outside = parts.outside;
+    this.closed = new Promise((resolve) => (this.#tellClosed = resolve));
   }
 
   get runtimeId(): string {
@@ -362,17 +368,24 @@ export class Runtime {
 
   /**
    * Refuses new work at once, lets what was accepted run for `deadlineMs` (default 10 s), cancels the rest, and kills what
-   * does not end within `limits.cancelGraceMs` after that. The process can then end by itself.
+   * does not end within `limits.cancelGraceMs` after that. The process can then end by itself. The report names the workers that did not
+   * end in an orderly way. Whoever closes again gets the report of the first close.
    */
-  async close(options: { readonly deadlineMs?: number } = {}): Promise<CloseReport> {
-    const report = await this.supervisor.close(options.deadlineMs ?? CLOSE_DEADLINE_MS);
+  close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<CloseReport> {
+    this.#closing ??= this.#close(options.deadlineMs ?? CLOSE_DEADLINE_MS);
+    this.#closing.then(this.#tellClosed, () => undefined);
+    return this.#closing;
+  }
+
+  async #close(deadlineMs: number): Promise<CloseReport> {
+    const report = await this.supervisor.close(deadlineMs);
     this.channels.closeAll();
     await this.outside.close();
     return report;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.supervisor.status === 'running') await this.close();
+    await this.close();
   }
 }
 

@@ -46,6 +46,8 @@ const COUNTS = new Set([
   'LOST_PEERS_KEPT',
   'MAX_CHANNEL_MESSAGES',
 ]);
+/** Bounds that are off at zero. */
+const ZERO_IS_NEVER = new Set(['idleAfterMs', 'hostMaxAgeMs', 'hostMaxInputs']);
 const UNIT = /(Bytes|Ms)$|_(BYTES|MS|CHARS)(_PER_(WORKER|HOST|INPUT))?$/;
 
 const names = Object.keys(DEFAULT_LIMITS) as (keyof Limits)[];
@@ -86,9 +88,11 @@ describe('the name of a bound', () => {
     );
   });
 
-  test('has a whole number above zero behind it', () => {
+  test('has a whole number above zero behind it, or zero where that is never', () => {
     assert.deepEqual(
-      [...numeric, ...fields].filter(([, value]) => !Number.isSafeInteger(value) || Number(value) < 1),
+      [...numeric, ...fields].filter(
+        ([name, value]) => !Number.isSafeInteger(value) || Number(value) < (ZERO_IS_NEVER.has(name) ? 0 : 1),
+      ),
       [],
     );
   });
@@ -182,7 +186,7 @@ describe('resolveLimits', () => {
     test(`refuses what is not a whole number above zero, naming ${name}`, () => {
       for (const value of impossible) {
         // 0 is never.
-        const least = name === 'idleAfterMs' ? 0 : 1;
+        const least = ZERO_IS_NEVER.has(name) ? 0 : 1;
         if (value === least) continue;
         const problem = `must be a whole number of at least ${least}, not ${String(value)} (${typeof value})`;
         assert.deepEqual(

@@ -67,8 +67,9 @@ export async function start(
   process.stdout.write(`${JSON.stringify(ready)}\n`);
   if (kinds.includes('counter')) process.stderr.write(examples(server.url, token.file));
 
-  const signal = await ending;
-  log.info({ signal, drain_ms: config.drainMs }, 'draining');
+  // A signal, or a drain that somebody has asked for and that is over.
+  const signal = await Promise.race([ending, runtime.closed.then(() => null)]);
+  if (signal !== null) log.info({ signal, drain_ms: config.drainMs }, 'draining');
   endAnywayAfter(config.drainMs + config.limits.cancelGraceMs + CLOSE_SLACK_MS);
   // The runtime first: while it drains, its clients still read outcomes and /readyz says 503.
   const report = await runtime.close({ deadlineMs: config.drainMs });

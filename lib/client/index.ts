@@ -4,13 +4,14 @@
 
 import type { Readable } from 'node:stream';
 import { GreenroomError } from '../errors.ts';
-import { MAX_PAGE_ITEMS } from '../limits.ts';
+import { MAX_PAGE_ITEMS, MAX_WAIT_MS } from '../limits.ts';
 import type { ChannelRef, ChannelRefs } from '../protocol/channel-ref.ts';
 import type { HttpFunctionDocument } from '../protocol/http-function.ts';
 import type { ActorConfig, ActorShape } from '../protocol/shapes.ts';
 import type { SourceRequest } from '../protocol/source-request.ts';
 import type {
   ActorView,
+  CloseReport,
   FunctionView,
   PeerStatus,
   PeerSummary,
@@ -40,6 +41,7 @@ export { GreenroomError } from '../errors.ts';
 export type { ErrorCode } from '../errors.ts';
 export type {
   ActorView,
+  CloseReport,
   CancelAck,
   Durability,
   FunctionView,
@@ -79,6 +81,9 @@ export type {
 } from './options.ts';
 export type { TellResult } from './tell-all.ts';
 export type { WorkerHandle } from './worker.ts';
+
+/** A drain is answered when the runtime has ended: beyond its deadline, cancelling and killing come before that. */
+const DRAIN_SLACK_MS = 60_000;
 
 /** Makes a client. Connects at the first call. Throws `invalid_option`. */
 export function createClient(options: ClientOptions): Client {
@@ -278,6 +283,20 @@ class Client {
 
   async describe(options: CallOptions = {}): Promise<RuntimeView> {
     return noun(await this.#transport.request({ method: 'GET', path: '/v1/runtime' }, options), 'runtime');
+  }
+
+  /**
+   * Ends the runtime: it refuses new work, lets what was accepted run for `deadlineMs` (default 10 s), cancels the rest, kills what does not
+   * end, and reports. `timeoutMs` is by default as long as that may take.
+   */
+  async drain({
+    deadlineMs,
+    ...options
+  }: { deadlineMs?: number | undefined } & CallOptions = {}): Promise<CloseReport> {
+    const body = this.#transport.encodeBody({ deadline_ms: deadlineMs });
+    const longestMs = Math.min((deadlineMs ?? 0) + DRAIN_SLACK_MS, MAX_WAIT_MS);
+    const exchange = { method: 'POST', path: '/v1/runtime/drain', body } as const;
+    return noun(await this.#transport.request(exchange, options, false, longestMs), 'report');
   }
 
   async *#pages(

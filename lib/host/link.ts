@@ -5,21 +5,15 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
-import {
-  BATCH_BYTES,
-  BATCH_FRAMES,
-  SLICE_MS,
-  WINDOW_BYTES_PER_HOST,
-  WINDOW_PER_HOST,
-  WORKERS_PER_HOST,
-} from '../limits.ts';
+import { BATCH_BYTES, BATCH_FRAMES, SLICE_MS, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
-import { eachReply, Outbox, pushInput, SHARED, TURN } from '../protocol/frames.ts';
-import type { Batch, Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
+import { eachReply, Outbox, pushInput, SHARED, SHARED_CELLS, STARTED_AT, TURN } from '../protocol/frames.ts';
+import type { Batch, Body, ControlFrame, PingFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Wheel } from '../protocol/wheel.ts';
-import type { Host, HostEvents, HostExit, HostStats, StartResult, WorkerSpec } from './host.ts';
+import { cpuTime } from './cpu-time.ts';
+import type { Host, HostEvents, HostExit, HostPulse, StartResult, WorkerSpec } from './host.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
 import { packStarts, unpackResults } from './starts.ts';
@@ -27,11 +21,15 @@ import type { HostBoot } from './boot.ts';
 
 /** What carries a host: a task in the pool, or a promise on the main thread. */
 export interface Carrier {
-  /** Resolves when the host has closed in an orderly way, rejects with the cause when it died. */
+  /** Resolves when the host has closed in an orderly way, rejects with the cause when it died: not before nothing of it runs any more. */
   readonly lifetime: Promise<void>;
   kill(): void;
+  /** The host has said which thread it is. */
+  adopt?(threadId: number): void;
   /** Event loop utilisation since the last look, 0 to 1; answers even while the host's loop is stuck. */
-  utilization(threadId: number): number;
+  utilization(): number;
+  /** Asks by an interrupt, which running JavaScript answers and native code does not. Null where Node cannot. May never settle. */
+  interrupt?(): Promise<unknown> | null;
 }
 
 export interface LinkOptions {
@@ -46,14 +44,17 @@ export interface LinkOptions {
   readonly sharesMemory?: boolean;
 }
 
-/** How long a host may take to tell its heap size; a stuck one is described without it. */
-const STATS_TIMEOUT_MS = 250;
+/** How long JavaScript that is interrupted may take to answer. */
+const INTERRUPT_TIMEOUT_MS = 200;
+const KiB = 1024;
 
 export class Link implements Host {
   readonly hostId: string;
   readonly window: number;
   readonly ready: Promise<void>;
   readonly exited: Promise<HostExit>;
+  readonly ended: Promise<void>;
+  #resolveExited!: (exit: HostExit) => void;
   readonly #limits: Limits;
   readonly #events: HostEvents;
   readonly #carrier: Carrier;
@@ -63,7 +64,7 @@ export class Link implements Host {
   readonly #control: MessagePort;
   readonly #ports: MessagePort[];
   readonly #sharesMemory: boolean;
-  readonly #shared = new Int32Array(new SharedArrayBuffer(4 * (SHARED.started + WORKERS_PER_HOST)));
+  readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
   readonly #tickets: (Ticket | null)[] = [];
   readonly #freeSlots: number[] = [];
@@ -75,8 +76,8 @@ export class Link implements Host {
   #isFlushScheduled = false;
   /** When the first input of this turn of the loop was sent. */
   #turnStartMs = 0;
-  #threadId = -1;
-  #heapBytes = 0;
+  #task: string | null = null;
+  #pings = 0;
   #killCause: Error | null = null;
   #exit: HostExit | null = null;
   /** Rejecters of calls that wait for the host; settled by the answer, the deadline or the death, whichever is first. */
@@ -113,12 +114,14 @@ export class Link implements Host {
       calls: calls.port2,
       services: services.port2,
     });
-    this.exited = this.#carrier.lifetime.then(
+    this.exited = new Promise((resolve) => (this.#resolveExited = resolve));
+    this.ended = this.#carrier.lifetime.then(
       () => this.#onExit(null),
       (cause: unknown) => this.#onExit(cause instanceof Error ? cause : new Error(String(cause))),
     );
-    this.ready = this.#call(() => this.#calls.hello(), this.#limits.startTimeoutMs).then((threadId) => {
-      this.#threadId = threadId;
+    this.ready = this.#call(() => this.#calls.hello(), this.#limits.startTimeoutMs).then(({ threadId, task }) => {
+      this.#task = task;
+      this.#carrier.adopt?.(threadId);
     });
     // Whoever launches a host looks at `ready`; a death before that look must not count as unhandled.
     this.ready.catch(() => undefined);
@@ -126,6 +129,10 @@ export class Link implements Host {
 
   get hasRoom(): boolean {
     return this.#inFlight < this.window && this.#inFlightBytes < WINDOW_BYTES_PER_HOST;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   // --- the data lane ---
@@ -157,6 +164,7 @@ export class Link implements Host {
   /** What cannot be read after the death of the host counts as begun, so that nothing is run twice; hence its window of one. */
   #assumeStarted(workerSlot: number, ticket: Ticket): void {
     Atomics.store(this.#shared, SHARED.started + workerSlot, ticket.seq | 0);
+    Atomics.store(this.#shared, STARTED_AT + workerSlot, now());
     Atomics.store(this.#shared, SHARED.current, workerSlot);
   }
 
@@ -198,7 +206,7 @@ export class Link implements Host {
     this.#ring(frame);
   }
 
-  #ring(frame: ControlFrame | typeof TURN): void {
+  #ring(frame: ControlFrame | PingFrame | typeof TURN): void {
     this.#control.postMessage(frame);
     Atomics.add(this.#shared, SHARED.doorbell, 1);
   }
@@ -207,8 +215,42 @@ export class Link implements Host {
     return Atomics.load(this.#shared, SHARED.started + workerSlot);
   }
 
+  startedAt(workerSlot: number): number {
+    return Atomics.load(this.#shared, STARTED_AT + workerSlot);
+  }
+
   current(): number {
     return Atomics.load(this.#shared, SHARED.current);
+  }
+
+  // --- signs of life ---
+
+  ping(): number {
+    const ping = ++this.#pings;
+    if (this.#exit === null) this.#ring({ ping });
+    return ping;
+  }
+
+  pulse(): HostPulse {
+    const cpu = this.#task === null ? null : cpuTime(this.#task);
+    return {
+      beat: Atomics.load(this.#shared, SHARED.beat),
+      progress: Atomics.load(this.#shared, SHARED.progress),
+      utilization: this.#exit === null ? this.#carrier.utilization() : 0,
+      heapBytes: Atomics.load(this.#shared, SHARED.heapKiB) * KiB,
+      externalBytes: Atomics.load(this.#shared, SHARED.externalKiB) * KiB,
+      cpuMs: cpu?.cpuMs ?? null,
+      wantedCpuMs: cpu?.wantedCpuMs ?? null,
+    };
+  }
+
+  interrupt(): Promise<boolean> | null {
+    const answer = this.#carrier.interrupt?.() ?? null;
+    if (answer === null) return null;
+    return this.#call(() => answer, INTERRUPT_TIMEOUT_MS).then(
+      () => true,
+      () => false,
+    );
   }
 
   // --- calls ---
@@ -239,20 +281,15 @@ export class Link implements Host {
     return this.#call(() => this.#calls.inspect(module), this.#limits.startTimeoutMs);
   }
 
-  async stats(): Promise<HostStats> {
-    const utilization = this.#exit === null ? this.#carrier.utilization(this.#threadId) : 0;
-    try {
-      this.#heapBytes = await this.#call(() => this.#calls.heapBytes(), STATS_TIMEOUT_MS);
-    } catch {
-      // A stuck or dead host: the last known size stands.
-    }
-    return { utilization, heapBytes: this.#heapBytes };
-  }
-
   kill(cause: Error): void {
     if (this.#exit !== null) return;
     this.#killCause ??= cause;
     this.#carrier.kill();
+  }
+
+  cutOff(): void {
+    this.#killCause ??= new Error('cut off');
+    this.#onExit(null);
   }
 
   async close(): Promise<void> {
@@ -290,14 +327,16 @@ export class Link implements Host {
     }
   }
 
-  #onExit(error: Error | null): HostExit {
+  #onExit(error: Error | null): void {
+    // It was cut off before.
+    if (this.#exit !== null) return;
     // Replies that were on their way when the host died are outcomes like any other.
     this.#readData();
     const type = this.#killCause !== null ? 'killed' : error === null ? 'closed' : 'crashed';
     this.#exit = { type, error: this.#killCause ?? error };
     for (const port of this.#ports) port.close();
     for (const reject of [...this.#waiting]) reject(lost(this.#exit.error));
-    return this.#exit;
+    this.#resolveExited(this.#exit);
   }
 }
 

@@ -2,17 +2,20 @@
 // thread. So the bridge goes on relaying whatever the actor does, and tells how the thread ended if the process survives that.
 // It ends with its runtime: when the pipe breaks, at once.
 
+import type { EventLoopUtilization } from 'node:perf_hooks';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { SHARED } from '../protocol/frames.ts';
+import type { PingFrame } from '../protocol/frames.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
 import { isOutOfMemory } from './endings.ts';
 import { CONTROL, PortRelay } from './process-wire.ts';
 import type { FromProcess, ProcessBoot, ProcessEnd, ToProcess } from './process-wire.ts';
 
-/** From a control frame, which may be a ping, to the look at what it has changed. */
-const PULSE_AFTER_MS = 10;
+/** From a ping to the look at whether it was answered, and between looks until it is. */
+const FIRST_PULSE_MS = 5;
+const PULSE_EVERY_MS = 100;
 
 if (process.send === undefined) throw new Error('host/process-child.ts is started by a runtime only');
 
@@ -35,13 +38,13 @@ function serve({ boot, cells, heapMiB }: ProcessBoot): void {
     transferList: portsOf(far),
     resourceLimits: { maxOldGenerationSizeMb: heapMiB },
   });
-  const feel = pulses(thread, shared);
+  const pulse = new Pulse(thread, shared);
   process.on('message', (message: ToProcess) => {
     if (message.type !== 'port') return;
     relay.deliver(message);
     if (message.port !== CONTROL) return;
     Atomics.add(shared, SHARED.doorbell, 1);
-    feel();
+    pulse.follow(message.message);
   });
 
   let end: ProcessEnd | null = null;
@@ -70,22 +73,36 @@ function makePorts(boot: ProcessBoot['boot'] & { shared: Int32Array }): { near: 
   return { near: { ...boot, ...end('port1') }, far: { ...boot, ...end('port2') } };
 }
 
-/** Makes a function that has a sign of life sent soon; several calls share one. */
-function pulses(thread: Worker, shared: Int32Array): () => void {
-  let before = thread.performance.eventLoopUtilization();
-  let isDue = false;
-  const tell = (): void => {
-    isDue = false;
-    const since = thread.performance.eventLoopUtilization();
-    const { utilization } = thread.performance.eventLoopUtilization(since, before);
-    before = since;
-    send({ type: 'pulse', cells: [...shared.subarray(SHARED.current + 1, SHARED.started)], utilization });
-  };
-  return () => {
-    if (isDue) return;
-    isDue = true;
-    setTimeout(tell, PULSE_AFTER_MS);
-  };
+/** Tells the runtime what the shared memory says: after each ping, and for as long as it is not answered. */
+class Pulse {
+  readonly #thread: Worker;
+  readonly #shared: Int32Array;
+  #ping = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #before: EventLoopUtilization;
+
+  constructor(thread: Worker, shared: Int32Array) {
+    this.#thread = thread;
+    this.#shared = shared;
+    this.#before = thread.performance.eventLoopUtilization();
+  }
+
+  follow(frame: unknown): void {
+    const { ping } = frame as Partial<PingFrame>;
+    if (ping === undefined) return;
+    this.#ping = ping;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#tell(), FIRST_PULSE_MS);
+  }
+
+  #tell(): void {
+    const since = this.#thread.performance.eventLoopUtilization();
+    const { utilization } = this.#thread.performance.eventLoopUtilization(since, this.#before);
+    this.#before = since;
+    const cells = [...this.#shared.subarray(SHARED.beat, SHARED.started)];
+    send({ type: 'pulse', cells, utilization });
+    if (cells[0] !== this.#ping) this.#timer = setTimeout(() => this.#tell(), PULSE_EVERY_MS);
+  }
 }
 
 function threw(thrown: unknown): ProcessEnd {

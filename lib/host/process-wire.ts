@@ -18,7 +18,7 @@ export interface ProcessBoot {
 /** Signs of life, read by the main thread of the process, which nothing of the actor can stop. */
 export interface ProcessPulse {
   readonly type: 'pulse';
-  /** Of the shared memory there, from PULSE_CELLS on. */
+  /** Of the shared memory there, from SHARED.beat to before SHARED.started. */
   readonly cells: readonly number[];
   /** Of the thread that runs the actor, since the last pulse, 0 to 1. */
   readonly utilization: number;

@@ -80,7 +80,7 @@ class ProcessCarrier implements Carrier {
     if (message.type === 'port') this.#relay.deliver(message);
     else if (message.type === 'pulse') {
       this.#utilization = message.utilization;
-      this.#boot.shared.set(message.cells, SHARED.current + 1);
+      this.#boot.shared.set(message.cells, SHARED.beat);
     } else this.#end = message;
   }
 

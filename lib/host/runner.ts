@@ -5,7 +5,17 @@
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { BATCH_FRAMES, SLICE_MS } from '../limits.ts';
-import { CANCELLED, COMPLETED, eachInput, FAILED, Outbox, pushEmitted, pushReply, SHARED } from '../protocol/frames.ts';
+import {
+  CANCELLED,
+  COMPLETED,
+  eachInput,
+  FAILED,
+  Outbox,
+  pushEmitted,
+  pushReply,
+  SHARED,
+  STARTED_AT,
+} from '../protocol/frames.ts';
 import type { Batch, ControlFrame, ReplyCode } from '../protocol/frames.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { parseUntrusted } from '../protocol/json.ts';
@@ -228,6 +238,8 @@ export class Runner {
     cell.running = input;
     cell.lastSeq = input.seq;
     cell.context = context;
+    // The time first: whoever sees the number finds the time that belongs to it.
+    this.#shared[STARTED_AT + cell.slot] = nowMs;
     Atomics.store(this.#shared, SHARED.started + cell.slot, input.seq | 0);
     this.#enterStack(cell.slot);
     let result: unknown;

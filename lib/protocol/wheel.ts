@@ -129,6 +129,8 @@ export class Wheel {
     for (let entry = this.#buckets[bucket] ?? null; entry !== null; entry = entry.later) {
       if (entry.dueAt <= dueMs) due.push(entry);
     }
+    // By time, and those of one time in the order in which they were added: a bucket has its newest first.
+    if (due.length > 1) due.reverse().sort((one, other) => one.dueAt - other.dueAt);
     for (const entry of due) {
       // An earlier one of this tick may have removed it, or put it off.
       if (entry.dueAt === 0 || entry.dueAt > dueMs) continue;

@@ -7,7 +7,7 @@ import type { Channels } from '../channels/channels.ts';
 import type { Outside } from '../outside.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Functions } from '../functions/registry.ts';
-import type { RuntimeView } from '../protocol/views.ts';
+import type { CloseReport, RuntimeView } from '../protocol/views.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { BodyReader } from './body.ts';
 import type { OpenCalls } from './open-calls.ts';
@@ -23,6 +23,8 @@ export interface Edge {
   readonly outside: Outside;
   /** The view of the whole runtime. */
   readonly describe: () => Promise<RuntimeView>;
+  /** Ends the runtime; resolves when it has. */
+  readonly close: (deadlineMs: number | undefined) => Promise<CloseReport>;
   readonly log: Logger;
   readonly waits: Waits;
   readonly bodies: BodyReader;

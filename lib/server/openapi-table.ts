@@ -6,6 +6,7 @@ import type { ErrorCode } from '../errors.ts';
 import { HttpFunctionBody } from '../http/registration.ts';
 import { CreateChannelBody, KeyQuery } from './channel-routes.ts';
 import { FunctionsQuery } from './function-routes.ts';
+import { DrainBody } from './runtime-routes.ts';
 import { CreateSourceBody, CreateSourceQuery, SourcesQuery } from './source-routes.ts';
 import { TranscriptQuery } from './transcript-routes.ts';
 import * as views from './view-schemas.ts';
@@ -325,6 +326,13 @@ const RUNTIME: readonly RouteRow[] = [
     id: 'getRuntime',
     summary: 'The runtime as a whole, with its limits',
     answers: { 200: one('runtime', views.RuntimeView) },
+  },
+  {
+    route: 'POST /v1/runtime/drain',
+    id: 'drainRuntime',
+    summary: 'Refuses new work, lets what was accepted run until the deadline, ends the runtime, and reports',
+    body: { schema: DrainBody, isRequired: false },
+    answers: { 200: one('report', views.CloseReport) },
   },
   {
     route: 'GET /v1/actors',

@@ -11,7 +11,7 @@ import type { Peers } from '../functions/peers.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { Outside } from '../outside.ts';
 import type { Logger } from '../observe/log.ts';
-import type { RuntimeView } from '../protocol/views.ts';
+import type { CloseReport, RuntimeView } from '../protocol/views.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { registerActorRoutes } from './actor-routes.ts';
 import { createAuthenticate } from './auth.ts';
@@ -44,6 +44,7 @@ export interface ServedRuntime {
   readonly channels: Channels;
   readonly outside: Outside;
   describe(): Promise<RuntimeView>;
+  close(options: { readonly deadlineMs?: number | undefined }): Promise<CloseReport>;
 }
 
 export interface GreenroomRoutesOptions extends AuthOptions {
@@ -82,6 +83,7 @@ export const greenroomRoutes: FastifyPluginCallback<GreenroomRoutesOptions> = (a
       channels,
       outside,
       describe: () => runtime.describe(),
+      close: (deadlineMs) => runtime.close({ deadlineMs }),
       log,
       bodies,
       calls: new OpenCalls(log),

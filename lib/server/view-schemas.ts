@@ -256,6 +256,16 @@ export const RuntimeView = v.object({
   limits: v.object(Object.fromEntries(Object.keys(toSnakeCase(DEFAULT_LIMITS) as object).map((name) => [name, count]))),
 });
 
+export const CloseReport = v.object({
+  finished: count,
+  refused: count,
+  cancelled: count,
+  killed: count,
+  kept: count,
+  unclean: v.array(v.object({ worker_id: text, reason: text })),
+  unclean_total: count,
+});
+
 const channelEnd = <Direction extends 'read' | 'write'>(direction: Direction) =>
   v.object({ channel_id: text, access_key: text, direction: v.literal(direction) });
 

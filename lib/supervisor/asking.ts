@@ -2,6 +2,7 @@
 
 import { GreenroomError } from '../errors.ts';
 import { ACCEPT_TIMEOUT_MS, MAX_WAIT_MS } from '../limits.ts';
+import { now } from '../protocol/clock.ts';
 import { KeptBody } from '../protocol/frames.ts';
 import type { Body } from '../protocol/frames.ts';
 import type { Wheel } from '../protocol/wheel.ts';
@@ -101,7 +102,11 @@ class Asking<T> implements InputListener {
   }
 
   overdue(record: InputRecord): void {
-    this.#leave(record, GreenroomError.of('timeout', { details: { input_id: record.inputId } }));
+    const { inputId, acceptedAt, owner } = record;
+    const startedAt = owner.startedAt(record);
+    const waited_ms = (startedAt || now()) - acceptedAt;
+    const details = { input_id: inputId, waited_ms, ran_ms: startedAt === 0 ? 0 : now() - startedAt };
+    this.#leave(record, GreenroomError.of('timeout', { details }));
   }
 
   abortWith(signal: AbortSignal, supervisor: Supervisor, record: InputRecord): void {

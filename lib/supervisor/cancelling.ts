@@ -8,6 +8,7 @@ import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
 import type { Delivery } from './delivery.ts';
 import type { InputInfo, InputRecord } from './input.ts';
 import type { CancelRequest } from './options.ts';
+import { RunTimes } from './run-times.ts';
 import { COMMANDS } from './states.ts';
 import type { Worker } from './worker.ts';
 
@@ -18,6 +19,7 @@ export class Cancelling {
   readonly #limits: Limits;
   readonly #delivery: Delivery;
   readonly #wheel: Wheel;
+  readonly runTimes: RunTimes;
   /** Timers of running inputs that were told to end, until they do. */
   readonly #graceTimers = new Map<InputRecord, WheelTimer>();
 
@@ -25,6 +27,7 @@ export class Cancelling {
     this.#limits = limits;
     this.#delivery = delivery;
     this.#wheel = wheel;
+    this.runTimes = new RunTimes(wheel, (worker, record) => void this.cancel(worker, record, 'handler_timeout'));
     wheel.onDue = (entry) => this.#onDeadline(entry as InputRecord);
   }
 
@@ -48,6 +51,7 @@ export class Cancelling {
   /** It has an outcome. */
   forget(record: InputRecord): void {
     this.#wheel.remove(record);
+    this.runTimes.forget(record);
     const timer = this.#graceTimers.get(record);
     if (timer === undefined) return;
     timer.cancel();
@@ -103,7 +107,8 @@ export class Cancelling {
     const check = () => {
       const { host } = worker;
       if (record.isDecided || host === null || !record.isSent) return;
-      if (worker.hasStarted(record)) host.kill('cancel_grace', [worker]);
+      if (worker.hasStarted(record))
+        host.kill(this.runTimes.isLate(record) ? 'handler_timeout' : 'cancel_grace', [worker]);
       else this.#graceTimers.set(record, this.#wheel.after(this.#limits.cancelGraceMs, check));
     };
     this.#graceTimers.set(record, this.#wheel.after(this.#limits.cancelGraceMs, check));

@@ -30,6 +30,8 @@ export interface Actor {
   readonly isolation: Isolation;
   /** How long its workers are idle before they hibernate; 0 is never. */
   readonly idleAfterMs: number;
+  /** How long an input may run; 0: as long as it takes. */
+  readonly handlerTimeoutMs: number;
   /** It says itself that its workers never hibernate: they are started with the runtime. */
   readonly isPermanent: boolean;
   /** A store has workers of a kind that is not loaded: they can be looked at, stopped and deleted, and their inputs wait. */
@@ -108,6 +110,7 @@ export class Catalog {
       durability: 'durable',
       isolation: 'shared',
       idleAfterMs: 0,
+      handlerTimeoutMs: 0,
       isPermanent: false,
       isMissing: true,
       population,
@@ -157,6 +160,7 @@ async function load(module: string, limits: Limits): Promise<Actor> {
       durability,
       isolation,
       idleAfterMs,
+      handlerTimeoutMs: declared.handlerTimeoutMs ?? 0,
       isPermanent: declared.idleAfterMs === 0,
       isMissing: false,
       population: new Population(),

@@ -7,6 +7,7 @@ import { endingOf } from '../host/endings.ts';
 import type { Ending } from '../host/endings.ts';
 import type { HostExit } from '../host/host.ts';
 import { now } from '../protocol/clock.ts';
+import type { Kill } from './certificates.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
 import type { Worker } from './worker.ts';
 
@@ -19,12 +20,14 @@ export interface Death {
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */
   readonly details?: Record<string, unknown>;
+  /** If it was killed. */
+  readonly kill?: Kill | undefined;
 }
 
 export function whatDied(slot: HostSlot, exit: HostExit): Death {
   const { killOrder } = slot;
-  const hit = slot.workers.filter((worker) => worker !== undefined);
-  const culprits = killOrder !== null && killOrder.culprits.length > 0 ? killOrder.culprits : suspects(slot, hit);
+  const hit = slot.seated();
+  const culprits = killOrder !== null && killOrder.culprits.length > 0 ? killOrder.culprits : suspectsOn(slot);
   const bystanders = hit.filter((worker) => !culprits.includes(worker));
   const ending = endingOf(exit.error);
   const cause = killOrder?.reason ?? ending.cause;
@@ -41,6 +44,7 @@ export function whatDied(slot: HostSlot, exit: HostExit): Death {
     culprits,
     error: GreenroomError.of('host_lost', { details: { cause, ...details } }).toWire(),
     details,
+    kill: slot.killed ?? undefined,
   };
 }
 
@@ -62,10 +66,10 @@ export function closedDeath(): Death {
  * The worker whose handler was on the stack. If none was (the crash came from a timer or a callback), everybody who was
  * starting or had an input running: idle ones are innocent.
  */
-function suspects(slot: HostSlot, hit: readonly Worker[]): Worker[] {
+export function suspectsOn(slot: HostSlot): Worker[] {
   // Whatever happens on a host of its own is its own.
-  if (slot.isOwn) return [...hit];
+  if (slot.isOwn) return slot.seated();
   const current = slot.workers[slot.host.current()];
   if (current !== undefined) return [current];
-  return hit.filter((worker) => !worker.isLoaded || worker.runningInput() !== null);
+  return slot.seated().filter((worker) => !worker.isLoaded || worker.runningInput() !== null);
 }

@@ -18,6 +18,7 @@ import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
 import type { Store, StoredInput, StoreEvents } from '../store/store.ts';
 import { Cancelling } from './cancelling.ts';
 import { Capacity } from './capacity.ts';
+import type { DeadLetters } from './dead-letters.ts';
 import { applyEffects } from './effects.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { Inbound } from './hosts.ts';
@@ -26,7 +27,14 @@ import type { InputInfo, InputKey } from './input.ts';
 import { Lending, unreserve } from './lending.ts';
 import type { DeliverOptions } from './options.ts';
 import { Receipts } from './receipts.ts';
-import { cancelledError, closedError, EXPIRED, EXPIRED_LATER, INTERRUPTED, retryAfterRestart } from './interrupted.ts';
+import {
+  cancelledError,
+  closedError,
+  EXPIRED_LATER,
+  expiredError,
+  INTERRUPTED,
+  retryAfterRestart,
+} from './interrupted.ts';
 import type { Worker } from './worker.ts';
 
 export type { DeliverOptions } from './options.ts';
@@ -53,19 +61,24 @@ export class Delivery implements Inbound, StoreEvents {
   readonly capacity: Capacity;
   readonly cancelling: Cancelling;
   readonly lending: Lending;
+  readonly deadLetters: DeadLetters;
   readonly #maxPendingBytes: number;
   #nextSeq: number;
   /** Outcomes since the start, for the report of close. */
   readonly counts = { finished: 0, cancelled: 0 };
 
-  constructor(limits: Limits, store: Store, listener: DeliveryListener, wheel: Wheel) {
+  constructor(limits: Limits, store: Store, listener: DeliveryListener, wheel: Wheel, deadLetters: DeadLetters) {
     this.#store = store;
     this.#nextSeq = store.firstSeq;
     this.#listener = listener;
+    this.deadLetters = deadLetters;
     this.#maxPendingBytes = limits.maxTotalBytes;
     this.capacity = new Capacity(limits);
     this.cancelling = new Cancelling(limits, this, wheel);
-    this.lending = new Lending((worker) => listener.wake(worker));
+    this.lending = new Lending(
+      (worker) => listener.wake(worker),
+      (worker, record) => this.cancelling.runTimes.watch(worker, record),
+    );
     this.#receipts = new Receipts(
       { maxCount: limits.maxReceipts, maxBytes: limits.maxReceiptBytes, ttlMs: limits.receiptTtlMs },
       { maxCount: limits.maxIdempotencyKeys, maxBytes: limits.maxReceiptBytes, ttlMs: limits.idempotencyTtlMs },
@@ -139,8 +152,10 @@ export class Delivery implements Inbound, StoreEvents {
   #settleStarted(worker: Worker, record: InputRecord): void {
     // What is to become of it the actor says, when it is back.
     if (worker.actor.isMissing) record.attempt++;
-    else if (worker.actor.definition.onInterrupt === 'retry') retryAfterRestart(worker, record);
-    else this.#decide(worker, record, 'unknown', null, INTERRUPTED.toWire(), 0, now(), null);
+    else if (worker.actor.definition.onInterrupt === 'retry') {
+      if (this.deadLetters.isPoison(worker, record.attempt)) this.endPoisoned(worker, record, 'runtime_restart');
+      else retryAfterRestart(worker, record);
+    } else this.#decide(worker, record, 'unknown', null, INTERRUPTED.toWire(), 0, now(), null);
   }
 
   #hold(worker: Worker, record: InputRecord): void {
@@ -229,9 +244,10 @@ export class Delivery implements Inbound, StoreEvents {
     if (code === COMPLETED) {
       this.#decide(worker, record, 'completed', body.payload, null, startedAt, endedAt, body);
     } else {
-      const outcome = code === CANCELLED ? 'cancelled' : 'failed';
+      const late = code === CANCELLED && startedAt > 0 ? this.cancelling.runTimes.errorOf(record, false) : null;
+      const outcome = code === CANCELLED && late === null ? 'cancelled' : 'failed';
       if (code === CANCELLED && startedAt === 0 && record.isExpired) this.endUnstarted(record, 'expired');
-      else this.#decide(worker, record, outcome, null, body.value() as WireError, startedAt, endedAt, null);
+      else this.#decide(worker, record, outcome, null, late ?? (body.value() as WireError), startedAt, endedAt, null);
     }
     this.lending.offer(worker);
     if (host !== null && host.blocked.length > 0) this.lending.offerBlocked(host);
@@ -251,14 +267,29 @@ export class Delivery implements Inbound, StoreEvents {
   endUnstarted(record: InputRecord, outcome: 'cancelled' | 'expired', reason = ''): void {
     const worker = record.owner as Worker;
     if (outcome === 'cancelled') this.#decide(worker, record, outcome, null, cancelledError(reason), 0, now(), null);
-    else if (record.attempt === 1) this.#decide(worker, record, outcome, null, EXPIRED.toWire(), 0, now(), null);
+    else if (record.attempt === 1) this.#decide(worker, record, outcome, null, expiredError(record), 0, now(), null);
     // Who is told `expired` may take it that the input never ran.
     else this.#decide(worker, record, 'unknown', null, EXPIRED_LATER.toWire(), 0, now(), null);
   }
 
   /** For what a dead host was running. When it had started only the host knew. */
-  endInterrupted(worker: Worker, record: InputRecord, outcome: 'unknown' | 'cancelled', error: WireError): void {
+  endInterrupted(
+    worker: Worker,
+    record: InputRecord,
+    outcome: 'unknown' | 'cancelled' | 'failed',
+    error: WireError,
+  ): void {
     this.#decide(worker, record, outcome, null, error, 0, now(), null);
+  }
+
+  /** For what was running at as many deaths as its actor allows: it ends, and is kept as a dead letter, in one group of the store. */
+  endPoisoned(worker: Worker, record: InputRecord, cause: string): void {
+    const { inputId, payload, bytes, attempt: attempts, acceptedAtMs } = record;
+    const error = GreenroomError.of('poison_input', { details: { attempts, cause } }).toWire();
+    this.#decide(worker, record, 'failed', null, error, 0, now(), null);
+    const { workerId, kind } = worker;
+    const endedAtMs = epochNow();
+    this.deadLetters.put({ inputId, workerId, kind, payload, attempts, error, acceptedAtMs, endedAtMs }, bytes);
   }
 
   /** Takes back an input that had not started on a dead host: it will wait again, unless its end came meanwhile. */

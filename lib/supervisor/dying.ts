@@ -1,29 +1,57 @@
 // What a death means for a worker: what becomes of the inputs that were at its host, and whether it comes back. The policy is in
 // restarts.ts; starting and stopping are the lifecycle's.
 //
-//    host died ─▶ who was it? (deaths.ts) ─▶ each worker on it: its inputs settled ─▶ comes back, after a pause, or is given up
+//    host died ─▶ who was it? (deaths.ts) ─▶ each worker on it: its inputs settled ─▶ comes back, after a pause, or is stopped, or given up
 
 import { GreenroomError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
 import type { HostExit } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
-import { epochNow } from '../protocol/clock.ts';
+import { epochNow, monotonicMs } from '../protocol/clock.ts';
+import type { KillCertificate } from '../protocol/views.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import { closedDeath, whatDied } from './deaths.ts';
 import type { Death } from './deaths.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostSlot } from './host-slot.ts';
+import type { InputRecord } from './input.ts';
 import { promote } from './promotion.ts';
-import { decideRestart, recentDeaths } from './restarts.ts';
-import type { RestartBudget } from './restarts.ts';
+import { decideRestart, ruleOf, withChain, withDeath } from './restarts.ts';
+import type { RestartDecision } from './restarts.ts';
 import type { Worker } from './worker.ts';
 
+/** What became of an input that a dead host held. */
+export interface SettledInput {
+  readonly inputId: string;
+  /** `again`: it runs once more. `waiting`: it had not started, and waits as before. */
+  readonly became: KillCertificate['inputs'][number]['became'];
+}
+
+/** A worker that was on a dead host. */
+export interface Hit {
+  readonly worker: Worker;
+  readonly inputs: readonly SettledInput[];
+}
+
+/** What others have to know of deaths. */
+export interface DeathListener {
+  /** A host has died: all inputs that it held are settled, and what becomes of its workers is decided. */
+  onDeath?(slot: HostSlot, exit: HostExit, death: Death, hits: readonly Hit[]): void;
+  /** It has died and will be started again, at once or after a pause. Called before it is started. */
+  onRestarting?(worker: Worker): void;
+  /** It is `failed` now: its restarts are used up, or its actor wants none. */
+  onGaveUp?(worker: Worker, error: WireError): void;
+}
+
 /** What follows a death elsewhere. */
-export interface DyingParts {
+export interface DyingParts extends DeathListener {
   readonly limits: Limits;
   readonly log: Logger;
   readonly wheel: Wheel;
+  /** From 0 to below 1, for the jitter of pauses. Default `Math.random`. */
+  readonly random?: (() => number) | undefined;
   delivery(): Delivery;
   start(worker: Worker): void;
   unseat(slot: HostSlot, worker: Worker): void;
@@ -33,16 +61,16 @@ export interface DyingParts {
   onEnding(worker: Worker): void;
 }
 
+/** Kills that are no failure of a worker: somebody wanted an input to end, or the host, or could not reach it. */
+const ORDERED: ReadonlySet<string> = new Set(['cancel_grace', 'recycle', 'close', 'link_fault']);
+
 export class Dying {
   readonly #parts: DyingParts;
-  readonly #budget: RestartBudget;
   /** Hosts that were killed since the start. */
   kills = 0;
 
   constructor(parts: DyingParts) {
     this.#parts = parts;
-    const { maxRestarts, restartWindowMs } = parts.limits;
-    this.#budget = { maxRestarts, windowMs: restartWindowMs };
   }
 
   onDied(slot: HostSlot, exit: HostExit): void {
@@ -50,44 +78,66 @@ export class Dying {
     const death = whatDied(slot, exit);
     const hit = slot.workers.filter((worker) => worker !== undefined);
     this.#logDeath(slot, exit, death, hit);
+    const hits: Hit[] = [];
     for (const worker of hit) {
-      const isSuspect = death.culprits.includes(worker);
-      if (worker.inputs > 0) this.settleInterrupted(worker, death);
+      hits.push({ worker, inputs: worker.inputs > 0 ? this.settleInterrupted(worker, death) : [] });
       this.#parts.unseat(slot, worker);
-      // A kill that somebody ordered to end an input is not the worker's failure.
-      this.afterDeath(worker, death, isSuspect && death.cause !== 'cancel_grace');
+      // Where nobody else is, nobody else can have been it.
+      const isSuspect = slot.isOwn || death.culprits.includes(worker);
+      if (isSuspect) promote(worker, death, this.#parts.log);
+      this.afterDeath(worker, death, isSuspect && !ORDERED.has(death.cause));
       worker.settleStart();
     }
+    this.#parts.onDeath?.(slot, exit, death, hits);
   }
 
-  /** What had started ends as the actor says; what had not goes back into the line. */
-  settleInterrupted(worker: Worker, death: Death): void {
+  /** What had started ends as the actor says; what had not goes back into the line. Tells what became of each. */
+  settleInterrupted(worker: Worker, death: Death): SettledInput[] {
     const lent = [...worker.mailbox.lentMessages()];
     const lastStarted = lent.findIndex((record) => worker.hasStarted(record));
-    lent.forEach((record, at) => {
-      if (at > lastStarted) this.#delivery.reclaim(record);
-      else if (record.cancelReason !== null) {
-        const details = {
-          reason: record.cancelReason,
-          ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }),
-        };
-        this.#delivery.endInterrupted(
-          worker,
-          record,
-          'cancelled',
-          GreenroomError.of('cancelled', { details }).toWire(),
-        );
-      } else if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
-        record.attempt++;
-        this.#delivery.lending.waitAgain(record);
-      } else {
-        this.#delivery.endInterrupted(worker, record, 'unknown', death.error);
-      }
-    });
+    const settled = lent.map((record, at) => ({
+      inputId: record.inputId,
+      became: at > lastStarted ? this.#takeBack(record) : this.#settleStarted(worker, record, death),
+    }));
     worker.mailbox.recall();
+    return settled;
   }
 
-  /** `isCharged`: it counts against the worker's restart budget. */
+  #takeBack(record: InputRecord): SettledInput['became'] {
+    const { cancelReason, isExpired } = record;
+    this.#delivery.reclaim(record);
+    return cancelReason === null && !isExpired ? 'waiting' : 'cancelled';
+  }
+
+  #settleStarted(worker: Worker, record: InputRecord, death: Death): SettledInput['became'] {
+    const delivery = this.#delivery;
+    const late = delivery.cancelling.runTimes.errorOf(record, death.cause === 'handler_timeout');
+    if (late !== null) {
+      delivery.endInterrupted(worker, record, 'failed', late);
+      return 'failed';
+    }
+    if (record.cancelReason !== null) {
+      const details = {
+        reason: record.cancelReason,
+        ...(death.cause === 'cancel_grace' && { killed: true, ...death.details }),
+      };
+      delivery.endInterrupted(worker, record, 'cancelled', GreenroomError.of('cancelled', { details }).toWire());
+      return 'cancelled';
+    }
+    if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
+      if (delivery.deadLetters.isPoison(worker, record.attempt)) {
+        delivery.endPoisoned(worker, record, death.cause);
+        return 'poison';
+      }
+      record.attempt++;
+      delivery.lending.waitAgain(record);
+      return 'again';
+    }
+    delivery.endInterrupted(worker, record, 'unknown', death.error);
+    return 'unknown';
+  }
+
+  /** `isCharged`: it is held against the worker. A death that is not costs it neither its budget nor its place, whatever its policy is. */
   afterDeath(worker: Worker, death: Death, isCharged: boolean): void {
     worker.failure = death.error;
     if (worker.status === 'stopping') {
@@ -95,32 +145,42 @@ export class Dying {
       this.#parts.finishStop(worker);
       return;
     }
-    if (isCharged) promote(worker, death, this.#parts.log);
-    if (isCharged) worker.chargeDeath((deathsMs, nowMs) => recentDeaths(deathsMs, nowMs, this.#budget));
+    const decision: RestartDecision = isCharged ? this.#charge(worker, death) : { type: 'restart', delayMs: 0 };
+    if (decision.type === 'restart') this.#restart(worker, death, decision.delayMs);
+    else if (decision.type === 'stopped') this.#retire(worker, death);
+    else this.#giveUp(worker, death);
+  }
+
+  #charge(worker: Worker, death: Death): RestartDecision {
+    const { limits, random = Math.random } = this.#parts;
+    const rule = ruleOf(worker.actor.definition.restart, limits);
+    const hostId = death.details?.['host_id'];
+    worker.deaths = withDeath(
+      worker.deaths,
+      {
+        atMs: monotonicMs(),
+        at: new Date(epochNow()).toISOString(),
+        cause: death.cause,
+        hostId: typeof hostId === 'string' ? hostId : null,
+      },
+      rule,
+    );
     // The same state and the same code would fail again: the worker, and what the store keeps for it, wait for somebody to mend one of
     // them and to restore it.
-    if (death.error.code === 'migration_failed') {
-      this.#giveUp(worker, death, true);
-      return;
-    }
-    const decision = isCharged
-      ? decideRestart(worker.deathsMs, this.#budget)
-      : ({ type: 'restart', delayMs: 0 } as const);
-    if (decision.type === 'giveUp') {
-      this.#giveUp(worker, death, false);
-      return;
-    }
+    if (death.error.code === 'migration_failed') return { type: 'failed' };
+    return decideRestart(rule, worker.deaths, isNormal(death), random);
+  }
+
+  #restart(worker: Worker, death: Death, delayMs: number): void {
     worker.apply('died');
     worker.restarts++;
-    const data = JSON.stringify({
-      cause: death.cause,
-      restarts: worker.restarts,
-      delay_ms: decision.delayMs,
-      ...death.details,
-    });
-    worker.store.append('restarted', epochNow(), 0, data);
-    if (decision.delayMs === 0) this.#parts.start(worker);
-    else worker.restartTimer = this.#parts.wheel.after(decision.delayMs, () => this.#restartAfterPause(worker));
+    const data = { cause: death.cause, restarts: worker.restarts, delay_ms: delayMs, ...death.details };
+    worker.store.append('restarted', epochNow(), 0, JSON.stringify(data));
+    this.#parts.onRestarting?.(worker);
+    // Whoever heard of it may have stopped it.
+    if (worker.status !== 'restarting') return;
+    if (delayMs === 0) this.#parts.start(worker);
+    else worker.restartTimer = this.#parts.wheel.after(delayMs, () => this.#restartAfterPause(worker));
   }
 
   #restartAfterPause(worker: Worker): void {
@@ -128,17 +188,34 @@ export class Dying {
     this.#parts.start(worker);
   }
 
-  #giveUp(worker: Worker, death: Death, isWorthWaiting: boolean): void {
+  /** It has ended itself as it should: it is stopped, as if somebody had stopped it without drain. */
+  #retire(worker: Worker, death: Death): void {
+    worker.apply('exited');
+    worker.clearRestart();
+    worker.forgetFailure();
+    worker.forgetDeaths();
+    this.#parts.onEnding(worker);
+    this.#parts.log.info({ worker_id: worker.workerId, kind: worker.kind, cause: death.cause }, 'worker ended itself');
+    worker.store.saveRest('stopped', null);
+    worker.store.append('stopped', epochNow(), 0, JSON.stringify({ cause: death.cause, ...death.details }));
+    this.#delivery.failWaiting(worker, 'worker_stopped', 'cancelled');
+  }
+
+  #giveUp(worker: Worker, death: Death): void {
+    const error = withChain(death.error, worker.deaths);
+    const deaths = worker.deaths.length;
+    worker.failure = error;
     worker.apply('gaveUp');
     worker.clearRestart();
     this.#parts.onEnding(worker);
     this.#parts.log.error(
-      { worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths: worker.deathsMs.length },
+      { worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths },
       'worker failed',
     );
-    worker.store.saveRest('failed', death.error);
-    worker.store.append('failed', epochNow(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
-    this.#delivery.failWaiting(worker, 'worker_failed', 'failed', isWorthWaiting);
+    worker.store.saveRest('failed', error);
+    worker.store.append('failed', epochNow(), 0, JSON.stringify(error));
+    this.#delivery.failWaiting(worker, 'worker_failed', 'failed', death.error.code === 'migration_failed');
+    this.#parts.onGaveUp?.(worker, error);
   }
 
   #logDeath(slot: HostSlot, exit: HostExit, death: Death, hit: readonly Worker[]): void {
@@ -162,4 +239,9 @@ export class Dying {
   get #delivery(): Delivery {
     return this.#parts.delivery();
   }
+}
+
+/** The worker itself has ended its host, with exit code 0. */
+function isNormal({ cause, culprits, details }: Death): boolean {
+  return cause === 'exited' && details?.['exit_code'] === 0 && culprits.length <= 1;
 }

@@ -21,6 +21,8 @@ export interface InputOwner {
   inputId(seq: number): string;
   /** Whether its host has entered the handler for this input. */
   hasStarted(record: InputRecord): boolean;
+  /** When that was, on the clock of the runtime; 0 if it was not. */
+  startedAt(record: InputRecord): number;
 }
 
 /** Whoever waits for an input. One object instead of closures: an ask allocates as little as it can. */
@@ -104,7 +106,7 @@ export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRe
   isAnswered = false;
 
   /** On the clock of the runtime. The host tells the start with the outcome: 0 until then, if it never started, and if the host died first. */
-  readonly #acceptedAt: number;
+  readonly acceptedAt: number;
   #startedAt = 0;
   #endedAt = 0;
   /** 0: none. */
@@ -142,7 +144,7 @@ export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRe
     this.payload = payload;
     this.bytes = bytes;
     this.key = key;
-    this.#acceptedAt = acceptedAt;
+    this.acceptedAt = acceptedAt;
     this.deadline = deadline;
     this.isVolatile = isVolatile;
   }
@@ -178,7 +180,7 @@ export class InputRecord implements InputInfo, StoredInput, Ticket, Link<InputRe
   }
 
   get acceptedAtMs(): number {
-    return toEpochMs(this.#acceptedAt);
+    return toEpochMs(this.acceptedAt);
   }
 
   /** 0: it waits as long as it takes. */

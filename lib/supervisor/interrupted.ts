@@ -2,7 +2,7 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import { epochNow } from '../protocol/clock.ts';
+import { epochNow, now } from '../protocol/clock.ts';
 import type { InputRecord } from './input.ts';
 import type { Worker } from './worker.ts';
 
@@ -22,7 +22,12 @@ export function cancelledError(reason: string): WireError {
   return GreenroomError.of('cancelled', { details: { reason } }).toWire();
 }
 
-export const EXPIRED = GreenroomError.of('expired');
+/** It never ran. */
+export function expiredError({ acceptedAt, deadline }: InputRecord): WireError {
+  const details = { waited_ms: now() - acceptedAt, deadline_ms: deadline - acceptedAt };
+  return GreenroomError.of('expired', { details }).toWire();
+}
+
 export const EXPIRED_LATER = GreenroomError.of('host_lost', {
   message: 'The deadline passed after an attempt that was interrupted, before the next one.',
 });

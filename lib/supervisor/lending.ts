@@ -7,14 +7,16 @@ import type { Worker } from './worker.ts';
 
 export class Lending {
   readonly #wake: (worker: Worker) => void;
+  readonly #onTimedSent: (worker: Worker, record: InputRecord) => void;
   /** Inputs that are at their hosts, or about to be sent. */
   #lent = 0;
   #isHalted = false;
   #onQuiet: (() => void) | null = null;
 
-  /** `wake` is called for a hibernated worker that has got an input. */
-  constructor(wake: (worker: Worker) => void) {
+  /** `wake` is called for a hibernated worker that has got an input, `onTimedSent` for an input whose run is timed. */
+  constructor(wake: (worker: Worker) => void, onTimedSent: (worker: Worker, record: InputRecord) => void) {
     this.#wake = wake;
+    this.#onTimedSent = onTimedSent;
   }
 
   /** Hands the host as many of the worker's inputs as credits and the host's window allow. */
@@ -51,6 +53,7 @@ export class Lending {
   #send(worker: Worker, slot: HostSlot, record: InputRecord): void {
     record.isSent = true;
     slot.host.send(worker.slot, record);
+    if (worker.actor.handlerTimeoutMs > 0) this.#onTimedSent(worker, record);
   }
 
   /** Volatile inputs that stood behind one which has been sent, or has left. */
@@ -114,8 +117,11 @@ export class Lending {
 
 /** Whether the worker's host may be handed one more of its inputs. */
 function hasCredit({ mailbox, serviceMs }: Worker): boolean {
-  const { lent, lentBytes } = mailbox;
+  const { lent, lentBytes, first } = mailbox;
   if (lent === 0) return true;
+  // What runs again runs alone: a store knows what was at the host when a process ended, not what of it was running, and what only
+  // stood behind the culprit must not become poison with it.
+  if (first !== null && first.attempt > 1) return false;
   if (lentBytes >= CREDIT_BYTES_PER_WORKER) return false;
   return lent < CREDITS_PER_WORKER || (lent < CREDITS_PER_QUICK_WORKER && lent * serviceMs < SLICE_MS);
 }

@@ -7,7 +7,8 @@
 //                 │          └──────┬──────────▲
 //                 └──── host died ──▼          │ stop
 //                              restarting ─────┤
-//                                   └─ too often ─▶ failed ─▶ (restore) starting
+//                                   ├─ too often ─▶ failed ─▶ (restore) starting
+//                                   └─ it wants no restart ─▶ stopped
 
 import { asGreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
@@ -21,18 +22,21 @@ import type { Delivery } from './delivery.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { HostListener, Hosts } from './hosts.ts';
 import { Dying } from './dying.ts';
+import type { DeathListener } from './dying.ts';
 import { newStopping } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
 import type { Worker } from './worker.ts';
 
 /** What others have to know. */
-export interface LifecycleEvents {
+export interface LifecycleEvents extends DeathListener {
   /** A worker has left its host: it was stopped or hibernates, could not start, or its host has died. */
   onLeft(workerId: string): void;
   /** A worker is being stopped, or has failed. */
   onEnding(worker: Worker): void;
   /** A worker hibernates, and has nothing to do. */
   onRested(worker: Worker): void;
+  /** A worker did not end in an orderly way: its `stopped` did not end, it was cancelled at a deadline, or its host died. */
+  onUnclean(worker: Worker, reason: 'stop_timeout' | 'cancelled' | 'killed'): void;
 }
 
 export class Lifecycle implements HostListener {
@@ -44,7 +48,8 @@ export class Lifecycle implements HostListener {
   #hosts!: Hosts;
   #delivery!: Delivery;
 
-  constructor(limits: Limits, log: Logger, wheel: Wheel, events: LifecycleEvents) {
+  /** `random`: for the jitter of pauses. */
+  constructor(limits: Limits, log: Logger, wheel: Wheel, events: LifecycleEvents, random?: () => number) {
     this.#wheel = wheel;
     this.#events = events;
     this.#limits = limits;
@@ -53,11 +58,15 @@ export class Lifecycle implements HostListener {
       limits,
       log,
       wheel,
+      random,
       delivery: () => this.#delivery,
       start: (worker) => this.start(worker),
       unseat: (slot, worker) => this.#unseat(slot, worker, false),
       finishStop: (worker) => this.#finishStop(worker),
       onEnding: (worker) => events.onEnding(worker),
+      onDeath: (slot, exit, death, hits) => events.onDeath?.(slot, exit, death, hits),
+      onRestarting: (worker) => events.onRestarting?.(worker),
+      onGaveUp: (worker, error) => events.onGaveUp?.(worker, error),
     });
   }
 
@@ -92,8 +101,9 @@ export class Lifecycle implements HostListener {
   }
 
   onStartFailed(worker: Worker, error: WireError): void {
+    const details = { host_id: worker.host?.host.hostId ?? null };
     if (worker.host !== null) this.#unseat(worker.host, worker, true);
-    this.dying.afterDeath(worker, { cause: 'start_failed', error, culprits: [worker] }, true);
+    this.dying.afterDeath(worker, { cause: 'start_failed', error, culprits: [worker], details }, true);
     worker.settleStart();
   }
 
@@ -164,6 +174,8 @@ export class Lifecycle implements HostListener {
   }
 
   onDied(slot: HostSlot, exit: HostExit): void {
+    if (exit.type !== 'closed')
+      for (const worker of slot.workers) if (worker !== undefined) this.#events.onUnclean(worker, 'killed');
     this.dying.onDied(slot, exit);
   }
 
@@ -182,15 +194,18 @@ export class Lifecycle implements HostListener {
       this.#finishStop(worker);
     } else if (request.drain === true) {
       const deadlineMs = request.deadlineMs ?? this.#limits.stopTimeoutMs;
-      stopping.timer = this.#wheel.after(deadlineMs, () =>
-        this.#delivery.cancelling.cancelAll(worker, 'stop deadline'),
-      );
+      stopping.timer = this.#wheel.after(deadlineMs, () => this.#endDrain(worker));
       this.#delivery.lending.offer(worker);
     } else {
       this.#delivery.cancelling.cancelAll(worker, request.reason ?? 'stop');
     }
     this.#finishStopIfDrained(worker);
     return stopping.ack;
+  }
+
+  #endDrain(worker: Worker): void {
+    this.#events.onUnclean(worker, 'cancelled');
+    this.#delivery.cancelling.cancelAll(worker, 'stop deadline');
   }
 
   onDrained(worker: Worker): void {
@@ -218,8 +233,10 @@ export class Lifecycle implements HostListener {
       await slot.host.stopWorkers(workers.map((worker) => worker.slot));
       return true;
     } catch (thrown) {
-      if (asGreenroomError(thrown).code === 'timeout')
+      if (asGreenroomError(thrown).code === 'timeout') {
+        for (const worker of workers) this.#events.onUnclean(worker, 'stop_timeout');
         this.#log.warn({ worker_id: workers[0]?.workerId, workers: workers.length }, 'stopped() did not end in time');
+      }
       return false;
     }
   }

@@ -31,9 +31,10 @@ import type { Wheel } from '../protocol/wheel.ts';
 import type { Store, WorkerStore } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
-import { putAway, stopAll } from './closing.ts';
+import { Closing } from './closing.ts';
 import { Creation } from './creation.ts';
 import type { Created, CreateRequest } from './creation.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
 import { Directory } from './directory.ts';
@@ -78,9 +79,11 @@ export class Supervisor {
   readonly telling: Telling;
   /** What is kept awake, and set for later. */
   readonly residence: Residence;
+  /** Inputs that are not delivered again. */
+  readonly deadLetters: DeadLetters;
   #hosts: Hosts | null = null;
   readonly #log: Logger;
-  #status: 'running' | 'draining' | 'stopped' = 'running';
+  readonly #closing: Closing;
 
   constructor(options: SupervisorOptions) {
     const { limits, catalog, store } = options;
@@ -90,17 +93,33 @@ export class Supervisor {
     this.#catalog = catalog;
     this.#store = store;
     this.#log = options.log;
-    this.#lifecycle = new Lifecycle(limits, options.log, this.wheel, {
-      onLeft: (workerId) => this.residence.onLeft(workerId),
-      onEnding: (worker) => this.residence.timers.forget(worker),
-      onRested: (worker) => void this.residence.unload(worker),
-    });
+    this.#lifecycle = new Lifecycle(
+      limits,
+      options.log,
+      this.wheel,
+      {
+        onLeft: (workerId) => this.residence.onLeft(workerId),
+        onEnding: (worker) => this.residence.timers.forget(worker),
+        onRested: (worker) => void this.residence.unload(worker),
+        onUnclean: (worker, reason) => this.#closing.note(worker, reason),
+      },
+      options.random,
+    );
     this.#peers = options.peers ?? new Peers();
     this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
-    this.#delivery = new Delivery(limits, store, this.#lifecycle, this.wheel);
+    this.deadLetters = new DeadLetters({
+      limits,
+      store,
+      log: options.log,
+      wheel: this.wheel,
+      deliver: (workerId, payload, deliverOptions) => this.deliverBytes(workerId, payload, deliverOptions),
+      receipt: (record) => this.receipt(record),
+      requireOpen: () => this.#requireOpen(),
+    });
+    this.#delivery = new Delivery(limits, store, this.#lifecycle, this.wheel, this.deadLetters);
     this.#creation = new Creation(limits, catalog, store, this.#directory, () => this.#requireRunning());
     this.#admission = new Admission(limits, this.#delivery, {
-      unavailable: () => this.#unavailable(),
+      unavailable: () => this.#closing.refusal,
       isKnown: (worker) => this.#directory.isLoaded(worker),
       hold: (worker) => this.#directory.hold(worker),
       anyHost: () => this.#requireHosts().any(),
@@ -116,6 +135,17 @@ export class Supervisor {
     });
     catalog.countStored(store.counts());
     this.#recovery = new Recovery(store.waiting(), { ...parts, residence: this.residence });
+    this.#closing = new Closing({
+      ...parts,
+      store,
+      lifecycle: this.#lifecycle,
+      hosts: () => this.#requireHosts(),
+      stop: (worker, request) => this.stop(worker.workerId, request),
+      stopRest: () => {
+        this.#recovery.stop();
+        this.residence.close();
+      },
+    });
   }
 
   /** Starts the hosts. Rejects with the cause if one cannot start. */
@@ -129,17 +159,18 @@ export class Supervisor {
       wheel: this.wheel,
     });
     this.#lifecycle.connect(this.#hosts, this.#delivery);
+    this.deadLetters.open();
     await this.#hosts.open(hostCount);
     this.#recovery.step();
     this.residence.open();
   }
 
   get status(): 'running' | 'draining' | 'stopped' {
-    return this.#status;
+    return this.#closing.status;
   }
 
   get isReady(): boolean {
-    return this.#unavailable() === null;
+    return this.#closing.refusal === null;
   }
 
   /** Why the store cannot write now; null while it can. */
@@ -341,46 +372,21 @@ export class Supervisor {
   async describe(): Promise<Omit<RuntimeView, 'functions' | 'sources'>> {
     return {
       ...this.identity,
-      status: this.#status,
+      status: this.status,
       store: this.#store.kind,
       storage: this.#store.figures(),
       uptimeMs: Math.round(monotonicMs() - this.#startedAtMs),
       workers: { total: this.#directory.size, ...this.#catalog.counts() },
       remotes: { connected: this.#peers.remotes },
-      hosts: await this.#requireHosts().views(),
+      hosts: this.#requireHosts().views(),
       mailbox: this.#delivery.capacity.load,
       limits: this.limits,
     };
   }
 
-  /** Refuses new work at once, lets what was accepted run until the deadline, cancels the rest, ends the hosts. See putAway. */
-  async close(deadlineMs: number): Promise<CloseReport> {
-    if (this.#status !== 'running')
-      throw GreenroomError.of('runtime_unavailable', { message: 'The runtime is closing.' });
-    this.#status = 'draining';
-    this.#recovery.stop();
-    this.residence.close();
-    const before = { ...this.#delivery.counts, refused: this.#delivery.capacity.refused };
-    const killedBefore = this.#lifecycle.dying.kills;
-    const workers = this.#directory.loaded();
-    if (this.#store.isDurable) await putAway(workers, this.#delivery, this.#lifecycle, deadlineMs, this.wheel);
-    else await stopAll(workers, (worker, request) => this.stop(worker.workerId, request), deadlineMs);
-    const killedAtClose = await this.#requireHosts().close();
-    for (const worker of this.#directory.loaded()) this.#lifecycle.settleClosed(worker);
-    await this.#store.close();
-    const kept = this.#delivery.close();
-    this.wheel.stop();
-    this.#status = 'stopped';
-    const { finished, cancelled } = this.#delivery.counts;
-    return {
-      finished: finished - before.finished,
-      refused: this.#delivery.capacity.refused - before.refused,
-      cancelled: cancelled - before.cancelled,
-      killed: this.#lifecycle.dying.kills - killedBefore + killedAtClose,
-      kept,
-      unclean: [],
-      uncleanTotal: 0,
-    };
+  /** Refuses new work at once, lets what was accepted run until the deadline, cancels the rest, ends the hosts. See Closing. */
+  close(deadlineMs: number): Promise<CloseReport> {
+    return this.#closing.close(deadlineMs);
   }
 
   // --- private ---
@@ -390,18 +396,14 @@ export class Supervisor {
     return this.#hosts;
   }
 
-  #unavailable(): GreenroomError | null {
-    return this.#status === 'running' ? this.#store.trouble : GreenroomError.of('runtime_unavailable');
-  }
-
   /** For what is done while the runtime drains, too. */
   #requireOpen(): void {
-    if (this.#status === 'stopped') throw GreenroomError.of('runtime_unavailable');
+    if (this.status === 'stopped') throw this.#closing.refusal ?? GreenroomError.of('runtime_unavailable');
   }
 
   #requireRunning(): void {
-    const unavailable = this.#unavailable();
-    if (unavailable !== null) throw this.#delivery.capacity.refuse(null, unavailable);
+    const { refusal } = this.#closing;
+    if (refusal !== null) throw this.#delivery.capacity.refuse(null, refusal);
   }
 
   /** A worker as the store has it. What a run before this one had begun is settled, and what waits there waits here. */

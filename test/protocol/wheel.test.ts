@@ -143,6 +143,22 @@ describe('a deadline', () => {
   });
 });
 
+test('deadlines of one tick come in the order of their times, those of one time as they were added', (t) => {
+  const { add, fired, step } = setUp(t);
+  for (const [name, afterMs] of [
+    ['d', 26],
+    ['b', 22],
+    ['a', -5],
+    ['c', 22],
+  ] as const)
+    add(name, afterMs);
+  step(100);
+  assert.deepEqual(
+    fired.map(([name]) => name),
+    ['a', 'b', 'c', 'd'],
+  );
+});
+
 describe('a removed deadline', () => {
   test('does not fire, and can be removed again and added again', (t) => {
     const { add, fired, step, wheel } = setUp(t);

@@ -244,4 +244,6 @@ async function channels({ call }: Described): Promise<void> {
 async function others({ call }: Described): Promise<void> {
   for (const path of ['/livez', '/readyz', '/v1/runtime', '/v1/actors', '/v1/openapi.json']) await call(`GET ${path}`);
   await call('GET /v1/runtime', { query: '?verbose=1' });
+  // The last one: nothing else is answered after it.
+  await call('POST /v1/runtime/drain', { body: { deadline_ms: 0 } });
 }

@@ -50,6 +50,7 @@ export interface Reply {
     functions: number;
     remotes: object;
   };
+  report: { finished: number; killed: number; unclean: { worker_id: string; reason: string }[]; unclean_total: number };
   actors: { kind: string; input_schema: { properties: Record<string, unknown> } }[];
 }
 

@@ -43,6 +43,7 @@ test('every view has the members that its schema says', () => {
   expect<Fits<Of<typeof schemas.CancelAck>, Wire<views.CancelAck>>>();
   expect<Fits<Of<typeof schemas.StopAck>, Wire<views.StopAck>>>();
   expect<Fits<Of<typeof schemas.TranscriptPage>, Wire<views.TranscriptPage>>>();
+  expect<Fits<Of<typeof schemas.CloseReport>, Wire<views.CloseReport>>>();
   expect<Fits<Of<typeof schemas.ActorView>, Wire<views.ActorView>>>();
   expect<Fits<Omit<Of<typeof schemas.RuntimeView>, 'limits'>, Omit<Wire<views.RuntimeView>, 'limits'>>>();
 });

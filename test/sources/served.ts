@@ -24,7 +24,8 @@ export async function startServed(t: TestContext, limits: Partial<Limits> = {}) 
   t.after(() => sources.close());
   const describe = async () => ({ ...(await runtime.describe()), sources: sources.counts });
   const outside = Object.create(runtime.outside, { sources: { value: sources } }) as Outside;
-  const served = { supervisor, functions, peers, channels, outside, describe };
+  const close = runtime.close.bind(runtime);
+  const served = { supervisor, functions, peers, channels, outside, describe, close };
   const server = await startServer({ runtime: served, token: TOKEN, log });
   t.after(() => server.close());
   return { runtime, server, sources, store, lines, url: server.url, place: (name: string) => type.place(name) };

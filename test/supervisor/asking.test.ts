@@ -4,8 +4,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { ACCEPT_TIMEOUT_MS } from '../../lib/limits.ts';
+import { replaceTime } from '../../lib/protocol/clock.ts';
 import type { Runtime } from '../../lib/runtime.ts';
 import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
+import { VirtualClock } from '../../lib/testing/virtual-clock.ts';
 import { HeldStore } from '../support/held-store.ts';
 import { codeOf, eventually, startRuntime } from '../support/start-runtime.ts';
 
@@ -46,13 +48,15 @@ test('an ask and a tell whose input cannot be kept reject, and the next ones do 
 });
 
 test('a tell that the store does not take in time rejects with the id that its input may have', async (t) => {
+  const clock = new VirtualClock();
+  t.after(replaceTime(clock));
   const { store, worker } = await start(t);
-  t.mock.timers.enable({ apis: ['setTimeout'] });
   const told = worker.tell(1);
   await eventually(() => store.pending > 0);
-  t.mock.timers.tick(ACCEPT_TIMEOUT_MS);
-  const error = await told.catch((thrown: unknown) => thrown as { code: string; details: { input_id: string } });
-  t.mock.timers.reset();
+  const failed = told.catch((thrown: unknown) => thrown as { code: string; details: { input_id: string } });
+  await clock.advance(ACCEPT_TIMEOUT_MS - 1);
+  assert.equal(await isPending(told), true);
+  const error = await clock.until(failed);
   store.release();
   if (!('details' in error)) assert.fail('it was told');
   assert.equal(error.code, 'timeout');

@@ -16,6 +16,7 @@ const ERROR = { code: 'cancelled', message: 'The input was cancelled.', retryabl
 const owner = {
   workerId: 'w1',
   inputId: (seq: number) => `in-${seq}`,
+  startedAt: () => 0,
   hasStarted: (record: InputRecord) => record.seq === STARTED,
 };
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ISOLATIONS } from '../../lib/protocol/views.ts';
+import type { Verdict } from '../../lib/protocol/views.ts';
 import { higherTier, tierAfter } from '../../lib/supervisor/promotion.ts';
 import { codeOf, recordLog, startRuntime, transcriptOf } from '../support/start-runtime.ts';
 
@@ -9,7 +10,7 @@ const MiB = 1024 * 1024;
 const limits = { sharedHeapBytes: 48 * MiB, dedicatedHeapBytes: 48 * MiB, processHeapBytes: 48 * MiB };
 
 test('what a tier does not contain moves a worker one tier up, and nothing else does', () => {
-  const after = (cause: string, verdict: string | null = null) =>
+  const after = (cause: string, verdict: Verdict | null = null) =>
     ISOLATIONS.map((tier) => tierAfter(tier, cause, verdict));
   const up = ['dedicated', 'process', null];
   const stays = [null, null, null];

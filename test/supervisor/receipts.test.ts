@@ -9,7 +9,7 @@ import type { ReceiptBounds } from '../../lib/supervisor/receipts.ts';
 import { seeded } from '../support/seeded.ts';
 
 const WIDE: ReceiptBounds = { maxCount: 1_000, maxBytes: 1_000_000, ttlMs: 1_000_000 };
-const owner = { workerId: 'w1', inputId: String, hasStarted: () => false };
+const owner = { workerId: 'w1', inputId: String, startedAt: () => 0, hasStarted: () => false };
 
 /** Decides on the outcome, which is kept at once. */
 function endOf(record: InputRecord, ...decision: Parameters<InputRecord['decide']>): void {

@@ -19,8 +19,10 @@ export function environmentOf(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 function passedOn(options: readonly string[]): string[] {
-  return options.filter((option, at) => {
-    const isScript = SCRIPT.test(options[at - 1] ?? '') && !option.startsWith('-');
-    return !isScript && !SCRIPT.test(option) && !OWN.test(option);
+  let isKept = true;
+  return options.filter((option) => {
+    // What is no option is the value of the one before, and goes its way.
+    if (option.startsWith('-')) isKept = !OWN.test(option) && !SCRIPT.test(option);
+    return isKept;
   });
 }

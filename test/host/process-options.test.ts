@@ -18,6 +18,8 @@ test('a process gets the options that concern code, a heap of its own, and nothi
     '--inspect-port=1',
     '--test',
     '--watch',
+    '--test-name-pattern',
+    'a name',
     '--cpu-prof',
     '--input-type=module',
   ];

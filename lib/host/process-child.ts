@@ -52,8 +52,13 @@ function serve({ boot, cells, heapMiB }: ProcessBoot): void {
   thread.on('error', (thrown) => (end = isOutOfMemory(thrown) ? { type: 'out_of_memory' } : threw(thrown)));
   thread.on('exit', (code) => {
     relay.drain();
-    send(end ?? { type: 'exited', code }, () => process.exit(0));
+    send(end ?? { type: 'exited', code }, exitWhenHeard);
   });
+}
+
+/** What was written is heard first: a pipe that is full takes the rest later. */
+function exitWhenHeard(): void {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(0)));
 }
 
 /** Two ends of the same four ports. */

@@ -32,6 +32,8 @@ interface Interruptible {
 }
 
 const MiB = 1024 * 1024;
+/** Threads whose host has ended and that are still there for a moment. */
+const ENDING_THREADS = 16;
 
 export class HostPool implements HostFactory {
   readonly #options: HostPoolOptions;
@@ -41,7 +43,7 @@ export class HostPool implements HostFactory {
 
   constructor(options: HostPoolOptions) {
     this.#options = options;
-    this.#shared = newPool(options.maxHosts * 2, options.limits.sharedHeapBytes);
+    this.#shared = newPool(options.maxHosts, options.limits.sharedHeapBytes);
   }
 
   launch({ hostId, isolation }: HostLaunch, events: HostEvents): Host {
@@ -58,7 +60,7 @@ export class HostPool implements HostFactory {
 
   #dedicatedPool(): Piscina {
     const { maxOwnHosts, dedicatedHeapBytes } = this.#options.limits;
-    return (this.#dedicated ??= newPool(maxOwnHosts * 2, dedicatedHeapBytes));
+    return (this.#dedicated ??= newPool(maxOwnHosts, dedicatedHeapBytes));
   }
 
   async close(): Promise<void> {
@@ -66,12 +68,12 @@ export class HostPool implements HostFactory {
   }
 }
 
-/** `maxThreads`: a replacement may start while a killed one is still going. */
-function newPool(maxThreads: number, heapBytes: number): Piscina {
+/** `hosts`: a replacement may start while each of them is still going, and a few have ended without the pool knowing yet. */
+function newPool(hosts: number, heapBytes: number): Piscina {
   const pool = new Piscina({
     filename: fileURLToPath(new URL('./thread.js', import.meta.url)),
     minThreads: 0,
-    maxThreads,
+    maxThreads: 2 * hosts + ENDING_THREADS,
     resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapBytes / MiB) },
     concurrentTasksPerWorker: 1,
     // 'sync' (Piscina's default) parks a thread between tasks in Atomics.wait, which freezes its timers and I/O.

@@ -3,11 +3,11 @@ import { createRuntime } from '../../lib/runtime.ts';
 import { emitted } from '../support/start-runtime.ts';
 
 const runtime = await createRuntime({
-  actors: [new URL('../fixtures/actors/blocks-native.js', import.meta.url)],
+  actors: [new URL('../fixtures/actors/alone.js', import.meta.url)],
   hosts: 1,
 });
-const worker = await runtime.create({ kind: 'blocks-native' });
-const pid = await worker.ask({ rounds: 0 });
-await worker.tell({ rounds: 2_000_000_000 });
-await emitted(worker, 'blocking', worker.view().lastSequence);
+const worker = await runtime.create({ kind: 'alone' });
+const { pid } = (await worker.ask({ do: 'tell' })) as { pid: number };
+await worker.tell({ do: 'block' });
+await emitted(worker, 'blocking');
 process.stdout.write(`${String(pid)}\n`);

@@ -106,14 +106,14 @@ test('a signal for the whole group of processes leaves the end of hosts to the r
 });
 
 test('native code that blocks is killed with its process at once', async (t) => {
-  const { worker } = await startAlone(t, 'blocks-native', { limits: { cancelGraceMs: 50 } });
-  const pid = (await worker.ask({ rounds: 0 })) as number;
-  const answer = codeOf(worker.ask({ rounds: 2_000_000_000 }));
-  await emitted(worker, 'blocking', worker.view().lastSequence);
+  const { worker } = await startAlone(t, 'alone', { limits: { cancelGraceMs: 50 } });
+  const pid = await pidOf(worker);
+  const answer = codeOf(worker.ask({ do: 'block' }));
+  await emitted(worker, 'blocking');
   await worker.cancel();
   assert.equal(await answer, 'cancelled');
   await eventually(() => isGone(pid));
-  assert.notEqual(await worker.ask({ rounds: 0 }), pid);
+  assert.notEqual(await pidOf(worker), pid);
 });
 
 test('a process waits for one input at a time: what had not been sent runs after its death', async (t) => {

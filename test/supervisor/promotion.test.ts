@@ -78,3 +78,13 @@ test('a worker of an actor that does not say so is not promoted', async (t) => {
     [],
   );
 });
+
+test('a worker that blocks in native code, where no thread can be stopped, moves up a tier', async (t) => {
+  const runtime = await startRuntime(t, { hosts: 2, limits: { stuckAfterMs: 200 } });
+  const worker = await runtime.create({ kind: 'blocks-promoted' });
+  const error = (await worker.ask({ iterations: 4_000_000 }).catch((thrown: unknown) => thrown)) as { code: string };
+  assert.equal(error.code, 'host_lost');
+  assert.deepEqual([await worker.ask({ iterations: 1 }), worker.view().isolation], [64, 'dedicated']);
+  const promoted = (await transcriptOf(worker)).filter(({ type }) => type === 'promoted').map(({ data }) => data);
+  assert.deepEqual(promoted, [{ from: 'shared', to: 'dedicated', cause: 'stuck', verdict: 'native_block' }]);
+});

@@ -2,17 +2,19 @@
 // input by its slot. When the host dies, what it had already sent is read first, then every call that waits is rejected
 // with the cause, and `exited` resolves: nothing that was asked of a host waits for ever.
 
-import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import type { MessagePort } from 'node:worker_threads';
+import { MessageChannel } from 'node:worker_threads';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { BATCH_BYTES, BATCH_FRAMES, SLICE_MS, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
+import { BatchCount, LinkFault } from '../protocol/batches.ts';
 import { eachReply, Outbox, pushInput, SHARED, SHARED_CELLS, STARTED_AT, TURN } from '../protocol/frames.ts';
-import type { Batch, Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
+import type { Batch, Body, ControlFrame, ReplyCode, TallyFrame, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { Wheel } from '../protocol/wheel.ts';
+import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
 import type { Host, HostEvents, HostExit, HostStats, StartResult, WorkerSpec } from './host.ts';
+import { receive } from './ports.ts';
+import type { Lane, Port } from './ports.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
 import { packStarts, unpackResults } from './starts.ts';
@@ -34,11 +36,15 @@ export interface LinkOptions {
   readonly services: RuntimeServices;
   readonly events: HostEvents;
   readonly wheel: Wheel;
+  /** A lane of the wire. Default: a MessageChannel. */
+  readonly lane?: (name: 'data' | 'control' | 'calls' | 'services') => Lane;
   readonly carry: (boot: HostBoot) => Carrier;
 }
 
 /** How long a host may take to tell its heap size; a stuck one is described without it. */
 const STATS_TIMEOUT_MS = 250;
+/** How often both ends compare how many batches they have sent and got, while inputs are under way. */
+const TALLY_EVERY_MS = 1_000;
 
 export class Link implements Host {
   readonly hostId: string;
@@ -49,9 +55,13 @@ export class Link implements Host {
   readonly #carrier: Carrier;
   readonly #wheel: Wheel;
   readonly #calls: Calls<HostCalls>;
-  readonly #data: MessagePort;
-  readonly #control: MessagePort;
-  readonly #ports: MessagePort[];
+  readonly #data: Port;
+  readonly #control: Port;
+  readonly #ports: Port[];
+  readonly #arrived = new BatchCount();
+  #tallyTimer: WheelTimer | null = null;
+  /** Batches that had left for the host, and for here, at the last comparison. */
+  #tallied = { out: 0, in: 0, asked: 0 };
   readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
   readonly #tickets: (Ticket | null)[] = [];
@@ -72,12 +82,11 @@ export class Link implements Host {
   readonly #waiting = new Set<(cause: GreenroomError) => void>();
 
   constructor(options: LinkOptions) {
-    const [data, control, calls, services] = [0, 1, 2, 3].map(() => new MessageChannel()) as [
-      MessageChannel,
-      MessageChannel,
-      MessageChannel,
-      MessageChannel,
-    ];
+    const { lane = () => new MessageChannel() } = options;
+    const data = lane('data');
+    const control = lane('control');
+    const calls = lane('calls');
+    const services = lane('services');
     this.hostId = options.hostId;
     this.#limits = options.limits;
     this.#events = options.events;
@@ -88,7 +97,7 @@ export class Link implements Host {
     this.#ports = [data.port1, control.port1, calls.port1, services.port1];
     this.#calls = peerCalls<HostCalls>(HOST_CALLS, calls.port1);
     serveCalls(options.services, services.port1);
-    this.#data.on('message', (batch: Batch) => eachReply(batch, this));
+    this.#data.on('message', (batch: Batch) => this.#take(batch));
     this.#carrier = options.carry({
       hostId: options.hostId,
       inputIdPrefix: options.inputIdPrefix,
@@ -124,6 +133,7 @@ export class Link implements Host {
     this.#inFlightBytes += ticket.bytes;
     this.#outboxBytes += ticket.bytes;
     pushInput(this.#outbox, slot, workerSlot, ticket);
+    if (this.#tallyTimer === null) this.#tallyLater();
     // An idle host gets its input at once, not at the end of the turn, if the last one came alone as well; several are worth one message.
     if (this.#inFlight === 1 && this.#lastBatchFrames === 1) {
       this.#flush();
@@ -155,7 +165,7 @@ export class Link implements Host {
   /** Called for each reply of a batch. */
   reply(slot: number, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void {
     const ticket = this.#tickets[slot];
-    if (ticket === null || ticket === undefined) throw new Error('reply for an input that is not at this host');
+    if (ticket === null || ticket === undefined) throw new LinkFault('reply for an input that is not at this host');
     this.#tickets[slot] = null;
     this.#freeSlots.push(slot);
     this.#inFlight--;
@@ -177,7 +187,7 @@ export class Link implements Host {
     this.#ring(frame);
   }
 
-  #ring(frame: ControlFrame | typeof TURN): void {
+  #ring(frame: ControlFrame | TallyFrame | typeof TURN): void {
     this.#control.postMessage(frame);
     Atomics.add(this.#shared, SHARED.doorbell, 1);
   }
@@ -268,20 +278,59 @@ export class Link implements Host {
 
   /** Takes in what has arrived on the data port without waiting for its turn. */
   #readData(): void {
-    for (let next = receiveMessageOnPort(this.#data); next !== undefined; next = receiveMessageOnPort(this.#data)) {
-      eachReply(next.message as Batch, this);
+    for (let next = receive(this.#data); next !== undefined; next = receive(this.#data)) {
+      this.#take(next.message as Batch);
     }
+  }
+
+  #take(batch: Batch): void {
+    try {
+      if (this.#arrived.isNext(batch)) eachReply(batch, this);
+    } catch (thrown) {
+      if (!(thrown instanceof LinkFault)) throw thrown;
+      this.kill(thrown);
+    }
+  }
+
+  // --- whether the wire loses anything: the next batch would tell, but the last one has no next ---
+
+  #tallyLater(): void {
+    this.#tallyTimer = this.#wheel.after(TALLY_EVERY_MS, () => this.#tally());
+  }
+
+  #tally(): void {
+    this.#tallyTimer = null;
+    if (this.#exit !== null || this.#inFlight === 0) return;
+    this.#readData();
+    if (isBefore(this.#arrived.received, this.#tallied.in)) {
+      this.kill(new LinkFault('a batch of replies was lost'));
+      return;
+    }
+    const { out, asked } = this.#tallied;
+    // The host looks for itself, when it comes to it: it may have had no time for its ports yet.
+    const isMissing = isBefore(Atomics.load(this.#shared, SHARED.received), out) && asked !== out;
+    if (isMissing) this.#ring({ tally: out });
+    const sent = Atomics.load(this.#shared, SHARED.sent);
+    this.#tallied = { out: this.#outbox.taken, in: sent, asked: isMissing ? out : asked };
+    this.#tallyLater();
   }
 
   #onExit(error: Error | null): HostExit {
     // Replies that were on their way when the host died are outcomes like any other.
     this.#readData();
+    if (Atomics.load(this.#shared, SHARED.fault) === 1) this.#killCause ??= new LinkFault('a batch of inputs was lost');
     const type = this.#killCause !== null ? 'killed' : error === null ? 'closed' : 'crashed';
+    this.#tallyTimer?.cancel();
     this.#exit = { type, error: this.#killCause ?? error };
     for (const port of this.#ports) port.close();
     for (const reject of [...this.#waiting]) reject(lost(this.#exit.error));
     return this.#exit;
   }
+}
+
+/** Of two counts, of which the shared memory has the low 32 bits. */
+function isBefore(one: number, other: number): boolean {
+  return ((other - one) | 0) > 0;
 }
 
 function lateAnswer(): GreenroomError {

@@ -2,6 +2,7 @@
 // switch; nothing else of Piscina is used. Hosts are counted by whoever launches them, so the pool never queues a task:
 // a queued one would start later, when nobody wants it any more.
 
+import type { MessagePort } from 'node:worker_threads';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { GreenroomError } from '../errors.ts';
@@ -75,7 +76,7 @@ function carry(pool: Piscina, boot: HostBoot): Carrier {
   const abort = new AbortController();
   const lifetime =
     pool.threads.length < pool.options.maxThreads
-      ? (pool.run(boot, { transferList: portsOf(boot), signal: abort.signal }) as Promise<void>)
+      ? (pool.run(boot, { transferList: portsOf(boot) as MessagePort[], signal: abort.signal }) as Promise<void>)
       : Promise.reject(GreenroomError.of('runtime_unavailable', { message: 'No thread is free.' }));
   let [lastActive, lastIdle] = [0, 0];
   const utilization = (threadId: number): number => {

@@ -2,19 +2,20 @@
 // port, read whenever the doorbell has rung) and calls (comlink). Runs in a thread of the pool, or inline on the main one.
 
 import { once } from 'node:events';
-import { receiveMessageOnPort } from 'node:worker_threads';
 import { getHeapStatistics } from 'node:v8';
 import type { ActorLog } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
 import { LOG_LINES_IN_FLIGHT, SERVICE_CALLS_IN_FLIGHT } from '../limits.ts';
 import { Slices } from '../protocol/slices.ts';
+import { BatchCount, LinkFault } from '../protocol/batches.ts';
 import { SHARED, TURN } from '../protocol/frames.ts';
-import type { Batch, ControlFrame } from '../protocol/frames.ts';
+import type { Batch, ControlFrame, TallyFrame } from '../protocol/frames.ts';
 import { parseUntrusted } from '../protocol/json.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
 import type { StartResult, WorkerSpec } from './host.ts';
 import { loadActor } from './modules.ts';
+import { receive } from './ports.ts';
 import { Runner } from './runner.ts';
 import { peerCalls, serveCalls, SERVICE_CALLS } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
@@ -34,7 +35,10 @@ export async function serveHost(boot: HostBoot, threadId: number, onServing?: (r
   const runner: Runner = new Runner({
     shared: boot.shared,
     originMs: boot.originMs,
-    send: (batch) => boot.data.postMessage(batch, buffersOf(batch)),
+    send: (batch) => {
+      boot.data.postMessage(batch, buffersOf(batch));
+      Atomics.add(boot.shared, SHARED.sent, 1);
+    },
     context: {
       inputIdPrefix: boot.inputIdPrefix,
       maxMessageBytes: boot.maxMessageBytes,
@@ -44,11 +48,11 @@ export async function serveHost(boot: HostBoot, threadId: number, onServing?: (r
       track: boundCalls(),
     },
   });
-  const lanes = new Lanes(boot, runner);
+  const closing = new AbortController();
+  const lanes = new Lanes(boot, runner, (fault) => closing.abort(fault));
   const flushAtExit = () => runner.flush();
   process.once('exit', flushAtExit);
 
-  const closing = new AbortController();
   serveCalls(hostCalls(runner, lanes, threadId, closing), boot.calls);
   // A wire that was cut from the other end is an end as well.
   boot.data.once('close', () => closing.abort());
@@ -56,6 +60,7 @@ export async function serveHost(boot: HostBoot, threadId: number, onServing?: (r
   process.off('exit', flushAtExit);
   runner.abandon();
   for (const port of portsOf(boot)) port.close();
+  if (closing.signal.reason instanceof LinkFault) throw closing.signal.reason;
 }
 
 function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: AbortController): HostCalls {
@@ -96,12 +101,15 @@ class Lanes {
   readonly #runner: Runner;
   /** Rings of the doorbell that were answered. */
   #rings = 0;
+  readonly #arrived = new BatchCount();
+  readonly #onFault: (fault: LinkFault) => void;
 
-  constructor(boot: HostBoot, runner: Runner) {
+  constructor(boot: HostBoot, runner: Runner, onFault: (fault: LinkFault) => void) {
     this.#boot = boot;
     this.#runner = runner;
-    boot.data.on('message', (batch: Batch) => runner.accept(batch));
-    boot.control.on('message', (frame: ControlFrame | typeof TURN) => this.#control(frame));
+    this.#onFault = onFault;
+    boot.data.on('message', (batch: Batch) => this.#take(batch));
+    boot.control.on('message', (frame: ControlFrame | TallyFrame | typeof TURN) => this.#control(frame));
   }
 
   /** Called before each input, and by handlers that check whether they are cancelled: one look at shared memory. */
@@ -110,15 +118,20 @@ class Lanes {
     if (rings === this.#rings) return;
     this.#rings = rings;
     const { control } = this.#boot;
-    for (let next = receiveMessageOnPort(control); next !== undefined; next = receiveMessageOnPort(control)) {
-      this.#control(next.message as ControlFrame | typeof TURN);
+    for (let next = receive(control); next !== undefined; next = receive(control)) {
+      this.#control(next.message as ControlFrame | TallyFrame | typeof TURN);
     }
   }
 
   /** Control may overtake the input that it is about: then that input is on the data port, and is taken in first. */
-  #control(frame: ControlFrame | typeof TURN): void {
+  #control(frame: ControlFrame | TallyFrame | typeof TURN): void {
     if (frame === TURN) {
       this.#runner.endSlice();
+      return;
+    }
+    if ('tally' in frame) {
+      this.readData();
+      if (this.#arrived.received < frame.tally) this.#fail(new LinkFault('a batch of inputs was lost'));
       return;
     }
     if (this.#runner.cancel(frame)) return;
@@ -128,9 +141,28 @@ class Lanes {
 
   readData(): void {
     const { data } = this.#boot;
-    for (let next = receiveMessageOnPort(data); next !== undefined; next = receiveMessageOnPort(data)) {
-      this.#runner.accept(next.message as Batch);
+    for (let next = receive(data); next !== undefined; next = receive(data)) {
+      this.#take(next.message as Batch);
     }
+  }
+
+  #take(batch: Batch): void {
+    let isNext: boolean;
+    try {
+      isNext = this.#arrived.isNext(batch);
+    } catch (thrown) {
+      this.#fail(thrown as LinkFault);
+      return;
+    }
+    if (!isNext) return;
+    Atomics.store(this.#boot.shared, SHARED.received, this.#arrived.received | 0);
+    this.#runner.accept(batch);
+  }
+
+  /** Nothing that comes can be trusted any more: the host ends, and the supervisor settles what was on it. */
+  #fail(fault: LinkFault): void {
+    Atomics.store(this.#boot.shared, SHARED.fault, 1);
+    this.#onFault(fault);
   }
 }
 

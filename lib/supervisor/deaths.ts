@@ -4,6 +4,7 @@
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { HostExit } from '../host/host.ts';
+import { LinkFault } from '../protocol/batches.ts';
 import { now } from '../protocol/clock.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
 import type { Worker } from './worker.ts';
@@ -12,7 +13,7 @@ import type { Worker } from './worker.ts';
 const MAX_LISTED = 20;
 
 export interface Death {
-  readonly cause: KillOrder['reason'] | 'exited' | 'threw' | 'start_failed';
+  readonly cause: KillOrder['reason'] | 'link_fault' | 'exited' | 'threw' | 'start_failed';
   readonly culprits: readonly Worker[];
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */
@@ -22,10 +23,11 @@ export interface Death {
 export function whatDied(slot: HostSlot, exit: HostExit): Death {
   const { killOrder } = slot;
   const hit = slot.workers.filter((worker) => worker !== undefined);
-  const culprits = killOrder !== null && killOrder.culprits.length > 0 ? killOrder.culprits : suspects(slot, hit);
+  const isFault = killOrder === null && exit.error instanceof LinkFault;
+  const culprits = isFault ? [] : killOrder !== null && killOrder.culprits.length > 0 ? killOrder.culprits : suspects(slot, hit);
   const bystanders = hit.filter((worker) => !culprits.includes(worker));
   const exitCode = /exited with code: (\d+)/.exec(exit.error?.message ?? '')?.[1];
-  const cause = killOrder?.reason ?? (exitCode === undefined ? 'threw' : 'exited');
+  const cause = killOrder?.reason ?? (isFault ? 'link_fault' : exitCode === undefined ? 'threw' : 'exited');
   const details = {
     host_id: slot.host.hostId,
     ...(killOrder !== null && { took_ms: now() - killOrder.orderedAt }),

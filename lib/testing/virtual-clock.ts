@@ -22,13 +22,14 @@ const UNTIL_MS = 600_000;
 
 // The machine's own, whatever a simulation puts in its place.
 const realImmediate = setImmediate;
+const realClearImmediate = clearImmediate;
 
 export class VirtualClock implements TimeSource {
   #nowMs = EPOCH_MS - ORIGIN_MS;
   #made = 0;
   #waiting = 0;
   readonly #queue: Entry[] = [];
-  #turns = 0;
+  readonly #turns = new Set<NodeJS.Immediate>();
 
   /** Milliseconds on the clock of the runtime; `Date.now()` of a simulated day is `epochMs`. */
   now(): number {
@@ -58,23 +59,24 @@ export class VirtualClock implements TimeSource {
     };
   }
 
-  /** In the next turn of the event loop; `settle` waits for it. */
+  /** Calls in the next turn of the event loop; `settle` waits for it. */
   turn(call: () => void): NodeJS.Immediate {
-    this.#turns++;
-    return realImmediate(() => {
-      this.#turns--;
+    const turn = realImmediate(() => {
+      this.#turns.delete(turn);
       call();
     });
+    this.#turns.add(turn);
+    return turn;
   }
 
-  /** A turn that was called off before it came. */
-  forgetTurn(): void {
-    this.#turns--;
+  cancelTurn(turn: NodeJS.Immediate): void {
+    this.#turns.delete(turn);
+    realClearImmediate(turn);
   }
 
   /** Lets all that has been set off run to its end, without time passing. */
   async settle(): Promise<void> {
-    for (let quiet = 0; quiet < QUIET_TURNS; quiet = this.#turns > 0 ? 0 : quiet + 1) {
+    for (let quiet = 0; quiet < QUIET_TURNS; quiet = this.#turns.size > 0 ? 0 : quiet + 1) {
       await new Promise<void>((resolve) => void realImmediate(resolve));
     }
   }

@@ -9,10 +9,11 @@ import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
 import { BatchCount, LinkFault } from '../protocol/batches.ts';
 import { eachReply, Outbox, pushInput, SHARED, SHARED_CELLS, STARTED_AT, TURN } from '../protocol/frames.ts';
-import type { Batch, Body, ControlFrame, ReplyCode, TallyFrame, Ticket } from '../protocol/frames.ts';
+import type { Batch, Body, ControlFrame, PingFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
-import type { Host, HostEvents, HostExit, HostStats, StartResult, WorkerSpec } from './host.ts';
+import type { Wheel } from '../protocol/wheel.ts';
+import { cpuTime } from './cpu-time.ts';
+import type { Host, HostEvents, HostExit, HostPulse, StartResult, WorkerSpec } from './host.ts';
 import { receive } from './ports.ts';
 import type { Lane, Port } from './ports.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
@@ -22,11 +23,15 @@ import type { HostBoot } from './boot.ts';
 
 /** What carries a host: a task in the pool, or a promise on the main thread. */
 export interface Carrier {
-  /** Resolves when the host has closed in an orderly way, rejects with the cause when it died. */
+  /** Resolves when the host has closed in an orderly way, rejects with the cause when it died: not before nothing of it runs any more. */
   readonly lifetime: Promise<void>;
   kill(): void;
+  /** The host has said which thread it is. */
+  adopt?(threadId: number): void;
   /** Event loop utilisation since the last look, 0 to 1; answers even while the host's loop is stuck. */
-  utilization(threadId: number): number;
+  utilization(): number;
+  /** Asks by an interrupt, which running JavaScript answers and native code does not. Null where Node cannot. May never settle. */
+  interrupt?(): Promise<unknown> | null;
 }
 
 export interface LinkOptions {
@@ -41,15 +46,16 @@ export interface LinkOptions {
   readonly carry: (boot: HostBoot) => Carrier;
 }
 
-/** How long a host may take to tell its heap size; a stuck one is described without it. */
-const STATS_TIMEOUT_MS = 250;
-/** How often both ends compare how many batches they have sent and got, while inputs are under way. */
-const TALLY_EVERY_MS = 1_000;
+/** How long JavaScript that is interrupted may take to answer. */
+const INTERRUPT_TIMEOUT_MS = 200;
+const KiB = 1024;
 
 export class Link implements Host {
   readonly hostId: string;
   readonly ready: Promise<void>;
   readonly exited: Promise<HostExit>;
+  readonly ended: Promise<void>;
+  #resolveExited!: (exit: HostExit) => void;
   readonly #limits: Limits;
   readonly #events: HostEvents;
   readonly #carrier: Carrier;
@@ -59,9 +65,6 @@ export class Link implements Host {
   readonly #control: Port;
   readonly #ports: Port[];
   readonly #arrived = new BatchCount();
-  #tallyTimer: WheelTimer | null = null;
-  /** Batches that had left for the host, and for here, at the last comparison. */
-  #tallied = { out: 0, in: 0, asked: 0 };
   readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
   readonly #tickets: (Ticket | null)[] = [];
@@ -74,8 +77,8 @@ export class Link implements Host {
   #isFlushScheduled = false;
   /** When the first input of this turn of the loop was sent. */
   #turnStartMs = 0;
-  #threadId = -1;
-  #heapBytes = 0;
+  #task: string | null = null;
+  #pings = 0;
   #killCause: Error | null = null;
   #exit: HostExit | null = null;
   /** Rejecters of calls that wait for the host; settled by the answer, the deadline or the death, whichever is first. */
@@ -109,12 +112,14 @@ export class Link implements Host {
       calls: calls.port2,
       services: services.port2,
     });
-    this.exited = this.#carrier.lifetime.then(
+    this.exited = new Promise((resolve) => (this.#resolveExited = resolve));
+    this.ended = this.#carrier.lifetime.then(
       () => this.#onExit(null),
       (cause: unknown) => this.#onExit(cause instanceof Error ? cause : new Error(String(cause))),
     );
-    this.ready = this.#call(() => this.#calls.hello(), this.#limits.startTimeoutMs).then((threadId) => {
-      this.#threadId = threadId;
+    this.ready = this.#call(() => this.#calls.hello(), this.#limits.startTimeoutMs).then(({ threadId, task }) => {
+      this.#task = task;
+      this.#carrier.adopt?.(threadId);
     });
     // Whoever launches a host looks at `ready`; a death before that look must not count as unhandled.
     this.ready.catch(() => undefined);
@@ -122,6 +127,10 @@ export class Link implements Host {
 
   get hasRoom(): boolean {
     return this.#inFlight < WINDOW_PER_HOST && this.#inFlightBytes < WINDOW_BYTES_PER_HOST;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   // --- the data lane ---
@@ -133,7 +142,6 @@ export class Link implements Host {
     this.#inFlightBytes += ticket.bytes;
     this.#outboxBytes += ticket.bytes;
     pushInput(this.#outbox, slot, workerSlot, ticket);
-    if (this.#tallyTimer === null) this.#tallyLater();
     // An idle host gets its input at once, not at the end of the turn, if the last one came alone as well; several are worth one message.
     if (this.#inFlight === 1 && this.#lastBatchFrames === 1) {
       this.#flush();
@@ -187,7 +195,7 @@ export class Link implements Host {
     this.#ring(frame);
   }
 
-  #ring(frame: ControlFrame | TallyFrame | typeof TURN): void {
+  #ring(frame: ControlFrame | PingFrame | typeof TURN): void {
     this.#control.postMessage(frame);
     Atomics.add(this.#shared, SHARED.doorbell, 1);
   }
@@ -202,6 +210,37 @@ export class Link implements Host {
 
   current(): number {
     return Atomics.load(this.#shared, SHARED.current);
+  }
+
+  // --- signs of life ---
+
+  ping(): number {
+    const ping = ++this.#pings;
+    if (this.#exit === null) this.#findLoss();
+    if (this.#exit === null) this.#ring({ ping, sent: this.#outbox.taken });
+    return ping;
+  }
+
+  pulse(): HostPulse {
+    const cpu = this.#task === null ? null : cpuTime(this.#task);
+    return {
+      beat: Atomics.load(this.#shared, SHARED.beat),
+      progress: Atomics.load(this.#shared, SHARED.progress),
+      utilization: this.#exit === null ? this.#carrier.utilization() : 0,
+      heapBytes: Atomics.load(this.#shared, SHARED.heapKiB) * KiB,
+      externalBytes: Atomics.load(this.#shared, SHARED.externalKiB) * KiB,
+      cpuMs: cpu?.cpuMs ?? null,
+      wantedCpuMs: cpu?.wantedCpuMs ?? null,
+    };
+  }
+
+  interrupt(): Promise<boolean> | null {
+    const answer = this.#carrier.interrupt?.() ?? null;
+    if (answer === null) return null;
+    return this.#call(() => answer, INTERRUPT_TIMEOUT_MS).then(
+      () => true,
+      () => false,
+    );
   }
 
   // --- calls ---
@@ -232,20 +271,15 @@ export class Link implements Host {
     return this.#call(() => this.#calls.inspect(module), this.#limits.startTimeoutMs);
   }
 
-  async stats(): Promise<HostStats> {
-    const utilization = this.#exit === null ? this.#carrier.utilization(this.#threadId) : 0;
-    try {
-      this.#heapBytes = await this.#call(() => this.#calls.heapBytes(), STATS_TIMEOUT_MS);
-    } catch {
-      // A stuck or dead host: the last known size stands.
-    }
-    return { utilization, heapBytes: this.#heapBytes };
-  }
-
   kill(cause: Error): void {
     if (this.#exit !== null) return;
     this.#killCause ??= cause;
     this.#carrier.kill();
+  }
+
+  cutOff(): void {
+    this.#killCause ??= new Error('cut off');
+    this.#onExit(null);
   }
 
   async close(): Promise<void> {
@@ -288,49 +322,34 @@ export class Link implements Host {
       if (this.#arrived.isNext(batch)) eachReply(batch, this);
     } catch (thrown) {
       if (!(thrown instanceof LinkFault)) throw thrown;
-      this.kill(thrown);
+      this.#breakOff(thrown);
     }
   }
 
-  // --- whether the wire loses anything: the next batch would tell, but the last one has no next ---
-
-  #tallyLater(): void {
-    this.#tallyTimer = this.#wheel.after(TALLY_EVERY_MS, () => this.#tally());
-  }
-
-  #tally(): void {
-    this.#tallyTimer = null;
-    if (this.#exit !== null || this.#inFlight === 0) return;
-    this.#readData();
-    if (isBefore(this.#arrived.received, this.#tallied.in)) {
-      this.kill(new LinkFault('a batch of replies was lost'));
-      return;
-    }
-    const { out, asked } = this.#tallied;
-    // The host looks for itself, when it comes to it: it may have had no time for its ports yet.
-    const isMissing = isBefore(Atomics.load(this.#shared, SHARED.received), out) && asked !== out;
-    if (isMissing) this.#ring({ tally: out });
+  /** A batch that was lost shows by the next one. For the last one, both ends compare what was sent with what has come. */
+  #findLoss(): void {
     const sent = Atomics.load(this.#shared, SHARED.sent);
-    this.#tallied = { out: this.#outbox.taken, in: sent, asked: isMissing ? out : asked };
-    this.#tallyLater();
+    this.#readData();
+    if (((sent - this.#arrived.received) | 0) > 0) this.#breakOff(new LinkFault('a batch of replies was lost'));
   }
 
-  #onExit(error: Error | null): HostExit {
+  #breakOff(fault: LinkFault): void {
+    if (this.#events.broken === undefined) this.kill(fault);
+    else this.#events.broken(fault);
+  }
+
+  #onExit(error: Error | null): void {
+    // It was cut off before.
+    if (this.#exit !== null) return;
     // Replies that were on their way when the host died are outcomes like any other.
     this.#readData();
     if (Atomics.load(this.#shared, SHARED.fault) === 1) this.#killCause ??= new LinkFault('a batch of inputs was lost');
     const type = this.#killCause !== null ? 'killed' : error === null ? 'closed' : 'crashed';
-    this.#tallyTimer?.cancel();
     this.#exit = { type, error: this.#killCause ?? error };
     for (const port of this.#ports) port.close();
     for (const reject of [...this.#waiting]) reject(lost(this.#exit.error));
-    return this.#exit;
+    this.#resolveExited(this.#exit);
   }
-}
-
-/** Of two counts, of which the shared memory has the low 32 bits. */
-function isBefore(one: number, other: number): boolean {
-  return ((other - one) | 0) > 0;
 }
 
 function lateAnswer(): GreenroomError {

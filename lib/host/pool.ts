@@ -2,8 +2,8 @@
 // switch; nothing else of Piscina is used. Hosts are counted by whoever launches them, so the pool never queues a task:
 // a queued one would start later, when nobody wants it any more.
 
-import type { MessagePort } from 'node:worker_threads';
 import { fileURLToPath } from 'node:url';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
@@ -22,6 +22,11 @@ export interface HostPoolOptions {
   readonly limits: Limits;
   readonly services: RuntimeServices;
   readonly wheel: Wheel;
+}
+
+/** What a thread of Node 24 and later can be asked while it runs. */
+interface Interruptible {
+  getHeapStatistics(): Promise<unknown>;
 }
 
 const MiB = 1024 * 1024;
@@ -72,20 +77,40 @@ function newPool(maxThreads: number, heapBytes: number): Piscina {
   return pool;
 }
 
+/** Threads of each pool that have not ended. Those that were killed and do not end are not the pool's any more, but count as well. */
+const living = new WeakMap<Piscina, number>();
+
 function carry(pool: Piscina, boot: HostBoot): Carrier {
   const abort = new AbortController();
-  const lifetime =
-    pool.threads.length < pool.options.maxThreads
-      ? (pool.run(boot, { transferList: portsOf(boot) as MessagePort[], signal: abort.signal }) as Promise<void>)
-      : Promise.reject(GreenroomError.of('runtime_unavailable', { message: 'No thread is free.' }));
+  let thread: Worker | undefined;
+  let threadEnded: Promise<unknown> | undefined;
+  const alive = living.get(pool) ?? 0;
+  if (alive >= pool.options.maxThreads) {
+    const lifetime = Promise.reject(GreenroomError.of('runtime_unavailable', { message: 'No thread is free.' }));
+    return { lifetime, kill: () => undefined, utilization: () => 0 };
+  }
+  living.set(pool, alive + 1);
+  const task = pool.run(boot, { transferList: portsOf(boot) as MessagePort[], signal: abort.signal }) as Promise<void>;
+  // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes.
+  const lifetime = task
+    .catch(async (cause: unknown) => {
+      await threadEnded;
+      throw cause;
+    })
+    .finally(() => living.set(pool, (living.get(pool) ?? 1) - 1));
+  const adopt = (threadId: number): void => {
+    thread = pool.threads.find((candidate) => candidate.threadId === threadId);
+    threadEnded = thread && new Promise((resolve) => thread?.once('exit', resolve));
+  };
   let [lastActive, lastIdle] = [0, 0];
-  const utilization = (threadId: number): number => {
-    const thread = pool.threads.find((candidate) => candidate.threadId === threadId);
+  const utilization = (): number => {
     if (thread === undefined) return 0;
     const { active, idle } = thread.performance.eventLoopUtilization();
     const [activeMs, idleMs] = [Math.max(active - lastActive, 0), Math.max(idle - lastIdle, 0)];
     [lastActive, lastIdle] = [active, idle];
     return activeMs + idleMs === 0 ? 0 : activeMs / (activeMs + idleMs);
   };
-  return { lifetime, kill: () => abort.abort(), utilization };
+  // Only newer versions of Node have it.
+  const interrupt = () => (thread as Partial<Interruptible> | undefined)?.getHeapStatistics?.() ?? null;
+  return { lifetime, kill: () => abort.abort(), adopt, utilization, interrupt };
 }

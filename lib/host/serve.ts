@@ -2,6 +2,7 @@
 // port, read whenever the doorbell has rung) and calls (comlink). Runs in a thread of the pool, or inline on the main one.
 
 import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
 import { getHeapStatistics } from 'node:v8';
 import type { ActorLog } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
@@ -9,7 +10,7 @@ import { LOG_LINES_IN_FLIGHT, SERVICE_CALLS_IN_FLIGHT } from '../limits.ts';
 import { Slices } from '../protocol/slices.ts';
 import { BatchCount, LinkFault } from '../protocol/batches.ts';
 import { SHARED, TURN } from '../protocol/frames.ts';
-import type { Batch, ControlFrame, TallyFrame } from '../protocol/frames.ts';
+import type { Batch, ControlFrame, PingFrame } from '../protocol/frames.ts';
 import { parseUntrusted } from '../protocol/json.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
@@ -65,7 +66,10 @@ export async function serveHost(boot: HostBoot, threadId: number, onServing?: (r
 
 function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: AbortController): HostCalls {
   return {
-    hello: () => threadId,
+    hello: () => {
+      lanes.writeMemory();
+      return { threadId, task: kernelTask() };
+    },
     startWorkers: async (packed) => packResults(await startAll(runner, unpackStarts(packed))),
     stopWorkers: async (workerSlots) => {
       // What was sent to the workers before is on another port, and comes first.
@@ -78,7 +82,6 @@ function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: Abor
       const { kind, description = null } = await loadActor(module);
       return { kind, description };
     },
-    heapBytes: () => getHeapStatistics().used_heap_size,
     // The answer leaves first; the ports close in a later turn of the loop.
     close: () => void setImmediate(() => closing.abort()),
   };
@@ -95,6 +98,20 @@ async function startAll(runner: Runner, specs: readonly WorkerSpec[]): Promise<S
   return results;
 }
 
+/** Where the kernel tells about this thread; only Linux does. */
+function kernelTask(): string | null {
+  try {
+    return readlinkSync('/proc/thread-self');
+  } catch {
+    // Another system, or a sandbox without it: then the supervisor does without.
+    return null;
+  }
+}
+
+type LaneFrame = ControlFrame | PingFrame | typeof TURN;
+
+const KiB = 1024;
+
 /** The data and the control lane. Messages come by themselves, and are also read at once where their order matters. */
 class Lanes {
   readonly #boot: HostBoot;
@@ -109,34 +126,45 @@ class Lanes {
     this.#runner = runner;
     this.#onFault = onFault;
     boot.data.on('message', (batch: Batch) => this.#take(batch));
-    boot.control.on('message', (frame: ControlFrame | TallyFrame | typeof TURN) => this.#control(frame));
+    boot.control.on('message', (frame: LaneFrame) => this.#control(frame));
   }
 
   /** Called before each input, and by handlers that check whether they are cancelled: one look at shared memory. */
   readControl(): void {
-    const rings = Atomics.load(this.#boot.shared, SHARED.doorbell);
+    const { shared } = this.#boot;
+    // Whoever comes here gets on: a loop without an end that does so is not stuck.
+    Atomics.add(shared, SHARED.progress, 1);
+    const rings = Atomics.load(shared, SHARED.doorbell);
     if (rings === this.#rings) return;
     this.#rings = rings;
     const { control } = this.#boot;
     for (let next = receive(control); next !== undefined; next = receive(control)) {
-      this.#control(next.message as ControlFrame | TallyFrame | typeof TURN);
+      this.#control(next.message as LaneFrame);
     }
   }
 
   /** Control may overtake the input that it is about: then that input is on the data port, and is taken in first. */
-  #control(frame: ControlFrame | TallyFrame | typeof TURN): void {
+  #control(frame: LaneFrame): void {
     if (frame === TURN) {
       this.#runner.endSlice();
       return;
     }
-    if ('tally' in frame) {
+    if ('ping' in frame) {
       this.readData();
-      if (this.#arrived.received < frame.tally) this.#fail(new LinkFault('a batch of inputs was lost'));
+      if (frame.sent > this.#arrived.received) this.#fail(new LinkFault('a batch of inputs was lost'));
+      this.writeMemory();
+      Atomics.store(this.#boot.shared, SHARED.beat, frame.ping);
       return;
     }
     if (this.#runner.cancel(frame)) return;
     this.readData();
     this.#runner.cancel(frame);
+  }
+
+  writeMemory(): void {
+    const { used_heap_size, external_memory } = getHeapStatistics();
+    Atomics.store(this.#boot.shared, SHARED.heapKiB, used_heap_size / KiB);
+    Atomics.store(this.#boot.shared, SHARED.externalKiB, external_memory / KiB);
   }
 
   readData(): void {
@@ -155,7 +183,6 @@ class Lanes {
       return;
     }
     if (!isNext) return;
-    Atomics.store(this.#boot.shared, SHARED.received, this.#arrived.received | 0);
     this.#runner.accept(batch);
   }
 

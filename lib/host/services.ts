@@ -13,9 +13,17 @@ import type { Payload } from '../protocol/payload.ts';
 import type { Port } from './ports.ts';
 import type { PackedResults, PackedStarts } from './starts.ts';
 
+/** Which thread a host is. */
+export interface HostIdentity {
+  /** As Node counts them. */
+  readonly threadId: number;
+  /** As the kernel does: `<process>/task/<thread>`, below /proc; null where there is no such folder. */
+  readonly task: string | null;
+}
+
 /** What the supervisor may ask of a host. */
 export interface HostCalls {
-  hello(): number;
+  hello(): HostIdentity;
   startWorkers(starts: PackedStarts): Promise<PackedResults>;
   stopWorkers(workerSlots: readonly number[]): Promise<void>;
   validate(module: string, payload: Payload): Promise<void>;
@@ -23,7 +31,6 @@ export interface HostCalls {
   checkJson(payload: Payload): void;
   /** Loads a module and says what it is. Rejects with `invalid_actor`. */
   inspect(module: string): Promise<{ kind: string; description: string | null }>;
-  heapBytes(): number;
   close(): void;
 }
 
@@ -136,7 +143,6 @@ export const HOST_CALLS = [
   'validate',
   'checkJson',
   'inspect',
-  'heapBytes',
   'close',
 ] as const;
 /** Services that all do the same, for hosts without a runtime: a module that is checked, a test, a benchmark. */

@@ -23,6 +23,7 @@ import type { GreenroomError } from '../errors.ts';
 import { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import type { Counts } from './counts.ts';
+import { Children } from './children.ts';
 import { Environment } from './environment.ts';
 import type { Writer } from './environment.ts';
 import { Folding, FOLD_BYTES, SLICE_BYTES } from './fold.ts';
@@ -32,6 +33,7 @@ import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
 import { openGuarded } from './opening.ts';
 import { FIRST_META, openMeta, writeMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
+import { Numbers } from './numbers.ts';
 import { tellOf } from './operations.ts';
 import type { Operation, ReplayedOperation } from './operations.ts';
 import type { LmdbStoreOptions } from './options.ts';
@@ -44,8 +46,6 @@ import { LmdbWorkerStore } from './worker.ts';
 
 export type { LmdbStoreOptions } from './options.ts';
 
-/** Numbers of inputs that a run may give beyond the highest one that is on disk: what one group can bring is far less. */
-const RESERVED_SEQS = 1_000_000;
 /** How many times the bytes at which it is folded the journal may hold: then groups wait for the tables. */
 const FULL_FOLDS = 3;
 /** How many times as large a slice may become: 16 ms of the main thread. */
@@ -68,18 +68,17 @@ export class LmdbStore implements Store, Context {
   readonly #dirty = new SortedWorkers<LmdbWorkerStore>();
   readonly #counts: Counts;
   readonly #records: Records;
+  readonly #children: Children;
   #waiting: readonly string[] = [];
   /** Changed workers whose timers have changed. */
   readonly #timersChanged = new Set<LmdbWorkerStore>();
   #closing: Promise<void> | null = null;
   #folding!: Folding;
-  #firstSeq = 1;
-  #nextSeq = 1;
   #journalBytes = 0;
   /** Of the groups that are being folded. */
   #foldingBytes = 0;
   #foldedGroup: number;
-  readonly #run: number;
+  readonly #numbers: Numbers;
   readonly #onClosed: (() => void) | undefined;
   readonly #foldBytes: number;
 
@@ -95,7 +94,7 @@ export class LmdbStore implements Store, Context {
       const store = new LmdbStore(environment, meta, options);
       await store.#recover(meta, options);
       // Before anybody can be given a number of this run.
-      await environment.write((writer) => store.#writeMeta(writer, store.#nextSeq + RESERVED_SEQS, meta.counts));
+      await environment.write((writer) => store.#writeMeta(writer, store.#numbers.reservedSeq, meta.counts));
       return store;
     } catch (error) {
       await environment.close();
@@ -110,11 +109,12 @@ export class LmdbStore implements Store, Context {
     this.now = options.now ?? (() => Date.now());
     this.#onClosed = options.onClosed;
     this.inputIdPrefix = meta.inputIdPrefix;
-    this.#run = meta.run + 1;
+    this.#numbers = new Numbers(meta.run + 1);
     this.#foldBytes = options.foldBytes ?? FOLD_BYTES;
     this.#foldedGroup = meta.foldedGroup;
     this.#counts = meta.counts.copy();
     this.#records = new Records(environment);
+    this.#children = new Children(environment);
   }
 
   /** Reads the journal again, and begins a new run. */
@@ -124,7 +124,7 @@ export class LmdbStore implements Store, Context {
       environment,
       afterGroup: foldedGroup,
       find: (workerId) => this.#handleOf(workerId),
-      create: (record) => this.#newHandle(record),
+      create: (record, ordinal) => this.#newHandle(record, ordinal),
       apply: (operation) => this.#apply(operation),
       ...(options.onProgress && { onProgress: options.onProgress }),
     });
@@ -133,13 +133,13 @@ export class LmdbStore implements Store, Context {
       if (!worker.isDirty) this.#handles.delete(worker.workerId);
     }
     this.#journalBytes = replayed.bytes;
-    this.#firstSeq = this.#nextSeq = Math.max(reservedSeq, replayed.reservedSeq);
+    this.#numbers.beginAt(Math.max(reservedSeq, replayed.reservedSeq));
     this.#waiting = workersWithInputs(environment, this.#dirty);
     this.#journal = new Journal({
       environment,
-      run: this.#run,
+      run: this.#numbers.run,
       lastGroup: replayed.lastGroup,
-      reservedSeq: () => this.#nextSeq + RESERVED_SEQS,
+      reservedSeq: () => this.#numbers.reservedSeq,
       apply: (operations, _group, bytes) => this.#applyGroup(operations, bytes),
       refuse: (input, worker, error) => this.#refuse(input, worker, error),
       nextSlice: () => this.#folding.next(),
@@ -150,7 +150,7 @@ export class LmdbStore implements Store, Context {
   }
 
   get firstSeq(): number {
-    return this.#firstSeq;
+    return this.#numbers.firstSeq;
   }
 
   connect(events: StoreEvents): void {
@@ -186,10 +186,15 @@ export class LmdbStore implements Store, Context {
   }
 
   create(record: WorkerRecord): WorkerStore {
-    const worker = this.#newHandle(record);
+    const ordinal = record.parentId === null ? 0 : this.#numbers.ordinal();
+    const worker = this.#newHandle(record, ordinal);
     worker.isUsed = true;
-    worker.stagedBatch = this.stage({ op: 'create', worker, record });
+    worker.stagedBatch = this.stage({ op: 'create', worker, record, ordinal });
     return worker;
+  }
+
+  children(parentId: string): readonly string[] {
+    return this.#children.of(parentId, (workerId) => this.#handles.get(workerId));
   }
 
   unload(worker: WorkerStore): void {
@@ -224,24 +229,24 @@ export class LmdbStore implements Store, Context {
     return this.#records.functions();
   }
 
-  children(_parentId: string): readonly string[] {
-    return [];
-  }
-
-  deadLetters(): Iterable<DeadLetterRecord> {
-    return [];
-  }
-
-  putDeadLetter(_record: DeadLetterRecord): void {}
-
-  deleteDeadLetter(_inputId: string): void {}
-
   putFunction(record: FunctionRecord): void {
     this.stage({ op: 'putFunction', record });
   }
 
   deleteFunction(functionId: string): void {
     this.stage({ op: 'deleteFunction', name: functionId });
+  }
+
+  deadLetters(): Iterable<DeadLetterRecord> {
+    return this.#records.deadLetters();
+  }
+
+  putDeadLetter(record: DeadLetterRecord): void {
+    this.stage({ op: 'putDeadLetter', record: { ordinal: this.#numbers.ordinal(), record } });
+  }
+
+  deleteDeadLetter(inputId: string): void {
+    this.stage({ op: 'deleteDeadLetter', name: inputId });
   }
 
   // --- the disk ---
@@ -283,7 +288,7 @@ export class LmdbStore implements Store, Context {
   }
 
   sawSeq(seq: number): void {
-    if (seq >= this.#nextSeq) this.#nextSeq = seq + 1;
+    this.#numbers.sawSeq(seq);
   }
 
   changed(worker: LmdbWorkerStore): void {
@@ -295,6 +300,7 @@ export class LmdbStore implements Store, Context {
     if (other !== undefined) {
       this.#dirty.delete(workerId);
       this.#timersChanged.delete(other);
+      this.#children.settled(other);
     }
     this.#dirty.add(worker);
   }
@@ -313,8 +319,9 @@ export class LmdbStore implements Store, Context {
     return loaded;
   }
 
-  #newHandle(record: WorkerRecord): LmdbWorkerStore {
-    const worker = new LmdbWorkerStore(record, this);
+  #newHandle(record: WorkerRecord, ordinal: number): LmdbWorkerStore {
+    const worker = new LmdbWorkerStore(record, this, ordinal);
+    this.#children.created(worker);
     worker.isAfterDamaged = this.#handles.get(record.workerId)?.isQuarantined === true;
     this.#handles.set(record.workerId, worker);
     return worker;
@@ -349,7 +356,8 @@ export class LmdbStore implements Store, Context {
 
   #writeMeta(writer: Writer, reservedSeq: number, counts: Counts, foldedGroup = this.#foldedGroup): void {
     const { inputIdPrefix } = this;
-    const meta = { format: FIRST_META.format, inputIdPrefix, run: this.#run, reservedSeq, foldedGroup, counts };
+    const { run } = this.#numbers;
+    const meta = { format: FIRST_META.format, inputIdPrefix, run, reservedSeq, foldedGroup, counts };
     writer.put(META_KEY, writeMeta(new Encoder(), meta));
   }
 
@@ -368,10 +376,11 @@ export class LmdbStore implements Store, Context {
       },
       lastGroup: () => this.#journal.lastGroup,
       foldRecords: (to, writer) => this.#records.fold(to, writer),
-      writeMeta: (writer, group, counts) => this.#writeMeta(writer, this.#nextSeq + RESERVED_SEQS, counts, group),
+      writeMeta: (writer, group, counts) => this.#writeMeta(writer, this.#numbers.reservedSeq, counts, group),
       folded: (worker) => {
         worker.isDirty = false;
         this.#timersChanged.delete(worker);
+        this.#children.settled(worker);
         this.#dirty.delete(worker.workerId);
         this.#letGo(worker);
       },
@@ -405,6 +414,6 @@ export class LmdbStore implements Store, Context {
       if (this.#folding.failures > 0) return;
     }
     // The next run begins where this one ends.
-    await this.environment.write((writer) => this.#writeMeta(writer, this.#nextSeq, this.#counts));
+    await this.environment.write((writer) => this.#writeMeta(writer, this.#numbers.nextSeq, this.#counts));
   }
 }

@@ -4,7 +4,7 @@ import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { EntryType } from '../protocol/views.ts';
+import type { EntryType, Isolation } from '../protocol/views.ts';
 import type {
   EndedInput,
   Ending,
@@ -20,6 +20,7 @@ import type {
 } from '../store/store.ts';
 import { corrupt } from './codec.ts';
 import type { Encoder } from './codec.ts';
+import { putChild } from './children.ts';
 import type { Context } from './context.ts';
 import { entryOfEnding } from './entries.ts';
 import type { Writer } from './environment.ts';
@@ -37,11 +38,23 @@ import {
   UNREADABLE,
   writeWorkerRow,
 } from './tables.ts';
+import type { Family } from './tables.ts';
 import { Timers } from './timers.ts';
 import { Transcript } from './transcript.ts';
 
 /** A longer config has a row of its own: it never changes, and a listing need not read it. */
 const ROW_CONFIG_CHARS = 256;
+
+const NO_FAMILY = { parentId: null, ordinal: 0 };
+
+/** What a call that changes a worker is compared with. */
+interface Staged {
+  state: Payload | null;
+  stateVersion: number;
+  rest: Rest;
+  failure: WireError | null;
+  isolation: Isolation | null;
+}
 
 export class LmdbWorkerStore implements WorkerStore {
   readonly workerId: string;
@@ -49,6 +62,9 @@ export class LmdbWorkerStore implements WorkerStore {
   readonly displayName: string | null;
   readonly config: Payload;
   readonly createdAtMs: number;
+  readonly parentId: string | null;
+  /** Its place among its parent's children; 0 without a parent. */
+  readonly ordinal: number;
   state: Payload | null;
   stateVersion = 0;
   rest: Rest = 'hibernated';
@@ -80,22 +96,23 @@ export class LmdbWorkerStore implements WorkerStore {
   #isStateChanged = false;
   /** Its rows say that it has inputs without an outcome. */
   #hasWaitingRow = false;
-  /** State and rest as they will be when all is applied. */
-  #stagedState: Payload | null;
-  #stagedVersion = 0;
-  #stagedRest: Rest = 'hibernated';
-  #stagedFailure: WireError | null = null;
+  #isolation: Isolation | null = null;
+  /** As they will be when all is applied. */
+  #staged: Staged;
   /** The operation that saves the state in the group at hand, and which group that is. */
   #stateOperation: { state: Payload; stateVersion: number } | null = null;
   #stateBatch = 0;
 
-  constructor(record: WorkerRecord, context: Context) {
+  constructor(record: WorkerRecord, context: Context, ordinal: number) {
     this.workerId = record.workerId;
     this.kind = record.kind;
     this.displayName = record.displayName;
     this.config = record.config;
     this.createdAtMs = record.createdAtMs;
-    this.state = this.#stagedState = record.state;
+    this.parentId = record.parentId;
+    this.ordinal = ordinal;
+    this.state = record.state;
+    this.#staged = this.#applied();
     this.#context = context;
     this.#transcript = new Transcript(this.workerId, context.environment, context.limits);
     this.#inputs = new Inputs(this.workerId, context);
@@ -112,10 +129,13 @@ export class LmdbWorkerStore implements WorkerStore {
       const config = row.config ?? payloadAt(environment, TABLES.configs, workerId);
       if (config === null) throw corrupt();
       const state = payloadAt(environment, TABLES.states, workerId);
-      const worker = new LmdbWorkerStore({ ...row.summary, config, state, parentId: null }, context);
-      worker.stateVersion = worker.#stagedVersion = row.stateVersion;
-      worker.rest = worker.#stagedRest = row.summary.rest;
-      worker.failure = worker.#stagedFailure = row.failure;
+      const { parentId, ordinal } = row.family ?? NO_FAMILY;
+      const worker = new LmdbWorkerStore({ ...row.summary, config, state, parentId }, context, ordinal);
+      worker.stateVersion = row.stateVersion;
+      worker.rest = row.summary.rest;
+      worker.failure = row.failure;
+      worker.#isolation = row.isolation;
+      worker.settleReplay();
       worker.foldedGroup = row.foldedGroup;
       worker.isThere = worker.#isOnDisk = true;
       worker.#transcript.restore(row.transcript);
@@ -131,20 +151,26 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   static #quarantined(workerId: string, context: Context, cause: unknown): LmdbWorkerStore {
-    const worker = new LmdbWorkerStore({ workerId, ...UNREADABLE, config: '{}', state: null, parentId: null }, context);
-    worker.rest = worker.#stagedRest = 'failed';
+    const record = { workerId, ...UNREADABLE, config: '{}', state: null, parentId: null };
+    const worker = new LmdbWorkerStore(record, context, NO_FAMILY.ordinal);
+    worker.rest = 'failed';
     const error = cause instanceof GreenroomError && cause.code === 'store_version' ? cause : corrupt();
-    worker.failure = worker.#stagedFailure = error.toWire();
+    worker.failure = error.toWire();
+    worker.settleReplay();
     worker.isThere = worker.#isOnDisk = worker.isQuarantined = true;
     return worker;
   }
 
   get givenState(): Payload | null {
-    return this.#stagedState;
+    return this.#staged.state;
   }
 
   get givenVersion(): number {
-    return this.#stagedVersion;
+    return this.#staged.stateVersion;
+  }
+
+  get isolation(): Isolation | null {
+    return this.#staged.isolation;
   }
 
   get isSettled(): boolean {
@@ -216,9 +242,10 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   saveState(state: Payload, stateVersion: number): void {
-    if (stateVersion === this.#stagedVersion && isSamePayload(state, this.#stagedState)) return;
-    this.#stagedState = state;
-    this.#stagedVersion = stateVersion;
+    const staged = this.#staged;
+    if (stateVersion === staged.stateVersion && isSamePayload(state, staged.state)) return;
+    staged.state = state;
+    staged.stateVersion = stateVersion;
     const last = this.#stateOperation;
     // The group is written when the turn is over: of several states in it only the last can ever be seen.
     if (last !== null && this.#stateBatch === this.#context.batchAtHand) {
@@ -233,11 +260,18 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   saveRest(rest: Rest, failure: WireError | null): void {
-    const from = this.#stagedRest;
-    if (rest === from && JSON.stringify(failure) === JSON.stringify(this.#stagedFailure)) return;
-    this.#stagedRest = rest;
-    this.#stagedFailure = failure;
+    const staged = this.#staged;
+    const from = staged.rest;
+    if (rest === from && JSON.stringify(failure) === JSON.stringify(staged.failure)) return;
+    staged.rest = rest;
+    staged.failure = failure;
     this.#stage({ op: 'rest', worker: this, kind: this.kind, from, rest, failure });
+  }
+
+  saveIsolation(isolation: Isolation | null): void {
+    if (isolation === this.#staged.isolation) return;
+    this.#staged.isolation = isolation;
+    this.#stage({ op: 'isolation', worker: this, isolation });
   }
 
   append(type: EntryType, atMs: number, inputSeq: number, data: Payload): void {
@@ -248,17 +282,12 @@ export class LmdbWorkerStore implements WorkerStore {
     this.#stage({ op: 'putTimer', worker: this, timer });
   }
 
-  readonly parentId = null;
-  readonly isolation = null;
-
-  saveIsolation(): void {}
-
   deleteTimer(timerId: number): void {
     this.#stage({ op: 'deleteTimer', worker: this, timerId });
   }
 
   delete(): void {
-    this.#stage({ op: 'delete', worker: this, kind: this.kind, from: this.#stagedRest });
+    this.#stage({ op: 'delete', worker: this, kind: this.kind, from: this.#staged.rest });
     this.isErased = true;
   }
 
@@ -325,6 +354,9 @@ export class LmdbWorkerStore implements WorkerStore {
         this.rest = operation.rest;
         this.failure = operation.failure;
         break;
+      case 'isolation':
+        this.#isolation = operation.isolation;
+        break;
       case 'putTimer':
         this.#timers.put(operation.timer);
         this.#context.timersChanged(this);
@@ -342,10 +374,7 @@ export class LmdbWorkerStore implements WorkerStore {
 
   /** In the replay of a journal there is nothing staged: what is applied is what will be. */
   settleReplay(): void {
-    this.#stagedState = this.state;
-    this.#stagedVersion = this.stateVersion;
-    this.#stagedRest = this.rest;
-    this.#stagedFailure = this.failure;
+    this.#staged = this.#applied();
   }
 
   /** Puts all of it into its rows. What it returns is called when that is on disk; nothing is applied in between. */
@@ -375,7 +404,9 @@ export class LmdbWorkerStore implements WorkerStore {
     if (isLarge && !this.#isOnDisk) putPayload(to, writer, nameKey(TABLES.configs, this.workerId), this.config);
     const config = isLarge ? null : this.config;
     const { failure, stateVersion } = this;
-    const row = { summary: this.summary(), foldedGroup: group, failure, stateVersion, config };
+    const [family, isolation] = [this.#family(), this.#isolation];
+    if (family !== null && !this.#isOnDisk) putChild(to, writer, this.workerId, family);
+    const row = { summary: this.summary(), family, isolation, foldedGroup: group, failure, stateVersion, config };
     to.reset();
     writeWorkerRow(to, { ...row, transcript: transcript.record });
     writer.put(rowKey, to.sealedCopy(rowKey));
@@ -388,6 +419,16 @@ export class LmdbWorkerStore implements WorkerStore {
       this.#isStateChanged = false;
       this.#hasWaitingRow = hasOpenInputs;
     };
+  }
+
+  #applied(): Staged {
+    const { state, stateVersion, rest, failure } = this;
+    return { state, stateVersion, rest, failure, isolation: this.#isolation };
+  }
+
+  #family(): Family | null {
+    const { parentId, ordinal } = this;
+    return parentId === null ? null : { parentId, ordinal };
   }
 
   #applyDelete(): void {

@@ -252,9 +252,11 @@ export interface ControlFrame {
 /** Asks the host for a turn of its event loop as soon as the running handler is through: a call is waiting there. */
 export const TURN = 'turn';
 
-/** Asks the host whether it has got as many batches as were sent to it; if not, the wire has lost one. */
-export interface TallyFrame {
-  readonly tally: number;
+/** Asks the host for a sign of life: it writes the number into the shared memory when it comes to read it. */
+export interface PingFrame {
+  readonly ping: number;
+  /** Batches that were sent to the host before it: a loss of the last one shows by nothing else. */
+  readonly sent: number;
 }
 
 /** Layout of the Int32Array that a host shares with the supervisor. It outlives the host, so a death can be understood. */
@@ -263,13 +265,19 @@ export const SHARED = {
   doorbell: 0,
   /** Slot of the worker whose handler is on the stack right now, -1 if none. */
   current: 1,
-  /** Batches that the host has got, and that it has sent. */
-  received: 2,
-  sent: 3,
+  /** Number of the last ping that was answered. */
+  beat: 2,
+  /** Counts what the host does: inputs that it enters, and looks of handlers at whether they are cancelled. */
+  progress: 3,
+  /** Memory of the host when it answered last: its JavaScript heap, and what lies outside (Buffers). */
+  heapKiB: 4,
+  externalKiB: 5,
+  /** Batches that the host has sent. */
+  sent: 6,
   /** 1 once the host has found that the wire loses batches. */
-  fault: 4,
+  fault: 7,
   /** From here one cell per worker slot: the low 32 bits of the seq of the last input that it started. */
-  started: 5,
+  started: 8,
 } as const;
 
 /** Beside each of those cells, behind the last of them: when it started, on the clock of the runtime. */

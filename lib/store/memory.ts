@@ -110,10 +110,11 @@ export class MemoryStore implements Store {
   }
 
   deadLetters(): Iterable<DeadLetterRecord> {
-    return this.#deadLetters.values();
+    return [...this.#deadLetters.values()];
   }
 
   putDeadLetter(record: DeadLetterRecord): void {
+    this.#deadLetters.delete(record.inputId);
     this.#deadLetters.set(record.inputId, record);
   }
 

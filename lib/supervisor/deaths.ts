@@ -6,6 +6,7 @@ import type { WireError } from '../errors.ts';
 import type { HostExit } from '../host/host.ts';
 import { LinkFault } from '../protocol/batches.ts';
 import { now } from '../protocol/clock.ts';
+import type { Kill } from './certificates.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
 import type { Worker } from './worker.ts';
 
@@ -13,18 +14,21 @@ import type { Worker } from './worker.ts';
 const MAX_LISTED = 20;
 
 export interface Death {
-  readonly cause: KillOrder['reason'] | 'link_fault' | 'exited' | 'threw' | 'start_failed';
+  readonly cause: KillOrder['reason'] | 'exited' | 'threw' | 'start_failed';
   readonly culprits: readonly Worker[];
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */
   readonly details?: Record<string, unknown>;
+  /** If it was killed. */
+  readonly kill?: Kill | undefined;
 }
 
 export function whatDied(slot: HostSlot, exit: HostExit): Death {
   const { killOrder } = slot;
-  const hit = slot.workers.filter((worker) => worker !== undefined);
-  const isFault = killOrder === null && exit.error instanceof LinkFault;
-  const culprits = isFault ? [] : killOrder !== null && killOrder.culprits.length > 0 ? killOrder.culprits : suspects(slot, hit);
+  const hit = slot.seated();
+  const isFault = killOrder === null ? exit.error instanceof LinkFault : killOrder.reason === 'link_fault';
+  const ordered = killOrder?.culprits ?? [];
+  const culprits = isFault || ordered.length > 0 ? ordered : suspectsOn(slot);
   const bystanders = hit.filter((worker) => !culprits.includes(worker));
   const exitCode = /exited with code: (\d+)/.exec(exit.error?.message ?? '')?.[1];
   const cause = killOrder?.reason ?? (isFault ? 'link_fault' : exitCode === undefined ? 'threw' : 'exited');
@@ -41,6 +45,7 @@ export function whatDied(slot: HostSlot, exit: HostExit): Death {
     culprits,
     error: GreenroomError.of('host_lost', { details: { cause, ...details } }).toWire(),
     details,
+    kill: slot.killed ?? undefined,
   };
 }
 
@@ -54,8 +59,8 @@ export function closedDeath(): Death {
  * The worker whose handler was on the stack. If none was (the crash came from a timer or a callback), everybody who was
  * starting or had an input running: idle ones are innocent.
  */
-function suspects(slot: HostSlot, hit: readonly Worker[]): Worker[] {
+export function suspectsOn(slot: HostSlot): Worker[] {
   const current = slot.workers[slot.host.current()];
   if (current !== undefined) return [current];
-  return hit.filter((worker) => !worker.isLoaded || worker.runningInput() !== null);
+  return slot.seated().filter((worker) => !worker.isLoaded || worker.runningInput() !== null);
 }

@@ -3,18 +3,47 @@
 import type { Host } from '../host/host.ts';
 import { WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
 import { now } from '../protocol/clock.ts';
-import type { HostView, Isolation } from '../protocol/views.ts';
+import type { HostView, Isolation, Verdict } from '../protocol/views.ts';
+import { Kill } from './certificates.ts';
 import { Fifo } from './fifo.ts';
 import type { HostLoad } from './placement.ts';
 import { RestTimes } from './rest-times.ts';
 import type { Worker } from './worker.ts';
 
+export type KillReason =
+  'stuck' | 'cancel_grace' | 'handler_timeout' | 'memory' | 'start_timeout' | 'link_fault' | 'recycle' | 'close';
+
 /** Why a host is being killed: kept with it, because its end arrives later and somewhere else. */
 export interface KillOrder {
-  readonly reason: 'cancel_grace' | 'handler_timeout' | 'start_timeout' | 'close';
+  readonly reason: KillReason;
   readonly culprits: readonly Worker[];
   readonly orderedAt: number;
 }
+
+/** What the watchdog saw when it looked last. */
+export interface HostSample {
+  readonly verdict: Verdict;
+  /** Event loop utilisation since the look before, 0 to 1. */
+  readonly utilization: number;
+  readonly heapBytes: number;
+  readonly externalBytes: number;
+  /** Inputs that it has answered. */
+  readonly handled: number;
+  /** Since its last sign of life; 0 while it gives some. */
+  readonly silentMs: number;
+  /** CPU that its thread took in that time; null where it cannot be told. */
+  readonly cpuMs: number | null;
+}
+
+const UNSEEN: HostSample = Object.freeze({
+  verdict: 'idle',
+  utilization: 0,
+  heapBytes: 0,
+  externalBytes: 0,
+  handled: 0,
+  silentMs: 0,
+  cpuMs: null,
+});
 
 /** A host and the workers on it. */
 export class HostSlot implements HostLoad {
@@ -30,14 +59,23 @@ export class HostSlot implements HostLoad {
   /** Workers with inputs that found the host's window full, in the order in which they came. */
   readonly blocked = new Fifo<Worker>();
   killOrder: KillOrder | null = null;
+  /** Set with the order. */
+  killed: Kill | null = null;
+  /** Written by the watchdog. */
+  sample: HostSample = UNSEEN;
+  /** Inputs that it has answered. */
+  handled = 0;
+  readonly #onKill: (slot: HostSlot) => void;
   /** Inputs that will be sent as soon as the store has their runs. */
   reserved = 0;
   /** To be started with the next batch. */
   pendingStarts: Worker[] = [];
 
-  constructor(host: Host, isolation: Isolation) {
+  /** `onKill` is told when it is killed, before it is. */
+  constructor(host: Host, isolation: Isolation, onKill: (slot: HostSlot) => void) {
     this.host = host;
     this.isolation = isolation;
+    this.#onKill = onKill;
   }
 
   /** It belongs to one worker. */
@@ -62,6 +100,10 @@ export class HostSlot implements HostLoad {
     return this.isOwn ? 1 : WORKERS_PER_HOST;
   }
 
+  seated(): Worker[] {
+    return this.workers.filter((worker) => worker !== undefined);
+  }
+
   seat(worker: Worker): void {
     const slot = this.#freeSlots.pop() ?? this.workers.length;
     this.workers[slot] = worker;
@@ -81,9 +123,11 @@ export class HostSlot implements HostLoad {
     worker.isBlocked = false;
   }
 
-  kill(reason: KillOrder['reason'], culprits: readonly Worker[]): void {
+  kill(reason: KillReason, culprits: readonly Worker[]): void {
     if (this.killOrder !== null) return;
     this.killOrder = { reason, culprits, orderedAt: now() };
+    this.killed = new Kill(this, this.killOrder);
+    this.#onKill(this);
     this.host.kill(new Error(`killed: ${reason}`));
   }
 }

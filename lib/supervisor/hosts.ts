@@ -4,16 +4,19 @@
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Host, HostEvents, HostExit, HostFactory, StartedState, WorkerSpec } from '../host/host.ts';
+import { DEAD_HOSTS_KEPT, KILL_DEADLINE_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
-import { toEpochMs } from '../protocol/clock.ts';
+import { epochNow } from '../protocol/clock.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
-import type { HostView, Isolation } from '../protocol/views.ts';
+import type { HostDetail, HostView, Isolation } from '../protocol/views.ts';
+import { hostDetail, hostView } from './certificates.ts';
 import { HostSlot } from './host-slot.ts';
 import { place } from './placement.ts';
 import { backoffMs } from './restarts.ts';
+import { Watchdog } from './watchdog.ts';
 import type { Worker } from './worker.ts';
 
 /** Where replies and emitted entries go; see HostEvents. */
@@ -51,10 +54,15 @@ export class Hosts {
   readonly #wheel: Wheel;
   readonly #maxOwn: number;
   readonly #slots: HostSlot[] = [];
+  /** Killed, taken for dead, and not ended: native code that does not return. */
+  readonly #quarantined = new Set<HostSlot>();
+  /** The last ones that have ended, the oldest first. */
+  readonly #gone = new Map<string, HostDetail>();
   #ownCount = 0;
   #launched = 0;
   #failedLaunches = 0;
   #isClosing = false;
+  readonly #watchdog: Watchdog;
   readonly #relaunchTimers = new Set<WheelTimer>();
   /** Workers that wait because every host is dead or full. */
   #homeless: Worker[] = [];
@@ -66,6 +74,7 @@ export class Hosts {
     this.#log = log;
     this.#wheel = wheel;
     this.#maxOwn = limits.maxOwnHosts;
+    this.#watchdog = new Watchdog({ wheel, log, stuckAfterMs: limits.stuckAfterMs, slots: () => this.#slots });
   }
 
   /** Rejects with the cause if a host cannot start. */
@@ -121,25 +130,21 @@ export class Hosts {
     return this.#slots;
   }
 
-  async views(): Promise<HostView[]> {
-    return Promise.all(
-      this.#slots.map(async ({ host, isolation, status, workerCount, startedAt }) => ({
-        hostId: host.hostId,
-        isolation,
-        status,
-        verdict: 'progressing' as const,
-        workers: workerCount,
-        externalBytes: 0,
-        handled: 0,
-        startedAt: new Date(toEpochMs(startedAt)).toISOString(),
-        ...(await host.stats()),
-      })),
-    );
+  /** Those that live, and those that were killed and do not end. */
+  views(): HostView[] {
+    return [...this.#slots, ...this.#quarantined].map(hostView);
+  }
+
+  /** Of a host that lives, is quarantined, or is one of the last that have ended. */
+  detail(hostId: string): HostDetail | undefined {
+    const slot = [...this.#slots, ...this.#quarantined].find((candidate) => candidate.host.hostId === hostId);
+    return slot === undefined ? this.#gone.get(hostId) : hostDetail(slot, null);
   }
 
   /** Ends all hosts: those in order whose workers have stopped, the others hard. Returns how many had to be killed. */
   async close(): Promise<number> {
     this.#isClosing = true;
+    this.#watchdog.stop();
     for (const timer of this.#relaunchTimers) timer.cancel();
     let killed = 0;
     await Promise.all(
@@ -161,12 +166,15 @@ export class Hosts {
     const host = this.#factory.launch(
       { hostId, isolation },
       {
-        reply: (ticket, code, startedAt, endedAt, body, state) =>
-          inbound.reply(ticket, code, startedAt, endedAt, body, state),
+        reply: (ticket, code, startedAt, endedAt, body, state) => {
+          slot.handled++;
+          inbound.reply(ticket, code, startedAt, endedAt, body, state);
+        },
         emitted: (workerSlot, seq, at, data) => inbound.emitted(slot, workerSlot, seq, at, data),
+        broken: () => slot.kill('link_fault', []),
       },
     );
-    const slot = new HostSlot(host, isolation);
+    const slot = new HostSlot(host, isolation, () => this.#onKill(slot));
     this.#slots.push(slot);
     host.ready.then(
       () => {
@@ -180,6 +188,7 @@ export class Hosts {
       },
     );
     void host.exited.then((exit) => this.#onExit(slot, exit));
+    void host.ended.then(() => this.#onEnded(slot));
     if (isolation === 'shared') this.#houseAll();
     return slot;
   }
@@ -190,8 +199,45 @@ export class Hosts {
     for (const worker of this.#homeless.splice(0)) if (worker.isStarting) this.start(worker);
   }
 
-  #onExit(slot: HostSlot, exit: HostExit): void {
+  /** One that does not end in time is taken for dead: its workers go on elsewhere, and nothing waits for it. */
+  #onKill(slot: HostSlot): void {
+    const deadline = this.#wheel.after(KILL_DEADLINE_MS, () => this.#quarantine(slot));
+    void slot.host.ended.then(() => deadline.cancel());
+  }
+
+  #quarantine(slot: HostSlot): void {
+    if (slot.status === 'dead') return;
+    slot.status = 'quarantined';
+    slot.killed?.onQuarantined();
+    this.#quarantined.add(slot);
+    this.#log.error(
+      { host_id: slot.host.hostId, quarantined_hosts: this.#quarantined.size },
+      'host quarantined: it was killed and does not end',
+    );
+    slot.host.cutOff();
+  }
+
+  /** Nothing of it runs any more. */
+  #onEnded(slot: HostSlot): void {
+    const wasQuarantined = this.#quarantined.delete(slot);
+    if (wasQuarantined) {
+      slot.killed?.onEnded();
+      const tookMs = slot.killed?.certificate.tookMs;
+      this.#log.warn({ host_id: slot.host.hostId, took_ms: tookMs }, 'quarantined host has ended');
+    }
     slot.status = 'dead';
+    this.#gone.set(slot.host.hostId, hostDetail(slot, epochNow()));
+    for (const hostId of this.#gone.keys()) {
+      if (this.#gone.size <= DEAD_HOSTS_KEPT) break;
+      this.#gone.delete(hostId);
+    }
+  }
+
+  #onExit(slot: HostSlot, exit: HostExit): void {
+    if (slot.status !== 'quarantined') {
+      slot.status = 'dead';
+      slot.killed?.onEnded();
+    }
     this.#slots.splice(this.#slots.indexOf(slot), 1);
     if (slot.isOwn) this.#ownCount--;
     // Whoever closes settles what was there.

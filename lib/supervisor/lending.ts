@@ -117,8 +117,11 @@ export class Lending {
 
 /** Whether the worker's host may be handed one more of its inputs. */
 function hasCredit({ mailbox, serviceMs }: Worker): boolean {
-  const { lent, lentBytes } = mailbox;
+  const { lent, lentBytes, first } = mailbox;
   if (lent === 0) return true;
+  // What runs again runs alone: a store knows what was at the host when a process ended, not what of it was running, and what only
+  // stood behind the culprit must not become poison with it.
+  if (first !== null && first.attempt > 1) return false;
   if (lentBytes >= CREDIT_BYTES_PER_WORKER) return false;
   return lent < CREDITS_PER_WORKER || (lent < CREDITS_PER_QUICK_WORKER && lent * serviceMs < SLICE_MS);
 }

@@ -7,7 +7,8 @@
 //                 │          └──────┬──────────▲
 //                 └──── host died ──▼          │ stop
 //                              restarting ─────┤
-//                                   └─ too often ─▶ failed ─▶ (restore) starting
+//                                   ├─ too often ─▶ failed ─▶ (restore) starting
+//                                   └─ it wants no restart ─▶ stopped
 
 import { asGreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
@@ -47,7 +48,8 @@ export class Lifecycle implements HostListener {
   #hosts!: Hosts;
   #delivery!: Delivery;
 
-  constructor(limits: Limits, log: Logger, wheel: Wheel, events: LifecycleEvents) {
+  /** `random`: for the jitter of pauses. */
+  constructor(limits: Limits, log: Logger, wheel: Wheel, events: LifecycleEvents, random?: () => number) {
     this.#wheel = wheel;
     this.#events = events;
     this.#limits = limits;
@@ -56,6 +58,7 @@ export class Lifecycle implements HostListener {
       limits,
       log,
       wheel,
+      random,
       delivery: () => this.#delivery,
       start: (worker) => this.start(worker),
       unseat: (slot, worker) => this.#unseat(slot, worker, false),
@@ -98,8 +101,9 @@ export class Lifecycle implements HostListener {
   }
 
   onStartFailed(worker: Worker, error: WireError): void {
+    const details = { host_id: worker.host?.host.hostId ?? null };
     if (worker.host !== null) this.#unseat(worker.host, worker, true);
-    this.dying.afterDeath(worker, { cause: 'start_failed', error, culprits: [worker] }, true);
+    this.dying.afterDeath(worker, { cause: 'start_failed', error, culprits: [worker], details }, true);
     worker.settleStart();
   }
 

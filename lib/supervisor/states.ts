@@ -92,6 +92,8 @@ export const TRANSITIONS = {
   died: { starting: 'restarting', idle: 'restarting', running: 'restarting', restarting: 'restarting' },
   /** Its host died once too often. */
   gaveUp: { starting: 'failed', idle: 'failed', running: 'failed', restarting: 'failed' },
+  /** It has ended itself as it should, and its actor does not want it back. */
+  exited: { starting: 'stopped', idle: 'stopped', running: 'stopped', restarting: 'stopped' },
   stopRequested: {
     starting: 'stopping',
     idle: 'stopping',

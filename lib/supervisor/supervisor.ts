@@ -34,6 +34,7 @@ import { Admission } from './admission.ts';
 import { Closing } from './closing.ts';
 import { Creation } from './creation.ts';
 import type { Created, CreateRequest } from './creation.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
 import { Directory } from './directory.ts';
@@ -78,6 +79,8 @@ export class Supervisor {
   readonly telling: Telling;
   /** What is kept awake, and set for later. */
   readonly residence: Residence;
+  /** Inputs that are not delivered again. */
+  readonly deadLetters: DeadLetters;
   #hosts: Hosts | null = null;
   readonly #log: Logger;
   readonly #closing: Closing;
@@ -90,15 +93,30 @@ export class Supervisor {
     this.#catalog = catalog;
     this.#store = store;
     this.#log = options.log;
-    this.#lifecycle = new Lifecycle(limits, options.log, this.wheel, {
-      onLeft: (workerId) => this.residence.onLeft(workerId),
-      onEnding: (worker) => this.residence.timers.forget(worker),
-      onRested: (worker) => void this.residence.unload(worker),
-      onUnclean: (worker, reason) => this.#closing.note(worker, reason),
-    });
+    this.#lifecycle = new Lifecycle(
+      limits,
+      options.log,
+      this.wheel,
+      {
+        onLeft: (workerId) => this.residence.onLeft(workerId),
+        onEnding: (worker) => this.residence.timers.forget(worker),
+        onRested: (worker) => void this.residence.unload(worker),
+        onUnclean: (worker, reason) => this.#closing.note(worker, reason),
+      },
+      options.random,
+    );
     this.#peers = options.peers ?? new Peers();
     this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
-    this.#delivery = new Delivery(limits, store, this.#lifecycle, this.wheel);
+    this.deadLetters = new DeadLetters({
+      limits,
+      store,
+      log: options.log,
+      wheel: this.wheel,
+      deliver: (workerId, payload, deliverOptions) => this.deliverBytes(workerId, payload, deliverOptions),
+      receipt: (record) => this.receipt(record),
+      requireOpen: () => this.#requireOpen(),
+    });
+    this.#delivery = new Delivery(limits, store, this.#lifecycle, this.wheel, this.deadLetters);
     this.#creation = new Creation(limits, catalog, store, this.#directory, () => this.#requireRunning());
     this.#admission = new Admission(limits, this.#delivery, {
       unavailable: () => this.#closing.refusal,
@@ -141,6 +159,7 @@ export class Supervisor {
       wheel: this.wheel,
     });
     this.#lifecycle.connect(this.#hosts, this.#delivery);
+    this.deadLetters.open();
     await this.#hosts.open(hostCount);
     this.#recovery.step();
     this.residence.open();
@@ -359,7 +378,7 @@ export class Supervisor {
       uptimeMs: Math.round(monotonicMs() - this.#startedAtMs),
       workers: { total: this.#directory.size, ...this.#catalog.counts() },
       remotes: { connected: this.#peers.remotes },
-      hosts: await this.#requireHosts().views(),
+      hosts: this.#requireHosts().views(),
       mailbox: this.#delivery.capacity.load,
       limits: this.limits,
     };

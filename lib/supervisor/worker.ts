@@ -4,7 +4,7 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import { epochNow, monotonicMs } from '../protocol/clock.ts';
+import { epochNow } from '../protocol/clock.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Isolation, PeerSummary, WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
@@ -14,6 +14,8 @@ import type { Actor } from './catalog.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { InputOwner, InputRecord } from './input.ts';
 import { Mailbox } from './mailbox.ts';
+import { chainOf, deathViews } from './restarts.ts';
+import type { PastDeath } from './restarts.ts';
 import { nextStatus } from './states.ts';
 import type { WorkerEvent } from './states.ts';
 import type { Stopping } from './stopping.ts';
@@ -21,7 +23,7 @@ import type { Stopping } from './stopping.ts';
 /** What most workers never have. As fields of its own these were 32 of the 390 bytes of an idle worker. */
 interface History {
   restarts: number;
-  deathsMs: readonly number[];
+  deaths: readonly PastDeath[];
   failure: WireError | null;
   restartTimer: WheelTimer | null;
 }
@@ -220,9 +222,13 @@ export class Worker implements InputOwner {
     this.#needHistory().restarts = restarts;
   }
 
-  /** Deaths that it may have caused, within the restart window; monotonicMs(). */
-  get deathsMs(): readonly number[] {
-    return this.#history?.deathsMs ?? [];
+  /** Deaths that were held against it, as far as they still matter; the oldest first. */
+  get deaths(): readonly PastDeath[] {
+    return this.#history?.deaths ?? [];
+  }
+
+  set deaths(deaths: readonly PastDeath[]) {
+    this.#needHistory().deaths = deaths;
   }
 
   /** Why its last start or host failed; null once it is up again. */
@@ -238,19 +244,13 @@ export class Worker implements InputOwner {
     this.#needHistory().restartTimer = timer;
   }
 
-  /** The death counts against it: it may have been the cause. */
-  chargeDeath(recent: (deathsMs: readonly number[], nowMs: number) => number[]): void {
-    const nowMs = monotonicMs();
-    this.#needHistory().deathsMs = [...recent(this.deathsMs, nowMs), nowMs];
-  }
-
   /** It is up again. */
   forgetFailure(): void {
     if (this.#history !== null) this.#history.failure = null;
   }
 
   forgetDeaths(): void {
-    if (this.#history !== null) this.#history.deathsMs = [];
+    if (this.#history !== null) this.#history.deaths = [];
   }
 
   /** A restart that is to come does not. */
@@ -261,7 +261,7 @@ export class Worker implements InputOwner {
   }
 
   #needHistory(): History {
-    return (this.#history ??= { restarts: 0, deathsMs: [], failure: null, restartTimer: null });
+    return (this.#history ??= { restarts: 0, deaths: [], failure: null, restartTimer: null });
   }
 
   // --- views ---
@@ -286,7 +286,7 @@ export class Worker implements InputOwner {
         attempt: running.attempt,
       },
       failure: this.failure,
-      deaths: [],
+      deaths: this.deaths.length > 0 ? deathViews(this.deaths) : chainOf(this.failure),
       firstSequence: this.store.firstSequence,
       lastSequence: this.store.lastSequence,
     };

@@ -10,6 +10,7 @@ import { serveHost } from '../host/serve.ts';
 import type { Isolation } from '../protocol/views.ts';
 import { SimulatedPort } from './simulated-port.ts';
 import type { LaneEnd, LaneFault } from './simulated-port.ts';
+import { below } from "./random.ts";
 import type { Random } from './random.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -53,16 +54,17 @@ export class SimulatedHost {
     this.#options = options;
   }
 
-  get isDead(): boolean {
-    return this.#isDead;
-  }
-
   /** It ends like a thread that has crashed. */
   crash(cause = new Error('simulated host exited with code: 1')): void {
     if (this.#isDead) return;
-    this.#isDead = true;
     this.#die?.(cause);
     for (const port of this.#ports) port.close();
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
     this.#options.onExit?.(this.hostId);
   }
 
@@ -90,6 +92,12 @@ export class SimulatedHost {
     this.#slowMs = ms;
   }
 
+  /** No fault that is armed happens any more. */
+  clear(): void {
+    this.#slowMs = 0;
+    for (const { out, in: back } of Object.values(this.#faults)) out.length = back.length = 0;
+  }
+
   /** What happens to the next message of a lane. */
   arm(fault: LaneFault, lane: FaultyLane, from: LaneEnd): void {
     this.#faults[lane][from].push(fault);
@@ -100,7 +108,7 @@ export class SimulatedHost {
     const faults = name === 'data' || name === 'control' ? this.#faults[name] : undefined;
     const lane = SimulatedPort.lane({
       clock,
-      delayMs: () => random() * (maxDelayMs + this.#slowMs),
+      delayMs: () => below(random, maxDelayMs + this.#slowMs + 1),
       takeFault: (from) => faults?.[from].shift(),
       ...(corrupt !== undefined && {
         corrupt: (from: LaneEnd, message: unknown) => corrupt(name, from, message),
@@ -113,13 +121,10 @@ export class SimulatedHost {
   carry(boot: HostBoot): Carrier {
     const { clock, random } = this.#options;
     const died = new Promise<never>((_resolve, reject) => (this.#die = reject));
-    const served = serveHost(boot, 0).then(() => {
-      this.#isDead = true;
-      this.#options.onExit?.(this.hostId);
-    });
+    const served = serveHost(boot, 0).finally(() => this.#end());
     return {
       lifetime: Promise.race([died, served]),
-      kill: () => void clock.wake(random() * MAX_KILL_MS, () => this.crash(new Error('simulated host was killed'))),
+      kill: () => void clock.wake(below(random, MAX_KILL_MS), () => this.crash(new Error('simulated host was killed'))),
       utilization: () => (this.#isHanging ? 1 : 0),
     };
   }

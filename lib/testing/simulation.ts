@@ -4,6 +4,7 @@
 import { GreenroomError } from '../errors.ts';
 import { replaceTime } from '../protocol/clock.ts';
 import { occupyThread } from '../protocol/residents.ts';
+import type { CloseReport } from '../protocol/views.ts';
 import { createRuntimeOn } from '../runtime.ts';
 import type { Runtime, RuntimeOptions } from '../runtime.ts';
 import { replaceGlobals } from './globals.ts';
@@ -52,6 +53,8 @@ export interface Faults {
   duplicate(hostId: string, choice?: LaneChoice): void;
   /** The next message comes after the one that follows it. */
   reorder(hostId: string, choice?: LaneChoice): void;
+  /** Whatever is still to happen to a next message does not, and no host is slow. */
+  clear(): void;
 }
 
 /** How many simulated minutes an opening or a closing may take. */
@@ -121,6 +124,7 @@ export class Simulation {
       drop: arm('drop'),
       duplicate: arm('duplicate'),
       reorder: arm('reorder'),
+      clear: () => this.#factory.living.forEach((host) => host.clear()),
     };
   }
 
@@ -135,9 +139,9 @@ export class Simulation {
   }
 
   /** Closes the runtime, as `runtime.close` does, and gives the thread its time back. */
-  async close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
+  async close(options: { readonly deadlineMs?: number } = {}): Promise<CloseReport> {
     try {
-      await this.clock.until(this.runtime.close(options), MAX_MS);
+      return await this.clock.until(this.runtime.close(options), MAX_MS);
     } finally {
       this.#restore();
     }

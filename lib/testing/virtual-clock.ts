@@ -33,6 +33,7 @@ export class VirtualClock implements TimeSource {
   #made = 0;
   #waiting = 0;
   readonly #queue: Entry[] = [];
+  #thrown: { thrown: unknown } | null = null;
   readonly #turns = new Set<NodeJS.Immediate>();
 
   /** Milliseconds on the clock of the runtime; `Date.now()` of a simulated day is `epochMs`. */
@@ -67,7 +68,11 @@ export class VirtualClock implements TimeSource {
   turn(call: () => void): NodeJS.Immediate {
     const turn = realImmediate(() => {
       this.#turns.delete(turn);
-      call();
+      try {
+        call();
+      } catch (thrown) {
+        this.#thrown ??= { thrown };
+      }
     });
     this.#turns.add(turn);
     return turn;
@@ -78,11 +83,14 @@ export class VirtualClock implements TimeSource {
     realClearImmediate(turn);
   }
 
-  /** Lets all that has been set off run to its end, without time passing. */
+  /** Lets all that has been set off run to its end, without time passing. Rejects with what a turn threw. */
   async settle(): Promise<void> {
     for (let quiet = 0; quiet < QUIET_TURNS; quiet = this.#turns.size > 0 ? 0 : quiet + 1) {
       await new Promise<void>((resolve) => void realImmediate(resolve));
     }
+    const failure = this.#thrown;
+    this.#thrown = null;
+    if (failure !== null) throw failure.thrown;
   }
 
   /** Lets time pass: whatever comes due meanwhile happens at its time. */

@@ -68,6 +68,7 @@ const LAYERS = [
   ['functions/', `functions/ ${BASE}`],
   ['channels/', `channels/ ${BASE}`],
   ['host/host.ts host/boot.ts host/pool.ts host/link.ts host/process.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
+  ['host/choose.ts', `host/ ${BASE}`],
   ['host/inline.ts', `host/ ${BASE}`], // both ends, without a thread
   ['host/', `host/ !host/pool.ts !host/process.ts !host/link.ts !host/inline.ts type:actor.ts channels/ ${BASE}`], // thread end, and what both share
   ['store/', `store/ ${BASE}`],

@@ -34,6 +34,7 @@ export interface StartedState {
 export interface HostExit {
   /** `closed` in an orderly way, `killed` by the supervisor, `crashed` otherwise. */
   readonly type: 'closed' | 'killed' | 'crashed';
+  /** Why, in the words of endings.ts. */
   readonly error: Error | null;
 }
 
@@ -71,7 +72,9 @@ export interface Host {
   readonly exited: Promise<HostExit>;
   /** Resolves, never rejects, when nothing of it runs any more. */
   readonly ended: Promise<void>;
-  /** False while as much is on its way to it as one host may hold (WINDOW_PER_HOST, WINDOW_BYTES_PER_HOST). */
+  /** Inputs that it may hold at a time. */
+  readonly window: number;
+  /** False while as much is on its way to it as one host may hold (`window`, WINDOW_BYTES_PER_HOST). */
   readonly hasRoom: boolean;
   /** Inputs that were sent and are not answered. */
   readonly inFlight: number;

@@ -44,6 +44,8 @@ export interface LinkOptions {
   /** A lane of the wire. Default: a MessageChannel. */
   readonly lane?: (name: 'data' | 'control' | 'calls' | 'services') => Lane;
   readonly carry: (boot: HostBoot) => Carrier;
+  /** False for a host in another process: what it writes into its shared memory ends with it. Default true. */
+  readonly sharesMemory?: boolean;
 }
 
 /** How long JavaScript that is interrupted may take to answer. */
@@ -52,6 +54,7 @@ const KiB = 1024;
 
 export class Link implements Host {
   readonly hostId: string;
+  readonly window: number;
   readonly ready: Promise<void>;
   readonly exited: Promise<HostExit>;
   readonly ended: Promise<void>;
@@ -65,6 +68,7 @@ export class Link implements Host {
   readonly #control: Port;
   readonly #ports: Port[];
   readonly #arrived = new BatchCount();
+  readonly #sharesMemory: boolean;
   readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
   readonly #tickets: (Ticket | null)[] = [];
@@ -91,6 +95,8 @@ export class Link implements Host {
     const calls = lane('calls');
     const services = lane('services');
     this.hostId = options.hostId;
+    this.#sharesMemory = options.sharesMemory ?? true;
+    this.window = this.#sharesMemory ? WINDOW_PER_HOST : 1;
     this.#limits = options.limits;
     this.#events = options.events;
     this.#wheel = options.wheel;
@@ -126,7 +132,7 @@ export class Link implements Host {
   }
 
   get hasRoom(): boolean {
-    return this.#inFlight < WINDOW_PER_HOST && this.#inFlightBytes < WINDOW_BYTES_PER_HOST;
+    return this.#inFlight < this.window && this.#inFlightBytes < WINDOW_BYTES_PER_HOST;
   }
 
   get inFlight(): number {
@@ -142,6 +148,7 @@ export class Link implements Host {
     this.#inFlightBytes += ticket.bytes;
     this.#outboxBytes += ticket.bytes;
     pushInput(this.#outbox, slot, workerSlot, ticket);
+    if (!this.#sharesMemory) this.#assumeStarted(workerSlot, ticket);
     // An idle host gets its input at once, not at the end of the turn, if the last one came alone as well; several are worth one message.
     if (this.#inFlight === 1 && this.#lastBatchFrames === 1) {
       this.#flush();
@@ -156,6 +163,13 @@ export class Link implements Host {
     // Early, so that both threads work at once; but not for ever. Node reads up to 1,000 messages of a port before it turns to
     // anything else, and replies to what left early come back into that same reading: timers and sockets would wait for seconds.
     if (isFull && now() - this.#turnStartMs < SLICE_MS) this.#flush();
+  }
+
+  /** What cannot be read after the death of the host counts as begun, so that nothing is run twice; hence its window of one. */
+  #assumeStarted(workerSlot: number, ticket: Ticket): void {
+    Atomics.store(this.#shared, SHARED.started + workerSlot, ticket.seq | 0);
+    Atomics.store(this.#shared, STARTED_AT + workerSlot, now());
+    Atomics.store(this.#shared, SHARED.current, workerSlot);
   }
 
   readonly #endTurn = (): void => {
@@ -178,6 +192,7 @@ export class Link implements Host {
     this.#freeSlots.push(slot);
     this.#inFlight--;
     this.#inFlightBytes -= ticket.bytes;
+    if (!this.#sharesMemory && this.#inFlight === 0) Atomics.store(this.#shared, SHARED.current, -1);
     this.#events.reply(ticket, code, startedAt, endedAt, body, state);
   }
 
@@ -328,6 +343,8 @@ export class Link implements Host {
 
   /** A batch that was lost shows by the next one. For the last one, both ends compare what was sent with what has come. */
   #findLoss(): void {
+    // The count of a host in another process may come here before what it counts.
+    if (!this.#sharesMemory) return;
     const sent = Atomics.load(this.#shared, SHARED.sent);
     this.#readData();
     if (((sent - this.#arrived.received) | 0) > 0) this.#breakOff(new LinkFault('a batch of replies was lost'));

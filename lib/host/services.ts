@@ -41,8 +41,8 @@ export interface RuntimeServices {
     fields: Record<string, unknown>,
     message: string,
   ): void | Promise<void>;
-  ask(workerId: string, target: string, input: Payload, timeoutMs: number | null): Promise<Payload>;
-  /** `inputSeq`: of the input that the worker handles. */
+  /** `inputSeq`, here and below: of the input that the worker handles. */
+  ask(workerId: string, inputSeq: number, target: string, input: Payload, timeoutMs: number | null): Promise<Payload>;
   tell(workerId: string, inputSeq: number, target: string, input: Payload): Promise<string>;
   create(
     workerId: string,
@@ -54,6 +54,7 @@ export interface RuntimeServices {
   stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
   invoke(
     workerId: string,
+    inputSeq: number,
     functionId: string,
     payload: Payload,
     metadata: Payload | null,

@@ -35,7 +35,7 @@ const LAYERS = [
   ['replay/', `replay/ host/host.ts host/pool.ts host/services.ts type:store/store.ts ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
   ['open-store.ts', `store/ lazy:lmdb/store.ts lazy:lmdb/lock.ts ${BASE}`],
-  ['testing/', `testing/ runtime.ts host/ supervisor/ ${BASE}`],
+  ['testing/', `testing/ actor.ts runtime.ts host/ supervisor/ ${BASE}`],
   // Loaded only when the gateway is on.
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
   [

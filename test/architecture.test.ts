@@ -36,7 +36,7 @@ const LAYERS = [
   ['embedded.ts', `supervisor/ channels/ outside.ts type:sources/ ${FUNCTIONS} ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
   ['open-store.ts', `store/ lazy:lmdb/store.ts lazy:lmdb/lock.ts ${BASE}`],
-  ['testing/', `testing/ runtime.ts host/ supervisor/ ${BASE}`],
+  ['testing/', `testing/ actor.ts runtime.ts host/ supervisor/ ${BASE}`],
   // Loaded only when the gateway is on.
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
   [

@@ -2,6 +2,7 @@
 // A host is one failure domain: when it dies, `exited` settles once, with the cause, and nothing else of it ever answers.
 
 import type { WireError } from '../errors.ts';
+import type { LinkFault } from '../protocol/batches.ts';
 import type { Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Isolation } from '../protocol/views.ts';
@@ -59,6 +60,8 @@ export interface HostPulse {
 export interface HostEvents {
   reply(ticket: Ticket, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void;
   emitted(workerSlot: number, seq: number, at: number, data: Payload): void;
+  /** The wire has lost or changed what it was given: the host is to be killed. Without it, it is. */
+  broken?(cause: LinkFault): void;
 }
 
 export interface Host {

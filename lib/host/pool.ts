@@ -3,7 +3,7 @@
 // a queued one would start later, when nobody wants it any more.
 
 import { fileURLToPath } from 'node:url';
-import type { Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
@@ -100,7 +100,7 @@ function carryThread(pool: Piscina, boot: HostBoot, heapBytes: number): Carrier 
     return { lifetime, kill: () => undefined, utilization: () => 0 };
   }
   living.set(pool, alive + 1);
-  const task = pool.run(boot, { transferList: portsOf(boot), signal: abort.signal }) as Promise<void>;
+  const task = pool.run(boot, { transferList: portsOf(boot) as MessagePort[], signal: abort.signal }) as Promise<void>;
   // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes.
   const lifetime = task
     .catch(async (cause: unknown) => {

@@ -6,6 +6,7 @@ import type { WireError } from '../errors.ts';
 import { endingOf } from '../host/endings.ts';
 import type { Ending } from '../host/endings.ts';
 import type { HostExit } from '../host/host.ts';
+import { LinkFault } from '../protocol/batches.ts';
 import { now } from '../protocol/clock.ts';
 import type { Kill } from './certificates.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
@@ -27,11 +28,13 @@ export interface Death {
 export function whatDied(slot: HostSlot, exit: HostExit): Death {
   const { killOrder, killed } = slot;
   const hit = slot.seated();
+  // What the wire lost is nobody's fault.
+  const isFault = exit.error instanceof LinkFault;
   // Of a kill they were told at the order: since then the host may have gone on.
-  const culprits = killed?.culprits ?? suspectsOn(slot);
+  const culprits = killed?.culprits ?? (isFault ? [] : suspectsOn(slot));
   const bystanders = hit.filter((worker) => !culprits.includes(worker));
   const ending = endingOf(exit.error);
-  const cause = killOrder?.reason ?? ending.cause;
+  const cause = killOrder?.reason ?? (isFault ? 'link_fault' : ending.cause);
   const details = {
     host_id: slot.host.hostId,
     ...(killOrder !== null && { took_ms: now() - killOrder.orderedAt }),

@@ -53,6 +53,7 @@ export class Residence {
       loaded: () => directory.loaded(),
       countLoaded: () => this.countLoaded,
       isKept,
+      countWaiting: () => parts.hosts().countWaiting,
       hibernate: lifecycle.hibernate.bind(lifecycle),
       unload: (worker: Worker) => this.unload(worker),
     };

@@ -129,7 +129,8 @@ export class Wheel {
     for (let entry = this.#buckets[bucket] ?? null; entry !== null; entry = entry.later) {
       if (entry.dueAt <= dueMs) due.push(entry);
     }
-    for (const entry of due) {
+    // A bucket begins with its newest; who is due first comes first, and of those that are due at once who came first.
+    for (const entry of due.reverse().sort((a, b) => a.dueAt - b.dueAt)) {
       // An earlier one of this tick may have removed it, or put it off.
       if (entry.dueAt === 0 || entry.dueAt > dueMs) continue;
       this.remove(entry);

@@ -41,7 +41,11 @@ export class Residence {
     const { store, limits, log, wheel } = options;
     this.timers = new Timers(
       store,
-      { find: (workerId) => directory.get(workerId), deliver: (worker, value) => parts.deliver(worker, value) },
+      {
+        find: (workerId) => directory.get(workerId),
+        require: (workerId) => directory.require(workerId),
+        deliver: (worker, value) => parts.deliver(worker, value),
+      },
       log,
       wheel,
     );

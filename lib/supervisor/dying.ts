@@ -157,6 +157,7 @@ export class Dying {
       worker.deaths,
       {
         atMs: monotonicMs(),
+        isAtStart: worker.isStarting,
         at: new Date(epochNow()).toISOString(),
         cause: death.cause,
         hostId: typeof hostId === 'string' ? hostId : null,

@@ -27,7 +27,7 @@ const died = (atMs: number, isAtStart = false): PastDeath => ({
   cause: 'threw',
   hostId: 'host-1',
 });
-const deathsAt = (...timesMs: number[]): PastDeath[] => timesMs.map(died);
+const deathsAt = (...timesMs: number[]): PastDeath[] => timesMs.map((atMs) => died(atMs));
 const times = (deaths: readonly PastDeath[]): number[] => deaths.map(({ atMs }) => atMs);
 /** What follows each of the deaths, one after the other. */
 function follow(rule: RestartRule, timesMs: readonly number[], random = LONGEST) {

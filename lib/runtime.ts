@@ -2,7 +2,6 @@
 // `Runtime` and `WorkerHandle` are the face that an embedding Backend sees; they decide nothing.
 
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { v5 as uuidv5, v7 as uuidv7 } from 'uuid';
 import { Channels } from './channels/channels.ts';
 import { createChannel, openChannel } from './channels/open.ts';
@@ -15,8 +14,8 @@ import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions, functionView } from './functions/registry.ts';
 import type { FunctionQuery } from './protocol/function-query.ts';
-import { InlineHosts } from './host/inline.ts';
-import { HostPool } from './host/pool.ts';
+import { chooseHosts } from './host/choose.ts';
+import type { MakeHosts } from './host/choose.ts';
 import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { openStore } from './open-store.ts';
@@ -28,6 +27,7 @@ import type { Logger } from './observe/log.ts';
 import { ENGINE_NAME } from './protocol/function-ids.ts';
 import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
+import { enterThread } from './protocol/residents.ts';
 import { Wheel } from './protocol/wheel.ts';
 import type { SourceOptions, SourceRequest } from './protocol/source-request.ts';
 import type {
@@ -36,6 +36,8 @@ import type {
   DeadLetterSummary,
   DeadLetterView,
   FunctionView,
+  HostDetail,
+  HostView,
   PeerSummary,
   PeerView,
   Receipt,
@@ -73,9 +75,6 @@ export interface RuntimeOptions extends OutsideOptions, StoreOptions {
   readonly log?: Logger | undefined;
 }
 
-/** More threads than this gain nothing before the main thread is the limit. */
-const MAX_HOSTS = 256;
-const MAX_DEFAULT_HOSTS = 8;
 /** What the ids of runtimes are made in; any other constant would do. */
 const RUNTIME_ID_NAMESPACE = '0e1f3b7c-6f4b-4f0e-9d2a-6b1f2c9d7a55';
 /** How long `close` lets accepted inputs run unless the call says otherwise. */
@@ -86,14 +85,26 @@ const CLOSE_DEADLINE_MS = 10_000;
  * `invalid_actor`, `store_in_use`, `store_version`, `store_corrupt`, `store_failed`, or the cause why a host cannot start.
  */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const leave = enterThread();
+  try {
+    const runtime = await createRuntimeOn(chooseHosts(options.hosts), options);
+    runtime.closed.then(leave, leave);
+    return runtime;
+  } catch (thrown) {
+    leave();
+    throw thrown;
+  }
+}
+
+/** For simulations: on hosts of somebody else. */
+export async function createRuntimeOn(makeHosts: MakeHosts, options: Omit<RuntimeOptions, 'hosts'>): Promise<Runtime> {
   const limits = resolveLimits(options.limits);
-  const hostCount = resolveHosts(options.hosts);
   const log = options.log ?? silentLog;
   const catalog = await Catalog.load(options.actors, limits);
   const store = await openStore(options, limits, log);
   let runtime: Runtime;
   try {
-    runtime = await assemble(options, { limits, hostCount, log, catalog, store });
+    runtime = await assemble(options, { limits, makeHosts, log, catalog, store });
   } catch (thrown) {
     await store.close();
     throw thrown;
@@ -107,10 +118,10 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   return runtime;
 }
 
-type Parts = Pick<SupervisorOptions, 'limits' | 'log' | 'catalog' | 'store'> & { readonly hostCount: number };
+type Parts = Pick<SupervisorOptions, 'limits' | 'log' | 'catalog' | 'store'> & { readonly makeHosts: MakeHosts };
 
-async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime> {
-  const { limits, hostCount, log, catalog, store } = parts;
+async function assemble(options: Omit<RuntimeOptions, 'hosts'>, parts: Parts): Promise<Runtime> {
+  const { limits, makeHosts, log, catalog, store } = parts;
   const { inputIdPrefix } = store;
   const channels = new Channels(limits);
   const actorChannels = new ActorChannels(channels);
@@ -144,11 +155,8 @@ async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime>
   const outside = new Outside(options, { functions, channels, version, limits, log, store, checkPayload });
   registerActorFunctions(supervisor, functions);
   const services = actorCalls(supervisor, functions, actorChannels, log);
-  const factory =
-    hostCount === 0
-      ? new InlineHosts({ inputIdPrefix, limits, services, wheel })
-      : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services, wheel });
-  await supervisor.open(factory, Math.max(hostCount, 1));
+  const { factory, count } = makeHosts({ inputIdPrefix, limits, services, wheel });
+  await supervisor.open(factory, count);
   return new Runtime({ supervisor, functions, peers, channels, outside });
 }
 
@@ -386,6 +394,28 @@ export class Runtime {
     return this.supervisor.deadLetters.discard(inputId);
   }
 
+  /** What workers run on now. */
+  hosts(): HostView[] {
+    return this.supervisor.residence.hosts();
+  }
+
+  /** A host that is alive, or one of the last that have ended. Throws `not_found`. */
+  host(hostId: string): HostDetail {
+    return this.supervisor.residence.host(hostId);
+  }
+
+  /**
+   * Replaces a host: a new one starts, the workers move to it between two of their inputs, and what runs after `limits.stopTimeoutMs` is
+   * killed with the old one. Resolves when that has ended, with the last that is known of it; shared hosts are replaced one after the
+   * other. Rejects with `not_found`, `unsupported_operation` if it is not `ready`, `runtime_unavailable` if no other host could be
+   * started, or `host_lost` if it died before its turn.
+   */
+  async recycleHost(hostId: string): Promise<HostDetail> {
+    const { residence } = this.supervisor;
+    await residence.recycleHost(hostId);
+    return residence.host(hostId);
+  }
+
   async describe(): Promise<RuntimeView> {
     const { functions, outside } = this;
     return { ...(await this.supervisor.describe()), functions: functions.size, sources: outside.sources.counts };
@@ -419,16 +449,6 @@ function encodeSent(value: unknown, { maxMessageBytes }: Limits): string {
   const text = encode(value ?? null);
   requireSize(payloadBytes(text), maxMessageBytes, 'ask');
   return text;
-}
-
-function resolveHosts(given: number | undefined): number {
-  const hosts = given ?? Math.min(Math.max(availableParallelism() - 1, 1), MAX_DEFAULT_HOSTS);
-  if (!Number.isSafeInteger(hosts) || hosts < 0 || hosts > MAX_HOSTS) {
-    throw GreenroomError.of('invalid_option', {
-      message: `hosts must be a whole number from 0 to ${MAX_HOSTS}, not ${String(given)}`,
-    });
-  }
-  return hosts;
 }
 
 function readVersion(): string {

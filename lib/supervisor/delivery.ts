@@ -292,6 +292,15 @@ export class Delivery implements Inbound, StoreEvents {
     this.deadLetters.put({ inputId, workerId, kind, payload, attempts, error, acceptedAtMs, endedAtMs }, bytes);
   }
 
+  /** For what an orderly close has interrupted: the store has it as waiting, for its next attempt, and not as running when a process ended. */
+  keepForNextStart(worker: Worker, record: InputRecord): void {
+    this.lending.waitAgain(record);
+    retryAfterRestart(worker, record);
+    record.startsAtStore++;
+    worker.store.start(record);
+    worker.store.recall(record);
+  }
+
   /** Takes back an input that had not started on a dead host: it will wait again, unless its end came meanwhile. */
   reclaim(record: InputRecord): void {
     if (record.cancelReason !== null) this.endUnstarted(record, 'cancelled', record.cancelReason);

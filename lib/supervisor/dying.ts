@@ -131,12 +131,15 @@ export class Dying {
       return 'cancelled';
     }
     if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
-      if (delivery.deadLetters.isPoison(worker, record.attempt)) {
+      // That the runtime is closed is not the input's doing.
+      if (death.cause === 'close') delivery.keepForNextStart(worker, record);
+      else if (delivery.deadLetters.isPoison(worker, record.attempt)) {
         delivery.endPoisoned(worker, record, death.cause);
         return 'poison';
+      } else {
+        record.attempt++;
+        delivery.lending.waitAgain(record);
       }
-      record.attempt++;
-      delivery.lending.waitAgain(record);
       return 'again';
     }
     delivery.endInterrupted(worker, record, 'unknown', death.error);
@@ -165,6 +168,7 @@ export class Dying {
       worker.deaths,
       {
         atMs: monotonicMs(),
+        isAtStart: worker.isStarting,
         at: new Date(epochNow()).toISOString(),
         cause: death.cause,
         hostId: typeof hostId === 'string' ? hostId : null,

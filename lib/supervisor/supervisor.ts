@@ -110,15 +110,7 @@ export class Supervisor {
     );
     this.#peers = options.peers ?? new Peers();
     this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
-    this.deadLetters = new DeadLetters({
-      limits,
-      store,
-      log: options.log,
-      wheel: this.wheel,
-      deliver: (workerId, payload, deliverOptions) => this.deliverBytes(workerId, payload, deliverOptions),
-      receipt: (record) => this.receipt(record),
-      requireOpen: () => this.#requireOpen(),
-    });
+    this.deadLetters = new DeadLetters(options, this);
     this.#delivery = new Delivery(limits, store, this.#lifecycle, this.wheel, this.deadLetters);
     this.#creation = new Creation(limits, catalog, store, this.#directory, () => this.#requireRunning());
     this.#admission = new Admission(limits, this.#delivery, {

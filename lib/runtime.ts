@@ -2,7 +2,6 @@
 // `Runtime` and `WorkerHandle` are the face that an embedding Backend sees; they decide nothing.
 
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { v5 as uuidv5, v7 as uuidv7 } from 'uuid';
 import { Channels } from './channels/channels.ts';
 import { createChannel, openChannel } from './channels/open.ts';
@@ -15,8 +14,8 @@ import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
 import { Functions, functionView } from './functions/registry.ts';
 import type { FunctionQuery } from './protocol/function-query.ts';
-import { InlineHosts } from './host/inline.ts';
-import { HostPool } from './host/pool.ts';
+import { chooseHosts } from './host/choose.ts';
+import type { MakeHosts } from './host/choose.ts';
 import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { openStore } from './open-store.ts';
@@ -28,16 +27,20 @@ import type { Logger } from './observe/log.ts';
 import { ENGINE_NAME } from './protocol/function-ids.ts';
 import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
+import { enterThread } from './protocol/residents.ts';
 import { Wheel } from './protocol/wheel.ts';
 import type { SourceOptions, SourceRequest } from './protocol/source-request.ts';
 import type {
   ActorView,
   CloseReport,
+  DeadLetterSummary,
+  DeadLetterView,
   FunctionView,
   HostDetail,
   HostView,
   PeerSummary,
   PeerView,
+  Receipt,
   RuntimeView,
   SourcePreview,
   SourceSummary,
@@ -50,6 +53,7 @@ import { actorCalls } from './supervisor/actor-calls.ts';
 import { registerActorFunctions } from './supervisor/actor-functions.ts';
 import { requireTimeout } from './supervisor/asking.ts';
 import { Catalog } from './supervisor/catalog.ts';
+import type { DeadLettersQuery } from './supervisor/dead-letters.ts';
 import { WorkerHandle } from './supervisor/handle.ts';
 import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
 import type { SourcesQuery } from './sources/sources.ts';
@@ -71,9 +75,6 @@ export interface RuntimeOptions extends OutsideOptions, StoreOptions {
   readonly log?: Logger | undefined;
 }
 
-/** More threads than this gain nothing before the main thread is the limit. */
-const MAX_HOSTS = 256;
-const MAX_DEFAULT_HOSTS = 8;
 /** What the ids of runtimes are made in; any other constant would do. */
 const RUNTIME_ID_NAMESPACE = '0e1f3b7c-6f4b-4f0e-9d2a-6b1f2c9d7a55';
 /** How long `close` lets accepted inputs run unless the call says otherwise. */
@@ -84,14 +85,26 @@ const CLOSE_DEADLINE_MS = 10_000;
  * `invalid_actor`, `store_in_use`, `store_version`, `store_corrupt`, `store_failed`, or the cause why a host cannot start.
  */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const leave = enterThread();
+  try {
+    const runtime = await createRuntimeOn(chooseHosts(options.hosts), options);
+    runtime.closed.then(leave, leave);
+    return runtime;
+  } catch (thrown) {
+    leave();
+    throw thrown;
+  }
+}
+
+/** For simulations: on hosts of somebody else. */
+export async function createRuntimeOn(makeHosts: MakeHosts, options: Omit<RuntimeOptions, 'hosts'>): Promise<Runtime> {
   const limits = resolveLimits(options.limits);
-  const hostCount = resolveHosts(options.hosts);
   const log = options.log ?? silentLog;
   const catalog = await Catalog.load(options.actors, limits);
   const store = await openStore(options, limits, log);
   let runtime: Runtime;
   try {
-    runtime = await assemble(options, { limits, hostCount, log, catalog, store });
+    runtime = await assemble(options, { limits, makeHosts, log, catalog, store });
   } catch (thrown) {
     await store.close();
     throw thrown;
@@ -105,10 +118,10 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   return runtime;
 }
 
-type Parts = Pick<SupervisorOptions, 'limits' | 'log' | 'catalog' | 'store'> & { readonly hostCount: number };
+type Parts = Pick<SupervisorOptions, 'limits' | 'log' | 'catalog' | 'store'> & { readonly makeHosts: MakeHosts };
 
-async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime> {
-  const { limits, hostCount, log, catalog, store } = parts;
+async function assemble(options: Omit<RuntimeOptions, 'hosts'>, parts: Parts): Promise<Runtime> {
+  const { limits, makeHosts, log, catalog, store } = parts;
   const { inputIdPrefix } = store;
   const channels = new Channels(limits);
   const actorChannels = new ActorChannels(channels);
@@ -142,11 +155,8 @@ async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime>
   const outside = new Outside(options, { functions, channels, version, limits, log, store, checkPayload });
   registerActorFunctions(supervisor, functions);
   const services = actorCalls(supervisor, functions, actorChannels, log);
-  const factory =
-    hostCount === 0
-      ? new InlineHosts({ inputIdPrefix, limits, services, wheel })
-      : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services, wheel });
-  await supervisor.open(factory, Math.max(hostCount, 1));
+  const { factory, count } = makeHosts({ inputIdPrefix, limits, services, wheel });
+  await supervisor.open(factory, count);
   return new Runtime({ supervisor, functions, peers, channels, outside });
 }
 
@@ -363,6 +373,27 @@ export class Runtime {
     return functionView(await this.outside.backend.unregister(functionId));
   }
 
+  /** A page of the inputs that are not delivered again (`poison_input`), ascending by id. Throws `invalid_request` for a limit that is none. */
+  deadLetters(query: DeadLettersQuery = {}): { deadLetters: DeadLetterSummary[]; nextAfter: string | null } {
+    return this.supervisor.deadLetters.list(query);
+  }
+
+  /** One of them, with its payload. Throws `input_not_found`. */
+  deadLetter(inputId: string): DeadLetterView {
+    const { summary, payload } = this.supervisor.deadLetters.get(inputId);
+    return { ...summary, payload: decode(payload) };
+  }
+
+  /** Gives it to its worker as a new input, and forgets it. Rejects with `input_not_found`, or as `tell` does; then it is kept. */
+  redeliver(inputId: string): Promise<Receipt> {
+    return this.supervisor.deadLetters.redeliver(inputId);
+  }
+
+  /** Throws it away. Rejects with `input_not_found`. */
+  discard(inputId: string): Promise<DeadLetterSummary> {
+    return this.supervisor.deadLetters.discard(inputId);
+  }
+
   /** What workers run on now. */
   hosts(): HostView[] {
     return this.supervisor.residence.hosts();
@@ -418,16 +449,6 @@ function encodeSent(value: unknown, { maxMessageBytes }: Limits): string {
   const text = encode(value ?? null);
   requireSize(payloadBytes(text), maxMessageBytes, 'ask');
   return text;
-}
-
-function resolveHosts(given: number | undefined): number {
-  const hosts = given ?? Math.min(Math.max(availableParallelism() - 1, 1), MAX_DEFAULT_HOSTS);
-  if (!Number.isSafeInteger(hosts) || hosts < 0 || hosts > MAX_HOSTS) {
-    throw GreenroomError.of('invalid_option', {
-      message: `hosts must be a whole number from 0 to ${MAX_HOSTS}, not ${String(given)}`,
-    });
-  }
-  return hosts;
 }
 
 function readVersion(): string {

@@ -11,12 +11,14 @@ import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { epochNow, monotonicMs } from '../protocol/clock.ts';
 import type { KillCertificate } from '../protocol/views.ts';
+import { toSnakeCase } from '../protocol/views.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import { closedDeath, whatDied } from './deaths.ts';
 import type { Death } from './deaths.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { InputRecord } from './input.ts';
+import { promote } from './promotion.ts';
 import { decideRestart, ruleOf, withChain, withDeath } from './restarts.ts';
 import type { RestartDecision } from './restarts.ts';
 import type { Worker } from './worker.ts';
@@ -76,19 +78,23 @@ export class Dying {
     if (exit.type === 'killed') this.kills++;
     const death = whatDied(slot, exit);
     const hit = slot.workers.filter((worker) => worker !== undefined);
-    this.#logDeath(slot, exit, death, hit);
     const hits: Hit[] = [];
     for (const worker of hit) {
       const inputs = worker.inputs > 0 ? this.settleInterrupted(worker, death) : [];
       for (const { inputId, became } of inputs) death.kill?.note(worker.workerId, inputId, became);
       hits.push({ worker, inputs });
+      if (death.kill && death.culprits.includes(worker))
+        worker.store.append('killed', epochNow(), 0, death.kill.entryOf(worker));
       this.#parts.unseat(slot, worker);
       // Where nobody else is, nobody else can have been it.
       const isSuspect = slot.isOwn || death.culprits.includes(worker);
+      if (isSuspect) promote(worker, death, this.#parts.log);
       this.afterDeath(worker, death, isSuspect && !ORDERED.has(death.cause));
       worker.settleStart();
     }
     this.#parts.onDeath?.(slot, exit, death, hits);
+    // Last: the certificate of a kill says what became of the inputs.
+    this.#logDeath(slot, exit, death, hit);
   }
 
   /** What had started ends as the actor says; what had not goes back into the line. Tells what became of each. */
@@ -227,6 +233,7 @@ export class Dying {
       culprits: death.culprits.map((worker) => worker.workerId),
       workers_hit: hit.length,
       ...(exit.error !== null && exit.type === 'crashed' && describeError(exit.error)),
+      ...(death.kill && { certificate: toSnakeCase(death.kill.certificate) }),
     };
     this.#parts.log.error(fields, exit.type === 'killed' ? 'host killed' : 'host died');
   }

@@ -198,6 +198,7 @@ export class Hosts {
           inbound.reply(ticket, code, startedAt, endedAt, body, state);
         },
         emitted: (workerSlot, seq, at, data) => inbound.emitted(slot, workerSlot, seq, at, data),
+        broken: () => slot.kill('link_fault', []),
       },
     );
     const slot = new HostSlot(host, isolation, () => this.#onKill(slot));

@@ -12,7 +12,7 @@ import { MAX_RESTART_BACKOFF_MS, RESTART_BACKOFF_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import type { DeathView, RestartPolicy } from '../protocol/views.ts';
 
-/** Time without a death after which the pauses begin anew: twice the longest pause, so that the worker was up for half of it. */
+/** Time without a death after which the pauses begin anew, unless the window is shorter: twice the longest pause, so that the worker was up for half of it. */
 export const RESTART_QUIET_MS = 2 * MAX_RESTART_BACKOFF_MS;
 /** Deaths that are shown of a worker, the last ones. */
 export const DEATHS_SHOWN = 16;
@@ -57,24 +57,25 @@ export function decideRestart(
   const nowMs = deaths.at(-1)?.atMs ?? 0;
   const recent = deaths.filter(({ atMs }) => nowMs - atMs < rule.withinMs);
   if (recent.length > rule.maxRestarts) return { type: 'failed' };
-  return { type: 'restart', delayMs: jittered(backoffMs(streakOf(deaths)), random) };
+  return { type: 'restart', delayMs: jittered(backoffMs(streakOf(deaths, rule)), random) };
 }
 
 /** The deaths that still matter after one more: those that count, those that the pauses grow with, and those that are shown. Bounded by the budget. */
 export function withDeath(deaths: readonly PastDeath[], death: PastDeath, rule: RestartRule): PastDeath[] {
   const all = [...deaths, death];
-  const streak = streakOf(all);
+  const streak = streakOf(all, rule);
   const matter = all.filter(({ atMs }, at) => death.atMs - atMs < rule.withinMs || at >= all.length - streak);
   return matter.slice(-Math.max(rule.maxRestarts + 1, DEATHS_SHOWN));
 }
 
 /** How many deaths came one after the other without a quiet time in between. */
-function streakOf(deaths: readonly Pick<PastDeath, 'atMs'>[]): number {
+function streakOf(deaths: readonly Pick<PastDeath, 'atMs'>[], { withinMs }: RestartRule): number {
+  const quietMs = Math.min(withinMs, RESTART_QUIET_MS);
   let streak = 0;
   let nextMs = deaths.at(-1)?.atMs ?? 0;
   for (let at = deaths.length - 1; at >= 0; at--) {
     const { atMs } = deaths[at] as PastDeath;
-    if (nextMs - atMs >= RESTART_QUIET_MS) break;
+    if (nextMs - atMs >= quietMs) break;
     nextMs = atMs;
     streak++;
   }

@@ -14,6 +14,7 @@ import type { Actor } from './catalog.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { InputOwner, InputRecord } from './input.ts';
 import { Mailbox } from './mailbox.ts';
+import { higherTier } from './promotion.ts';
 import { chainOf, deathViews } from './restarts.ts';
 import type { PastDeath } from './restarts.ts';
 import { nextStatus } from './states.ts';
@@ -79,7 +80,8 @@ export class Worker implements InputOwner {
 
   /** What it runs on. */
   get isolation(): Isolation {
-    return this.store.isolation ?? this.actor.isolation;
+    const { isolation } = this.store;
+    return isolation === null ? this.actor.isolation : higherTier(isolation, this.actor.isolation);
   }
 
   get displayName(): string | null {
@@ -307,6 +309,12 @@ export class Worker implements InputOwner {
   /** When the handler was entered for an input that is at the host, on the clock of the runtime; 0 if it was not. */
   startedAt(record: InputRecord): number {
     return this.host !== null && this.hasStarted(record) ? this.host.host.startedAt(this.slot) : 0;
+  }
+
+  /** The same once its handler has been entered. */
+  startedInput(): InputRecord | null {
+    const running = this.runningInput();
+    return running !== null && this.hasStarted(running) ? running : null;
   }
 
   /** Whether the handler has been entered for an input that is at the host. Looks at shared memory, so it answers while the host is stuck, and after its death. */

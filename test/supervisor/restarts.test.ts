@@ -108,13 +108,14 @@ test('a death counts for less than the window: one millisecond short of it, not 
   assert.equal(follow(rule, [0, 60_000])[1]?.type, 'restart');
 });
 
-test('the pauses begin anew after a quiet time, not a millisecond before, however short the window is', () => {
-  for (const withinMs of [1, RULE.withinMs]) {
-    const rule = { ...RULE, withinMs };
-    const lastMs = 200;
-    const delays = (nextMs: number) => follow(rule, [0, 100, lastMs, nextMs]).at(-1);
-    assert.deepEqual(delays(lastMs + RESTART_QUIET_MS - 1), { type: 'restart', delayMs: 80 });
-    assert.deepEqual(delays(lastMs + RESTART_QUIET_MS), { type: 'restart', delayMs: 0 });
+test('the pauses begin anew after a quiet time, or a window without a death if that is shorter; not a millisecond before', () => {
+  for (const [withinMs, quietMs] of [
+    [RULE.withinMs, RESTART_QUIET_MS],
+    [500, 500],
+  ] as const) {
+    const after = (nextMs: number) => follow({ ...RULE, withinMs }, [0, 100, 200, 200 + nextMs]).at(-1);
+    assert.deepEqual(after(quietMs - 1), { type: 'restart', delayMs: 80 });
+    assert.deepEqual(after(quietMs), { type: 'restart', delayMs: 0 });
   }
 });
 

@@ -155,6 +155,18 @@ describe('with real threads', () => {
     assert.deepEqual(reasons.slice(0, 2), ['inputs', 'age']);
   });
 
+  test('a new host has nothing of what an old one has left behind', async (t) => {
+    const runtime = await startRuntime(t);
+    const worker = await runtime.create({ kind: 'leaks-slowly' });
+    const kept: number[] = [];
+    for (let round = 0; round < 8; round++) {
+      kept.push(((await worker.ask({ heapMiB: 1 })) as { kept: number }).kept);
+      // Two in a row: the thread of the first has just ended when the second is launched.
+      for (const again of [1, 2]) await runtime.recycleHost(`host-${2 * round + again}`);
+    }
+    assert.deepEqual(kept, Array.from({ length: 8 }, () => 1));
+  });
+
   test('shared hosts are recycled one after the other', async (t) => {
     const runtime = await startRuntime(t, { hosts: 3 });
     const workers = await Promise.all(Array.from({ length: 3 }, () => runtime.create({ kind: 'gate' })));

@@ -126,12 +126,15 @@ async function run(t: TestContext, seed: number, areRecycled: boolean): Promise<
   await ledger.pending(0, SETTLE_MS, () => describeStatus(workers));
   const isQuiet = () =>
     workers.every(
-      (worker) => ['idle', 'stopped', 'hibernated'].includes(worker.view().status) && worker.view().mailbox.messages === 0,
+      (worker) =>
+        ['idle', 'stopped', 'hibernated'].includes(worker.view().status) && worker.view().mailbox.messages === 0,
     );
   const recycled = await endRecycling();
   // What a durable store has not written yet counts here, and nowhere else.
   const isSettled = async () => (await runtime.describe()).mailbox.messages === 0;
-  await eventually(async () => isQuiet() && (await isSettled()), SETTLE_MS).catch(() => assert.fail(`not quiet:\n${describeStatus(workers)}`));
+  await eventually(async () => isQuiet() && (await isSettled()), SETTLE_MS).catch(() =>
+    assert.fail(`not quiet:\n${describeStatus(workers)}`),
+  );
 
   let accepted = 0;
   for (const worker of workers) accepted += requireWhole(worker, await transcriptOf(worker));

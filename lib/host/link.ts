@@ -32,6 +32,8 @@ export interface Carrier {
   utilization(): number;
   /** Asks by an interrupt, which running JavaScript answers and native code does not. Null where Node cannot. May never settle. */
   interrupt?(): Promise<unknown> | null;
+  /** False for a host on the main thread, whose memory is that of the whole process: it counts as none. Default true. */
+  readonly ownsMemory?: boolean;
 }
 
 export interface LinkOptions {
@@ -238,12 +240,13 @@ export class Link implements Host {
 
   pulse(): HostPulse {
     const cpu = this.#task === null ? null : cpuTime(this.#task);
+    const unit = this.#carrier.ownsMemory === false ? 0 : KiB;
     return {
       beat: Atomics.load(this.#shared, SHARED.beat),
       progress: Atomics.load(this.#shared, SHARED.progress),
       utilization: this.#exit === null ? this.#carrier.utilization() : 0,
-      heapBytes: Atomics.load(this.#shared, SHARED.heapKiB) * KiB,
-      externalBytes: Atomics.load(this.#shared, SHARED.externalKiB) * KiB,
+      heapBytes: Atomics.load(this.#shared, SHARED.heapKiB) * unit,
+      externalBytes: Atomics.load(this.#shared, SHARED.externalKiB) * unit,
       cpuMs: cpu?.cpuMs ?? null,
       wantedCpuMs: cpu?.wantedCpuMs ?? null,
     };

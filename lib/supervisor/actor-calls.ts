@@ -83,14 +83,14 @@ function workerCalls(
   log: Logger,
 ): Pick<RuntimeServices, 'create' | 'stop' | 'keepAwake' | 'release'> {
   return {
-    async create(_workerId, kind, newWorkerId, config, displayName) {
+    async create(workerId, kind, newWorkerId, config, displayName) {
       const request = {
         kind,
         config: decode(config),
         ...(newWorkerId !== null && { workerId: newWorkerId }),
         ...(displayName !== null && { displayName }),
       };
-      return (await supervisor.create(request)).workerId;
+      return (await supervisor.create(request, workerId)).workerId;
     },
 
     async stop(workerId, target, drain, reason) {
@@ -99,8 +99,8 @@ function workerCalls(
         drain: drain || target === workerId,
         ...(reason !== null && { reason }),
       });
-      if (target !== workerId) await stopped;
-      // A worker that stops itself must end its input first: it would wait for its own end.
+      if (!supervisor.families.isInFamily(workerId, target)) await stopped;
+      // A worker that stops itself, or one that it stops with, must end its input first: it would wait for its own end.
       else
         stopped.catch((error: unknown) =>
           log.warn({ worker_id: workerId, ...describeError(error) }, 'stop is not kept'),

@@ -33,6 +33,8 @@ export interface LifecycleEvents extends DeathListener {
   onLeft(workerId: string): void;
   /** A worker is being stopped, or has failed. */
   onEnding(worker: Worker): void;
+  /** A worker has stopped. */
+  onStopped(worker: Worker): void;
   /** A worker hibernates, and has nothing to do. */
   onRested(worker: Worker): void;
   /** A worker did not end in an orderly way: its `stopped` did not end, it was cancelled at a deadline, or its host died. */
@@ -65,7 +67,8 @@ export class Lifecycle implements HostListener {
       finishStop: (worker) => this.#finishStop(worker),
       onEnding: (worker) => events.onEnding(worker),
       onDeath: (slot, exit, death, hits) => events.onDeath?.(slot, exit, death, hits),
-      onRestarting: (worker) => events.onRestarting?.(worker),
+      onRestarting: (worker, death) => events.onRestarting?.(worker, death),
+      onRetired: (worker) => events.onRetired?.(worker),
       onGaveUp: (worker, error) => events.onGaveUp?.(worker, error),
     });
   }
@@ -168,10 +171,7 @@ export class Lifecycle implements HostListener {
   /** All hosts were closed, at the end of the runtime: what had begun there is settled, what had not runs after the next start. */
   settleClosed(worker: Worker): void {
     this.dying.settleClosed(worker);
-    if (worker.status === 'stopping') {
-      this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
-      this.#finishStop(worker);
-    }
+    if (worker.status === 'stopping') this.releaseStop(worker, 0);
     worker.settleStart();
   }
 
@@ -206,9 +206,12 @@ export class Lifecycle implements HostListener {
 
   // --- stop ---
 
-  /** Resolves once the worker has stopped. The caller has looked at the state table. */
-  stop(worker: Worker, request: StopRequest): Promise<StopAck> {
-    const stopping = newStopping(request);
+  /**
+   * Resolves once the worker has stopped. The caller has looked at the state table. `isHeld`: it stays where it is until `releaseStop` is
+   * called, whatever becomes of its inputs meanwhile.
+   */
+  stop(worker: Worker, request: StopRequest, isHeld = false): Promise<StopAck> {
+    const stopping = newStopping(request, isHeld);
     const { isLoaded } = worker;
     worker.stopping = stopping;
     worker.apply('stopRequested');
@@ -228,6 +231,19 @@ export class Lifecycle implements HostListener {
     return stopping.ack;
   }
 
+  /** Those below it have stopped. */
+  releaseStop(worker: Worker, children: number): void {
+    const { stopping } = worker;
+    if (stopping === null || worker.status !== 'stopping') return;
+    stopping.isHeld = false;
+    stopping.children = children;
+    if (worker.host !== null) this.#finishStopIfDrained(worker);
+    else {
+      this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
+      this.#finishStop(worker);
+    }
+  }
+
   #endDrain(worker: Worker): void {
     this.#events.onUnclean(worker, 'cancelled');
     this.#delivery.cancelling.cancelAll(worker, 'stop deadline');
@@ -240,7 +256,7 @@ export class Lifecycle implements HostListener {
   #finishStopIfDrained(worker: Worker): void {
     const { stopping, host } = worker;
     if (worker.status !== 'stopping' || stopping === null || worker.inputs > 0) return;
-    if (!worker.isLoaded || host === null || stopping.isUnloading) return;
+    if (!worker.isLoaded || host === null || stopping.isUnloading || stopping.isHeld) return;
     stopping.isUnloading = true;
     void this.#stopOnHost(worker, host);
   }
@@ -274,21 +290,24 @@ export class Lifecycle implements HostListener {
 
   #finishStop(worker: Worker): void {
     const { stopping } = worker;
-    if (stopping === null) return;
+    if (stopping === null || stopping.isHeld) return;
     stopping.timer?.cancel();
     worker.apply('stopFinished');
     worker.settleStart();
-    const { drained, cancelled, refused, reason } = stopping;
+    const { drained, cancelled, refused, reason, children } = stopping;
     const ack: StopAck = {
       workerId: worker.workerId,
       status: worker.status,
       drained,
       cancelled,
       refused,
+      ...(children > 0 && { children }),
       ...(reason !== null && { reason }),
     };
     worker.store.saveRest('stopped', null);
-    worker.store.append('stopped', epochNow(), 0, JSON.stringify({ drained, cancelled, refused, reason }));
+    const data = { drained, cancelled, refused, ...(children > 0 && { children }), reason };
+    worker.store.append('stopped', epochNow(), 0, JSON.stringify(data));
     stopping.resolve(ack);
+    this.#events.onStopped(worker);
   }
 }

@@ -12,11 +12,18 @@ export interface StopRequest {
   readonly reason?: string | undefined;
   /** With drain: how long before what is left is cancelled. Default `limits.stopTimeoutMs`. */
   readonly deadlineMs?: number | undefined;
+  /** It is stopped to be deleted, which is what those that watch it are told. Default false. */
+  readonly isDeletion?: boolean | undefined;
 }
 
 export interface Stopping {
   readonly drain: boolean;
   readonly reason: string | null;
+  readonly isDeletion: boolean;
+  /** Its children are being stopped: until they are, it may run what it has, and does not leave its host. */
+  isHeld: boolean;
+  /** Workers below it that were stopped with it. */
+  children: number;
   /** Inputs that ended otherwise than cancelled, and that were cancelled, since then. */
   drained: number;
   cancelled: number;
@@ -27,12 +34,15 @@ export interface Stopping {
   isUnloading: boolean;
 }
 
-export function newStopping(request: StopRequest): Stopping {
+export function newStopping(request: StopRequest, isHeld: boolean): Stopping {
   let resolve: Stopping['resolve'] = () => undefined;
   const ack = new Promise<StopAck>((settle) => (resolve = settle));
   return {
     drain: request.drain ?? false,
     reason: request.reason ?? null,
+    isDeletion: request.isDeletion ?? false,
+    isHeld,
+    children: 0,
     drained: 0,
     cancelled: 0,
     refused: 0,
@@ -47,6 +57,14 @@ export function newStopping(request: StopRequest): Stopping {
 export function ackOf({ workerId, status, store }: Worker): StopAck {
   const last = store.read(store.lastSequence - 1, 1).items[0];
   const stopped = (last?.type === 'stopped' ? decode(last.data) : {}) as Partial<StopAck> & { reason?: string | null };
-  const { drained = 0, cancelled = 0, refused = 0, reason = null } = stopped;
-  return { workerId, status, drained, cancelled, refused, ...(reason !== null && { reason }) };
+  const { drained = 0, cancelled = 0, refused = 0, children = 0, reason = null } = stopped;
+  return {
+    workerId,
+    status,
+    drained,
+    cancelled,
+    refused,
+    ...(children > 0 && { children }),
+    ...(reason !== null && { reason }),
+  };
 }

@@ -82,6 +82,11 @@ export class Worker implements InputOwner {
     return this.store.isolation ?? this.actor.isolation;
   }
 
+  /** The worker that created it; null if it came from outside. */
+  get parentId(): string | null {
+    return this.store.parentId;
+  }
+
   get displayName(): string | null {
     return this.store.displayName;
   }
@@ -284,7 +289,7 @@ export class Worker implements InputOwner {
       config: decode(this.config),
       hostId: this.host?.host.hostId ?? null,
       isolation: this.isolation,
-      parentId: this.store.parentId,
+      parentId: this.parentId,
       restarts: this.restarts,
       running: running && {
         inputId: running.inputId,

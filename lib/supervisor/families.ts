@@ -1,0 +1,164 @@
+// Workers and those that they have created (`ctx.create`), which are their children and do not outlive them by accident.
+//
+//   stop, delete    children first, the newest first, each with its own deadline, then the parent
+//   failed, exited  its children are stopped
+//   hibernates, is restarted, moves: its children go on
+//
+// From the moment at which a worker is to stop it is `stopping`: it takes no inputs and creates nothing, so its family only gets smaller.
+// Families are walked without recursion, or in a turn of its own for each generation: they may be deeper than the stack.
+
+import { GreenroomError } from '../errors.ts';
+import type { WireError } from '../errors.ts';
+import { describeError } from '../observe/log.ts';
+import type { Logger } from '../observe/log.ts';
+import { Slices } from '../protocol/slices.ts';
+import type { StopAck, WorkerView } from '../protocol/views.ts';
+import type { Store } from '../store/store.ts';
+import type { Directory } from './directory.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { COMMANDS } from './states.ts';
+import { ackOf } from './stopping.ts';
+import type { StopRequest } from './stopping.ts';
+import type { Worker } from './worker.ts';
+
+export interface FamilyParts {
+  readonly store: Store;
+  readonly directory: Directory<Worker>;
+  readonly lifecycle: Lifecycle;
+  readonly log: Logger;
+  view(worker: Worker): WorkerView;
+  /** Erases a worker that has ended. */
+  erase(worker: Worker): void;
+}
+
+export class Families {
+  readonly #parts: FamilyParts;
+  #isOver = false;
+
+  constructor(parts: FamilyParts) {
+    this.#parts = parts;
+  }
+
+  /** The runtime closes, and stops all workers itself. */
+  close(): void {
+    this.#isOver = true;
+  }
+
+  /** Ids of those that a worker has created and that are still there, in that order. None if they cannot be read: it can be stopped all the same. */
+  childrenOf(workerId: string): readonly string[] {
+    try {
+      return this.#parts.store.children(workerId);
+    } catch (thrown) {
+      this.#parts.log.error({ worker_id: workerId, ...describeError(thrown) }, 'children of a worker cannot be read');
+      return [];
+    }
+  }
+
+  /** Whether it is the worker itself, or one that has created it, or its creator, and so on. */
+  isInFamily(workerId: string, ancestorId: string): boolean {
+    for (let id: string | null = workerId; id !== null; id = this.#parts.directory.get(id)?.parentId ?? null)
+      if (id === ancestorId) return true;
+    return false;
+  }
+
+  // --- stop ---
+
+  /** Resolves once it has stopped, after its children. If it has been stopped before, to the acknowledgement of that. */
+  stop(worker: Worker, request: StopRequest): Promise<StopAck> {
+    const children = this.#isOver || COMMANDS.stop[worker.status] === 'join' ? [] : this.childrenOf(worker.workerId);
+    if (children.length === 0) return this.stopAlone(worker, request);
+    const { lifecycle } = this.#parts;
+    const ack = lifecycle.stop(worker, request, true);
+    void this.#stopAll(children, { ...request, reason: request.reason ?? 'parent stopped' }).then((count) =>
+      lifecycle.releaseStop(worker, count),
+    );
+    return ack;
+  }
+
+  async stopAlone(worker: Worker, request: StopRequest): Promise<StopAck> {
+    if (COMMANDS.stop[worker.status] === 'stop') return this.#parts.lifecycle.stop(worker, request);
+    return worker.stopping?.ack ?? ackOf(worker);
+  }
+
+  /** The newest first, one after the other. Resolves to how many have stopped, those below them included; never rejects. */
+  async #stopAll(children: readonly string[], request: StopRequest): Promise<number> {
+    const slices = new Slices();
+    let count = 0;
+    for (const workerId of children.toReversed()) {
+      // Each generation in a turn of its own.
+      if (slices.isOver) await slices.next();
+      else await null;
+      if (this.#isOver) break;
+      try {
+        const child = this.#parts.directory.get(workerId);
+        if (child === undefined || child.status === 'stopped' || child.status === 'failed') continue;
+        const { children: below = 0 } = await this.stop(child, request);
+        count += 1 + below;
+      } catch (thrown) {
+        this.#parts.log.error({ worker_id: workerId, ...describeError(thrown) }, 'a child could not be stopped');
+      }
+    }
+    return count;
+  }
+
+  // --- delete ---
+
+  /** Returns its last view. Throws `worker_active` unless it and its family have ended or `isForced` is set, which stops them first. */
+  async delete(workerId: string, isForced: boolean): Promise<WorkerView> {
+    const { directory } = this.#parts;
+    const slices = new Slices();
+    await this.#requireEnded(directory.require(workerId), isForced);
+    const family = [workerId];
+    for (const id of family) {
+      if (slices.isOver) await slices.next();
+      for (const childId of this.childrenOf(id)) {
+        const child = directory.get(childId);
+        if (child === undefined) continue;
+        if (COMMANDS.delete[child.status] !== 'delete') await this.#requireEnded(child, isForced);
+        family.push(childId);
+      }
+    }
+    // Those that were created last go first, so that none of them is without a parent if this comes to no end.
+    for (const id of family.slice(1).reverse()) {
+      if (slices.isOver) await slices.next();
+      const child = directory.get(id);
+      if (child !== undefined) this.#erase(child);
+    }
+    // Looked up again: it may have been put away after its stop, or deleted by somebody else.
+    const worker = directory.require(workerId);
+    const view = this.#parts.view(worker);
+    this.#erase(worker);
+    return view;
+  }
+
+  async #requireEnded(worker: Worker, isForced: boolean): Promise<void> {
+    const effect = COMMANDS.delete[worker.status];
+    if (effect === 'worker_active' && isForced) await this.stop(worker, { reason: 'delete', isDeletion: true });
+    else if (effect !== 'delete') throw activeError(worker);
+  }
+
+  #erase(worker: Worker): void {
+    // Somebody may have restored it meanwhile.
+    if (COMMANDS.delete[worker.status] !== 'delete') throw activeError(worker);
+    this.#parts.erase(worker);
+  }
+
+  // --- what happens to a worker ---
+
+  /** It was stopped, and its children before it. */
+  onStopped(_worker: Worker): void {}
+
+  /** It has ended itself as it should. */
+  onRetired(worker: Worker): void {
+    this.onStopped(worker);
+    void this.#stopAll(this.childrenOf(worker.workerId), { reason: 'parent ended' });
+  }
+
+  onGaveUp(worker: Worker, _error: WireError): void {
+    void this.#stopAll(this.childrenOf(worker.workerId), { reason: 'parent failed' });
+  }
+}
+
+function activeError({ workerId }: Worker): GreenroomError {
+  return GreenroomError.of('worker_active', { details: { worker_id: workerId } });
+}

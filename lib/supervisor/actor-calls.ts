@@ -81,7 +81,7 @@ function messageCalls(supervisor: Supervisor): Pick<RuntimeServices, 'ask' | 'te
 function workerCalls(
   supervisor: Supervisor,
   log: Logger,
-): Pick<RuntimeServices, 'create' | 'stop' | 'keepAwake' | 'release'> {
+): Pick<RuntimeServices, 'create' | 'stop' | 'watch' | 'unwatch' | 'keepAwake' | 'release'> {
   return {
     async create(workerId, kind, newWorkerId, config, displayName) {
       const request = {
@@ -106,6 +106,9 @@ function workerCalls(
           log.warn({ worker_id: workerId, ...describeError(error) }, 'stop is not kept'),
         );
     },
+
+    watch: (workerId, target) => supervisor.families.watch(workerId, target),
+    unwatch: (workerId, target) => supervisor.families.watching.unwatch(workerId, target),
 
     keepAwake(workerId, handle, reason) {
       supervisor.requireOnHost(workerId);

@@ -13,19 +13,24 @@ import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { Slices } from '../protocol/slices.ts';
 import type { StopAck, WorkerView } from '../protocol/views.ts';
+import type { Wheel } from '../protocol/wheel.ts';
 import type { Store } from '../store/store.ts';
+import type { Admission } from './admission.ts';
 import type { Directory } from './directory.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { COMMANDS } from './states.ts';
+import { COMMANDS, requireEffect } from './states.ts';
 import { ackOf } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
+import { Watching } from './watching.ts';
 import type { Worker } from './worker.ts';
 
 export interface FamilyParts {
   readonly store: Store;
   readonly directory: Directory<Worker>;
+  readonly admission: Admission;
   readonly lifecycle: Lifecycle;
   readonly log: Logger;
+  readonly wheel: Wheel;
   view(worker: Worker): WorkerView;
   /** Erases a worker that has ended. */
   erase(worker: Worker): void;
@@ -33,15 +38,18 @@ export interface FamilyParts {
 
 export class Families {
   readonly #parts: FamilyParts;
+  readonly watching: Watching;
   #isOver = false;
 
   constructor(parts: FamilyParts) {
     this.#parts = parts;
+    this.watching = new Watching(parts);
   }
 
   /** The runtime closes, and stops all workers itself. */
   close(): void {
     this.#isOver = true;
+    this.watching.close();
   }
 
   /** Ids of those that a worker has created and that are still there, in that order. None if they cannot be read: it can be stopped all the same. */
@@ -141,20 +149,38 @@ export class Families {
     // Somebody may have restored it meanwhile.
     if (COMMANDS.delete[worker.status] !== 'delete') throw activeError(worker);
     this.#parts.erase(worker);
+    this.watching.forget(worker.workerId);
+    this.watching.ended(worker.workerId, 'deleted');
   }
 
   // --- what happens to a worker ---
 
+  /** A worker on a host watches another. Throws as Watching.watch does, and `worker_stopped`. */
+  watch(workerId: string, targetId: string): void {
+    const watcher = this.#parts.directory.require(workerId);
+    // What is to end is told nothing more.
+    requireEffect(COMMANDS.input[watcher.status], 'accept');
+    this.watching.watch(watcher, targetId);
+  }
+
+  /** It is being stopped, or has failed. */
+  onEnding({ workerId }: Worker): void {
+    this.watching.forget(workerId);
+  }
+
   /** It was stopped, and its children before it. */
-  onStopped(_worker: Worker): void {}
+  onStopped({ workerId, stopping }: Worker): void {
+    this.watching.ended(workerId, stopping?.isDeletion === true ? 'deleted' : 'stopped');
+  }
 
   /** It has ended itself as it should. */
   onRetired(worker: Worker): void {
-    this.onStopped(worker);
+    this.watching.ended(worker.workerId, 'stopped');
     void this.#stopAll(this.childrenOf(worker.workerId), { reason: 'parent ended' });
   }
 
-  onGaveUp(worker: Worker, _error: WireError): void {
+  onGaveUp(worker: Worker, error: WireError): void {
+    this.watching.failed(worker.workerId, error);
     void this.#stopAll(this.childrenOf(worker.workerId), { reason: 'parent failed' });
   }
 }

@@ -104,7 +104,10 @@ export class Supervisor {
       this.wheel,
       {
         onLeft: (workerId) => this.residence.onLeft(workerId),
-        onEnding: (worker) => this.residence.timers.forget(worker),
+        onEnding: (worker) => {
+          this.residence.timers.forget(worker);
+          this.families.onEnding(worker);
+        },
         onStopped: (worker) => this.families.onStopped(worker),
         onRetired: (worker) => this.families.onRetired(worker),
         onGaveUp: (worker, error) => this.families.onGaveUp(worker, error),
@@ -143,6 +146,7 @@ export class Supervisor {
     });
     this.families = new Families({
       ...parts,
+      admission: this.#admission,
       store,
       lifecycle: this.#lifecycle,
       view: (worker) => this.residence.view(worker),

@@ -23,7 +23,7 @@ hibernated  accept           none    stop  start            delete
 const TRANSITIONS_TEXT = `
             woken     started  engaged   disengaged  died        gaveUp  exited   stopRequested  stopFinished  restored  rested       moved
 starting    -         idle     -         -           restarting  failed  stopped  stopping       -             -             -        -
-idle        -         -        running   idle        restarting  failed  stopped  stopping       -             -             hibernatedstarting
+idle        -         -        running   idle        restarting  failed  stopped  stopping       -             -             hibernated   starting
 running     -         -        running   idle        restarting  failed  stopped  stopping       -             -             -        starting
 stopping    -         -        stopping  stopping    -           -       -        -              stopped       -             -        -
 stopped     -         -        -         -           -           -       -        -              -             starting      -        -

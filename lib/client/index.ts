@@ -12,12 +12,15 @@ import type { SourceRequest } from '../protocol/source-request.ts';
 import type {
   ActorView,
   CloseReport,
+  DeadLetterSummary,
+  DeadLetterView,
   FunctionView,
   HostDetail,
   HostView,
   PeerStatus,
   PeerSummary,
   PeerView,
+  Receipt,
   RuntimeView,
   SourcePreview,
   SourceSummary,
@@ -30,6 +33,7 @@ import { noun } from './answers.ts';
 import { createChannel, download, upload } from './channel.ts';
 import type { ChannelRequest, Uploaded, UploadSource } from './channel.ts';
 import type { Answer } from './answers.ts';
+import { discard, redeliver, viewDeadLetter } from './dead-letter.ts';
 import { listHosts, recycleHost, viewHost } from './host.ts';
 import { invoke } from './invoke.ts';
 import { resolveOptions } from './options.ts';
@@ -46,6 +50,8 @@ export type {
   ActorView,
   CloseReport,
   CancelAck,
+  DeadLetterSummary,
+  DeadLetterView,
   Durability,
   FunctionView,
   HostDetail,
@@ -117,6 +123,11 @@ export interface FunctionsQuery extends CallOptions {
   readonly worker?: string | undefined;
   /** Default false: without the runtime's own and those that are marked so. */
   readonly internal?: boolean | undefined;
+}
+
+export interface DeadLettersQuery extends CallOptions {
+  readonly kind?: string | undefined;
+  readonly workerId?: string | undefined;
 }
 
 class Client {
@@ -245,6 +256,31 @@ class Client {
   async unregisterFunction(functionId: string, options: CallOptions = {}): Promise<FunctionView> {
     const path = `/v1/functions/${encodeURIComponent(functionId)}`;
     return noun(await this.#transport.request({ method: 'DELETE', path }, options), 'function');
+  }
+
+  /** The inputs that are not delivered again, ascending by id, read page by page. `timeoutMs` is for each page. */
+  async *deadLetters({ kind, workerId, ...options }: DeadLettersQuery = {}): AsyncGenerator<
+    DeadLetterSummary,
+    void,
+    undefined
+  > {
+    for await (const page of this.#pages('/v1/dead-letters', { kind, worker_id: workerId }, options))
+      yield* noun<DeadLetterSummary[]>(page, 'deadLetters');
+  }
+
+  /** One of them, with its payload. Rejects with `input_not_found`. */
+  deadLetter(inputId: string, options: CallOptions = {}): Promise<DeadLetterView> {
+    return viewDeadLetter(this.#transport, inputId, options);
+  }
+
+  /** Gives it to its worker as a new input, and forgets it. Rejects with `input_not_found`, or as a tell does; then it is kept. Repeats nothing. */
+  redeliver(inputId: string, options: CallOptions = {}): Promise<Receipt> {
+    return redeliver(this.#transport, inputId, options);
+  }
+
+  /** Throws it away. Rejects with `input_not_found`. Repeats nothing. */
+  discard(inputId: string, options: CallOptions = {}): Promise<DeadLetterSummary> {
+    return discard(this.#transport, inputId, options);
   }
 
   /**

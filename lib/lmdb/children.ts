@@ -2,12 +2,10 @@
 // written and erased with the child's rows, so that nothing has to be loaded to tell them. A damaged one costs time alone.
 
 import { Decoder, isIntact } from './codec.ts';
-import type { Encoder } from './codec.ts';
-import type { Environment, Writer } from './environment.ts';
+import type { Environment } from './environment.ts';
 import { endOfTable, nameOf, startOfTable, TABLES, workerPrefix } from './keys.ts';
 import { readRows } from './rows.ts';
-import { childKey, familyOf, readChild } from './tables.ts';
-import type { Family } from './tables.ts';
+import { familyOf, readChild } from './tables.ts';
 import type { LmdbWorkerStore } from './worker.ts';
 
 export class Children {
@@ -37,10 +35,12 @@ export class Children {
   of(parentId: string, handleOf: (workerId: string) => LmdbWorkerStore | undefined): string[] {
     const found = this.#stored(parentId).filter(({ workerId, ordinal }) => {
       const handle = handleOf(workerId);
-      return handle === undefined || (!handle.isErased && (handle.isQuarantined || handle.ordinal === ordinal));
+      return handle === undefined || (!handle.isErased && (handle.isQuarantined || handle.family?.ordinal === ordinal));
     });
-    for (const { workerId, ordinal, isErased } of this.#new.get(parentId) ?? [])
-      if (!isErased && !found.some((child) => child.ordinal === ordinal)) found.push({ workerId, ordinal });
+    const stored = new Set(found.map(({ ordinal }) => ordinal));
+    for (const { workerId, family, isErased } of this.#new.get(parentId) ?? [])
+      if (family !== null && !isErased && !stored.has(family.ordinal))
+        found.push({ workerId, ordinal: family.ordinal });
     return found.sort((a, b) => a.ordinal - b.ordinal).map(({ workerId }) => workerId);
   }
 
@@ -58,14 +58,6 @@ export class Children {
 interface Child {
   readonly workerId: string;
   readonly ordinal: number;
-}
-
-export function putChild(to: Encoder, writer: Writer, workerId: string, family: Family): void {
-  const key = childKey(family);
-  to.reset();
-  to.varint(family.ordinal);
-  to.text(workerId);
-  writer.put(key, to.sealedCopy(key));
 }
 
 /** By the workers' own rows: slow, and seldom. */

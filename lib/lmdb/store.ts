@@ -4,7 +4,6 @@
 //
 // In memory are the workers that somebody uses and those whose operations are not all in their rows; of the others there is nothing.
 
-import { SortedWorkers } from '../store/sorted-workers.ts';
 import type {
   DeadLetterRecord,
   FunctionRecord,
@@ -23,7 +22,6 @@ import type { GreenroomError } from '../errors.ts';
 import { Encoder } from './codec.ts';
 import type { Context } from './context.ts';
 import type { Counts } from './counts.ts';
-import { Children } from './children.ts';
 import { Environment } from './environment.ts';
 import type { Writer } from './environment.ts';
 import { Folding, FOLD_BYTES, SLICE_BYTES } from './fold.ts';
@@ -31,6 +29,7 @@ import { Journal } from './journal.ts';
 import { META_KEY } from './keys.ts';
 import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
 import { openGuarded } from './opening.ts';
+import { LoadedWorkers } from './loaded.ts';
 import { FIRST_META, openMeta, writeMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
 import { Numbers } from './numbers.ts';
@@ -62,16 +61,10 @@ export class LmdbStore implements Store, Context {
   events: StoreEvents | null = null;
   /** This and the folding are there once the journal has been read again: nobody has the store before. */
   #journal!: Journal;
-  /** By id: used, or not all in its rows, or about to be. */
-  readonly #handles = new Map<string, LmdbWorkerStore>();
-  /** Those whose applied operations are not all in their rows. */
-  readonly #dirty = new SortedWorkers<LmdbWorkerStore>();
+  readonly #loaded: LoadedWorkers;
   readonly #counts: Counts;
   readonly #records: Records;
-  readonly #children: Children;
   #waiting: readonly string[] = [];
-  /** Changed workers whose timers have changed. */
-  readonly #timersChanged = new Set<LmdbWorkerStore>();
   #closing: Promise<void> | null = null;
   #folding!: Folding;
   #journalBytes = 0;
@@ -114,7 +107,7 @@ export class LmdbStore implements Store, Context {
     this.#foldedGroup = meta.foldedGroup;
     this.#counts = meta.counts.copy();
     this.#records = new Records(environment);
-    this.#children = new Children(environment);
+    this.#loaded = new LoadedWorkers(this);
   }
 
   /** Reads the journal again, and begins a new run. */
@@ -123,18 +116,15 @@ export class LmdbStore implements Store, Context {
     const replayed = await replay({
       environment,
       afterGroup: foldedGroup,
-      find: (workerId) => this.#handleOf(workerId),
-      create: (record, ordinal) => this.#newHandle(record, ordinal),
+      find: (workerId) => this.#loaded.find(workerId),
+      create: (record, ordinal) => this.#loaded.add(record, ordinal),
       apply: (operation) => this.#apply(operation),
       ...(options.onProgress && { onProgress: options.onProgress }),
     });
-    for (const worker of [...this.#handles.values()]) {
-      worker.settleReplay();
-      if (!worker.isDirty) this.#handles.delete(worker.workerId);
-    }
+    this.#loaded.settleReplay();
     this.#journalBytes = replayed.bytes;
     this.#numbers.beginAt(Math.max(reservedSeq, replayed.reservedSeq));
-    this.#waiting = workersWithInputs(environment, this.#dirty);
+    this.#waiting = workersWithInputs(environment, this.#loaded.dirty);
     this.#journal = new Journal({
       environment,
       run: this.#numbers.run,
@@ -172,35 +162,32 @@ export class LmdbStore implements Store, Context {
   }
 
   find(workerId: string): WorkerStore | undefined {
-    const worker = this.#handleOf(workerId);
+    const worker = this.#loaded.find(workerId);
     if (worker === undefined || worker.isErased) return undefined;
     worker.isUsed = true;
     return worker;
   }
 
   list(after: string): Iterable<StoredSummary> {
-    return listWorkers(this.environment, this.#dirty, after, (workerId) => {
-      const worker = this.#handles.get(workerId);
-      return worker !== undefined && (worker.isErased || !worker.isThere);
-    });
+    return listWorkers(this.environment, this.#loaded.dirty, after, (workerId) => this.#loaded.isHidden(workerId));
   }
 
   create(record: WorkerRecord): WorkerStore {
     const ordinal = record.parentId === null ? 0 : this.#numbers.ordinal();
-    const worker = this.#newHandle(record, ordinal);
+    const worker = this.#loaded.add(record, ordinal);
     worker.isUsed = true;
     worker.stagedBatch = this.stage({ op: 'create', worker, record, ordinal });
     return worker;
   }
 
   children(parentId: string): readonly string[] {
-    return this.#children.of(parentId, (workerId) => this.#handles.get(workerId));
+    return this.#loaded.childrenOf(parentId);
   }
 
   unload(worker: WorkerStore): void {
     const handle = worker as LmdbWorkerStore;
     handle.isUsed = false;
-    this.#letGo(handle);
+    this.#loaded.letGo(handle);
   }
 
   waiting(): Iterable<string> {
@@ -208,7 +195,7 @@ export class LmdbStore implements Store, Context {
   }
 
   timersBefore(atMs: number, limit: number): { readonly workerId: string; readonly timer: StoredTimer }[] {
-    return timersBefore(this.environment, this.#dirty, this.#timersChanged, atMs, limit);
+    return timersBefore(this.environment, this.#loaded.dirty, this.#loaded.timersChanged, atMs, limit);
   }
 
   // --- what a runtime keeps beside its workers ---
@@ -292,47 +279,14 @@ export class LmdbStore implements Store, Context {
   }
 
   changed(worker: LmdbWorkerStore): void {
-    if (worker.isDirty) return;
-    worker.isDirty = true;
-    const { workerId } = worker;
-    const other = this.#dirty.get(workerId);
-    // A worker that was deleted, and whose id has another one now: what erases the old rows is the new one's folding.
-    if (other !== undefined) {
-      this.#dirty.delete(workerId);
-      this.#timersChanged.delete(other);
-      this.#children.settled(other);
-    }
-    this.#dirty.add(worker);
+    this.#loaded.changed(worker);
   }
 
   timersChanged(worker: LmdbWorkerStore): void {
-    this.#timersChanged.add(worker);
+    this.#loaded.timersChanged.add(worker);
   }
 
   // --- private ---
-
-  #handleOf(workerId: string): LmdbWorkerStore | undefined {
-    const known = this.#handles.get(workerId);
-    if (known !== undefined) return known;
-    const loaded = LmdbWorkerStore.load(workerId, this);
-    if (loaded !== undefined) this.#handles.set(workerId, loaded);
-    return loaded;
-  }
-
-  #newHandle(record: WorkerRecord, ordinal: number): LmdbWorkerStore {
-    const worker = new LmdbWorkerStore(record, this, ordinal);
-    this.#children.created(worker);
-    worker.isAfterDamaged = this.#handles.get(record.workerId)?.isQuarantined === true;
-    this.#handles.set(record.workerId, worker);
-    return worker;
-  }
-
-  /** Nothing of it has to be in memory once nobody uses it and all of it is in its rows. */
-  #letGo(worker: LmdbWorkerStore): void {
-    if ((worker.isUsed && !worker.isErased) || worker.isDirty || worker.stagedBatch > this.#journal.appliedBatch)
-      return;
-    if (this.#handles.get(worker.workerId) === worker) this.#handles.delete(worker.workerId);
-  }
 
   #applyGroup(operations: readonly Operation[], bytes: number): void {
     this.#journalBytes += bytes;
@@ -364,7 +318,7 @@ export class LmdbStore implements Store, Context {
   #newFolding(firstGroup: number, options: LmdbStoreOptions): Folding {
     return new Folding({
       environment: this.environment,
-      dirty: this.#dirty,
+      dirty: this.#loaded.dirty,
       idempotencyTtlMs: this.idempotencyTtlMs,
       firstGroup,
       sliceBytes: options.sliceBytes ?? SLICE_BYTES,
@@ -377,13 +331,7 @@ export class LmdbStore implements Store, Context {
       lastGroup: () => this.#journal.lastGroup,
       foldRecords: (to, writer) => this.#records.fold(to, writer),
       writeMeta: (writer, group, counts) => this.#writeMeta(writer, this.#numbers.reservedSeq, counts, group),
-      folded: (worker) => {
-        worker.isDirty = false;
-        this.#timersChanged.delete(worker);
-        this.#children.settled(worker);
-        this.#dirty.delete(worker.workerId);
-        this.#letGo(worker);
-      },
+      folded: (worker) => this.#loaded.folded(worker),
       ended: (group) => {
         this.#foldedGroup = group;
         this.#journalBytes -= this.#foldingBytes;

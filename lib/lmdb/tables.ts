@@ -25,6 +25,9 @@ import { readRow, strayedRow, strayedRows } from './rows.ts';
 import { dueKey, readTimer } from './timers.ts';
 import type { Block, TranscriptRecord } from './transcript.ts';
 
+/** A longer config has a row of its own: it never changes, and a listing need not read it. */
+const ROW_CONFIG_CHARS = 256;
+
 /** Whose child a worker is, and its place among those. */
 export interface Family {
   readonly parentId: string;
@@ -130,15 +133,17 @@ const ONE_PER_WORKER = [TABLES.workers, TABLES.states, TABLES.configs, TABLES.wa
 const MANY_PER_WORKER = [TABLES.blocks, TABLES.inputs, TABLES.keys, TABLES.timers];
 
 /** Removes what lies beside the places of a worker's rows because of damage. */
-export function eraseStrayed(environment: Environment, writer: Writer, workerId: string): void {
+function eraseStrayed(environment: Environment, writer: Writer, workerId: string): void {
   for (const table of ONE_PER_WORKER)
     for (const key of strayedRow(environment, nameKey(table, workerId))) writer.remove(key);
   for (const table of MANY_PER_WORKER)
     for (const key of strayedRows(environment, workerPrefix(table, workerId))) writer.remove(key);
 }
 
-/** Removes all rows of a worker that are in their place, readable or not. */
-export function eraseWorker(environment: Environment, writer: Writer, workerId: string): void {
+/** Removes all rows of a worker, readable or not, if there are any; of one that is damaged wherever they may lie. */
+export function eraseWorker(environment: Environment, writer: Writer, workerId: string, isDamaged: boolean): void {
+  if (isDamaged) eraseStrayed(environment, writer, workerId);
+  else if (environment.get(nameKey(TABLES.workers, workerId)) === undefined) return;
   eraseChild(environment, writer, workerId);
   for (const table of ONE_PER_WORKER) writer.remove(nameKey(table, workerId));
   for (const table of [TABLES.blocks, TABLES.inputs])
@@ -152,6 +157,39 @@ export function eraseWorker(environment: Environment, writer: Writer, workerId: 
     writer.remove(key);
     if (isIntact(value, key)) writer.remove(dueKey(readTimer(new Decoder(value, key)), key));
   }
+}
+
+/** Among those with inputs that have no outcome, or not any more. */
+export function putWaiting(to: Encoder, writer: Writer, workerId: string, isWaiting: boolean): void {
+  const key = nameKey(TABLES.waiting, workerId);
+  to.reset();
+  if (isWaiting) writer.put(key, to.sealedCopy(key));
+  else writer.remove(key);
+}
+
+/** `isNew`: what never changes is put, too. */
+export function putWorker(
+  to: Encoder,
+  writer: Writer,
+  row: WorkerRow & { readonly config: Payload },
+  isNew: boolean,
+): void {
+  const { summary, family, config } = row;
+  const key = nameKey(TABLES.workers, summary.workerId);
+  const isLarge = config.length > ROW_CONFIG_CHARS;
+  if (isNew && isLarge) putPayload(to, writer, nameKey(TABLES.configs, summary.workerId), config);
+  if (isNew && family !== null) putChild(to, writer, summary.workerId, family);
+  to.reset();
+  writeWorkerRow(to, isLarge ? { ...row, config: null } : row);
+  writer.put(key, to.sealedCopy(key));
+}
+
+function putChild(to: Encoder, writer: Writer, workerId: string, family: Family): void {
+  const key = childKey(family);
+  to.reset();
+  to.varint(family.ordinal);
+  to.text(workerId);
+  writer.put(key, to.sealedCopy(key));
 }
 
 /** Its row among its parent's children. */

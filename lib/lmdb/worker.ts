@@ -20,7 +20,6 @@ import type {
 } from '../store/store.ts';
 import { corrupt } from './codec.ts';
 import type { Encoder } from './codec.ts';
-import { putChild } from './children.ts';
 import type { Context } from './context.ts';
 import { entryOfEnding } from './entries.ts';
 import type { Writer } from './environment.ts';
@@ -28,33 +27,11 @@ import { Inputs } from './inputs.ts';
 import { nameKey, TABLES } from './keys.ts';
 import type { WorkerOperation } from './operations.ts';
 import { readRow } from './rows.ts';
-import {
-  eraseStrayed,
-  eraseWorker,
-  isSamePayload,
-  payloadAt,
-  putPayload,
-  readWorkerRow,
-  UNREADABLE,
-  writeWorkerRow,
-} from './tables.ts';
+import { eraseWorker, payloadAt, putPayload, putWaiting, putWorker, readWorkerRow, UNREADABLE } from './tables.ts';
+import { Staged } from './staged.ts';
 import type { Family } from './tables.ts';
 import { Timers } from './timers.ts';
 import { Transcript } from './transcript.ts';
-
-/** A longer config has a row of its own: it never changes, and a listing need not read it. */
-const ROW_CONFIG_CHARS = 256;
-
-const NO_FAMILY = { parentId: null, ordinal: 0 };
-
-/** What a call that changes a worker is compared with. */
-interface Staged {
-  state: Payload | null;
-  stateVersion: number;
-  rest: Rest;
-  failure: WireError | null;
-  isolation: Isolation | null;
-}
 
 export class LmdbWorkerStore implements WorkerStore {
   readonly workerId: string;
@@ -62,9 +39,7 @@ export class LmdbWorkerStore implements WorkerStore {
   readonly displayName: string | null;
   readonly config: Payload;
   readonly createdAtMs: number;
-  readonly parentId: string | null;
-  /** Its place among its parent's children; 0 without a parent. */
-  readonly ordinal: number;
+  readonly family: Family | null;
   state: Payload | null;
   stateVersion = 0;
   rest: Rest = 'hibernated';
@@ -103,16 +78,16 @@ export class LmdbWorkerStore implements WorkerStore {
   #stateOperation: { state: Payload; stateVersion: number } | null = null;
   #stateBatch = 0;
 
-  constructor(record: WorkerRecord, context: Context, ordinal: number) {
+  /** `ordinal`: its place among its parent's children. */
+  constructor(record: WorkerRecord, context: Context, ordinal = 0) {
     this.workerId = record.workerId;
     this.kind = record.kind;
     this.displayName = record.displayName;
     this.config = record.config;
     this.createdAtMs = record.createdAtMs;
-    this.parentId = record.parentId;
-    this.ordinal = ordinal;
+    this.family = record.parentId === null ? null : { parentId: record.parentId, ordinal };
     this.state = record.state;
-    this.#staged = this.#applied();
+    this.#staged = new Staged(this, null);
     this.#context = context;
     this.#transcript = new Transcript(this.workerId, context.environment, context.limits);
     this.#inputs = new Inputs(this.workerId, context);
@@ -129,8 +104,8 @@ export class LmdbWorkerStore implements WorkerStore {
       const config = row.config ?? payloadAt(environment, TABLES.configs, workerId);
       if (config === null) throw corrupt();
       const state = payloadAt(environment, TABLES.states, workerId);
-      const { parentId, ordinal } = row.family ?? NO_FAMILY;
-      const worker = new LmdbWorkerStore({ ...row.summary, config, state, parentId }, context, ordinal);
+      const record = { ...row.summary, config, state, parentId: row.family?.parentId ?? null };
+      const worker = new LmdbWorkerStore(record, context, row.family?.ordinal);
       worker.stateVersion = row.stateVersion;
       worker.rest = row.summary.rest;
       worker.failure = row.failure;
@@ -152,7 +127,7 @@ export class LmdbWorkerStore implements WorkerStore {
 
   static #quarantined(workerId: string, context: Context, cause: unknown): LmdbWorkerStore {
     const record = { workerId, ...UNREADABLE, config: '{}', state: null, parentId: null };
-    const worker = new LmdbWorkerStore(record, context, NO_FAMILY.ordinal);
+    const worker = new LmdbWorkerStore(record, context);
     worker.rest = 'failed';
     const error = cause instanceof GreenroomError && cause.code === 'store_version' ? cause : corrupt();
     worker.failure = error.toWire();
@@ -167,6 +142,10 @@ export class LmdbWorkerStore implements WorkerStore {
 
   get givenVersion(): number {
     return this.#staged.stateVersion;
+  }
+
+  get parentId(): string | null {
+    return this.family?.parentId ?? null;
   }
 
   get isolation(): Isolation | null {
@@ -242,10 +221,7 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   saveState(state: Payload, stateVersion: number): void {
-    const staged = this.#staged;
-    if (stateVersion === staged.stateVersion && isSamePayload(state, staged.state)) return;
-    staged.state = state;
-    staged.stateVersion = stateVersion;
+    if (!this.#staged.setState(state, stateVersion)) return;
     const last = this.#stateOperation;
     // The group is written when the turn is over: of several states in it only the last can ever be seen.
     if (last !== null && this.#stateBatch === this.#context.batchAtHand) {
@@ -260,18 +236,13 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   saveRest(rest: Rest, failure: WireError | null): void {
-    const staged = this.#staged;
-    const from = staged.rest;
-    if (rest === from && JSON.stringify(failure) === JSON.stringify(staged.failure)) return;
-    staged.rest = rest;
-    staged.failure = failure;
-    this.#stage({ op: 'rest', worker: this, kind: this.kind, from, rest, failure });
+    const { rest: from } = this.#staged;
+    if (this.#staged.setRest(rest, failure))
+      this.#stage({ op: 'rest', worker: this, kind: this.kind, from, rest, failure });
   }
 
   saveIsolation(isolation: Isolation | null): void {
-    if (isolation === this.#staged.isolation) return;
-    this.#staged.isolation = isolation;
-    this.#stage({ op: 'isolation', worker: this, isolation });
+    if (this.#staged.setIsolation(isolation)) this.#stage({ op: 'isolation', worker: this, isolation });
   }
 
   append(type: EntryType, atMs: number, inputSeq: number, data: Payload): void {
@@ -374,19 +345,15 @@ export class LmdbWorkerStore implements WorkerStore {
 
   /** In the replay of a journal there is nothing staged: what is applied is what will be. */
   settleReplay(): void {
-    this.#staged = this.#applied();
+    this.#staged = new Staged(this, this.#isolation);
   }
 
   /** Puts all of it into its rows. What it returns is called when that is on disk; nothing is applied in between. */
   fold(to: Encoder, writer: Writer, group: number): () => void {
     const { environment } = this.#context;
-    const rowKey = nameKey(TABLES.workers, this.workerId);
-    if (!this.#isOnDisk || this.#isDeleted) {
-      // Whatever has rows of this id now is another worker, which was deleted, or this one, which was.
-      if (this.isQuarantined || this.isAfterDamaged) eraseStrayed(environment, writer, this.workerId);
-      if (this.isQuarantined || this.isAfterDamaged || environment.get(rowKey) !== undefined)
-        eraseWorker(environment, writer, this.workerId);
-    }
+    // Whatever has rows of this id now is another worker, which was deleted, or this one, which was.
+    if (!this.#isOnDisk || this.#isDeleted)
+      eraseWorker(environment, writer, this.workerId, this.isQuarantined || this.isAfterDamaged);
     if (this.#isDeleted || this.isQuarantined) return () => {};
     this.#transcript.trim(this.#context.now());
     const transcript = this.#transcript.fold(to, writer);
@@ -394,22 +361,10 @@ export class LmdbWorkerStore implements WorkerStore {
     const timersDone = this.#timers.fold(to, writer);
     if (this.#isStateChanged) putPayload(to, writer, nameKey(TABLES.states, this.workerId), this.state);
     const { hasOpenInputs } = this;
-    if (hasOpenInputs !== this.#hasWaitingRow) {
-      const key = nameKey(TABLES.waiting, this.workerId);
-      to.reset();
-      if (hasOpenInputs) writer.put(key, to.sealedCopy(key));
-      else writer.remove(key);
-    }
-    const isLarge = this.config.length > ROW_CONFIG_CHARS;
-    if (isLarge && !this.#isOnDisk) putPayload(to, writer, nameKey(TABLES.configs, this.workerId), this.config);
-    const config = isLarge ? null : this.config;
-    const { failure, stateVersion } = this;
-    const [family, isolation] = [this.#family(), this.#isolation];
-    if (family !== null && !this.#isOnDisk) putChild(to, writer, this.workerId, family);
-    const row = { summary: this.summary(), family, isolation, foldedGroup: group, failure, stateVersion, config };
-    to.reset();
-    writeWorkerRow(to, { ...row, transcript: transcript.record });
-    writer.put(rowKey, to.sealedCopy(rowKey));
+    if (hasOpenInputs !== this.#hasWaitingRow) putWaiting(to, writer, this.workerId, hasOpenInputs);
+    const { family, failure, stateVersion, config } = this;
+    const row = { summary: this.summary(), family, isolation: this.#isolation, foldedGroup: group, failure };
+    putWorker(to, writer, { ...row, stateVersion, config, transcript: transcript.record }, !this.#isOnDisk);
     return () => {
       transcript.done();
       inputsDone();
@@ -419,16 +374,6 @@ export class LmdbWorkerStore implements WorkerStore {
       this.#isStateChanged = false;
       this.#hasWaitingRow = hasOpenInputs;
     };
-  }
-
-  #applied(): Staged {
-    const { state, stateVersion, rest, failure } = this;
-    return { state, stateVersion, rest, failure, isolation: this.#isolation };
-  }
-
-  #family(): Family | null {
-    const { parentId, ordinal } = this;
-    return parentId === null ? null : { parentId, ordinal };
   }
 
   #applyDelete(): void {

@@ -7,6 +7,7 @@ import { HttpFunctionBody } from '../http/registration.ts';
 import { CreateChannelBody, KeyQuery } from './channel-routes.ts';
 import { FunctionsQuery } from './function-routes.ts';
 import { DrainBody } from './runtime-routes.ts';
+import { DEAD_LETTERS } from './openapi-dead-letters.ts';
 import { CreateSourceBody, CreateSourceQuery, SourcesQuery } from './source-routes.ts';
 import { TranscriptQuery } from './transcript-routes.ts';
 import * as views from './view-schemas.ts';
@@ -386,6 +387,7 @@ const RUNTIME: readonly RouteRow[] = [
 export const ROUTES: readonly RouteRow[] = [
   ...WORKERS,
   ...INPUTS,
+  ...DEAD_LETTERS,
   ...FUNCTIONS,
   ...SOURCES,
   ...TOOLS,

@@ -19,6 +19,7 @@ import type { Authenticate, AuthOptions } from './auth.ts';
 import { registerBatchRoutes } from './batch-routes.ts';
 import { BodyReader } from './body.ts';
 import { registerChannelRoutes } from './channel-routes.ts';
+import { registerDeadLetterRoutes } from './dead-letter-routes.ts';
 import type { Edge } from './edge.ts';
 import { sendError } from './errors.ts';
 import { registerFunctionRoutes } from './function-routes.ts';
@@ -67,6 +68,7 @@ const GUARDED_ROUTES = [
   registerFunctionRoutes,
   registerSourceRoutes,
   registerTranscriptRoutes,
+  registerDeadLetterRoutes,
   registerChannelRoutes,
   registerOpenApiRoutes,
 ];

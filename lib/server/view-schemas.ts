@@ -120,6 +120,19 @@ export const InputResult = v.object({
   ended_at: timestamp,
 });
 
+export const DeadLetterSummary = v.object({
+  input_id: text,
+  worker_id: text,
+  kind: text,
+  attempts: count,
+  bytes: count,
+  error: WireError,
+  accepted_at: timestamp,
+  ended_at: timestamp,
+});
+
+export const DeadLetterView = v.object({ ...DeadLetterSummary.entries, payload: v.unknown() });
+
 export const InputView = v.object({
   ...InputResult.entries,
   outcome: v.exactOptional(outcome),

@@ -2,6 +2,7 @@
 // killed for; what became of the inputs is noted when they are settled, and how long it took when nothing of the host runs any more.
 
 import { epochNow, monotonicMs, toEpochMs } from '../protocol/clock.ts';
+import { toSnakeCase } from '../protocol/views.ts';
 import type { HostDetail, HostView, KillCertificate } from '../protocol/views.ts';
 import { suspectsOn } from './deaths.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
@@ -17,11 +18,14 @@ type Became = KillCertificate['inputs'][number]['became'];
 /** One kill, from its order on. */
 export class Kill {
   readonly certificate: KillCertificate;
+  /** Workers that it is held against. */
+  readonly culprits: readonly Worker[];
   readonly #orderedAtMs = monotonicMs();
 
   constructor(slot: HostSlot, order: KillOrder) {
     const hit = slot.seated();
     const culprits = order.culprits.length > 0 ? order.culprits : suspectsOn(slot);
+    this.culprits = culprits;
     const { verdict, utilization, heapBytes, externalBytes, silentMs, cpuMs } = slot.sample;
     this.certificate = {
       hostId: slot.host.hostId,
@@ -42,15 +46,28 @@ export class Kill {
     if (inputs.length < MAX_INPUTS) inputs.push({ workerId, inputId, became });
   }
 
+  /** For the transcript of a culprit: as it is now, without the inputs of others. Encoded. */
+  entryOf({ workerId }: Worker): string {
+    const { evidence, inputs, ...rest } = this.certificate;
+    const isOwn = (input: { workerId: string }) => input.workerId === workerId;
+    const own = { ...rest, evidence: { ...evidence, running: evidence.running.filter(isOwn) }, inputs: inputs.filter(isOwn) };
+    return JSON.stringify(toSnakeCase(own));
+  }
+
   /** It has not ended in time. */
   onQuarantined(): void {
-    this.certificate.verdict = verdictOfKill(this.certificate, false);
+    this.#judge(false);
   }
 
   /** Nothing of it runs any more. */
   onEnded(): void {
-    if (this.certificate.verdict !== 'native_block') this.certificate.verdict = verdictOfKill(this.certificate, true);
+    if (this.certificate.verdict !== 'native_block') this.#judge(true);
     this.certificate.tookMs = Math.round(monotonicMs() - this.#orderedAtMs);
+  }
+
+  #judge(hasEnded: boolean): void {
+    const { verdict, evidence } = this.certificate;
+    this.certificate.verdict = verdictOfKill({ verdict, ...evidence }, hasEnded);
   }
 }
 
@@ -59,8 +76,8 @@ function running(culprits: readonly Worker[], hit: readonly Worker[]): KillCerti
   const found: KillCertificate['evidence']['running'] = [];
   for (const worker of new Set([...culprits, ...hit])) {
     if (found.length === MAX_WORKERS) break;
-    const input = worker.runningInput();
-    if (input === null || !worker.hasStarted(input)) continue;
+    const input = worker.startedInput();
+    if (input === null) continue;
     found.push({
       workerId: worker.workerId,
       inputId: input.inputId,

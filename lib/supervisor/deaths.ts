@@ -23,9 +23,10 @@ export interface Death {
 }
 
 export function whatDied(slot: HostSlot, exit: HostExit): Death {
-  const { killOrder } = slot;
+  const { killOrder, killed } = slot;
   const hit = slot.seated();
-  const culprits = killOrder !== null && killOrder.culprits.length > 0 ? killOrder.culprits : suspectsOn(slot);
+  // Of a kill they were told at the order: since then the host may have gone on.
+  const culprits = killed?.culprits ?? suspectsOn(slot);
   const bystanders = hit.filter((worker) => !culprits.includes(worker));
   const exitCode = /exited with code: (\d+)/.exec(exit.error?.message ?? '')?.[1];
   const cause = killOrder?.reason ?? (exitCode === undefined ? 'threw' : 'exited');
@@ -42,7 +43,7 @@ export function whatDied(slot: HostSlot, exit: HostExit): Death {
     culprits,
     error: GreenroomError.of('host_lost', { details: { cause, ...details } }).toWire(),
     details,
-    kill: slot.killed ?? undefined,
+    kill: killed ?? undefined,
   };
 }
 
@@ -54,10 +55,10 @@ export function closedDeath(): Death {
 
 /**
  * The worker whose handler was on the stack. If none was (the crash came from a timer or a callback), everybody who was
- * starting or had an input running: idle ones are innocent.
+ * starting or had started an input: those that are idle, or waited for their turn, are innocent.
  */
 export function suspectsOn(slot: HostSlot): Worker[] {
   const current = slot.workers[slot.host.current()];
   if (current !== undefined) return [current];
-  return slot.seated().filter((worker) => !worker.isLoaded || worker.runningInput() !== null);
+  return slot.seated().filter((worker) => !worker.isLoaded || worker.startedInput() !== null);
 }

@@ -11,6 +11,7 @@ import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { epochNow, monotonicMs } from '../protocol/clock.ts';
 import type { KillCertificate } from '../protocol/views.ts';
+import { toSnakeCase } from '../protocol/views.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import { closedDeath, whatDied } from './deaths.ts';
 import type { Death } from './deaths.ts';
@@ -78,12 +79,13 @@ export class Dying {
     if (exit.type === 'killed') this.kills++;
     const death = whatDied(slot, exit);
     const hit = slot.workers.filter((worker) => worker !== undefined);
-    this.#logDeath(slot, exit, death, hit);
     const hits: Hit[] = [];
     for (const worker of hit) {
       const inputs = worker.inputs > 0 ? this.settleInterrupted(worker, death) : [];
       for (const { inputId, became } of inputs) death.kill?.note(worker.workerId, inputId, became);
       hits.push({ worker, inputs });
+      if (death.kill && death.culprits.includes(worker))
+        worker.store.append('killed', epochNow(), 0, death.kill.entryOf(worker));
       this.#parts.unseat(slot, worker);
       // Where nobody else is, nobody else can have been it.
       const isSuspect = slot.isOwn || death.culprits.includes(worker);
@@ -91,6 +93,8 @@ export class Dying {
       worker.settleStart();
     }
     this.#parts.onDeath?.(slot, exit, death, hits);
+    // Last: the certificate of a kill says what became of the inputs.
+    this.#logDeath(slot, exit, death, hit);
   }
 
   /** What had started ends as the actor says; what had not goes back into the line. Tells what became of each. */
@@ -230,6 +234,7 @@ export class Dying {
       culprits: death.culprits.map((worker) => worker.workerId),
       workers_hit: hit.length,
       ...(exit.error !== null && exit.type === 'crashed' && describeError(exit.error)),
+      ...(death.kill && { certificate: toSnakeCase(death.kill.certificate) }),
     };
     this.#parts.log.error(fields, exit.type === 'killed' ? 'host killed' : 'host died');
   }

@@ -399,6 +399,11 @@ export class Supervisor {
     return this.#closing.close(deadlineMs);
   }
 
+  /** What runs the workers. */
+  get hosts(): Hosts {
+    return this.#requireHosts();
+  }
+
   // --- private ---
 
   #requireHosts(): Hosts {

@@ -1,6 +1,6 @@
 // What a host is doing, as a function of two looks at it. Nothing here asks the host: it may be stuck.
 
-import type { KillCertificate, Verdict } from '../protocol/views.ts';
+import type { Verdict } from '../protocol/views.ts';
 
 /** One look at a host. */
 export interface Look {
@@ -39,10 +39,10 @@ function isRunning(before: Look, after: Look): boolean | null {
  * outside is known afterwards.
  */
 export function verdictOfKill(
-  { verdict, evidence }: Pick<KillCertificate, 'verdict' | 'evidence'>,
+  { verdict, silentMs, cpuMs }: { readonly verdict: Verdict; readonly silentMs: number; readonly cpuMs: number | null },
   hasEnded: boolean,
 ): Verdict {
   if (!hasEnded) return 'native_block';
-  const ran = evidence.cpuMs !== null && evidence.silentMs > 0 && evidence.cpuMs / evidence.silentMs >= RUNNING_PART;
-  return verdict === 'unresponsive' && ran ? 'spinning' : verdict;
+  const hasRun = cpuMs !== null && silentMs > 0 && cpuMs / silentMs >= RUNNING_PART;
+  return verdict === 'unresponsive' && hasRun ? 'spinning' : verdict;
 }

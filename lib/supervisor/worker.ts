@@ -314,6 +314,12 @@ export class Worker implements InputOwner {
     return this.host !== null && this.hasStarted(record) ? this.host.host.startedAt(this.slot) : 0;
   }
 
+  /** The same once its handler has been entered. */
+  startedInput(): InputRecord | null {
+    const running = this.runningInput();
+    return running !== null && this.hasStarted(running) ? running : null;
+  }
+
   /** Whether the handler has been entered for an input that is at the host. Looks at shared memory, so it answers while the host is stuck, and after its death. */
   hasStarted(record: InputRecord): boolean {
     return this.host !== null && this.host.host.lastStarted(this.slot) === (record.seq | 0);

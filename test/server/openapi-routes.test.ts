@@ -14,7 +14,9 @@ import { describedClient } from './openapi-client.ts';
 import type { DescribedClient } from './openapi-client.ts';
 import { ACTORS, clientOf, ENDLESS, startEdge, startRuntime, TOKEN } from './support.ts';
 
-const FIXTURES = ['exits', 'serving'].map((name) => new URL(`../fixtures/actors/${name}.js`, import.meta.url));
+const FIXTURES = ['exits', 'poison', 'serving'].map(
+  (name) => new URL(`../fixtures/actors/${name}.js`, import.meta.url),
+);
 
 interface Described extends DescribedClient {
   runtime: Runtime;
@@ -101,7 +103,7 @@ test('it says of queries and bodies what the routes check', async (t) => {
 
 test('what a server answers is what it says, of every route', async (t) => {
   const described = await start(t);
-  for (const scene of [workers, inputs, functions, outside, channels, others]) await scene(described);
+  for (const scene of [workers, inputs, deadLetters, functions, outside, channels, others]) await scene(described);
   const { document, seen } = described;
   const promised = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).flatMap(([method, { responses }]) =>
@@ -189,6 +191,23 @@ async function inputs({ call, runtime }: Described): Promise<void> {
   await call('POST /v1/workers/{worker_id}/inputs', { path: ['c2'], body: '{"add":1}\n{', headers: lines });
   await call('POST /v1/inputs', { body: '{"worker_id":"c2","input":{"add":1}}', headers: lines });
   await call('POST /v1/inputs', { body: {} });
+}
+
+async function deadLetters({ call }: Described): Promise<void> {
+  await call('POST /v1/workers', { body: { kind: 'poison', worker_id: 'p' } });
+  const send = { path: ['p'], body: { name: 'x', mendedBy: '/nowhere' }, headers: { prefer: 'wait=9' } };
+  const { json } = await call('POST /v1/workers/{worker_id}/input', send);
+  await call('GET /v1/dead-letters');
+  await call('GET /v1/dead-letters', { query: '?limit=0' });
+  const letter = { path: [json.result.input_id] };
+  await call('GET /v1/dead-letters/{input_id}', letter);
+  await call('POST /v1/workers/{worker_id}/stop', { path: ['p'] });
+  await call('POST /v1/dead-letters/{input_id}/redeliver', letter);
+  await call('DELETE /v1/dead-letters/{input_id}', letter);
+  await call('DELETE /v1/dead-letters/{input_id}', letter);
+  await call('POST /v1/workers/{worker_id}/restore', { path: ['p'] });
+  const again = await call('POST /v1/workers/{worker_id}/input', send);
+  await call('POST /v1/dead-letters/{input_id}/redeliver', { path: [again.json.result.input_id] });
 }
 
 async function functions({ call }: Described): Promise<void> {

@@ -170,7 +170,11 @@ export interface ActorDefinition<
    */
   readonly idleAfterMs?: number;
   readonly restart?: RestartOptions;
-  /** Which of the workers that its workers create (`ctx.create`) are restarted when one of those dies. Default `one_for_one`. */
+  /**
+   * Makes its workers supervisors of those that they create (`ctx.create`). When one of these dies, it is restarted: alone (`one_for_one`),
+   * with all its siblings (`one_for_all`), or with those created after it (`rest_for_one`). When one has failed, its parent dies of it
+   * (`child_failed`). Default: none; each child is restarted alone, and its failure is its own.
+   */
   readonly strategy?: Strategy;
   /** How long one input may run before it is cancelled, and after `limits.cancelGraceMs` its host killed; it ends as `failed` with `handler_timeout`. 0: as long as it takes. Default 0. */
   readonly handlerTimeoutMs?: number;

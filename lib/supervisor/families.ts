@@ -2,6 +2,7 @@
 //
 //   stop, delete    children first, the newest first, each with its own deadline, then the parent
 //   failed, exited  its children are stopped
+//   restored        so are those that were stopped because of its end, when it is up
 //   hibernates, is restarted, moves: its children go on
 //
 // From the moment at which a worker is to stop it is `stopping`: it takes no inputs and creates nothing, so its family only gets smaller.
@@ -19,7 +20,9 @@ import type { Admission } from './admission.ts';
 import type { Directory } from './directory.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { COMMANDS, requireEffect } from './states.ts';
-import { ackOf } from './stopping.ts';
+import { ackOf, wasStoppedWithParent } from './stopping.ts';
+import type { Death } from './deaths.ts';
+import { Strategies } from './strategies.ts';
 import type { StopRequest } from './stopping.ts';
 import { Watching } from './watching.ts';
 import type { Worker } from './worker.ts';
@@ -39,17 +42,24 @@ export interface FamilyParts {
 export class Families {
   readonly #parts: FamilyParts;
   readonly watching: Watching;
+  readonly #strategies: Strategies;
   #isOver = false;
 
   constructor(parts: FamilyParts) {
     this.#parts = parts;
     this.watching = new Watching(parts);
+    this.#strategies = new Strategies({
+      ...parts,
+      childrenOf: (workerId) => this.childrenOf(workerId),
+      restore: (worker) => this.restore(worker),
+    });
   }
 
   /** The runtime closes, and stops all workers itself. */
   close(): void {
     this.#isOver = true;
     this.watching.close();
+    this.#strategies.close();
   }
 
   /** Ids of those that a worker has created and that are still there, in that order. None if they cannot be read: it can be stopped all the same. */
@@ -77,8 +87,8 @@ export class Families {
     if (children.length === 0) return this.stopAlone(worker, request);
     const { lifecycle } = this.#parts;
     const ack = lifecycle.stop(worker, request, true);
-    void this.#stopAll(children, { ...request, reason: request.reason ?? 'parent stopped' }).then((count) =>
-      lifecycle.releaseStop(worker, count),
+    void this.#stopAll(children, { ...request, isWithParent: true, reason: request.reason ?? 'parent stopped' }).then(
+      (count) => lifecycle.releaseStop(worker, count),
     );
     return ack;
   }
@@ -89,14 +99,14 @@ export class Families {
   }
 
   /** The newest first, one after the other. Resolves to how many have stopped, those below them included; never rejects. */
-  async #stopAll(children: readonly string[], request: StopRequest): Promise<number> {
+  async #stopAll(children: readonly string[], request: StopRequest, isWanted = () => true): Promise<number> {
     const slices = new Slices();
     let count = 0;
     for (const workerId of children.toReversed()) {
       // Each generation in a turn of its own.
       if (slices.isOver) await slices.next();
       else await null;
-      if (this.#isOver) break;
+      if (this.#isOver || !isWanted()) break;
       try {
         const child = this.#parts.directory.get(workerId);
         if (child === undefined || child.status === 'stopped' || child.status === 'failed') continue;
@@ -107,6 +117,33 @@ export class Families {
       }
     }
     return count;
+  }
+
+  // --- restore ---
+
+  /** Starts a worker that has ended; when it is up, those below it that were stopped because of its end. The caller has looked at the state table. */
+  restore(worker: Worker): void {
+    const hasEnded = worker.status !== 'hibernated';
+    this.#parts.lifecycle.restore(worker);
+    if (hasEnded) worker.onStartSettled(() => this.#restoreChildren(worker.workerId));
+  }
+
+  #restoreChildren(parentId: string): void {
+    const { directory, log } = this.#parts;
+    const restore = async (): Promise<void> => {
+      const slices = new Slices();
+      for (const id of this.childrenOf(parentId)) {
+        if (slices.isOver) await slices.next();
+        const child = directory.get(id);
+        // Its parent may have been restored while it was being stopped.
+        if (child?.status === 'stopping') await child.stopping?.ack;
+        if (this.#isOver || !this.#isOpen(parentId)) return;
+        if (child !== undefined && !child.actor.isMissing && wasStoppedWithParent(child)) this.restore(child);
+      }
+    };
+    restore().catch((thrown: unknown) =>
+      log.error({ worker_id: parentId, ...describeError(thrown) }, 'children could not be restored'),
+    );
   }
 
   // --- delete ---
@@ -174,14 +211,33 @@ export class Families {
   }
 
   /** It has ended itself as it should. */
-  onRetired(worker: Worker): void {
-    this.watching.ended(worker.workerId, 'stopped');
-    void this.#stopAll(this.childrenOf(worker.workerId), { reason: 'parent ended' });
+  onRetired({ workerId }: Worker): void {
+    this.watching.ended(workerId, 'stopped');
+    this.#stopBelow(workerId, 'parent ended');
+  }
+
+  /** It has died, and will be started again. */
+  onRestarting(worker: Worker, death: Death): void {
+    this.#strategies.onRestarting(worker, death);
   }
 
   onGaveUp(worker: Worker, error: WireError): void {
     this.watching.failed(worker.workerId, error);
-    void this.#stopAll(this.childrenOf(worker.workerId), { reason: 'parent failed' });
+    this.#stopBelow(worker.workerId, 'parent failed');
+    this.#strategies.onGaveUp(worker, error);
+  }
+
+  /** Unless somebody restores it before all of them are stopped. */
+  #stopBelow(workerId: string, reason: string): void {
+    const children = this.childrenOf(workerId);
+    if (children.length > 0)
+      void this.#stopAll(children, { reason, isWithParent: true }, () => !this.#isOpen(workerId));
+  }
+
+  /** It is there, and takes inputs. */
+  #isOpen(workerId: string): boolean {
+    const worker = this.#parts.directory.get(workerId);
+    return worker !== undefined && COMMANDS.input[worker.status] === 'accept';
   }
 }
 

@@ -23,7 +23,8 @@ import type { HostSlot } from './host-slot.ts';
 import type { HostListener, Hosts } from './hosts.ts';
 import { Dying } from './dying.ts';
 import type { DeathListener } from './dying.ts';
-import { newStopping } from './stopping.ts';
+import { Renewing } from './renewing.ts';
+import { newStopping, stoppedEntry } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
 import type { Worker } from './worker.ts';
 
@@ -47,6 +48,7 @@ export class Lifecycle implements HostListener {
   readonly #wheel: Wheel;
   readonly #events: LifecycleEvents;
   readonly dying: Dying;
+  readonly renewing: Renewing;
   #hosts!: Hosts;
   #delivery!: Delivery;
 
@@ -56,6 +58,13 @@ export class Lifecycle implements HostListener {
     this.#events = events;
     this.#limits = limits;
     this.#log = log;
+    this.renewing = new Renewing({
+      limits,
+      wheel,
+      delivery: () => this.#delivery,
+      putAway: (worker, next) => void (worker.host !== null && this.#putAway(worker.host, [worker], next)),
+      afterDeath: (worker, death, isCharged) => this.dying.afterDeath(worker, death, isCharged),
+    });
     this.dying = new Dying({
       limits,
       log,
@@ -250,6 +259,7 @@ export class Lifecycle implements HostListener {
   }
 
   onDrained(worker: Worker): void {
+    this.renewing.proceed(worker);
     this.#finishStopIfDrained(worker);
   }
 
@@ -284,6 +294,7 @@ export class Lifecycle implements HostListener {
 
   #unseat(slot: HostSlot, worker: Worker, mayReuse: boolean): void {
     slot.unseat(worker, mayReuse);
+    this.renewing.forget(worker);
     this.#hosts.onLeft(slot);
     this.#events.onLeft(worker.workerId);
   }
@@ -305,8 +316,7 @@ export class Lifecycle implements HostListener {
       ...(reason !== null && { reason }),
     };
     worker.store.saveRest('stopped', null);
-    const data = { drained, cancelled, refused, ...(children > 0 && { children }), reason };
-    worker.store.append('stopped', epochNow(), 0, JSON.stringify(data));
+    worker.store.append('stopped', epochNow(), 0, stoppedEntry(stopping));
     stopping.resolve(ack);
     this.#events.onStopped(worker);
   }

@@ -14,12 +14,15 @@ export interface StopRequest {
   readonly deadlineMs?: number | undefined;
   /** It is stopped to be deleted, which is what those that watch it are told. Default false. */
   readonly isDeletion?: boolean | undefined;
+  /** It is stopped because its parent stops or has failed, and is restored with it. Default false. */
+  readonly isWithParent?: boolean | undefined;
 }
 
 export interface Stopping {
   readonly drain: boolean;
   readonly reason: string | null;
   readonly isDeletion: boolean;
+  readonly isWithParent: boolean;
   /** Its children are being stopped: until they are, it may run what it has, and does not leave its host. */
   isHeld: boolean;
   /** Workers below it that were stopped with it. */
@@ -41,6 +44,7 @@ export function newStopping(request: StopRequest, isHeld: boolean): Stopping {
     drain: request.drain ?? false,
     reason: request.reason ?? null,
     isDeletion: request.isDeletion ?? false,
+    isWithParent: request.isWithParent ?? false,
     isHeld,
     children: 0,
     drained: 0,
@@ -51,6 +55,20 @@ export function newStopping(request: StopRequest, isHeld: boolean): Stopping {
     timer: null,
     isUnloading: false,
   };
+}
+
+/** Data of the entry of a stop. */
+export function stoppedEntry({ drained, cancelled, refused, children, isWithParent, reason }: Stopping): string {
+  const below = { ...(children > 0 && { children }), ...(isWithParent && { with_parent: true }) };
+  return JSON.stringify({ drained, cancelled, refused, ...below, reason });
+}
+
+/** Whether it was stopped because its parent was, or had failed: the entry of that is the last one that it has. */
+export function wasStoppedWithParent({ status, stopping, store }: Worker): boolean {
+  if (status !== 'stopped') return false;
+  if (stopping !== null) return stopping.isWithParent;
+  const last = store.read(store.lastSequence - 1, 1).items[0];
+  return last?.type === 'stopped' && (decode(last.data) as { with_parent?: boolean }).with_parent === true;
 }
 
 /** The acknowledgement of a stop that an earlier run has seen: it is the last entry that the worker has. */

@@ -110,6 +110,7 @@ export class Supervisor {
         },
         onStopped: (worker) => this.families.onStopped(worker),
         onRetired: (worker) => this.families.onRetired(worker),
+        onRestarting: (worker, death) => this.families.onRestarting(worker, death),
         onGaveUp: (worker, error) => this.families.onGaveUp(worker, error),
         onRested: (worker) => void this.residence.unload(worker),
         onUnclean: (worker, reason) => this.#closing.note(worker, reason),
@@ -267,7 +268,7 @@ export class Supervisor {
     const worker = this.#directory.require(workerId);
     requireEffect(COMMANDS.restore[worker.status], 'start');
     worker.requireActor();
-    this.#lifecycle.restore(worker);
+    this.families.restore(worker);
     await worker.startSettled();
     await this.#store.committed();
     // It may have been put away meanwhile.

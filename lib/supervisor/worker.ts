@@ -40,8 +40,8 @@ export class Worker implements InputOwner {
   /** Where it lives; null while it has no host. */
   host: HostSlot | null = null;
   slot = -1;
-  /** `here`: its host has loaded it and takes inputs. `leaving`: its host is putting it away; it will be hibernated, or start on another one. */
-  presence: 'away' | 'here' | 'leaving' = 'away';
+  /** `here`: its host has loaded it and takes inputs. `renewing`: it gets no more of them, and starts again when those that it has have ended. `leaving`: its host is putting it away; it will be hibernated, or start on another one. */
+  presence: 'away' | 'here' | 'renewing' | 'leaving' = 'away';
   /** In line for a place in its host's window. */
   isBlocked = false;
   stopping: Stopping | null = null;
@@ -121,6 +121,12 @@ export class Worker implements InputOwner {
   /** The newest of them. */
   get lastInput(): InputRecord | undefined {
     return this.#mailbox?.last ?? undefined;
+  }
+
+  /** Some are at its host, or about to be sent. Those that it has given back count as lent in the mailbox until that is recalled. */
+  get hasLentInputs(): boolean {
+    if (this.#mailbox !== null) for (const record of this.#mailbox.lentMessages()) if (record.isLent) return true;
+    return false;
   }
 
   /** Those that are at its host, first to last. */

@@ -1,17 +1,19 @@
-// Hosts as threads: one Piscina task is one host's lifetime. Its promise is the death signal, its abort signal the kill
+// Hosts of every isolation. A process has a file of its own; the others are threads: one Piscina task is one host's lifetime. Its promise is the death signal, its abort signal the kill
 // switch; nothing else of Piscina is used. Hosts are counted by whoever launches them, so the pool never queues a task:
 // a queued one would start later, when nobody wants it any more.
 
 import { fileURLToPath } from 'node:url';
-import type { Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { isOutOfMemory, outOfMemory } from './endings.ts';
 import type { Host, HostEvents, HostFactory, HostLaunch } from './host.ts';
 import { Link } from './link.ts';
 import type { Carrier } from './link.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
+import { carryProcess } from './process.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import type { RuntimeServices } from './services.ts';
 
@@ -46,8 +48,14 @@ export class HostPool implements HostFactory {
 
   launch({ hostId, isolation }: HostLaunch, events: HostEvents): Host {
     const { inputIdPrefix, limits, services, wheel } = this.#options;
+    const parts = { hostId, inputIdPrefix, limits, services, wheel, events };
+    if (isolation === 'process') {
+      const options = { heapBytes: limits.processHeapBytes, services, wheel };
+      return new Link({ ...parts, sharesMemory: false, carry: (boot) => carryProcess(boot, options) });
+    }
     const pool = isolation === 'shared' ? this.#shared : this.#dedicatedPool();
-    return new Link({ hostId, inputIdPrefix, limits, services, wheel, events, carry: (boot) => carry(pool, boot) });
+    const heapBytes = isolation === 'shared' ? limits.sharedHeapBytes : limits.dedicatedHeapBytes;
+    return new Link({ ...parts, carry: (boot) => carryThread(pool, boot, heapBytes) });
   }
 
   #dedicatedPool(): Piscina {
@@ -82,7 +90,7 @@ function newPool(hosts: number, heapBytes: number): Piscina {
 /** Threads of each pool that have not ended. Those that were killed and do not end are not the pool's any more, but count as well. */
 const living = new WeakMap<Piscina, number>();
 
-function carry(pool: Piscina, boot: HostBoot): Carrier {
+function carryThread(pool: Piscina, boot: HostBoot, heapBytes: number): Carrier {
   const abort = new AbortController();
   let thread: Worker | undefined;
   let threadEnded: Promise<unknown> | undefined;
@@ -92,12 +100,12 @@ function carry(pool: Piscina, boot: HostBoot): Carrier {
     return { lifetime, kill: () => undefined, utilization: () => 0 };
   }
   living.set(pool, alive + 1);
-  const task = pool.run(boot, { transferList: portsOf(boot), signal: abort.signal }) as Promise<void>;
+  const task = pool.run(boot, { transferList: portsOf(boot) as MessagePort[], signal: abort.signal }) as Promise<void>;
   // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes.
   const lifetime = task
     .catch(async (cause: unknown) => {
       await threadEnded;
-      throw cause;
+      throw isOutOfMemory(cause) ? outOfMemory(heapBytes) : cause;
     })
     .finally(() => living.set(pool, (living.get(pool) ?? 1) - 1));
   const adopt = (threadId: number): void => {

@@ -10,6 +10,7 @@ import type { ChannelOptions, ChannelRef, ChannelRefs } from '../protocol/channe
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
+import type { Port } from './ports.ts';
 import type { PackedResults, PackedStarts } from './starts.ts';
 
 /** Which thread a host is. */
@@ -115,11 +116,11 @@ Comlink.transferHandlers.set('messages', {
 });
 
 /** Serves an object over a port. What it throws and is not ours becomes `internal`. */
-export function serveCalls<T extends object>(calls: T, port: MessagePort): void {
+export function serveCalls<T extends object>(calls: T, port: Port): void {
   const guarded = Object.fromEntries(
     Object.entries(calls).map(([name, call]) => [name, guard(call as (...args: unknown[]) => unknown)]),
   );
-  Comlink.expose(guarded, nodeEndpoint(port));
+  Comlink.expose(guarded, nodeEndpoint(port as MessagePort));
 }
 
 function guard(call: (...args: unknown[]) => unknown): (...args: unknown[]) => Promise<unknown> {
@@ -133,8 +134,8 @@ function guard(call: (...args: unknown[]) => unknown): (...args: unknown[]) => P
 }
 
 /** The named functions of the peer. Each stub is made once: comlink registers every property access for finalisation. */
-export function peerCalls<T extends object>(names: readonly (keyof T & string)[], port: MessagePort): Calls<T> {
-  const remote = Comlink.wrap(nodeEndpoint(port)) as Record<string, unknown>;
+export function peerCalls<T extends object>(names: readonly (keyof T & string)[], port: Port): Calls<T> {
+  const remote = Comlink.wrap(nodeEndpoint(port as MessagePort)) as Record<string, unknown>;
   return Object.fromEntries(names.map((name) => [name, remote[name]])) as Calls<T>;
 }
 

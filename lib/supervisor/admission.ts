@@ -166,7 +166,7 @@ export class Admission {
     try {
       await look(host);
     } catch (thrown) {
-      const exit = await Promise.race([host.exited, null]);
+      const exit = await Promise.race([host.exited, Promise.resolve(null)]);
       if (asGreenroomError(thrown).code !== 'host_lost' || exit?.type !== 'closed') throw thrown;
       await look(this.#surroundings.anyHost());
     }

@@ -18,6 +18,7 @@ import type { Death } from './deaths.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { InputRecord } from './input.ts';
+import { promote } from './promotion.ts';
 import { decideRestart, ruleOf, withChain, withDeath } from './restarts.ts';
 import type { RestartDecision } from './restarts.ts';
 import type { Worker } from './worker.ts';
@@ -89,6 +90,7 @@ export class Dying {
       this.#parts.unseat(slot, worker);
       // Where nobody else is, nobody else can have been it.
       const isSuspect = slot.isOwn || death.culprits.includes(worker);
+      if (isSuspect) promote(worker, death, this.#parts.log);
       this.afterDeath(worker, death, isSuspect && !ORDERED.has(death.cause));
       worker.settleStart();
     }

@@ -1,7 +1,7 @@
 // One host and the workers on it, as the supervisor knows it.
 
 import type { Host } from '../host/host.ts';
-import { WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
+import { WORKERS_PER_HOST } from '../limits.ts';
 import { now } from '../protocol/clock.ts';
 import type { HostView, Isolation, Verdict } from '../protocol/views.ts';
 import { Kill } from './certificates.ts';
@@ -92,7 +92,7 @@ export class HostSlot implements HostLoad {
 
   /** Whether it may be sent one more input. */
   get hasRoom(): boolean {
-    return this.reserved < WINDOW_PER_HOST && this.host.hasRoom;
+    return this.reserved < this.host.window && this.host.hasRoom;
   }
 
   /** Some of its workers have inputs here. */

@@ -198,6 +198,7 @@ export class Hosts {
           inbound.reply(ticket, code, startedAt, endedAt, body, state);
         },
         emitted: (workerSlot, seq, at, data) => inbound.emitted(slot, workerSlot, seq, at, data),
+        broken: () => slot.kill('link_fault', []),
       },
     );
     const slot = new HostSlot(host, isolation, () => this.#onKill(slot));
@@ -222,8 +223,9 @@ export class Hosts {
 
   /** There may be room for those that wait. */
   #houseAll(): void {
-    // Not those that were stopped while they waited.
-    for (const worker of this.#homeless.splice(0)) if (worker.isStarting) this.start(worker);
+    // Not those that were stopped while they waited; one that is to run its inputs before it stops needs a host.
+    for (const worker of this.#homeless.splice(0))
+      if (worker.isStarting || worker.status === 'stopping') this.start(worker);
   }
 
   /** One that does not end in time is taken for dead: its workers go on elsewhere, and nothing waits for it. */

@@ -56,7 +56,7 @@ export class Moving {
     const keptUntil = now() + withinMs / 2;
     try {
       for (;;) {
-        await Promise.race([this.#pass(keptUntil), over]);
+        await Promise.race([this.#passSafely(keptUntil), over]);
         if (slot.workerCount === 0) return true;
         if (this.#isOver) return false;
         await Promise.race([new Promise<void>((resolve) => wheel.after(LOOK_EVERY_MS, resolve)), over]);
@@ -71,6 +71,19 @@ export class Moving {
   stop(): void {
     this.#isOver = true;
     this.#giveUp();
+  }
+
+  /** What fails is looked at again: in the end the deadline tells. */
+  async #passSafely(keptUntil: number): Promise<void> {
+    try {
+      await this.#pass(keptUntil);
+    } catch (thrown) {
+      this.#onFailure(thrown);
+    }
+  }
+
+  #onFailure(thrown: unknown): void {
+    this.#parts.log.error({ host_id: this.#slot.host.hostId, ...describeError(thrown) }, 'workers could not be moved');
   }
 
   /** Moves all that can leave now. */
@@ -100,14 +113,13 @@ export class Moving {
     setImmediate(() => {
       const workers = this.#waiting;
       this.#waiting = [];
-      this.#move(workers).catch((error: unknown) =>
-        this.#parts.log.error(describeError(error), 'workers could not be moved'),
-      );
+      this.#move(workers).catch((thrown: unknown) => this.#onFailure(thrown));
     });
   }
 
   #move(workers: readonly Worker[]): Promise<void> {
-    const { lifecycle, isKept } = this.#parts;
-    return lifecycle.move(this.#slot, workers, (worker) => worker.actor.isPermanent || isKept(worker));
+    const parts = this.#parts;
+    const staysAwake = (worker: Worker) => worker.actor.idleAfterMs === 0 || parts.isKept(worker);
+    return parts.lifecycle.move(this.#slot, workers, staysAwake);
   }
 }

@@ -208,7 +208,7 @@ export class Recycling {
     if (!slot.isOwn) return true;
     const worker = slot.workers.find((one) => one !== undefined);
     if (worker === undefined) return false;
-    return !worker.isIdle || worker.actor.isPermanent || this.#parts.isKept(worker);
+    return !worker.isIdle || worker.actor.idleAfterMs === 0 || this.#parts.isKept(worker);
   }
 
   async #launchSpare(slot: HostSlot): Promise<HostSlot> {

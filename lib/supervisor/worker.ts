@@ -14,6 +14,7 @@ import type { Actor } from './catalog.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { InputOwner, InputRecord } from './input.ts';
 import { Mailbox } from './mailbox.ts';
+import { higherTier } from './promotion.ts';
 import { chainOf, deathViews } from './restarts.ts';
 import type { PastDeath } from './restarts.ts';
 import { nextStatus } from './states.ts';
@@ -79,7 +80,8 @@ export class Worker implements InputOwner {
 
   /** What it runs on. */
   get isolation(): Isolation {
-    return this.store.isolation ?? this.actor.isolation;
+    const { isolation } = this.store;
+    return isolation === null ? this.actor.isolation : higherTier(isolation, this.actor.isolation);
   }
 
   /** The worker that created it; null if it came from outside. */

@@ -6,7 +6,15 @@ import type { TestContext } from 'node:test';
 import type { HostDetail } from '../../lib/protocol/views.ts';
 import type { Runtime, RuntimeOptions } from '../../lib/runtime.ts';
 import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
-import { codeOf, emitted, eventually, hasStatus, openGate, startRuntime, transcriptOf } from '../support/start-runtime.ts';
+import {
+  codeOf,
+  emitted,
+  eventually,
+  hasStatus,
+  openGate,
+  startRuntime,
+  transcriptOf,
+} from '../support/start-runtime.ts';
 
 /** Resolves when the host takes nothing any more. */
 async function beginRecycling(runtime: Runtime, hostId: string): Promise<{ ended: Promise<HostDetail> }> {
@@ -30,7 +38,9 @@ describe('while their host is recycled again and again', () => {
   test('workers answer every ask, in order, once, and keep their states', async (t) => {
     const runtime = await startRuntime(t, { hosts: 2 });
     const workers = await Promise.all(
-      Array.from({ length: 12 }, (_, n) => runtime.create({ kind: n % 3 === 0 ? 'sleeper' : 'counter', workerId: `w${n}` })),
+      Array.from({ length: 12 }, (_, n) =>
+        runtime.create({ kind: n % 3 === 0 ? 'sleeper' : 'counter', workerId: `w${n}` }),
+      ),
     );
     let isOver = false;
     const load = workers.map(async (worker, n) => {
@@ -88,7 +98,7 @@ describe('while their host is recycled again and again', () => {
     isOver = true;
     await load;
     assert.ok(count > 0);
-    assert.deepEqual((await worker.ask('end')) as string, 'end');
+    assert.equal(await worker.ask('end'), 'end');
   });
 });
 
@@ -168,7 +178,10 @@ describe('a worker whose host is recycled', () => {
     // Idle, it hibernates, and nothing is left.
     await runtime.recycleHost(after);
     await hasStatus(worker, 'hibernated');
-    assert.deepEqual(runtime.hosts().map(({ isolation }) => isolation), ['shared']);
+    assert.deepEqual(
+      runtime.hosts().map(({ isolation }) => isolation),
+      ['shared'],
+    );
     assert.equal(await worker.ask({}), 4);
   });
 });

@@ -55,14 +55,15 @@ for (const hosts of [0, 1])
 
 describe('a watch', () => {
   test('says nothing of a restart or a hibernation, and why a worker failed', async (t) => {
-    const { watcher, watched } = await startPair(t, { hosts: 2, limits: { maxRestarts: 1, idleAfterMs: 1 } });
-    await watcher.ask({ watch: ['watched'] });
+    const { runtime, watcher, watched } = await startPair(t, { hosts: 2, limits: { idleAfterMs: 1 } });
+    const mortal = await runtime.create({ kind: 'mortal', workerId: 'mortal' });
+    await watcher.ask({ watch: ['watched', 'mortal'] });
     await hasStatus(watched, 'hibernated');
-    await codeOf(watched.ask({ do: 'exit', code: 7 }));
-    await eventually(() => watched.view().restarts === 1);
+    await codeOf(watched.ask({ do: 'exit' }));
+    await eventually(async () => (await transcriptOf(watched)).some(({ type }) => type === 'restarted'));
     assert.deepEqual(await watcher.ask({}), []);
-    await codeOf(watched.ask({ do: 'exit', code: 7 }));
-    await emitted(watcher, 'watched failed');
+    await codeOf(mortal.ask({ do: 'exit' }));
+    await emitted(watcher, 'mortal failed');
     const [event] = (await watcher.ask({})) as { reason: string; error: { code: string } }[];
     assert.equal(event?.reason, 'failed');
     assert.equal(event?.error.code, 'host_lost');

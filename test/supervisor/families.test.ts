@@ -107,6 +107,39 @@ describe('a stop', () => {
     assert.deepEqual(await Promise.all(asked), ['cancelled', 'cancelled']);
   });
 
+  test('of a parent whose host dies meanwhile waits for its children all the same', async (t) => {
+    const { log, lines } = recordLog();
+    const runtime = await startRuntime(t, { log });
+    const top = await runtime.create({ kind: 'lonely', workerId: 'top' });
+    await top.ask(create('child'));
+    const child = runtime.worker('child');
+    const waiting = child.ask({ do: 'wait', gate: `${t.name} child` });
+    const dying = codeOf(top.ask({ do: 'wait', gate: `${t.name} top` }));
+    await Promise.all([emitted(child, 'waiting'), emitted(top, 'waiting')]);
+    const exits = codeOf(top.ask({ do: 'exit' }));
+    const stopped = top.stop({ drain: true });
+    openGate(`${t.name} top`);
+    assert.equal(await dying, null);
+    assert.equal(await exits, 'host_lost');
+    assert.equal(top.view().status, 'stopping');
+    openGate(`${t.name} child`);
+    await waiting;
+    assert.equal((await stopped).children, 1);
+    await eventually(() => stoppedIn(lines).length > 0);
+    assert.deepEqual(stoppedIn(lines), ['child']);
+  });
+
+  test('that waits for children ends with the runtime', async (t) => {
+    const { runtime, top } = await startFamily(t);
+    const second = runtime.worker('second');
+    const waiting = codeOf(second.ask({ do: 'wait', gate: t.name }));
+    await emitted(second, 'waiting');
+    const stopped = top.stop({ drain: true });
+    await runtime.close({ deadlineMs: 1 });
+    assert.equal((await stopped).status, 'stopped');
+    assert.notEqual(await waiting, null);
+  });
+
   test('by a child does not wait for itself', async (t) => {
     const { runtime, top } = await startFamily(t, { limits: { cancelGraceMs: 60_000 } });
     assert.equal(typeof (await runtime.worker('below').ask({ do: 'stop', worker: 'top' })), 'boolean');
@@ -165,6 +198,15 @@ describe('children', () => {
     const { runtime, top } = await startFamily(t, { hosts: 2, limits: { maxRestarts: 1 } });
     await failFor(top);
     await Promise.all(['first', 'second', 'below'].map((workerId) => hasStatus(runtime.worker(workerId), 'stopped')));
+  });
+
+  test('of a worker that has ended itself are stopped', async (t) => {
+    const runtime = await startRuntime(t);
+    const top = await runtime.create({ kind: 'short-lived', workerId: 'top' });
+    await top.ask(create('child'));
+    await codeOf(top.ask({ do: 'exit', code: 0 }));
+    await hasStatus(top, 'stopped');
+    await hasStatus(runtime.worker('child'), 'stopped');
   });
 
   test('of a worker that is restarted stay', async (t) => {

@@ -153,6 +153,16 @@ describe('when a child has failed', () => {
     assert.deepEqual(restartsOf(parent, a), [0, 0]);
   });
 
+  test('that was never to be restarted, its parent goes on too', async (t) => {
+    const { runtime, parent, a } = await startFamily(t, 'one-for-one');
+    await parent.ask(create('short-lived', 'short-lived'));
+    const temporary = runtime.worker('short-lived');
+    await die(temporary);
+    await hasStatus(temporary, 'failed');
+    await Promise.all([a, parent].map((worker) => worker.ask({ do: 'say', value: 1 })));
+    assert.deepEqual(restartsOf(parent, a), [0, 0]);
+  });
+
   test('a parent that hibernates dies of it too', async (t) => {
     const { parent, mortal } = await startFamily(t, 'one-for-one', { limits: { idleAfterMs: 1 } });
     await Promise.all([parent, mortal].map((worker) => hasStatus(worker, 'hibernated')));

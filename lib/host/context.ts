@@ -147,6 +147,14 @@ export class InputContext implements ActorContext {
     );
   }
 
+  async watch(workerId: string): Promise<void> {
+    await this.#call((services) => services.watch(this.workerId, workerId));
+  }
+
+  async unwatch(workerId: string): Promise<void> {
+    await this.#call((services) => services.unwatch(this.workerId, workerId));
+  }
+
   async invoke(
     functionId: string,
     payload: unknown,

@@ -123,8 +123,8 @@ export class Runner {
 
   /** Parses and validates an untrusted input. Throws `invalid_json` or `invalid_input`. */
   async validate(module: string, payload: Payload): Promise<void> {
-    const { definition } = this.#actors.get(module) ?? (await this.#actors.load(module));
-    requireValid(definition.input, parseUntrusted(payload), 'invalid_input');
+    const { input } = this.#actors.get(module) ?? (await this.#actors.load(module));
+    requireValid(input, parseUntrusted(payload), 'invalid_input');
   }
 
   // --- inputs and control ---

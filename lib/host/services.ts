@@ -53,6 +53,8 @@ export interface RuntimeServices {
     displayName: string | null,
   ): Promise<string>;
   stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
+  watch(workerId: string, target: string): void;
+  unwatch(workerId: string, target: string): void;
   invoke(
     workerId: string,
     inputSeq: number,
@@ -160,6 +162,8 @@ export const SERVICE_CALLS = [
   'tell',
   'create',
   'stop',
+  'watch',
+  'unwatch',
   'invoke',
   'functions',
   'after',

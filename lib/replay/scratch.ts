@@ -134,6 +134,8 @@ export class Scratch {
       tell: () => Promise.resolve(randomUUID()),
       create: (_workerId, _kind, newWorkerId) => Promise.resolve(newWorkerId ?? randomUUID()),
       stop: () => Promise.resolve(),
+      watch: () => undefined,
+      unwatch: () => undefined,
       after: () => Promise.resolve(),
       every: () => Promise.resolve(),
       cancelTimer: () => Promise.resolve(),

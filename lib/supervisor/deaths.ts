@@ -15,8 +15,11 @@ import type { Worker } from './worker.ts';
 /** Workers that a record of a death lists by id; the count is always given. */
 const MAX_LISTED = 20;
 
+/** Nothing is wrong with the worker itself: one that it was created with, that it has created, or that has created it has died. */
+export type FamilyCause = 'sibling_died' | 'child_failed' | 'parent_restarted';
+
 export interface Death {
-  readonly cause: KillOrder['reason'] | Ending['cause'] | 'start_failed';
+  readonly cause: KillOrder['reason'] | Ending['cause'] | 'start_failed' | FamilyCause;
   readonly culprits: readonly Worker[];
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */

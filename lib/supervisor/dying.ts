@@ -41,7 +41,9 @@ export interface DeathListener {
   /** A host has died: all inputs that it held are settled, and what becomes of its workers is decided. */
   onDeath?(slot: HostSlot, exit: HostExit, death: Death, hits: readonly Hit[]): void;
   /** It has died and will be started again, at once or after a pause. Called before it is started. */
-  onRestarting?(worker: Worker): void;
+  onRestarting?(worker: Worker, death: Death): void;
+  /** It has ended itself as it should, and is `stopped` now. */
+  onRetired?(worker: Worker): void;
   /** It is `failed` now: its restarts are used up, or its actor wants none. */
   onGaveUp?(worker: Worker, error: WireError): void;
 }
@@ -186,7 +188,7 @@ export class Dying {
     worker.restarts++;
     const data = { cause: death.cause, restarts: worker.restarts, delay_ms: delayMs, ...death.details };
     worker.store.append('restarted', epochNow(), 0, JSON.stringify(data));
-    this.#parts.onRestarting?.(worker);
+    this.#parts.onRestarting?.(worker, death);
     // Whoever heard of it may have stopped it.
     if (worker.status !== 'restarting') return;
     if (delayMs === 0) this.#parts.start(worker);
@@ -209,6 +211,7 @@ export class Dying {
     worker.store.saveRest('stopped', null);
     worker.store.append('stopped', epochNow(), 0, JSON.stringify({ cause: death.cause, ...death.details }));
     this.#delivery.failWaiting(worker, 'worker_stopped', 'cancelled');
+    this.#parts.onRetired?.(worker);
   }
 
   #giveUp(worker: Worker, death: Death): void {

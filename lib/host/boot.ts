@@ -1,4 +1,4 @@
-// What the supervisor hands to a new host: four ports, the shared memory and the bounds that hold there.
+// What the supervisor hands to a new host: five ports, the shared memory and the bounds that hold there.
 
 import type { MessagePort } from 'node:worker_threads';
 
@@ -19,9 +19,11 @@ export interface HostBoot {
   readonly calls: MessagePort;
   /** Calls of the actors to the runtime. */
   readonly services: MessagePort;
+  /** Lines for the log out, see LogLine; back comes now and then how many were taken. */
+  readonly log: MessagePort;
 }
 
 /** The ports of a boot, for its transfer list. */
 export function portsOf(boot: HostBoot): MessagePort[] {
-  return [boot.data, boot.control, boot.calls, boot.services];
+  return [boot.data, boot.control, boot.calls, boot.services, boot.log];
 }

@@ -5,14 +5,21 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
-import { BATCH_BYTES, BATCH_FRAMES, SLICE_MS, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST } from '../limits.ts';
+import {
+  BATCH_BYTES,
+  BATCH_FRAMES,
+  LOG_LINES_IN_FLIGHT,
+  SLICE_MS,
+  WINDOW_BYTES_PER_HOST,
+  WINDOW_PER_HOST,
+} from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
 import { eachReply, Outbox, pushInput, SHARED, SHARED_CELLS, STARTED_AT, TURN } from '../protocol/frames.ts';
 import type { Batch, Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Wheel } from '../protocol/wheel.ts';
-import type { Host, HostEvents, HostExit, HostStats, StartResult, WorkerSpec } from './host.ts';
+import type { Crash, Host, HostEvents, HostExit, HostStats, LogLine, StartResult, WorkerSpec } from './host.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
 import { packStarts, unpackResults } from './starts.ts';
@@ -39,6 +46,8 @@ export interface LinkOptions {
 
 /** How long a host may take to tell its heap size; a stuck one is described without it. */
 const STATS_TIMEOUT_MS = 250;
+/** The host is told that its lines were taken often enough that a steady stream of them is not stopped. */
+const LOG_LINES_PER_ANSWER = LOG_LINES_IN_FLIGHT / 4;
 
 export class Link implements Host {
   readonly hostId: string;
@@ -51,6 +60,8 @@ export class Link implements Host {
   readonly #calls: Calls<HostCalls>;
   readonly #data: MessagePort;
   readonly #control: MessagePort;
+  readonly #log: MessagePort;
+  #linesTaken = 0;
   readonly #ports: MessagePort[];
   readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
@@ -72,7 +83,8 @@ export class Link implements Host {
   readonly #waiting = new Set<(cause: GreenroomError) => void>();
 
   constructor(options: LinkOptions) {
-    const [data, control, calls, services] = [0, 1, 2, 3].map(() => new MessageChannel()) as [
+    const [data, control, calls, services, log] = [0, 1, 2, 3, 4].map(() => new MessageChannel()) as [
+      MessageChannel,
       MessageChannel,
       MessageChannel,
       MessageChannel,
@@ -85,10 +97,12 @@ export class Link implements Host {
     this.#shared[SHARED.current] = -1;
     this.#data = data.port1;
     this.#control = control.port1;
-    this.#ports = [data.port1, control.port1, calls.port1, services.port1];
+    this.#log = log.port1;
+    this.#ports = [data.port1, control.port1, calls.port1, services.port1, log.port1];
     this.#calls = peerCalls<HostCalls>(HOST_CALLS, calls.port1);
     serveCalls(options.services, services.port1);
     this.#data.on('message', (batch: Batch) => eachReply(batch, this));
+    this.#log.on('message', (line: LogLine) => this.#onLine(line));
     this.#carrier = options.carry({
       hostId: options.hostId,
       inputIdPrefix: options.inputIdPrefix,
@@ -99,6 +113,7 @@ export class Link implements Host {
       control: control.port2,
       calls: calls.port2,
       services: services.port2,
+      log: log.port2,
     });
     this.exited = this.#carrier.lifetime.then(
       () => this.#onExit(null),
@@ -154,18 +169,38 @@ export class Link implements Host {
 
   /** Called for each reply of a batch. */
   reply(slot: number, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void {
+    this.#events.reply(this.#release(slot), code, startedAt, endedAt, body, state);
+  }
+
+  #release(slot: number): Ticket {
     const ticket = this.#tickets[slot];
     if (ticket === null || ticket === undefined) throw new Error('reply for an input that is not at this host');
     this.#tickets[slot] = null;
     this.#freeSlots.push(slot);
     this.#inFlight--;
     this.#inFlightBytes -= ticket.bytes;
-    this.#events.reply(ticket, code, startedAt, endedAt, body, state);
+    return ticket;
   }
 
   /** Called for each emitted entry of a batch. */
   emitted(workerSlot: number, seq: number, at: number, data: Payload): void {
     this.#events.emitted(workerSlot, seq, at, data);
+  }
+
+  /** Called for each input of a crashed worker. */
+  dropped(slot: number): void {
+    this.#release(slot);
+    this.#events.dropped();
+  }
+
+  /** Called for each worker that has crashed, in the order of things. */
+  crashed(workerSlot: number, crash: Body): void {
+    this.#events.crashed(workerSlot, crash.value() as Crash);
+  }
+
+  #onLine(line: LogLine): void {
+    if (++this.#linesTaken % LOG_LINES_PER_ANSWER === 0) this.#log.postMessage(this.#linesTaken);
+    this.#events.logged(line);
   }
 
   // --- the control lane ---
@@ -273,9 +308,16 @@ export class Link implements Host {
     }
   }
 
+  #readLog(): void {
+    for (let next = receiveMessageOnPort(this.#log); next !== undefined; next = receiveMessageOnPort(this.#log)) {
+      this.#onLine(next.message as LogLine);
+    }
+  }
+
   #onExit(error: Error | null): HostExit {
     // Replies that were on their way when the host died are outcomes like any other.
     this.#readData();
+    this.#readLog();
     const type = this.#killCause !== null ? 'killed' : error === null ? 'closed' : 'crashed';
     this.#exit = { type, error: this.#killCause ?? error };
     for (const port of this.#ports) port.close();

@@ -3,7 +3,7 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { HostExit } from '../host/host.ts';
+import type { Crash, HostExit } from '../host/host.ts';
 import { now } from '../protocol/clock.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
 import type { Worker } from './worker.ts';
@@ -12,7 +12,7 @@ import type { Worker } from './worker.ts';
 const MAX_LISTED = 20;
 
 export interface Death {
-  readonly cause: KillOrder['reason'] | 'exited' | 'threw' | 'start_failed';
+  readonly cause: KillOrder['reason'] | Crash['cause'] | 'exited' | 'threw' | 'start_failed';
   readonly culprits: readonly Worker[];
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */

@@ -5,13 +5,14 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { HostExit } from '../host/host.ts';
+import type { Crash, HostExit } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
 import { epochNow } from '../protocol/clock.ts';
 import type { KillCertificate } from '../protocol/views.ts';
 import type { Wheel } from '../protocol/wheel.ts';
+import { crashDeath, mayGivePlace } from './crashing.ts';
 import { closedDeath, whatDied } from './deaths.ts';
 import type { Death } from './deaths.ts';
 import type { Delivery } from './delivery.ts';
@@ -51,7 +52,8 @@ export interface DyingParts extends DeathListener {
   readonly wheel: Wheel;
   delivery(): Delivery;
   start(worker: Worker): void;
-  unseat(slot: HostSlot, worker: Worker): void;
+  /** `mayReuse`: its place on the host may be given to another. */
+  unseat(slot: HostSlot, worker: Worker, mayReuse: boolean): void;
   /** It was stopping: its death is as good an end. */
   finishStop(worker: Worker): void;
   /** It has failed. */
@@ -79,12 +81,26 @@ export class Dying {
     for (const worker of hit) {
       const isSuspect = death.culprits.includes(worker);
       hits.push({ worker, inputs: worker.inputs > 0 ? this.settleInterrupted(worker, death) : [] });
-      this.#parts.unseat(slot, worker);
+      this.#parts.unseat(slot, worker, false);
       // A kill that somebody ordered to end an input is not the worker's failure.
       this.afterDeath(worker, death, isSuspect && death.cause !== 'cancel_grace');
       worker.settleStart();
     }
     this.#parts.onDeath?.(slot, exit, death, hits);
+  }
+
+  /** One worker has crashed, and its host lives on. */
+  crashed(slot: HostSlot, worker: Worker, crash: Crash): void {
+    const death = crashDeath(slot, worker, crash);
+    const { workerId, kind } = worker;
+    const fields = { worker_id: workerId, kind, host_id: slot.host.hostId, cause: crash.cause, ...crash.error };
+    this.#parts.log.error(fields, 'worker crashed');
+    if (worker.inputs > 0) this.settleInterrupted(worker, death);
+    this.#parts.unseat(slot, worker, mayGivePlace(worker));
+    this.afterDeath(worker, death, true);
+    worker.settleStart();
+    // What it was to be sent took room.
+    this.#delivery.lending.offerBlocked(slot);
   }
 
   /** What had started ends as the actor says; what had not goes back into the line. Tells what became of each. */

@@ -23,6 +23,8 @@ export class HostSlot implements HostLoad {
   readonly startedAt = now();
   readonly workers: (Worker | undefined)[] = [];
   readonly #freeSlots: number[] = [];
+  /** Places that nobody gets any more. */
+  #lostSlots = 0;
   /** When each worker hibernates unless something comes. */
   readonly restTimes = new RestTimes();
   workerCount = 0;
@@ -59,7 +61,7 @@ export class HostSlot implements HostLoad {
   get maxWorkers(): number {
     const isOpen = this.killOrder === null && this.status !== 'recycling';
     if (!isOpen) return 0;
-    return this.isOwn ? 1 : WORKERS_PER_HOST;
+    return this.isOwn ? 1 : WORKERS_PER_HOST - this.#lostSlots;
   }
 
   seat(worker: Worker): void {
@@ -75,6 +77,7 @@ export class HostSlot implements HostLoad {
     this.workers[worker.slot] = undefined;
     this.workerCount--;
     if (mayReuse) this.#freeSlots.push(worker.slot);
+    else this.#lostSlots++;
     worker.host = null;
     worker.slot = -1;
     worker.presence = 'away';

@@ -3,7 +3,7 @@
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { Host, HostEvents, HostExit, HostFactory, StartedState, WorkerSpec } from '../host/host.ts';
+import type { Crash, Host, HostEvents, HostExit, HostFactory, StartedState, WorkerSpec } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
@@ -20,6 +20,8 @@ import type { Worker } from './worker.ts';
 export interface Inbound {
   reply: HostEvents['reply'];
   emitted(host: HostSlot, workerSlot: number, seq: number, at: number, data: Payload): void;
+  /** See HostEvents. */
+  dropped(host: HostSlot): void;
 }
 
 /** What hosts tell of: a started worker, one that could not start, and a death with everybody who was hit. */
@@ -27,6 +29,8 @@ export interface HostListener {
   onStarted(worker: Worker, started: StartedState): void;
   onStartFailed(worker: Worker, error: WireError): void;
   onDied(slot: HostSlot, exit: HostExit): void;
+  /** Only that worker. */
+  onCrashed(slot: HostSlot, worker: Worker, crash: Crash): void;
 }
 
 /** Workers that are started with one call: few enough that their first states, whatever they cost, fit into its deadline. */
@@ -164,6 +168,9 @@ export class Hosts {
         reply: (ticket, code, startedAt, endedAt, body, state) =>
           inbound.reply(ticket, code, startedAt, endedAt, body, state),
         emitted: (workerSlot, seq, at, data) => inbound.emitted(slot, workerSlot, seq, at, data),
+        crashed: (workerSlot, crash) => this.#onCrashed(slot, workerSlot, crash),
+        dropped: () => inbound.dropped(slot),
+        logged: ({ level, fields, message }) => this.#log[level](fields, message),
       },
     );
     const slot = new HostSlot(host, isolation);
@@ -202,6 +209,12 @@ export class Hosts {
     if (!this.#isClosing && slot.isOwn) this.#houseAll();
   }
 
+  #onCrashed(slot: HostSlot, workerSlot: number, crash: Crash): void {
+    const worker = slot.workers[workerSlot];
+    // It may have stopped meanwhile, as far as anybody here knows.
+    if (worker !== undefined) this.#listener.onCrashed(slot, worker, crash);
+  }
+
   #relaunch(): void {
     if (this.#failedLaunches === 0) {
       this.#launch('shared');
@@ -235,10 +248,12 @@ export class Hosts {
     const workers = batch.filter((worker) => worker.host === slot);
     if (workers.length === 0) return;
     try {
-      const results = await slot.host.startWorkers(workers.map(specOf));
+      const specs = workers.map(specOf);
+      const results = await slot.host.startWorkers(specs);
       workers.forEach((worker, at) => {
         const result = results[at];
-        if (result === undefined || worker.host !== slot) return;
+        // One that has crashed since may have got another place here.
+        if (result === undefined || worker.host !== slot || worker.slot !== specs[at]?.slot) return;
         if ('error' in result) this.#listener.onStartFailed(worker, result.error);
         else this.#listener.onStarted(worker, result);
       });

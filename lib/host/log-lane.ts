@@ -1,0 +1,68 @@
+// The host's end of the lane on which lines for the log leave. Nothing is waited for, and each line leaves at once: what was said
+// before a thread is killed is told. Bounded: beyond LOG_LINES_IN_FLIGHT lines on the way, lines are counted instead of sent, and the next
+// one that gets through says how many.
+
+import { receiveMessageOnPort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { LOG_LINE_CHARS, LOG_LINES_IN_FLIGHT, MAX_ERROR_CHARS } from '../limits.ts';
+import type { LogLine } from './host.ts';
+
+export class LogLane {
+  readonly #port: MessagePort;
+  readonly #hostId: string;
+  #sent = 0;
+  /** Of those that were sent. */
+  #taken = 0;
+  #dropped = 0;
+
+  constructor(port: MessagePort, hostId: string) {
+    this.#port = port;
+    this.#hostId = hostId;
+  }
+
+  /** Never throws, whatever the fields are. */
+  write(level: LogLine['level'], fields: Record<string, unknown>, message: string): void {
+    if (this.#sent - this.#taken >= LOG_LINES_IN_FLIGHT) this.#readTaken();
+    if (this.#sent - this.#taken >= LOG_LINES_IN_FLIGHT) {
+      this.drop();
+      return;
+    }
+    const dropped = this.#dropped === 0 ? {} : { dropped_lines: this.#dropped };
+    this.#dropped = 0;
+    this.#sent++;
+    const line: LogLine = {
+      level,
+      fields: { host_id: this.#hostId, ...plainFields(fields), ...dropped },
+      message: String(message).slice(0, MAX_ERROR_CHARS + 1),
+    };
+    this.#port.postMessage(line);
+  }
+
+  /** Counts a line that is not to be sent. */
+  drop(): void {
+    this.#dropped++;
+  }
+
+  /** Each message from the other end is how many lines it has taken so far. Read here, since a handler that does not yield may log too. */
+  #readTaken(): void {
+    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
+      this.#taken = next.message as number;
+    }
+  }
+}
+
+/** Fields as JSON values: what cannot be cloned must not make a log call throw into an actor. */
+function plainFields(fields: Record<string, unknown>): Record<string, unknown> {
+  try {
+    const text = JSON.stringify(fields);
+    if (text.length > LOG_LINE_CHARS) return { ...ownersOf(fields), oversize_fields: Object.keys(fields) };
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return { ...ownersOf(fields), unencodable_fields: Object.keys(fields) };
+  }
+}
+
+/** Whose line it is must be known in any case. */
+function ownersOf({ worker_id }: Record<string, unknown>): Record<string, unknown> {
+  return typeof worker_id === 'string' ? { worker_id } : {};
+}

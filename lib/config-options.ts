@@ -13,6 +13,7 @@ import {
   MAX_DISPLAY_NAME_CHARS,
   MAX_WAIT_MS,
   MAX_WORKER_ID_CHARS,
+  leastOf,
 } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { LOG_LEVELS } from './observe/log.ts';
@@ -184,7 +185,7 @@ export const configSchema = v.strictObject({
 /** The optional entries of the limits; what they must be to each other is asked of resolveLimits afterwards. */
 function limitEntries() {
   const names = Object.keys(DEFAULT_LIMITS) as (keyof Limits)[];
-  return Object.fromEntries(names.map((name) => [name, v.optional(whole(1))])) as Record<
+  return Object.fromEntries(names.map((name) => [name, v.optional(whole(leastOf(name)))])) as Record<
     keyof Limits,
     v.OptionalSchema<ReturnType<typeof whole>, undefined>
   >;

@@ -245,12 +245,17 @@ export const MAX_REGISTRATION_BYTES = 256 * KiB;
 /** Where 0 means never. */
 const MAY_BE_ZERO: ReadonlySet<string> = new Set(['idleAfterMs', 'hostMaxAgeMs', 'hostMaxInputs']);
 
+/** The least that a limit may be. */
+export function leastOf(name: string): 0 | 1 {
+  return MAY_BE_ZERO.has(name) ? 0 : 1;
+}
+
 /** Fills in the defaults and refuses what is not a whole number above zero, or does not fit together. Throws `invalid_option`. */
 export function resolveLimits(given: Partial<Limits> = {}): Limits {
   const limits: Limits = { ...DEFAULT_LIMITS, ...derived(given.maxMessageBytes), ...given };
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalid(name, 'is not a limit');
-    requireWhole(name, value, MAY_BE_ZERO.has(name) ? 0 : 1);
+    requireWhole(name, value, leastOf(name));
     // No timer waits for that.
     if (name === 'maxTranscriptAgeMs') continue;
     if (name.endsWith('Ms') && value > MAX_TIMER_MS) throw invalid(name, `must be at most ${MAX_TIMER_MS}`);

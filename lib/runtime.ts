@@ -33,9 +33,14 @@ import type { SourceOptions, SourceRequest } from './protocol/source-request.ts'
 import type {
   ActorView,
   CloseReport,
+  DeadLetterSummary,
+  DeadLetterView,
   FunctionView,
+  HostDetail,
+  HostView,
   PeerSummary,
   PeerView,
+  Receipt,
   RuntimeView,
   SourcePreview,
   SourceSummary,
@@ -48,6 +53,7 @@ import { actorCalls } from './supervisor/actor-calls.ts';
 import { registerActorFunctions } from './supervisor/actor-functions.ts';
 import { requireTimeout } from './supervisor/asking.ts';
 import { Catalog } from './supervisor/catalog.ts';
+import type { DeadLettersQuery } from './supervisor/dead-letters.ts';
 import { WorkerHandle } from './supervisor/handle.ts';
 import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
 import type { SourcesQuery } from './sources/sources.ts';
@@ -359,6 +365,49 @@ export class Runtime {
    */
   async unregisterFunction(functionId: string): Promise<FunctionView> {
     return functionView(await this.outside.backend.unregister(functionId));
+  }
+
+  /** A page of the inputs that are not delivered again (`poison_input`), ascending by id. Throws `invalid_request` for a limit that is none. */
+  deadLetters(query: DeadLettersQuery = {}): { deadLetters: DeadLetterSummary[]; nextAfter: string | null } {
+    return this.supervisor.deadLetters.list(query);
+  }
+
+  /** One of them, with its payload. Throws `input_not_found`. */
+  deadLetter(inputId: string): DeadLetterView {
+    const { summary, payload } = this.supervisor.deadLetters.get(inputId);
+    return { ...summary, payload: decode(payload) };
+  }
+
+  /** Gives it to its worker as a new input, and forgets it. Rejects with `input_not_found`, or as `tell` does; then it is kept. */
+  redeliver(inputId: string): Promise<Receipt> {
+    return this.supervisor.deadLetters.redeliver(inputId);
+  }
+
+  /** Throws it away. Rejects with `input_not_found`. */
+  discard(inputId: string): Promise<DeadLetterSummary> {
+    return this.supervisor.deadLetters.discard(inputId);
+  }
+
+  /** What workers run on now. */
+  hosts(): HostView[] {
+    return this.supervisor.residence.hosts();
+  }
+
+  /** A host that is alive, or one of the last that have ended. Throws `not_found`. */
+  host(hostId: string): HostDetail {
+    return this.supervisor.residence.host(hostId);
+  }
+
+  /**
+   * Replaces a host: a new one starts, the workers move to it between two of their inputs, and what runs after `limits.stopTimeoutMs` is
+   * killed with the old one. Resolves when that has ended, with the last that is known of it; shared hosts are replaced one after the
+   * other. Rejects with `not_found`, `unsupported_operation` if it is not `ready`, `runtime_unavailable` if no other host could be
+   * started, or `host_lost` if it died before its turn.
+   */
+  async recycleHost(hostId: string): Promise<HostDetail> {
+    const { residence } = this.supervisor;
+    await residence.recycleHost(hostId);
+    return residence.host(hostId);
   }
 
   async describe(): Promise<RuntimeView> {

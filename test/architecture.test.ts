@@ -48,7 +48,7 @@ const LAYERS = [
   ],
   [
     'supervisor/',
-    `supervisor/ host/host.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts store/sorted-workers.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
+    `supervisor/ host/host.ts host/endings.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts store/sorted-workers.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
   ],
   [
     'gateway/',
@@ -67,9 +67,9 @@ const LAYERS = [
   ],
   ['functions/', `functions/ ${BASE}`],
   ['channels/', `channels/ ${BASE}`],
-  ['host/host.ts host/boot.ts host/pool.ts host/link.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
+  ['host/host.ts host/boot.ts host/pool.ts host/link.ts host/process.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
   ['host/inline.ts', `host/ ${BASE}`], // both ends, without a thread
-  ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts channels/ ${BASE}`], // thread end, and what both share
+  ['host/', `host/ !host/pool.ts !host/process.ts !host/link.ts !host/inline.ts type:actor.ts channels/ ${BASE}`], // thread end, and what both share
   ['store/', `store/ ${BASE}`],
   // Loaded only when a runtime has a durable store.
   ['lmdb/', `lmdb/ store/ ${BASE}`],

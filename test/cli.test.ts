@@ -146,6 +146,8 @@ describe('a signal', options, () => {
     return { cli, ready };
   }
 
+  const NOTHING_LEFT = { finished: 0, refused: 0, cancelled: 0, killed: 0, kept: 0, unclean: [], unclean_total: 0 };
+
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     test(`${signal} ends an idle runtime with exit code 0 and a report`, async (t) => {
       const cli = new Cli(t, started());
@@ -153,10 +155,7 @@ describe('a signal', options, () => {
       cli.kill(signal);
       assert.equal(await cli.exit(), 0);
       const { level, time, ...report } = jsonLines(cli.stderr).at(-1) ?? {};
-      assert.deepEqual(
-        [level, typeof time, report],
-        ['info', 'string', { message: 'stopped', finished: 0, refused: 0, cancelled: 0, killed: 0, kept: 0 }],
-      );
+      assert.deepEqual([level, typeof time, report], ['info', 'string', { message: 'stopped', ...NOTHING_LEFT }]);
     });
   }
 
@@ -165,6 +164,15 @@ describe('a signal', options, () => {
     cli.kill('SIGTERM');
     assert.equal(await cli.exit(), 0);
     assert.equal(jsonLines(cli.stderr).at(-1)?.['cancelled'], 1);
+  });
+
+  test('is not needed after a drain over REST: it is answered, names who was not clean, and the process ends with 0', async (t) => {
+    const { cli, ready } = await busy(t);
+    const response = await call(ready, 'POST', '/v1/runtime/drain', { deadline_ms: 50 });
+    const { report } = response.body as { report: { cancelled: number; unclean: unknown[] } };
+    assert.deepEqual([response.status, report.cancelled], [200, 1]);
+    assert.deepEqual(report.unclean, [{ worker_id: 'p1', reason: 'cancelled' }]);
+    assert.equal(await cli.exit(), 0);
   });
 
   test('makes readyz say 503 while the runtime drains, and a second one ends it at once', async (t) => {

@@ -94,6 +94,15 @@ describe('readConfig', () => {
     });
   });
 
+  test('takes 0 for the limits that are off then, and for no other', () => {
+    const off = read({ flags: { idleAfterMs: '0' }, environment: { GREENROOM_HOST_MAX_AGE_MS: '0' } });
+    assert.deepEqual([off.limits.idleAfterMs, off.limits.hostMaxAgeMs], [0, 0]);
+    assert.throws(
+      () => read({ flags: { stuckAfterMs: '0' } }),
+      /--stuck-after-ms must be a whole number of at least 1/,
+    );
+  });
+
   test('takes either store, in every form', () => {
     assert.equal(read({ flags: { store: 'lmdb' } }).store, 'lmdb');
     assert.equal(read({ environment: { GREENROOM_STORE: 'lmdb' } }).store, 'lmdb');
@@ -130,8 +139,8 @@ describe('limits', () => {
       assert.deepEqual(read({ environment: { [toVariable(name)]: String(given) } }).limits, expected);
       assert.deepEqual(read({ file: { [name]: given } }).limits, expected);
       assert.match(
-        refusalOf({ flags: { [name]: '0' } }),
-        new RegExp(`^${toFlag(name)} must be a whole number of at least 1, not 0 \\(number\\)$`),
+        refusalOf({ flags: { [name]: '-1' } }),
+        new RegExp(`^${toFlag(name)} must be a whole number of at least [01], not -1 \\(number\\)$`),
       );
     });
   }

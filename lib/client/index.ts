@@ -12,10 +12,15 @@ import type { SourceRequest } from '../protocol/source-request.ts';
 import type {
   ActorView,
   CloseReport,
+  DeadLetterSummary,
+  DeadLetterView,
   FunctionView,
+  HostDetail,
+  HostView,
   PeerStatus,
   PeerSummary,
   PeerView,
+  Receipt,
   RuntimeView,
   SourcePreview,
   SourceSummary,
@@ -28,6 +33,8 @@ import { noun } from './answers.ts';
 import { createChannel, download, upload } from './channel.ts';
 import type { ChannelRequest, Uploaded, UploadSource } from './channel.ts';
 import type { Answer } from './answers.ts';
+import { discard, redeliver, viewDeadLetter } from './dead-letter.ts';
+import { listHosts, recycleHost, viewHost } from './host.ts';
 import { invoke } from './invoke.ts';
 import { resolveOptions } from './options.ts';
 import type { BatchInput, CallOptions, ClientOptions, InvokeOptions, TellAllOptions } from './options.ts';
@@ -43,8 +50,12 @@ export type {
   ActorView,
   CloseReport,
   CancelAck,
+  DeadLetterSummary,
+  DeadLetterView,
   Durability,
   FunctionView,
+  HostDetail,
+  HostView,
   InputView,
   Outcome,
   PeerStatus,
@@ -112,6 +123,11 @@ export interface FunctionsQuery extends CallOptions {
   readonly worker?: string | undefined;
   /** Default false: without the runtime's own and those that are marked so. */
   readonly internal?: boolean | undefined;
+}
+
+export interface DeadLettersQuery extends CallOptions {
+  readonly kind?: string | undefined;
+  readonly workerId?: string | undefined;
 }
 
 class Client {
@@ -242,6 +258,31 @@ class Client {
     return noun(await this.#transport.request({ method: 'DELETE', path }, options), 'function');
   }
 
+  /** The inputs that are not delivered again, ascending by id, read page by page. `timeoutMs` is for each page. */
+  async *deadLetters({ kind, workerId, ...options }: DeadLettersQuery = {}): AsyncGenerator<
+    DeadLetterSummary,
+    void,
+    undefined
+  > {
+    for await (const page of this.#pages('/v1/dead-letters', { kind, worker_id: workerId }, options))
+      yield* noun<DeadLetterSummary[]>(page, 'deadLetters');
+  }
+
+  /** One of them, with its payload. Rejects with `input_not_found`. */
+  deadLetter(inputId: string, options: CallOptions = {}): Promise<DeadLetterView> {
+    return viewDeadLetter(this.#transport, inputId, options);
+  }
+
+  /** Gives it to its worker as a new input, and forgets it. Rejects with `input_not_found`, or as a tell does; then it is kept. Repeats nothing. */
+  redeliver(inputId: string, options: CallOptions = {}): Promise<Receipt> {
+    return redeliver(this.#transport, inputId, options);
+  }
+
+  /** Throws it away. Rejects with `input_not_found`. Repeats nothing. */
+  discard(inputId: string, options: CallOptions = {}): Promise<DeadLetterSummary> {
+    return discard(this.#transport, inputId, options);
+  }
+
   /**
    * Sends inputs to any workers in one request, while they come, and yields what became of each, in their order: its receipt, or the
    * error that refused it. Neither is gathered: who does not read holds the sending back. Throws when the batch as a whole ends early;
@@ -279,6 +320,24 @@ class Client {
   /** The actors that the runtime has loaded, with the JSON Schemas of what they take and give. */
   async actors(options: CallOptions = {}): Promise<ActorView[]> {
     return noun(await this.#transport.request({ method: 'GET', path: '/v1/actors' }, options), 'actors');
+  }
+
+  /** What workers run on now. */
+  hosts(options: CallOptions = {}): Promise<HostView[]> {
+    return listHosts(this.#transport, options);
+  }
+
+  /** A host that is alive, or one of the last that have ended. Rejects with `not_found`. */
+  host(hostId: string, options: CallOptions = {}): Promise<HostDetail> {
+    return viewHost(this.#transport, hostId, options);
+  }
+
+  /**
+   * Has a host replaced by a new one that its workers move to between two of their inputs. Resolves when that was ordered; `host` tells
+   * when it has ended. Rejects with `not_found`, or `unsupported_operation` if it is not `ready`. Repeats nothing.
+   */
+  recycleHost(hostId: string, options: CallOptions = {}): Promise<HostDetail> {
+    return recycleHost(this.#transport, hostId, options);
   }
 
   async describe(options: CallOptions = {}): Promise<RuntimeView> {

@@ -34,13 +34,26 @@ export interface StartedState {
 export interface HostExit {
   /** `closed` in an orderly way, `killed` by the supervisor, `crashed` otherwise. */
   readonly type: 'closed' | 'killed' | 'crashed';
+  /** Why, in the words of endings.ts. */
   readonly error: Error | null;
 }
 
-export interface HostStats {
-  /** Since the last look, 0 to 1. */
+/** Signs of life of a host, read without its help: it may be stuck. */
+export interface HostPulse {
+  /** Number of the last ping that it has answered; 0 before the first. */
+  readonly beat: number;
+  /** Changes with each input that is entered, and each look of a handler at whether it is cancelled. */
+  readonly progress: number;
+  /** Event loop utilisation since the last look, 0 to 1. */
   readonly utilization: number;
+  /** Of its JavaScript, when it answered last. */
   readonly heapBytes: number;
+  /** Of Buffers and the like, when it answered last. */
+  readonly externalBytes: number;
+  /** CPU time of its thread since its start; null where that cannot be told (it can on Linux). */
+  readonly cpuMs: number | null;
+  /** The same and the time in which it was ready to run and got no CPU. */
+  readonly wantedCpuMs: number | null;
 }
 
 /** A worker has crashed, and its host has not: something has failed that the worker had started and nothing of it waited for. */
@@ -72,10 +85,16 @@ export interface Host {
   readonly hostId: string;
   /** Resolves when the host can take workers; rejects with the cause if it dies or takes too long. */
   readonly ready: Promise<void>;
-  /** Resolves, never rejects, when the host is gone. */
+  /** Resolves, never rejects, when the host is gone, or cut off. */
   readonly exited: Promise<HostExit>;
-  /** False while as much is on its way to it as one host may hold (WINDOW_PER_HOST, WINDOW_BYTES_PER_HOST). */
+  /** Resolves, never rejects, when nothing of it runs any more. */
+  readonly ended: Promise<void>;
+  /** Inputs that it may hold at a time. */
+  readonly window: number;
+  /** False while as much is on its way to it as one host may hold (`window`, WINDOW_BYTES_PER_HOST). */
   readonly hasRoom: boolean;
+  /** Inputs that were sent and are not answered. */
+  readonly inFlight: number;
   startWorkers(specs: readonly WorkerSpec[]): Promise<StartResult[]>;
   /** Runs `stopped` of each after the inputs that the host still holds of it, and unloads it. Resolves when all are through. */
   stopWorkers(workerSlots: readonly number[]): Promise<void>;
@@ -94,9 +113,15 @@ export interface Host {
   startedAt(workerSlot: number): number;
   /** Slot of the worker whose handler was on the stack when last heard of, -1 if none. */
   current(): number;
-  stats(): Promise<HostStats>;
+  /** Asks for a sign of life. Returns the number that shows in the pulse when the host has come to it. */
+  ping(): number;
+  pulse(): HostPulse;
+  /** Whether it answers an interrupt, within a moment: running JavaScript does, native code does not. Null where Node cannot ask. */
+  interrupt(): Promise<boolean> | null;
   /** Ends the host at once. Synchronous loops included; blocking native code only when it returns. */
   kill(cause: Error): void;
+  /** Takes a host that was killed and does not end for dead: `exited` resolves, and nothing of it is heard any more. */
+  cutOff(): void;
   /** Ends the host in an orderly way; call it when its workers have stopped. */
   close(): Promise<void>;
 }

@@ -16,10 +16,11 @@ import {
 import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
 import { eachReply, Outbox, pushInput, SHARED, SHARED_CELLS, STARTED_AT, TURN } from '../protocol/frames.ts';
-import type { Batch, Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
+import type { Batch, Body, ControlFrame, PingFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Wheel } from '../protocol/wheel.ts';
-import type { Crash, Host, HostEvents, HostExit, HostStats, LogLine, StartResult, WorkerSpec } from './host.ts';
+import { cpuTime } from './cpu-time.ts';
+import type { Crash, Host, HostEvents, HostExit, HostPulse, LogLine, StartResult, WorkerSpec } from './host.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
 import { packStarts, unpackResults } from './starts.ts';
@@ -27,11 +28,15 @@ import type { HostBoot } from './boot.ts';
 
 /** What carries a host: a task in the pool, or a promise on the main thread. */
 export interface Carrier {
-  /** Resolves when the host has closed in an orderly way, rejects with the cause when it died. */
+  /** Resolves when the host has closed in an orderly way, rejects with the cause when it died: not before nothing of it runs any more. */
   readonly lifetime: Promise<void>;
   kill(): void;
+  /** The host has said which thread it is. */
+  adopt?(threadId: number): void;
   /** Event loop utilisation since the last look, 0 to 1; answers even while the host's loop is stuck. */
-  utilization(threadId: number): number;
+  utilization(): number;
+  /** Asks by an interrupt, which running JavaScript answers and native code does not. Null where Node cannot. May never settle. */
+  interrupt?(): Promise<unknown> | null;
 }
 
 export interface LinkOptions {
@@ -42,17 +47,23 @@ export interface LinkOptions {
   readonly events: HostEvents;
   readonly wheel: Wheel;
   readonly carry: (boot: HostBoot) => Carrier;
+  /** False for a host in another process: what it writes into its shared memory ends with it. Default true. */
+  readonly sharesMemory?: boolean;
 }
 
-/** How long a host may take to tell its heap size; a stuck one is described without it. */
-const STATS_TIMEOUT_MS = 250;
 /** The host is told that its lines were taken often enough that a steady stream of them is not stopped. */
 const LOG_LINES_PER_ANSWER = LOG_LINES_IN_FLIGHT / 4;
+/** How long JavaScript that is interrupted may take to answer. */
+const INTERRUPT_TIMEOUT_MS = 200;
+const KiB = 1024;
 
 export class Link implements Host {
   readonly hostId: string;
+  readonly window: number;
   readonly ready: Promise<void>;
   readonly exited: Promise<HostExit>;
+  readonly ended: Promise<void>;
+  #resolveExited!: (exit: HostExit) => void;
   readonly #limits: Limits;
   readonly #events: HostEvents;
   readonly #carrier: Carrier;
@@ -63,6 +74,7 @@ export class Link implements Host {
   readonly #log: MessagePort;
   #linesTaken = 0;
   readonly #ports: MessagePort[];
+  readonly #sharesMemory: boolean;
   readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
   readonly #tickets: (Ticket | null)[] = [];
@@ -75,8 +87,8 @@ export class Link implements Host {
   #isFlushScheduled = false;
   /** When the first input of this turn of the loop was sent. */
   #turnStartMs = 0;
-  #threadId = -1;
-  #heapBytes = 0;
+  #task: string | null = null;
+  #pings = 0;
   #killCause: Error | null = null;
   #exit: HostExit | null = null;
   /** Rejecters of calls that wait for the host; settled by the answer, the deadline or the death, whichever is first. */
@@ -91,6 +103,8 @@ export class Link implements Host {
       MessageChannel,
     ];
     this.hostId = options.hostId;
+    this.#sharesMemory = options.sharesMemory ?? true;
+    this.window = this.#sharesMemory ? WINDOW_PER_HOST : 1;
     this.#limits = options.limits;
     this.#events = options.events;
     this.#wheel = options.wheel;
@@ -115,19 +129,25 @@ export class Link implements Host {
       services: services.port2,
       log: log.port2,
     });
-    this.exited = this.#carrier.lifetime.then(
+    this.exited = new Promise((resolve) => (this.#resolveExited = resolve));
+    this.ended = this.#carrier.lifetime.then(
       () => this.#onExit(null),
       (cause: unknown) => this.#onExit(cause instanceof Error ? cause : new Error(String(cause))),
     );
-    this.ready = this.#call(() => this.#calls.hello(), this.#limits.startTimeoutMs).then((threadId) => {
-      this.#threadId = threadId;
+    this.ready = this.#call(() => this.#calls.hello(), this.#limits.startTimeoutMs).then(({ threadId, task }) => {
+      this.#task = task;
+      this.#carrier.adopt?.(threadId);
     });
     // Whoever launches a host looks at `ready`; a death before that look must not count as unhandled.
     this.ready.catch(() => undefined);
   }
 
   get hasRoom(): boolean {
-    return this.#inFlight < WINDOW_PER_HOST && this.#inFlightBytes < WINDOW_BYTES_PER_HOST;
+    return this.#inFlight < this.window && this.#inFlightBytes < WINDOW_BYTES_PER_HOST;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   // --- the data lane ---
@@ -139,6 +159,7 @@ export class Link implements Host {
     this.#inFlightBytes += ticket.bytes;
     this.#outboxBytes += ticket.bytes;
     pushInput(this.#outbox, slot, workerSlot, ticket);
+    if (!this.#sharesMemory) this.#assumeStarted(workerSlot, ticket);
     // An idle host gets its input at once, not at the end of the turn, if the last one came alone as well; several are worth one message.
     if (this.#inFlight === 1 && this.#lastBatchFrames === 1) {
       this.#flush();
@@ -153,6 +174,13 @@ export class Link implements Host {
     // Early, so that both threads work at once; but not for ever. Node reads up to 1,000 messages of a port before it turns to
     // anything else, and replies to what left early come back into that same reading: timers and sockets would wait for seconds.
     if (isFull && now() - this.#turnStartMs < SLICE_MS) this.#flush();
+  }
+
+  /** What cannot be read after the death of the host counts as begun, so that nothing is run twice; hence its window of one. */
+  #assumeStarted(workerSlot: number, ticket: Ticket): void {
+    Atomics.store(this.#shared, SHARED.started + workerSlot, ticket.seq | 0);
+    Atomics.store(this.#shared, STARTED_AT + workerSlot, now());
+    Atomics.store(this.#shared, SHARED.current, workerSlot);
   }
 
   readonly #endTurn = (): void => {
@@ -179,6 +207,7 @@ export class Link implements Host {
     this.#freeSlots.push(slot);
     this.#inFlight--;
     this.#inFlightBytes -= ticket.bytes;
+    if (!this.#sharesMemory && this.#inFlight === 0) Atomics.store(this.#shared, SHARED.current, -1);
     return ticket;
   }
 
@@ -212,7 +241,7 @@ export class Link implements Host {
     this.#ring(frame);
   }
 
-  #ring(frame: ControlFrame | typeof TURN): void {
+  #ring(frame: ControlFrame | PingFrame | typeof TURN): void {
     this.#control.postMessage(frame);
     Atomics.add(this.#shared, SHARED.doorbell, 1);
   }
@@ -227,6 +256,36 @@ export class Link implements Host {
 
   current(): number {
     return Atomics.load(this.#shared, SHARED.current);
+  }
+
+  // --- signs of life ---
+
+  ping(): number {
+    const ping = ++this.#pings;
+    if (this.#exit === null) this.#ring({ ping });
+    return ping;
+  }
+
+  pulse(): HostPulse {
+    const cpu = this.#task === null ? null : cpuTime(this.#task);
+    return {
+      beat: Atomics.load(this.#shared, SHARED.beat),
+      progress: Atomics.load(this.#shared, SHARED.progress),
+      utilization: this.#exit === null ? this.#carrier.utilization() : 0,
+      heapBytes: Atomics.load(this.#shared, SHARED.heapKiB) * KiB,
+      externalBytes: Atomics.load(this.#shared, SHARED.externalKiB) * KiB,
+      cpuMs: cpu?.cpuMs ?? null,
+      wantedCpuMs: cpu?.wantedCpuMs ?? null,
+    };
+  }
+
+  interrupt(): Promise<boolean> | null {
+    const answer = this.#carrier.interrupt?.() ?? null;
+    if (answer === null) return null;
+    return this.#call(() => answer, INTERRUPT_TIMEOUT_MS).then(
+      () => true,
+      () => false,
+    );
   }
 
   // --- calls ---
@@ -257,20 +316,15 @@ export class Link implements Host {
     return this.#call(() => this.#calls.inspect(module), this.#limits.startTimeoutMs);
   }
 
-  async stats(): Promise<HostStats> {
-    const utilization = this.#exit === null ? this.#carrier.utilization(this.#threadId) : 0;
-    try {
-      this.#heapBytes = await this.#call(() => this.#calls.heapBytes(), STATS_TIMEOUT_MS);
-    } catch {
-      // A stuck or dead host: the last known size stands.
-    }
-    return { utilization, heapBytes: this.#heapBytes };
-  }
-
   kill(cause: Error): void {
     if (this.#exit !== null) return;
     this.#killCause ??= cause;
     this.#carrier.kill();
+  }
+
+  cutOff(): void {
+    this.#killCause ??= new Error('cut off');
+    this.#onExit(null);
   }
 
   async close(): Promise<void> {
@@ -314,7 +368,9 @@ export class Link implements Host {
     }
   }
 
-  #onExit(error: Error | null): HostExit {
+  #onExit(error: Error | null): void {
+    // It was cut off before.
+    if (this.#exit !== null) return;
     // Replies that were on their way when the host died are outcomes like any other.
     this.#readData();
     this.#readLog();
@@ -322,7 +378,7 @@ export class Link implements Host {
     this.#exit = { type, error: this.#killCause ?? error };
     for (const port of this.#ports) port.close();
     for (const reject of [...this.#waiting]) reject(lost(this.#exit.error));
-    return this.#exit;
+    this.#resolveExited(this.#exit);
   }
 }
 

@@ -1,11 +1,15 @@
 // The host's end of the lane on which lines for the log leave. Nothing is waited for, and each line leaves at once: what was said
 // before a thread is killed is told. Bounded: beyond LOG_LINES_IN_FLIGHT lines on the way, lines are counted instead of sent, and the next
-// one that gets through says how many.
+// one that gets through says how many; if none comes soon, one is written for that.
 
 import { receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { LOG_LINE_CHARS, LOG_LINES_IN_FLIGHT, MAX_ERROR_CHARS } from '../limits.ts';
+import { asNobody } from './blame.ts';
 import type { LogLine } from './host.ts';
+
+/** From the first line that is dropped to when that is told in any case. */
+const TELL_DROPPED_AFTER_MS = 1_000;
 
 export class LogLane {
   readonly #port: MessagePort;
@@ -14,6 +18,7 @@ export class LogLane {
   /** Of those that were sent. */
   #taken = 0;
   #dropped = 0;
+  #tellTimer: NodeJS.Timeout | null = null;
 
   constructor(port: MessagePort, hostId: string) {
     this.#port = port;
@@ -22,8 +27,7 @@ export class LogLane {
 
   /** Never throws, whatever the fields are. */
   write(level: LogLine['level'], fields: Record<string, unknown>, message: string): void {
-    if (this.#sent - this.#taken >= LOG_LINES_IN_FLIGHT) this.#readTaken();
-    if (this.#sent - this.#taken >= LOG_LINES_IN_FLIGHT) {
+    if (!this.#hasRoom()) {
       this.drop();
       return;
     }
@@ -41,6 +45,20 @@ export class LogLane {
   /** Counts a line that is not to be sent. */
   drop(): void {
     this.#dropped++;
+    // Set by what an actor prints, and not its timer. It keeps nobody alive.
+    this.#tellTimer ??= asNobody(() => setTimeout(() => this.tellDropped(), TELL_DROPPED_AFTER_MS)).unref();
+  }
+
+  /** Says how many lines were dropped, if any were since the last one that was written. */
+  tellDropped(): void {
+    if (this.#tellTimer !== null) clearTimeout(this.#tellTimer);
+    this.#tellTimer = null;
+    if (this.#dropped > 0) this.write('warn', {}, 'lines were dropped');
+  }
+
+  #hasRoom(): boolean {
+    if (this.#sent - this.#taken >= LOG_LINES_IN_FLIGHT) this.#readTaken();
+    return this.#sent - this.#taken < LOG_LINES_IN_FLIGHT;
   }
 
   /** Each message from the other end is how many lines it has taken so far. Read here, since a handler that does not yield may log too. */

@@ -4,6 +4,7 @@
 
 import { Writable } from 'node:stream';
 import { MAX_ERROR_CHARS } from '../limits.ts';
+import { hidePaths } from '../observe/log.ts';
 
 export type Stream = 'stdout' | 'stderr';
 
@@ -51,9 +52,9 @@ class Printed extends Writable {
   }
 }
 
-/** The text of one entry: without the end of its last line, and cut. Empty if nothing was printed. */
+/** The text of one entry: without the end of its last line and without paths, and cut. Empty if nothing was printed. */
 export function printedText(text: string): string {
-  return text.slice(0, MAX_ERROR_CHARS + 1).replace(/\r?\n$/, '');
+  return hidePaths(text.slice(0, MAX_ERROR_CHARS + 1).replace(/\r?\n$/, ''));
 }
 
 /** Says of each text whether it may be printed now. */

@@ -2,13 +2,14 @@
 // port, read whenever the doorbell has rung) and calls (comlink). Runs in a thread of the pool, or inline on the main one.
 
 import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { getHeapStatistics } from 'node:v8';
 import { GreenroomError } from '../errors.ts';
 import { SERVICE_CALLS_IN_FLIGHT } from '../limits.ts';
 import { Slices } from '../protocol/slices.ts';
 import { SHARED, TURN } from '../protocol/frames.ts';
-import type { Batch, ControlFrame } from '../protocol/frames.ts';
+import type { Batch, ControlFrame, PingFrame } from '../protocol/frames.ts';
 import { parseUntrusted } from '../protocol/json.ts';
 import { asNobody } from './blame.ts';
 import { portsOf } from './boot.ts';
@@ -45,7 +46,10 @@ export async function serveHost(boot: HostBoot, threadId: number, own: OwnThread
   });
   const lanes = new Lanes(boot, runner);
   own?.serve({ runner, log });
-  const flushAtExit = () => runner.flush();
+  const flushAtExit = () => {
+    runner.flush();
+    log.tellDropped();
+  };
   process.once('exit', flushAtExit);
 
   const closing = new AbortController();
@@ -54,13 +58,17 @@ export async function serveHost(boot: HostBoot, threadId: number, own: OwnThread
   boot.data.once('close', () => closing.abort());
   await once(closing.signal, 'abort');
   process.off('exit', flushAtExit);
+  log.tellDropped();
   runner.abandon();
   for (const port of portsOf(boot)) port.close();
 }
 
 function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: AbortController): HostCalls {
   return {
-    hello: () => threadId,
+    hello: () => {
+      lanes.writeMemory();
+      return { threadId, task: kernelTask() };
+    },
     startWorkers: async (packed) => {
       // They may get the places of workers that have crashed: what was sent to those before must not reach them.
       lanes.readControl();
@@ -78,7 +86,6 @@ function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: Abor
       const { kind, description = null } = await loadActor(module);
       return { kind, description };
     },
-    heapBytes: () => getHeapStatistics().used_heap_size,
     // The answer leaves first; the ports close in a later turn of the loop.
     close: () => void setImmediate(() => closing.abort()),
   };
@@ -95,6 +102,20 @@ async function startAll(runner: Runner, specs: readonly WorkerSpec[]): Promise<S
   return results;
 }
 
+/** Where the kernel tells about this thread; only Linux does. */
+function kernelTask(): string | null {
+  try {
+    return readlinkSync('/proc/thread-self');
+  } catch {
+    // Another system, or a sandbox without it: then the supervisor does without.
+    return null;
+  }
+}
+
+type LaneFrame = ControlFrame | PingFrame | typeof TURN;
+
+const KiB = 1024;
+
 /** The data and the control lane. Messages come by themselves, and are also read at once where their order matters. */
 class Lanes {
   readonly #boot: HostBoot;
@@ -106,12 +127,15 @@ class Lanes {
     this.#boot = boot;
     this.#runner = runner;
     boot.data.on('message', (batch: Batch) => runner.accept(batch));
-    boot.control.on('message', (frame: ControlFrame | typeof TURN) => this.#control(frame));
+    boot.control.on('message', (frame: LaneFrame) => this.#control(frame));
   }
 
   /** Called before each input, and by handlers that check whether they are cancelled: one look at shared memory. */
   readControl(): void {
-    const rings = Atomics.load(this.#boot.shared, SHARED.doorbell);
+    const { shared } = this.#boot;
+    // Whoever comes here gets on: a loop without an end that does so is not stuck.
+    Atomics.add(shared, SHARED.progress, 1);
+    const rings = Atomics.load(shared, SHARED.doorbell);
     if (rings === this.#rings) return;
     this.#rings = rings;
     // A handler may have led here.
@@ -121,19 +145,30 @@ class Lanes {
   #readControl(): void {
     const { control } = this.#boot;
     for (let next = receiveMessageOnPort(control); next !== undefined; next = receiveMessageOnPort(control)) {
-      this.#control(next.message as ControlFrame | typeof TURN);
+      this.#control(next.message as LaneFrame);
     }
   }
 
   /** Control may overtake the input that it is about: then that input is on the data port, and is taken in first. */
-  #control(frame: ControlFrame | typeof TURN): void {
+  #control(frame: LaneFrame): void {
     if (frame === TURN) {
       this.#runner.endSlice();
+      return;
+    }
+    if ('ping' in frame) {
+      this.writeMemory();
+      Atomics.store(this.#boot.shared, SHARED.beat, frame.ping);
       return;
     }
     if (this.#runner.cancel(frame)) return;
     this.readData();
     this.#runner.cancel(frame);
+  }
+
+  writeMemory(): void {
+    const { used_heap_size, external_memory } = getHeapStatistics();
+    Atomics.store(this.#boot.shared, SHARED.heapKiB, used_heap_size / KiB);
+    Atomics.store(this.#boot.shared, SHARED.externalKiB, external_memory / KiB);
   }
 
   readData(): void {

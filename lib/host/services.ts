@@ -12,9 +12,17 @@ import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { PackedResults, PackedStarts } from './starts.ts';
 
+/** Which thread a host is. */
+export interface HostIdentity {
+  /** As Node counts them. */
+  readonly threadId: number;
+  /** As the kernel does: `<process>/task/<thread>`, below /proc; null where there is no such folder. */
+  readonly task: string | null;
+}
+
 /** What the supervisor may ask of a host. */
 export interface HostCalls {
-  hello(): number;
+  hello(): HostIdentity;
   startWorkers(starts: PackedStarts): Promise<PackedResults>;
   stopWorkers(workerSlots: readonly number[]): Promise<void>;
   validate(module: string, payload: Payload): Promise<void>;
@@ -22,14 +30,13 @@ export interface HostCalls {
   checkJson(payload: Payload): void;
   /** Loads a module and says what it is. Rejects with `invalid_actor`. */
   inspect(module: string): Promise<{ kind: string; description: string | null }>;
-  heapBytes(): number;
   close(): void;
 }
 
 /** What the actors on a host may ask of the runtime. The host names the worker that asks; payloads are encoded. */
 export interface RuntimeServices {
-  ask(workerId: string, target: string, input: Payload, timeoutMs: number | null): Promise<Payload>;
-  /** `inputSeq`: of the input that the worker handles. */
+  /** `inputSeq`, here and below: of the input that the worker handles. */
+  ask(workerId: string, inputSeq: number, target: string, input: Payload, timeoutMs: number | null): Promise<Payload>;
   tell(workerId: string, inputSeq: number, target: string, input: Payload): Promise<string>;
   create(
     workerId: string,
@@ -41,6 +48,7 @@ export interface RuntimeServices {
   stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
   invoke(
     workerId: string,
+    inputSeq: number,
     functionId: string,
     payload: Payload,
     metadata: Payload | null,
@@ -130,7 +138,6 @@ export const HOST_CALLS = [
   'validate',
   'checkJson',
   'inspect',
-  'heapBytes',
   'close',
 ] as const;
 /** Services that all do the same, for hosts without a runtime: a module that is checked, a test, a benchmark. */

@@ -7,10 +7,9 @@ import type { Environment, Pair } from './environment.ts';
 import { readKey } from './inputs.ts';
 import { nameKey, nameOf, TABLES, timeKey, workerNumberKey, workerRange } from './keys.ts';
 import type { Table } from './keys.ts';
-import { readTimer } from './operations.ts';
-import { readWorkerRow } from './tables.ts';
+import { childKey, readWorkerRow } from './tables.ts';
 import type { WorkerRow } from './tables.ts';
-import { dueKey } from './timers.ts';
+import { dueKey, readTimer } from './timers.ts';
 import type { Block } from './transcript.ts';
 
 /** Told what is wrong, in words for an operator. */
@@ -67,6 +66,7 @@ class WorkerCheck {
     this.#checkTranscript();
     this.#checkKeys();
     this.#checkTimers();
+    this.#checkFamily();
   }
 
   #rows(table: Table): Iterable<Pair> {
@@ -155,6 +155,12 @@ class WorkerCheck {
       )
         this.#tell(`the idempotency key of input ${keyed.seq} is never forgotten`);
     }
+  }
+
+  #checkFamily(): void {
+    const { family } = this.#row;
+    if (family !== null && this.#environment.get(childKey(family)) === undefined)
+      this.#tell(`is not among the children of worker ${family.parentId}`);
   }
 
   #checkTimers(): void {

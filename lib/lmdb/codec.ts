@@ -6,9 +6,11 @@ import { GreenroomError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
 
 /** Version of everything that is written here; a reader refuses a newer one. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 /** Its checksums say nothing of the key; the store is rewritten when it is opened (see upgrade.ts). */
 export const FIRST_VERSION = 1;
+/** From this one on rows are read as they are, whatever they lack: each is written anew when something of it changes. */
+export const OLDEST_ROWS = 2;
 
 /** CRC-32 and version. */
 export const SEAL_BYTES = 5;
@@ -142,12 +144,14 @@ export class Encoder {
  */
 export class Decoder {
   readonly #buffer: Buffer;
+  /** Of the runtime that wrote it. */
+  readonly version: number;
   offset = SEAL_BYTES;
 
-  constructor(sealed: Buffer, key: Buffer, oldest = FORMAT_VERSION) {
+  constructor(sealed: Buffer, key: Buffer, oldest = OLDEST_ROWS) {
     this.#buffer = sealed;
     if (!isIntact(sealed, key, oldest)) throw corrupt();
-    const version = sealed[4] as number;
+    const version = (this.version = sealed[4] as number);
     if (version > FORMAT_VERSION)
       throw GreenroomError.of('store_version', {
         message: `The store is of version ${version}, this runtime reads versions up to ${FORMAT_VERSION}.`,
@@ -216,16 +220,16 @@ export class Decoder {
 }
 
 /** Whether the checksum is right, and it is that of the key's row. */
-export function isIntact(sealed: Buffer, key: Buffer, oldest = FORMAT_VERSION): boolean {
+export function isIntact(sealed: Buffer, key: Buffer, oldest = OLDEST_ROWS): boolean {
   if (sealed.length < SEAL_BYTES) return false;
   const version = sealed[4] as number;
   return version >= oldest && sealed.readUInt32BE(0) === sumOf(version, key, sealed);
 }
 
 /** Writes version and checksum into a value that has room for them. */
-export function sealFor(key: Buffer, value: Buffer): void {
-  value[4] = FORMAT_VERSION;
-  value.writeUInt32BE(sumOf(FORMAT_VERSION, key, value), 0);
+export function sealFor(key: Buffer, value: Buffer, version = FORMAT_VERSION): void {
+  value[4] = version;
+  value.writeUInt32BE(sumOf(version, key, value), 0);
 }
 
 function sumOf(version: number, key: Buffer, sealed: Buffer): number {

@@ -3,7 +3,7 @@
 import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { payloadText } from '../protocol/payload.ts';
-import { ENTRY_TYPES, OUTCOMES } from '../protocol/views.ts';
+import { OUTCOMES } from '../protocol/views.ts';
 import type { EntryType, Outcome } from '../protocol/views.ts';
 import { ENTRY_OF, entryData } from '../store/store.ts';
 import type { Ending, StoredInput } from '../store/store.ts';
@@ -27,14 +27,27 @@ export interface Entry {
   readonly ending: EntryEnding | null;
 }
 
-const TYPE_BYTES = new Map(ENTRY_TYPES.map((type, index) => [type, index]));
+/** On disk, for ever: a new type gets the next number, wherever it stands in the list of types. */
+const TYPE_BYTES: Readonly<Record<EntryType, number>> = {
+  created: 0,
+  input: 1,
+  output: 2,
+  emitted: 3,
+  cancelled: 4,
+  failed: 5,
+  restarted: 6,
+  stopped: 7,
+  killed: 8,
+  promoted: 9,
+};
+const TYPES = Object.keys(TYPE_BYTES) as EntryType[];
 const OUTCOME_BYTES = new Map(OUTCOMES.map((outcome, index) => [outcome, index]));
 
 /** Set in the byte of the type when an ending follows. */
 const HAS_ENDING = 0x80;
 
 export function writeEntry(to: Encoder, { atMs, type, inputSeq, data, ending }: Entry): void {
-  const typeByte = TYPE_BYTES.get(type) as number;
+  const typeByte = TYPE_BYTES[type];
   to.byte(ending === null ? typeByte : typeByte | HAS_ENDING);
   to.number(atMs);
   to.varint(inputSeq);
@@ -44,7 +57,7 @@ export function writeEntry(to: Encoder, { atMs, type, inputSeq, data, ending }: 
 
 export function readEntry(from: Decoder): Entry {
   const typeByte = from.byte();
-  const type = elementOf(ENTRY_TYPES, typeByte & ~HAS_ENDING);
+  const type = elementOf(TYPES, typeByte & ~HAS_ENDING);
   const atMs = from.number();
   const inputSeq = from.varint();
   const ending = (typeByte & HAS_ENDING) === 0 ? null : readEntryEnding(from);

@@ -5,8 +5,7 @@ import { existsSync, rmSync } from 'node:fs';
 import type { Rest } from '../store/store.ts';
 import { checkWorker, readable, requireEmpty, whole } from './check-worker.ts';
 import type { Tell } from './check-worker.ts';
-import { FORMAT_VERSION } from './codec.ts';
-import type { Decoder } from './codec.ts';
+import { Decoder, isIntact, OLDEST_ROWS } from './codec.ts';
 import { Environment } from './environment.ts';
 import type { Pair } from './environment.ts';
 import { readKey } from './inputs.ts';
@@ -25,11 +24,13 @@ import {
 import type { Table } from './keys.ts';
 import { readMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
-import { readGroup, readTimer } from './operations.ts';
+import { readGroup } from './operations.ts';
 import type { GroupHeader } from './operations.ts';
 import { checkPages } from './pages.ts';
-import { FUNCTION_CODEC, SOURCE_CODEC } from './records.ts';
-import { dueKey } from './timers.ts';
+import { DEAD_LETTER_CODEC, FUNCTION_CODEC, SOURCE_CODEC } from './records.ts';
+import type { Codec } from './records.ts';
+import { childKey, familyOf, readChild } from './tables.ts';
+import { dueKey, readTimer } from './timers.ts';
 
 export interface StoreCheck {
   /** One line each, at most 1,000. Empty: the store is sound. */
@@ -72,7 +73,7 @@ class Check {
   #groups = 0;
   #newestFold = 0;
   /** Version of the oldest rows that there may be: a store that has not been opened yet by this version is checked, too. */
-  #oldest = FORMAT_VERSION;
+  #oldest = OLDEST_ROWS;
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -82,12 +83,13 @@ class Check {
     const value = this.#environment.get(META_KEY);
     if (value === undefined) this.#tell('the first record is missing');
     const meta = value === undefined ? null : readable(this.#tell, 'the first record', () => readMeta(value));
-    if (meta !== null) this.#oldest = meta.format;
+    if (meta !== null) this.#oldest = Math.min(meta.format, OLDEST_ROWS);
     this.#checkTables();
     this.#checkWorkers();
     for (const table of OF_WORKERS) this.#checkOwners(table);
     this.#checkEndedKeys();
     this.#checkDueTimers();
+    this.#checkChildren();
     this.#checkRecords();
     if (meta !== null) this.#checkJournal(meta);
     const findings = this.#findings.slice(0, MAX_FINDINGS);
@@ -171,18 +173,36 @@ class Check {
     }
   }
 
-  #checkRecords(): void {
-    for (const row of this.#rows(TABLES.sources)) {
-      const { key } = row;
-      const record = this.#read(this.#tell, `source ${nameOf(key)}`, row, (from) => SOURCE_CODEC.read(from));
-      if (record !== null && record.name !== nameOf(key))
-        this.#tell(`source ${nameOf(key)} is in the place of another one`);
+  /** That a worker's own row has one here is checked with the worker. */
+  #checkChildren(): void {
+    for (const row of this.#rows(TABLES.children)) {
+      const child = this.#read(this.#tell, `a child of worker ${workerOf(row.key)}`, row, readChild);
+      if (child === null) continue;
+      const key = nameKey(TABLES.workers, child.workerId);
+      const value = this.#environment.get(key);
+      // One that cannot be read is told of itself.
+      const family =
+        value === undefined ? null : readable(IGNORED, '', () => familyOf(new Decoder(value, key, this.#oldest)));
+      if (value !== undefined && family === null && !isIntact(value, key, this.#oldest)) continue;
+      if (family === null || !childKey(family).equals(row.key))
+        this.#tell(
+          `worker ${child.workerId} is not the child of worker ${workerOf(row.key)}, and is among its children`,
+        );
     }
-    for (const row of this.#rows(TABLES.functions)) {
-      const { key } = row;
-      const record = this.#read(this.#tell, `function ${nameOf(key)}`, row, (from) => FUNCTION_CODEC.read(from));
-      if (record !== null && record.functionId !== nameOf(key))
-        this.#tell(`function ${nameOf(key)} is in the place of another one`);
+  }
+
+  #checkRecords(): void {
+    this.#checkNames('source', TABLES.sources, SOURCE_CODEC);
+    this.#checkNames('function', TABLES.functions, FUNCTION_CODEC);
+    this.#checkNames('dead letter', TABLES.deadLetters, DEAD_LETTER_CODEC);
+  }
+
+  #checkNames<R>(what: string, table: Table, codec: Codec<R>): void {
+    for (const row of this.#rows(table)) {
+      const name = nameOf(row.key);
+      const record = this.#read(this.#tell, `${what} ${name}`, row, (from) => codec.read(from));
+      if (record !== null && codec.nameOf(record) !== name)
+        this.#tell(`${what} ${name} is in the place of another one`);
     }
   }
 

@@ -28,6 +28,10 @@ export const TABLES = {
   dueTimers: 'D',
   sources: 'O',
   functions: 'F',
+  /** By id of the parent, and the number that tells its children's order. */
+  children: 'P',
+  /** By id of the input. */
+  deadLetters: 'L',
 } as const;
 export type Table = (typeof TABLES)[keyof typeof TABLES];
 

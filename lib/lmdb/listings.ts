@@ -6,8 +6,8 @@ import { Decoder, isIntact } from './codec.ts';
 import type { Environment } from './environment.ts';
 import { endOfTable, nameKey, nameOf, restAfterTime, startOfTable, TABLES, timeKey, workerOf } from './keys.ts';
 import type { Table } from './keys.ts';
-import { readTimer } from './operations.ts';
 import { summaryOf } from './tables.ts';
+import { readTimer } from './timers.ts';
 import type { LmdbWorkerStore } from './worker.ts';
 
 type Dirty = SortedWorkers<LmdbWorkerStore>;

@@ -5,21 +5,15 @@
 
 import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type {
-  Ending,
-  FunctionRecord,
-  Rest,
-  SourceRecord,
-  StoredInput,
-  StoredTimer,
-  StoreEvents,
-  WorkerRecord,
-} from '../store/store.ts';
+import type { Isolation } from '../protocol/views.ts';
+import type { Ending, Rest, StoredInput, StoredTimer, StoreEvents, WorkerRecord } from '../store/store.ts';
 import { corrupt, elementOf } from './codec.ts';
 import type { Decoder, Encoder } from './codec.ts';
 import { readEnding, readEntry, readInput, writeEnding, writeEntry, writeInput } from './entries.ts';
 import type { Entry } from './entries.ts';
-import { FUNCTION_CODEC, SOURCE_CODEC } from './records.ts';
+import { readRecordOperation, RECORD_CODES, writeRecordOperation } from './records.ts';
+import type { RecordOperation } from './records.ts';
+import { readTimer, writeTimer } from './timers.ts';
 import type { LmdbWorkerStore } from './worker.ts';
 
 /** `begin`: accepted, and its run reserved at once. */
@@ -31,7 +25,13 @@ export interface AcceptOperation<Worker> {
 
 /** An operation on a worker; `worker` is null when a journal is read again and the worker is gone, or knows the operation already. */
 export type WorkerOperation<Worker> =
-  | { readonly op: 'create'; readonly worker: Worker; readonly record: WorkerRecord }
+  | {
+      readonly op: 'create';
+      readonly worker: Worker;
+      readonly record: WorkerRecord;
+      /** Its place among its parent's children; 0 without a parent. */
+      readonly ordinal: number;
+    }
   | AcceptOperation<Worker>
   | {
       readonly op: 'start';
@@ -59,15 +59,10 @@ export type WorkerOperation<Worker> =
       readonly rest: Rest;
       readonly failure: WireError | null;
     }
+  | { readonly op: 'isolation'; readonly worker: Worker; readonly isolation: Isolation | null }
   | { readonly op: 'putTimer'; readonly worker: Worker; readonly timer: StoredTimer }
   | { readonly op: 'deleteTimer'; readonly worker: Worker; readonly timerId: number }
   | { readonly op: 'delete'; readonly worker: Worker; readonly kind: string; readonly from: Rest };
-
-export type RecordOperation =
-  | { readonly op: 'putSource'; readonly record: SourceRecord }
-  | { readonly op: 'deleteSource'; readonly name: string }
-  | { readonly op: 'putFunction'; readonly record: FunctionRecord }
-  | { readonly op: 'deleteFunction'; readonly name: string };
 
 export type Operation = WorkerOperation<LmdbWorkerStore> | RecordOperation;
 export type ReplayedOperation = WorkerOperation<LmdbWorkerStore | null> | RecordOperation;
@@ -81,6 +76,8 @@ export interface GroupHeader {
 }
 
 const RESTS: readonly Rest[] = ['hibernated', 'stopped', 'failed'];
+/** Their places are on disk. */
+const ISOLATIONS: readonly (Isolation | null)[] = [null, 'shared', 'dedicated', 'process'];
 export const REST_BYTES: Readonly<Record<Rest, number>> = { hibernated: 0, stopped: 1, failed: 2 };
 
 const WORKER_CODES = [
@@ -96,15 +93,9 @@ const WORKER_CODES = [
   'delete',
   'recall',
   'begin',
-] as const satisfies readonly Operation['op'][];
-const RECORD_CODES = [
-  'putSource',
-  'deleteSource',
-  'putFunction',
-  'deleteFunction',
+  'isolation',
 ] as const satisfies readonly Operation['op'][];
 type WorkerCode = (typeof WORKER_CODES)[number];
-type RecordCode = (typeof RECORD_CODES)[number];
 /** Codes of operations on records begin here: there is room for more on workers. */
 const FIRST_RECORD_BYTE = 0x40;
 const CODE_BYTES = Object.fromEntries([
@@ -131,7 +122,7 @@ export function writeGroup(to: Encoder, header: GroupHeader, operations: readonl
 export function readGroup(
   from: Decoder,
   find: (workerId: string) => LmdbWorkerStore | null,
-  create: (record: WorkerRecord) => LmdbWorkerStore | null,
+  create: (record: WorkerRecord, ordinal: number) => LmdbWorkerStore | null,
   apply: (operation: ReplayedOperation) => void,
 ): GroupHeader {
   const header = { number: from.varint(), run: from.varint(), reservedSeq: from.varint() };
@@ -152,8 +143,9 @@ export function readGroup(
     }
     if (code === 'create') {
       const record = readRecord(from, elementOf(ids, place));
-      workers[place] = create(record);
-      apply({ op: 'create', worker: elementOf(workers, place), record });
+      const ordinal = record.parentId === null ? 0 : from.varint();
+      workers[place] = create(record, ordinal);
+      apply({ op: 'create', worker: elementOf(workers, place), record, ordinal });
     } else apply(readWorkerOperation(from, code, elementOf(workers, place)));
   }
   if (!from.isAtEnd) throw corrupt();
@@ -192,6 +184,7 @@ function writeWorkerOperation(to: Encoder, operation: WorkerOperation<LmdbWorker
   switch (operation.op) {
     case 'create':
       writeRecord(to, operation.record);
+      if (operation.record.parentId !== null) to.varint(operation.ordinal);
       break;
     case 'accept':
     case 'begin':
@@ -220,6 +213,9 @@ function writeWorkerOperation(to: Encoder, operation: WorkerOperation<LmdbWorker
       to.byte(REST_BYTES[operation.from]);
       to.byte(REST_BYTES[operation.rest]);
       to.payload(operation.failure === null ? null : JSON.stringify(operation.failure));
+      break;
+    case 'isolation':
+      writeIsolation(to, operation.isolation);
       break;
     case 'putTimer':
       writeTimer(to, operation.timer);
@@ -264,6 +260,8 @@ function readWorkerOperation(
         rest: restOf(from.byte()),
         failure: readFailure(from),
       };
+    case 'isolation':
+      return { op, worker, isolation: readIsolation(from) };
     case 'putTimer':
       return { op, worker, timer: readTimer(from) };
     case 'deleteTimer':
@@ -273,12 +271,14 @@ function readWorkerOperation(
   }
 }
 
-function writeRecord(to: Encoder, { kind, displayName, config, createdAtMs, state }: WorkerRecord): void {
+function writeRecord(to: Encoder, record: WorkerRecord): void {
+  const { kind, displayName, config, createdAtMs, state, parentId } = record;
   to.text(kind);
   to.payload(displayName);
   to.number(createdAtMs);
   to.payload(config);
   to.payload(state);
+  to.payload(parentId);
 }
 
 function readRecord(from: Decoder, workerId: string): WorkerRecord {
@@ -292,49 +292,20 @@ function readRecord(from: Decoder, workerId: string): WorkerRecord {
     createdAtMs,
     config: from.presentPayload(),
     state: from.payload(),
-    parentId: null,
+    // Version 2 knew of no parents.
+    parentId: from.version < 3 ? null : (from.payload() as string | null),
   };
+}
+
+export function writeIsolation(to: Encoder, isolation: Isolation | null): void {
+  to.byte(ISOLATIONS.indexOf(isolation));
+}
+
+export function readIsolation(from: Decoder): Isolation | null {
+  return elementOf(ISOLATIONS, from.byte());
 }
 
 export function readFailure(from: Decoder): WireError | null {
   const failure = from.payload();
   return failure === null ? null : (JSON.parse(failure as string) as WireError);
-}
-
-export function writeTimer(to: Encoder, { timerId, dueAtMs, input }: StoredTimer): void {
-  to.varint(timerId);
-  to.number(dueAtMs);
-  to.payload(input);
-}
-
-export function readTimer(from: Decoder): StoredTimer {
-  const timerId = from.varint();
-  return { timerId, dueAtMs: from.number(), input: from.presentPayload(), name: String(timerId), repeat: null };
-}
-
-function writeRecordOperation(to: Encoder, operation: RecordOperation): void {
-  switch (operation.op) {
-    case 'putSource':
-      SOURCE_CODEC.write(to, operation.record);
-      break;
-    case 'putFunction':
-      FUNCTION_CODEC.write(to, operation.record);
-      break;
-    case 'deleteSource':
-    case 'deleteFunction':
-      to.text(operation.name);
-      break;
-  }
-}
-
-function readRecordOperation(from: Decoder, op: RecordCode): RecordOperation {
-  switch (op) {
-    case 'putSource':
-      return { op, record: SOURCE_CODEC.read(from) };
-    case 'putFunction':
-      return { op, record: FUNCTION_CODEC.read(from) };
-    case 'deleteSource':
-    case 'deleteFunction':
-      return { op, name: from.text() };
-  }
 }

@@ -21,7 +21,7 @@ export interface ReplayOptions {
   readonly environment: Environment;
   readonly afterGroup: number;
   find(workerId: string): LmdbWorkerStore | undefined;
-  create(record: WorkerRecord): LmdbWorkerStore;
+  create(record: WorkerRecord, ordinal: number): LmdbWorkerStore;
   apply(operation: ReplayedOperation): void;
   onProgress?(progress: Progress): void;
 }
@@ -76,9 +76,9 @@ function replayGroup(options: ReplayOptions, key: Buffer, value: Buffer, group: 
     const worker = options.find(workerId);
     return worker === undefined || worker.foldedGroup >= group ? null : worker;
   };
-  const create = (record: WorkerRecord): LmdbWorkerStore | null => {
+  const create = (record: WorkerRecord, ordinal: number): LmdbWorkerStore | null => {
     const worker = options.find(record.workerId);
-    return worker !== undefined && worker.foldedGroup >= group ? null : options.create(record);
+    return worker !== undefined && worker.foldedGroup >= group ? null : options.create(record, ordinal);
   };
   try {
     return readGroup(new Decoder(value, key), find, create, (operation) => options.apply(operation));

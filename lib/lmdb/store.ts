@@ -4,7 +4,6 @@
 //
 // In memory are the workers that somebody uses and those whose operations are not all in their rows; of the others there is nothing.
 
-import { SortedWorkers } from '../store/sorted-workers.ts';
 import type {
   DeadLetterRecord,
   FunctionRecord,
@@ -30,8 +29,10 @@ import { Journal } from './journal.ts';
 import { META_KEY } from './keys.ts';
 import { listWorkers, timersBefore, workersWithInputs } from './listings.ts';
 import { openGuarded } from './opening.ts';
+import { LoadedWorkers } from './loaded.ts';
 import { FIRST_META, openMeta, writeMeta } from './meta.ts';
 import type { Meta } from './meta.ts';
+import { Numbers } from './numbers.ts';
 import { tellOf } from './operations.ts';
 import type { Operation, ReplayedOperation } from './operations.ts';
 import type { LmdbStoreOptions } from './options.ts';
@@ -44,8 +45,6 @@ import { LmdbWorkerStore } from './worker.ts';
 
 export type { LmdbStoreOptions } from './options.ts';
 
-/** Numbers of inputs that a run may give beyond the highest one that is on disk: what one group can bring is far less. */
-const RESERVED_SEQS = 1_000_000;
 /** How many times the bytes at which it is folded the journal may hold: then groups wait for the tables. */
 const FULL_FOLDS = 3;
 /** How many times as large a slice may become: 16 ms of the main thread. */
@@ -62,24 +61,17 @@ export class LmdbStore implements Store, Context {
   events: StoreEvents | null = null;
   /** This and the folding are there once the journal has been read again: nobody has the store before. */
   #journal!: Journal;
-  /** By id: used, or not all in its rows, or about to be. */
-  readonly #handles = new Map<string, LmdbWorkerStore>();
-  /** Those whose applied operations are not all in their rows. */
-  readonly #dirty = new SortedWorkers<LmdbWorkerStore>();
+  readonly #loaded: LoadedWorkers;
   readonly #counts: Counts;
   readonly #records: Records;
   #waiting: readonly string[] = [];
-  /** Changed workers whose timers have changed. */
-  readonly #timersChanged = new Set<LmdbWorkerStore>();
   #closing: Promise<void> | null = null;
   #folding!: Folding;
-  #firstSeq = 1;
-  #nextSeq = 1;
   #journalBytes = 0;
   /** Of the groups that are being folded. */
   #foldingBytes = 0;
   #foldedGroup: number;
-  readonly #run: number;
+  readonly #numbers: Numbers;
   readonly #onClosed: (() => void) | undefined;
   readonly #foldBytes: number;
 
@@ -95,7 +87,7 @@ export class LmdbStore implements Store, Context {
       const store = new LmdbStore(environment, meta, options);
       await store.#recover(meta, options);
       // Before anybody can be given a number of this run.
-      await environment.write((writer) => store.#writeMeta(writer, store.#nextSeq + RESERVED_SEQS, meta.counts));
+      await environment.write((writer) => store.#writeMeta(writer, store.#numbers.reservedSeq, meta.counts));
       return store;
     } catch (error) {
       await environment.close();
@@ -110,11 +102,12 @@ export class LmdbStore implements Store, Context {
     this.now = options.now ?? (() => Date.now());
     this.#onClosed = options.onClosed;
     this.inputIdPrefix = meta.inputIdPrefix;
-    this.#run = meta.run + 1;
+    this.#numbers = new Numbers(meta.run + 1);
     this.#foldBytes = options.foldBytes ?? FOLD_BYTES;
     this.#foldedGroup = meta.foldedGroup;
     this.#counts = meta.counts.copy();
     this.#records = new Records(environment);
+    this.#loaded = new LoadedWorkers(this);
   }
 
   /** Reads the journal again, and begins a new run. */
@@ -123,23 +116,20 @@ export class LmdbStore implements Store, Context {
     const replayed = await replay({
       environment,
       afterGroup: foldedGroup,
-      find: (workerId) => this.#handleOf(workerId),
-      create: (record) => this.#newHandle(record),
+      find: (workerId) => this.#loaded.find(workerId),
+      create: (record, ordinal) => this.#loaded.add(record, ordinal),
       apply: (operation) => this.#apply(operation),
       ...(options.onProgress && { onProgress: options.onProgress }),
     });
-    for (const worker of [...this.#handles.values()]) {
-      worker.settleReplay();
-      if (!worker.isDirty) this.#handles.delete(worker.workerId);
-    }
+    this.#loaded.settleReplay();
     this.#journalBytes = replayed.bytes;
-    this.#firstSeq = this.#nextSeq = Math.max(reservedSeq, replayed.reservedSeq);
-    this.#waiting = workersWithInputs(environment, this.#dirty);
+    this.#numbers.beginAt(Math.max(reservedSeq, replayed.reservedSeq));
+    this.#waiting = workersWithInputs(environment, this.#loaded.dirty);
     this.#journal = new Journal({
       environment,
-      run: this.#run,
+      run: this.#numbers.run,
       lastGroup: replayed.lastGroup,
-      reservedSeq: () => this.#nextSeq + RESERVED_SEQS,
+      reservedSeq: () => this.#numbers.reservedSeq,
       apply: (operations, _group, bytes) => this.#applyGroup(operations, bytes),
       refuse: (input, worker, error) => this.#refuse(input, worker, error),
       nextSlice: () => this.#folding.next(),
@@ -150,7 +140,7 @@ export class LmdbStore implements Store, Context {
   }
 
   get firstSeq(): number {
-    return this.#firstSeq;
+    return this.#numbers.firstSeq;
   }
 
   connect(events: StoreEvents): void {
@@ -172,30 +162,32 @@ export class LmdbStore implements Store, Context {
   }
 
   find(workerId: string): WorkerStore | undefined {
-    const worker = this.#handleOf(workerId);
+    const worker = this.#loaded.find(workerId);
     if (worker === undefined || worker.isErased) return undefined;
     worker.isUsed = true;
     return worker;
   }
 
   list(after: string): Iterable<StoredSummary> {
-    return listWorkers(this.environment, this.#dirty, after, (workerId) => {
-      const worker = this.#handles.get(workerId);
-      return worker !== undefined && (worker.isErased || !worker.isThere);
-    });
+    return listWorkers(this.environment, this.#loaded.dirty, after, (workerId) => this.#loaded.isHidden(workerId));
   }
 
   create(record: WorkerRecord): WorkerStore {
-    const worker = this.#newHandle(record);
+    const ordinal = record.parentId === null ? 0 : this.#numbers.ordinal();
+    const worker = this.#loaded.add(record, ordinal);
     worker.isUsed = true;
-    worker.stagedBatch = this.stage({ op: 'create', worker, record });
+    worker.stagedBatch = this.stage({ op: 'create', worker, record, ordinal });
     return worker;
+  }
+
+  children(parentId: string): readonly string[] {
+    return this.#loaded.childrenOf(parentId);
   }
 
   unload(worker: WorkerStore): void {
     const handle = worker as LmdbWorkerStore;
     handle.isUsed = false;
-    this.#letGo(handle);
+    this.#loaded.letGo(handle);
   }
 
   waiting(): Iterable<string> {
@@ -203,7 +195,7 @@ export class LmdbStore implements Store, Context {
   }
 
   timersBefore(atMs: number, limit: number): { readonly workerId: string; readonly timer: StoredTimer }[] {
-    return timersBefore(this.environment, this.#dirty, this.#timersChanged, atMs, limit);
+    return timersBefore(this.environment, this.#loaded.dirty, this.#loaded.timersChanged, atMs, limit);
   }
 
   // --- what a runtime keeps beside its workers ---
@@ -224,24 +216,24 @@ export class LmdbStore implements Store, Context {
     return this.#records.functions();
   }
 
-  children(_parentId: string): readonly string[] {
-    return [];
-  }
-
-  deadLetters(): Iterable<DeadLetterRecord> {
-    return [];
-  }
-
-  putDeadLetter(_record: DeadLetterRecord): void {}
-
-  deleteDeadLetter(_inputId: string): void {}
-
   putFunction(record: FunctionRecord): void {
     this.stage({ op: 'putFunction', record });
   }
 
   deleteFunction(functionId: string): void {
     this.stage({ op: 'deleteFunction', name: functionId });
+  }
+
+  deadLetters(): Iterable<DeadLetterRecord> {
+    return this.#records.deadLetters();
+  }
+
+  putDeadLetter(record: DeadLetterRecord): void {
+    this.stage({ op: 'putDeadLetter', record: { ordinal: this.#numbers.ordinal(), record } });
+  }
+
+  deleteDeadLetter(inputId: string): void {
+    this.stage({ op: 'deleteDeadLetter', name: inputId });
   }
 
   // --- the disk ---
@@ -283,49 +275,18 @@ export class LmdbStore implements Store, Context {
   }
 
   sawSeq(seq: number): void {
-    if (seq >= this.#nextSeq) this.#nextSeq = seq + 1;
+    this.#numbers.sawSeq(seq);
   }
 
   changed(worker: LmdbWorkerStore): void {
-    if (worker.isDirty) return;
-    worker.isDirty = true;
-    const { workerId } = worker;
-    const other = this.#dirty.get(workerId);
-    // A worker that was deleted, and whose id has another one now: what erases the old rows is the new one's folding.
-    if (other !== undefined) {
-      this.#dirty.delete(workerId);
-      this.#timersChanged.delete(other);
-    }
-    this.#dirty.add(worker);
+    this.#loaded.changed(worker);
   }
 
   timersChanged(worker: LmdbWorkerStore): void {
-    this.#timersChanged.add(worker);
+    this.#loaded.timersChanged.add(worker);
   }
 
   // --- private ---
-
-  #handleOf(workerId: string): LmdbWorkerStore | undefined {
-    const known = this.#handles.get(workerId);
-    if (known !== undefined) return known;
-    const loaded = LmdbWorkerStore.load(workerId, this);
-    if (loaded !== undefined) this.#handles.set(workerId, loaded);
-    return loaded;
-  }
-
-  #newHandle(record: WorkerRecord): LmdbWorkerStore {
-    const worker = new LmdbWorkerStore(record, this);
-    worker.isAfterDamaged = this.#handles.get(record.workerId)?.isQuarantined === true;
-    this.#handles.set(record.workerId, worker);
-    return worker;
-  }
-
-  /** Nothing of it has to be in memory once nobody uses it and all of it is in its rows. */
-  #letGo(worker: LmdbWorkerStore): void {
-    if ((worker.isUsed && !worker.isErased) || worker.isDirty || worker.stagedBatch > this.#journal.appliedBatch)
-      return;
-    if (this.#handles.get(worker.workerId) === worker) this.#handles.delete(worker.workerId);
-  }
 
   #applyGroup(operations: readonly Operation[], bytes: number): void {
     this.#journalBytes += bytes;
@@ -349,14 +310,15 @@ export class LmdbStore implements Store, Context {
 
   #writeMeta(writer: Writer, reservedSeq: number, counts: Counts, foldedGroup = this.#foldedGroup): void {
     const { inputIdPrefix } = this;
-    const meta = { format: FIRST_META.format, inputIdPrefix, run: this.#run, reservedSeq, foldedGroup, counts };
+    const { run } = this.#numbers;
+    const meta = { format: FIRST_META.format, inputIdPrefix, run, reservedSeq, foldedGroup, counts };
     writer.put(META_KEY, writeMeta(new Encoder(), meta));
   }
 
   #newFolding(firstGroup: number, options: LmdbStoreOptions): Folding {
     return new Folding({
       environment: this.environment,
-      dirty: this.#dirty,
+      dirty: this.#loaded.dirty,
       idempotencyTtlMs: this.idempotencyTtlMs,
       firstGroup,
       sliceBytes: options.sliceBytes ?? SLICE_BYTES,
@@ -368,13 +330,8 @@ export class LmdbStore implements Store, Context {
       },
       lastGroup: () => this.#journal.lastGroup,
       foldRecords: (to, writer) => this.#records.fold(to, writer),
-      writeMeta: (writer, group, counts) => this.#writeMeta(writer, this.#nextSeq + RESERVED_SEQS, counts, group),
-      folded: (worker) => {
-        worker.isDirty = false;
-        this.#timersChanged.delete(worker);
-        this.#dirty.delete(worker.workerId);
-        this.#letGo(worker);
-      },
+      writeMeta: (writer, group, counts) => this.#writeMeta(writer, this.#numbers.reservedSeq, counts, group),
+      folded: (worker) => this.#loaded.folded(worker),
       ended: (group) => {
         this.#foldedGroup = group;
         this.#journalBytes -= this.#foldingBytes;
@@ -405,6 +362,6 @@ export class LmdbStore implements Store, Context {
       if (this.#folding.failures > 0) return;
     }
     // The next run begins where this one ends.
-    await this.environment.write((writer) => this.#writeMeta(writer, this.#nextSeq, this.#counts));
+    await this.environment.write((writer) => this.#writeMeta(writer, this.#numbers.nextSeq, this.#counts));
   }
 }

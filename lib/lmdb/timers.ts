@@ -1,11 +1,11 @@
 // One worker's timers: on disk, but for those that have changed since the last fold.
 
+import type { Payload } from '../protocol/payload.ts';
 import type { StoredTimer } from '../store/store.ts';
-import { Decoder, isIntact } from './codec.ts';
+import { corrupt, Decoder, isIntact } from './codec.ts';
 import type { Encoder } from './codec.ts';
 import type { Environment, Writer } from './environment.ts';
 import { TABLES, timeKey, workerNumberKey, workerPrefix } from './keys.ts';
-import { readTimer, writeTimer } from './operations.ts';
 import { readRows } from './rows.ts';
 
 export class Timers {
@@ -72,6 +72,30 @@ export class Timers {
 }
 
 const NONE: ReadonlyMap<number, StoredTimer | null> = new Map();
+
+export function writeTimer(to: Encoder, { timerId, dueAtMs, input, name, repeat }: StoredTimer): void {
+  to.varint(timerId);
+  to.number(dueAtMs);
+  to.payload(input);
+  to.text(name);
+  to.payload(repeat === null ? null : JSON.stringify(repeat));
+}
+
+/** Timers of version 2 had no names, and fired once. */
+export function readTimer(from: Decoder): StoredTimer {
+  const timerId = from.varint();
+  const dueAtMs = from.number();
+  const input = from.presentPayload();
+  if (from.version < 3) return { timerId, dueAtMs, input, name: String(timerId), repeat: null };
+  const name = from.text();
+  const repeat = from.payload();
+  return { timerId, dueAtMs, input, name, repeat: repeat === null ? null : parsedRepeat(repeat) };
+}
+
+function parsedRepeat(repeat: Payload): StoredTimer['repeat'] {
+  if (typeof repeat !== 'string') throw corrupt();
+  return JSON.parse(repeat) as StoredTimer['repeat'];
+}
 
 /** Its place among all workers' timers. */
 export function dueKey({ dueAtMs }: StoredTimer, key: Buffer): Buffer {

@@ -4,11 +4,14 @@
 //
 // Whoever dies in between finds rows of both formats, and begins again: what is new already is passed over.
 //
+// 2 ─▶ 3: rows stay as they are, since they say of which version they are: the first record alone is written. What they lack (parents,
+// names of timers) is filled in where they are read, and each is written anew when something of it changes.
+//
 // 1 ─▶ 2: the checksum of a row is over its key, too, and rows of which the key says all have one. Those that say which workers have inputs
 // are made again: the first version had none for a time. A row that is damaged stays as it is:
-// it is none of the new format, and is refused where it is read.
+// it is none of a later version, and is refused where it is read.
 
-import { Encoder, FIRST_VERSION, FORMAT_VERSION, isIntact, sealFor } from './codec.ts';
+import { Encoder, FIRST_VERSION, FORMAT_VERSION, isIntact, OLDEST_ROWS, sealFor } from './codec.ts';
 import type { Environment, Pair } from './environment.ts';
 import { fault } from './faults.ts';
 import { META_KEY, nameKey, nameOf, startOfTable, TABLES } from './keys.ts';
@@ -40,7 +43,7 @@ export async function upgrade(environment: Environment, meta: Meta, options: Upg
   // Its row is of the new version from here on, which an older runtime refuses.
   await putMeta(environment, meta);
   let rows = 0;
-  for (let start: Buffer | null = FIRST_KEY; start !== null;) {
+  for (let start: Buffer | null = meta.format < OLDEST_ROWS ? FIRST_KEY : null; start !== null;) {
     const slice = readSlice(environment, start, options.sliceBytes ?? SLICE_BYTES);
     await environment.write((writer) => {
       for (const { key, value } of slice.changed) writer.put(key, value);
@@ -82,7 +85,7 @@ function resealed({ key, value }: Pair): Buffer | null {
   if (isOfKeyAlone && value.length === 0) return new Encoder().sealedCopy(key);
   if (key.equals(META_KEY) || isIntact(value, key) || !isIntact(value, key, FIRST_VERSION)) return null;
   const copy = Buffer.from(value);
-  sealFor(key, copy);
+  sealFor(key, copy, OLDEST_ROWS);
   return copy;
 }
 

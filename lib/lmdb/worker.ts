@@ -4,7 +4,7 @@ import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { payloadBytes } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
-import type { EntryType } from '../protocol/views.ts';
+import type { EntryType, Isolation } from '../protocol/views.ts';
 import type {
   EndedInput,
   Ending,
@@ -27,21 +27,11 @@ import { Inputs } from './inputs.ts';
 import { nameKey, TABLES } from './keys.ts';
 import type { WorkerOperation } from './operations.ts';
 import { readRow } from './rows.ts';
-import {
-  eraseStrayed,
-  eraseWorker,
-  isSamePayload,
-  payloadAt,
-  putPayload,
-  readWorkerRow,
-  UNREADABLE,
-  writeWorkerRow,
-} from './tables.ts';
+import { eraseWorker, payloadAt, putPayload, putWaiting, putWorker, readWorkerRow, UNREADABLE } from './tables.ts';
+import { Staged } from './staged.ts';
+import type { Family } from './tables.ts';
 import { Timers } from './timers.ts';
 import { Transcript } from './transcript.ts';
-
-/** A longer config has a row of its own: it never changes, and a listing need not read it. */
-const ROW_CONFIG_CHARS = 256;
 
 export class LmdbWorkerStore implements WorkerStore {
   readonly workerId: string;
@@ -49,6 +39,7 @@ export class LmdbWorkerStore implements WorkerStore {
   readonly displayName: string | null;
   readonly config: Payload;
   readonly createdAtMs: number;
+  readonly family: Family | null;
   state: Payload | null;
   stateVersion = 0;
   rest: Rest = 'hibernated';
@@ -80,22 +71,23 @@ export class LmdbWorkerStore implements WorkerStore {
   #isStateChanged = false;
   /** Its rows say that it has inputs without an outcome. */
   #hasWaitingRow = false;
-  /** State and rest as they will be when all is applied. */
-  #stagedState: Payload | null;
-  #stagedVersion = 0;
-  #stagedRest: Rest = 'hibernated';
-  #stagedFailure: WireError | null = null;
+  #isolation: Isolation | null = null;
+  /** As they will be when all is applied. */
+  #staged: Staged;
   /** The operation that saves the state in the group at hand, and which group that is. */
   #stateOperation: { state: Payload; stateVersion: number } | null = null;
   #stateBatch = 0;
 
-  constructor(record: WorkerRecord, context: Context) {
+  /** `ordinal`: its place among its parent's children. */
+  constructor(record: WorkerRecord, context: Context, ordinal = 0) {
     this.workerId = record.workerId;
     this.kind = record.kind;
     this.displayName = record.displayName;
     this.config = record.config;
     this.createdAtMs = record.createdAtMs;
-    this.state = this.#stagedState = record.state;
+    this.family = record.parentId === null ? null : { parentId: record.parentId, ordinal };
+    this.state = record.state;
+    this.#staged = new Staged(this, null);
     this.#context = context;
     this.#transcript = new Transcript(this.workerId, context.environment, context.limits);
     this.#inputs = new Inputs(this.workerId, context);
@@ -112,10 +104,13 @@ export class LmdbWorkerStore implements WorkerStore {
       const config = row.config ?? payloadAt(environment, TABLES.configs, workerId);
       if (config === null) throw corrupt();
       const state = payloadAt(environment, TABLES.states, workerId);
-      const worker = new LmdbWorkerStore({ ...row.summary, config, state, parentId: null }, context);
-      worker.stateVersion = worker.#stagedVersion = row.stateVersion;
-      worker.rest = worker.#stagedRest = row.summary.rest;
-      worker.failure = worker.#stagedFailure = row.failure;
+      const record = { ...row.summary, config, state, parentId: row.family?.parentId ?? null };
+      const worker = new LmdbWorkerStore(record, context, row.family?.ordinal);
+      worker.stateVersion = row.stateVersion;
+      worker.rest = row.summary.rest;
+      worker.failure = row.failure;
+      worker.#isolation = row.isolation;
+      worker.settleReplay();
       worker.foldedGroup = row.foldedGroup;
       worker.isThere = worker.#isOnDisk = true;
       worker.#transcript.restore(row.transcript);
@@ -131,20 +126,30 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   static #quarantined(workerId: string, context: Context, cause: unknown): LmdbWorkerStore {
-    const worker = new LmdbWorkerStore({ workerId, ...UNREADABLE, config: '{}', state: null, parentId: null }, context);
-    worker.rest = worker.#stagedRest = 'failed';
+    const record = { workerId, ...UNREADABLE, config: '{}', state: null, parentId: null };
+    const worker = new LmdbWorkerStore(record, context);
+    worker.rest = 'failed';
     const error = cause instanceof GreenroomError && cause.code === 'store_version' ? cause : corrupt();
-    worker.failure = worker.#stagedFailure = error.toWire();
+    worker.failure = error.toWire();
+    worker.settleReplay();
     worker.isThere = worker.#isOnDisk = worker.isQuarantined = true;
     return worker;
   }
 
   get givenState(): Payload | null {
-    return this.#stagedState;
+    return this.#staged.state;
   }
 
   get givenVersion(): number {
-    return this.#stagedVersion;
+    return this.#staged.stateVersion;
+  }
+
+  get parentId(): string | null {
+    return this.family?.parentId ?? null;
+  }
+
+  get isolation(): Isolation | null {
+    return this.#staged.isolation;
   }
 
   get isSettled(): boolean {
@@ -216,9 +221,7 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   saveState(state: Payload, stateVersion: number): void {
-    if (stateVersion === this.#stagedVersion && isSamePayload(state, this.#stagedState)) return;
-    this.#stagedState = state;
-    this.#stagedVersion = stateVersion;
+    if (!this.#staged.setState(state, stateVersion)) return;
     const last = this.#stateOperation;
     // The group is written when the turn is over: of several states in it only the last can ever be seen.
     if (last !== null && this.#stateBatch === this.#context.batchAtHand) {
@@ -233,11 +236,13 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   saveRest(rest: Rest, failure: WireError | null): void {
-    const from = this.#stagedRest;
-    if (rest === from && JSON.stringify(failure) === JSON.stringify(this.#stagedFailure)) return;
-    this.#stagedRest = rest;
-    this.#stagedFailure = failure;
-    this.#stage({ op: 'rest', worker: this, kind: this.kind, from, rest, failure });
+    const { rest: from } = this.#staged;
+    if (this.#staged.setRest(rest, failure))
+      this.#stage({ op: 'rest', worker: this, kind: this.kind, from, rest, failure });
+  }
+
+  saveIsolation(isolation: Isolation | null): void {
+    if (this.#staged.setIsolation(isolation)) this.#stage({ op: 'isolation', worker: this, isolation });
   }
 
   append(type: EntryType, atMs: number, inputSeq: number, data: Payload): void {
@@ -248,17 +253,12 @@ export class LmdbWorkerStore implements WorkerStore {
     this.#stage({ op: 'putTimer', worker: this, timer });
   }
 
-  readonly parentId = null;
-  readonly isolation = null;
-
-  saveIsolation(): void {}
-
   deleteTimer(timerId: number): void {
     this.#stage({ op: 'deleteTimer', worker: this, timerId });
   }
 
   delete(): void {
-    this.#stage({ op: 'delete', worker: this, kind: this.kind, from: this.#stagedRest });
+    this.#stage({ op: 'delete', worker: this, kind: this.kind, from: this.#staged.rest });
     this.isErased = true;
   }
 
@@ -325,6 +325,9 @@ export class LmdbWorkerStore implements WorkerStore {
         this.rest = operation.rest;
         this.failure = operation.failure;
         break;
+      case 'isolation':
+        this.#isolation = operation.isolation;
+        break;
       case 'putTimer':
         this.#timers.put(operation.timer);
         this.#context.timersChanged(this);
@@ -342,22 +345,15 @@ export class LmdbWorkerStore implements WorkerStore {
 
   /** In the replay of a journal there is nothing staged: what is applied is what will be. */
   settleReplay(): void {
-    this.#stagedState = this.state;
-    this.#stagedVersion = this.stateVersion;
-    this.#stagedRest = this.rest;
-    this.#stagedFailure = this.failure;
+    this.#staged = new Staged(this, this.#isolation);
   }
 
   /** Puts all of it into its rows. What it returns is called when that is on disk; nothing is applied in between. */
   fold(to: Encoder, writer: Writer, group: number): () => void {
     const { environment } = this.#context;
-    const rowKey = nameKey(TABLES.workers, this.workerId);
-    if (!this.#isOnDisk || this.#isDeleted) {
-      // Whatever has rows of this id now is another worker, which was deleted, or this one, which was.
-      if (this.isQuarantined || this.isAfterDamaged) eraseStrayed(environment, writer, this.workerId);
-      if (this.isQuarantined || this.isAfterDamaged || environment.get(rowKey) !== undefined)
-        eraseWorker(environment, writer, this.workerId);
-    }
+    // Whatever has rows of this id now is another worker, which was deleted, or this one, which was.
+    if (!this.#isOnDisk || this.#isDeleted)
+      eraseWorker(environment, writer, this.workerId, this.isQuarantined || this.isAfterDamaged);
     if (this.#isDeleted || this.isQuarantined) return () => {};
     this.#transcript.trim(this.#context.now());
     const transcript = this.#transcript.fold(to, writer);
@@ -365,20 +361,10 @@ export class LmdbWorkerStore implements WorkerStore {
     const timersDone = this.#timers.fold(to, writer);
     if (this.#isStateChanged) putPayload(to, writer, nameKey(TABLES.states, this.workerId), this.state);
     const { hasOpenInputs } = this;
-    if (hasOpenInputs !== this.#hasWaitingRow) {
-      const key = nameKey(TABLES.waiting, this.workerId);
-      to.reset();
-      if (hasOpenInputs) writer.put(key, to.sealedCopy(key));
-      else writer.remove(key);
-    }
-    const isLarge = this.config.length > ROW_CONFIG_CHARS;
-    if (isLarge && !this.#isOnDisk) putPayload(to, writer, nameKey(TABLES.configs, this.workerId), this.config);
-    const config = isLarge ? null : this.config;
-    const { failure, stateVersion } = this;
-    const row = { summary: this.summary(), foldedGroup: group, failure, stateVersion, config };
-    to.reset();
-    writeWorkerRow(to, { ...row, transcript: transcript.record });
-    writer.put(rowKey, to.sealedCopy(rowKey));
+    if (hasOpenInputs !== this.#hasWaitingRow) putWaiting(to, writer, this.workerId, hasOpenInputs);
+    const { family, failure, stateVersion, config } = this;
+    const row = { summary: this.summary(), family, isolation: this.#isolation, foldedGroup: group, failure };
+    putWorker(to, writer, { ...row, stateVersion, config, transcript: transcript.record }, !this.#isOnDisk);
     return () => {
       transcript.done();
       inputsDone();

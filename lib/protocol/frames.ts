@@ -265,14 +265,26 @@ export interface ControlFrame {
 /** Asks the host for a turn of its event loop as soon as the running handler is through: a call is waiting there. */
 export const TURN = 'turn';
 
+/** Asks the host for a sign of life: it writes the number into the shared memory when it comes to read it. */
+export interface PingFrame {
+  readonly ping: number;
+}
+
 /** Layout of the Int32Array that a host shares with the supervisor. It outlives the host, so a death can be understood. */
 export const SHARED = {
   /** Incremented after each control frame. */
   doorbell: 0,
   /** Slot of the worker whose handler is on the stack right now, -1 if none. */
   current: 1,
+  /** Number of the last ping that was answered. */
+  beat: 2,
+  /** Counts what the host does: inputs that it enters, and looks of handlers at whether they are cancelled. */
+  progress: 3,
+  /** Memory of the host when it answered last: its JavaScript heap, and what lies outside (Buffers). */
+  heapKiB: 4,
+  externalKiB: 5,
   /** From here one cell per worker slot: the low 32 bits of the seq of the last input that it started. */
-  started: 2,
+  started: 6,
 } as const;
 
 /** Beside each of those cells, behind the last of them: when it started, on the clock of the runtime. */

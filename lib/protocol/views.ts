@@ -74,7 +74,7 @@ export interface WorkerView extends WorkerSummary {
   running: { inputId: string; ageMs: number; attempt: number } | null;
   /** Why it is `failed` or `restarting`; null otherwise. */
   failure: WireError | null;
-  /** The deaths that count against its restart budget, the oldest first. */
+  /** The last deaths that were held against it, 16 at most, the oldest first; forgotten when it is restored. A death that it did not cause is not among them. */
   deaths: DeathView[];
   /** Why it does not hibernate; null while it does, and when it has stopped or failed. */
   awake: AwakeView | null;
@@ -86,6 +86,7 @@ export interface WorkerView extends WorkerSummary {
 /** One death of a worker. */
 export interface DeathView {
   at: Timestamp;
+  /** `exited`, `threw`, `start_failed`, `worker_crashed`, or what its host was killed for (see KillCertificate). */
   cause: string;
   hostId: string | null;
 }

@@ -7,6 +7,7 @@ import { HttpFunctionBody } from '../http/registration.ts';
 import { CreateChannelBody, KeyQuery } from './channel-routes.ts';
 import { FunctionsQuery } from './function-routes.ts';
 import { DrainBody } from './runtime-routes.ts';
+import { DEAD_LETTERS } from './openapi-dead-letters.ts';
 import { CreateSourceBody, CreateSourceQuery, SourcesQuery } from './source-routes.ts';
 import { TranscriptQuery } from './transcript-routes.ts';
 import * as views from './view-schemas.ts';
@@ -328,6 +329,26 @@ const RUNTIME: readonly RouteRow[] = [
     answers: { 200: one('runtime', views.RuntimeView) },
   },
   {
+    route: 'GET /v1/hosts',
+    id: 'listHosts',
+    summary: 'What workers run on: threads and processes',
+    answers: { 200: one('hosts', v.array(views.HostView)) },
+  },
+  {
+    route: 'GET /v1/hosts/{host_id}',
+    id: 'getHost',
+    summary: 'One host, alive or one of the last that have ended',
+    answers: { 200: one('host', views.HostDetail) },
+    errors: ['not_found'],
+  },
+  {
+    route: 'POST /v1/hosts/{host_id}/recycle',
+    id: 'recycleHost',
+    summary: 'Replaces a host by a new one that its workers move to',
+    answers: { 202: one('host', views.HostDetail) },
+    errors: ['not_found', 'unsupported_operation', 'runtime_unavailable'],
+  },
+  {
     route: 'POST /v1/runtime/drain',
     id: 'drainRuntime',
     summary: 'Refuses new work, lets what was accepted run until the deadline, ends the runtime, and reports',
@@ -366,6 +387,7 @@ const RUNTIME: readonly RouteRow[] = [
 export const ROUTES: readonly RouteRow[] = [
   ...WORKERS,
   ...INPUTS,
+  ...DEAD_LETTERS,
   ...FUNCTIONS,
   ...SOURCES,
   ...TOOLS,

@@ -19,12 +19,14 @@ import type { Authenticate, AuthOptions } from './auth.ts';
 import { registerBatchRoutes } from './batch-routes.ts';
 import { BodyReader } from './body.ts';
 import { registerChannelRoutes } from './channel-routes.ts';
+import { registerDeadLetterRoutes } from './dead-letter-routes.ts';
 import type { Edge } from './edge.ts';
 import { sendError } from './errors.ts';
 import { registerFunctionRoutes } from './function-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { registerInputRoutes } from './input-routes.ts';
 import { registerMcpRoutes } from './mcp-routes.ts';
+import { registerHostRoutes } from './host-routes.ts';
 import { RouteTable } from './methods.ts';
 import { OpenCalls } from './open-calls.ts';
 import { registerOpenApiRoutes } from './openapi-routes.ts';
@@ -57,6 +59,7 @@ export interface GreenroomRoutesOptions extends AuthOptions {
 
 const GUARDED_ROUTES = [
   registerRuntimeRoutes,
+  registerHostRoutes,
   registerActorRoutes,
   registerWorkerRoutes,
   registerCommandRoutes,
@@ -65,6 +68,7 @@ const GUARDED_ROUTES = [
   registerFunctionRoutes,
   registerSourceRoutes,
   registerTranscriptRoutes,
+  registerDeadLetterRoutes,
   registerChannelRoutes,
   registerOpenApiRoutes,
 ];

@@ -120,6 +120,19 @@ export const InputResult = v.object({
   ended_at: timestamp,
 });
 
+export const DeadLetterSummary = v.object({
+  input_id: text,
+  worker_id: text,
+  kind: text,
+  attempts: count,
+  bytes: count,
+  error: WireError,
+  accepted_at: timestamp,
+  ended_at: timestamp,
+});
+
+export const DeadLetterView = v.object({ ...DeadLetterSummary.entries, payload: v.unknown() });
+
 export const InputView = v.object({
   ...InputResult.entries,
   outcome: v.exactOptional(outcome),
@@ -223,6 +236,37 @@ export const HostView = v.object({
   external_bytes: count,
   handled: count,
   started_at: timestamp,
+});
+
+const KillCertificate = v.object({
+  host_id: text,
+  reason: text,
+  verdict: v.picklist(VERDICTS),
+  ordered_at: timestamp,
+  took_ms: v.nullable(v.number()),
+  evidence: v.object({
+    utilization: v.number(),
+    heap_bytes: count,
+    external_bytes: count,
+    silent_ms: v.number(),
+    cpu_ms: v.nullable(v.number()),
+    running: v.array(v.object({ worker_id: text, input_id: text, age_ms: v.number() })),
+  }),
+  culprits: v.array(text),
+  workers_hit: count,
+  inputs: v.array(
+    v.object({
+      worker_id: text,
+      input_id: text,
+      became: v.picklist(['unknown', 'again', 'waiting', 'cancelled', 'failed', 'poison']),
+    }),
+  ),
+});
+
+export const HostDetail = v.object({
+  ...HostView.entries,
+  ended_at: v.nullable(timestamp),
+  certificate: v.nullable(KillCertificate),
 });
 
 export const RuntimeView = v.object({

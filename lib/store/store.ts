@@ -114,8 +114,15 @@ export interface StoredTimer {
   readonly input: Payload;
   /** What its worker calls it by; unique among the timers of a worker. */
   readonly name: string;
-  /** A period in ms, or a cron pattern in UTC, of one that fires again and again; null for one that fires once. */
-  readonly repeat: number | string | null;
+  /** When it fires again and again: a period in ms, or a pattern; null for one that fires once. */
+  readonly repeat: number | CronSchedule | null;
+}
+
+/** Times by a cron pattern: of five fields, or six with seconds first. */
+export interface CronSchedule {
+  readonly cron: string;
+  /** An IANA name, such as `Europe/Berlin`. */
+  readonly timeZone: string;
 }
 
 /** One worker's place in a store. The calls that change something belong to the group at hand; see above. */
@@ -133,7 +140,7 @@ export interface WorkerStore extends WorkerRecord {
   /** Sequences of the oldest entry that is kept and of the newest; 1 and 0 if there has been none. */
   readonly firstSequence: number;
   readonly lastSequence: number;
-  /** What it runs on if that is not what its actor says: it was promoted. */
+  /** What it runs on if that is not what its actor says: it was promoted. As it was given last, whether that is applied or not. */
   readonly isolation: Isolation | null;
   /** Rough bytes of memory that it takes while it is loaded: its state, and what is not on disk in its place. */
   readonly heldBytes: number;
@@ -252,7 +259,7 @@ export interface Store {
   /** All workers with an id above `after`, ascending in code unit order. */
   list(after: string): Iterable<StoredSummary>;
   create(record: WorkerRecord): WorkerStore;
-  /** Ids of the workers that a worker has created and that are still there, in the order of their creation. */
+  /** Ids of the workers that a worker has created and that `find` finds, in the order of their creation. None of them is loaded. */
   children(parentId: string): readonly string[];
   /** The worker is not used until it is found again; nothing of it has to be kept in memory. */
   unload(worker: WorkerStore): void;
@@ -273,7 +280,7 @@ export interface Store {
   functions(): Iterable<FunctionRecord>;
   putFunction(record: FunctionRecord): void;
   deleteFunction(functionId: string): void;
-  /** In the order in which they were put. */
+  /** In the order in which they were put; one that is put again is the newest. */
   deadLetters(): Iterable<DeadLetterRecord>;
   putDeadLetter(record: DeadLetterRecord): void;
   deleteDeadLetter(inputId: string): void;

@@ -3,8 +3,11 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
+import { endingOf } from '../host/endings.ts';
+import type { Ending } from '../host/endings.ts';
 import type { Crash, HostExit } from '../host/host.ts';
 import { now } from '../protocol/clock.ts';
+import type { Kill } from './certificates.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
 import type { Worker } from './worker.ts';
 
@@ -12,24 +15,27 @@ import type { Worker } from './worker.ts';
 const MAX_LISTED = 20;
 
 export interface Death {
-  readonly cause: KillOrder['reason'] | Crash['cause'] | 'exited' | 'threw' | 'start_failed';
+  readonly cause: KillOrder['reason'] | Ending['cause'] | Crash['cause'] | 'start_failed';
   readonly culprits: readonly Worker[];
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */
   readonly details?: Record<string, unknown>;
+  /** If it was killed. */
+  readonly kill?: Kill | undefined;
 }
 
 export function whatDied(slot: HostSlot, exit: HostExit): Death {
-  const { killOrder } = slot;
-  const hit = slot.workers.filter((worker) => worker !== undefined);
-  const culprits = killOrder !== null && killOrder.culprits.length > 0 ? killOrder.culprits : suspects(slot, hit);
+  const { killOrder, killed } = slot;
+  const hit = slot.seated();
+  // Of a kill they were told at the order: since then the host may have gone on.
+  const culprits = killed?.culprits ?? suspectsOn(slot);
   const bystanders = hit.filter((worker) => !culprits.includes(worker));
-  const exitCode = /exited with code: (\d+)/.exec(exit.error?.message ?? '')?.[1];
-  const cause = killOrder?.reason ?? (exitCode === undefined ? 'threw' : 'exited');
+  const ending = endingOf(exit.error);
+  const cause = killOrder?.reason ?? ending.cause;
   const details = {
     host_id: slot.host.hostId,
     ...(killOrder !== null && { took_ms: now() - killOrder.orderedAt }),
-    ...(killOrder === null && exitCode !== undefined && { exit_code: Number(exitCode) }),
+    ...(killOrder === null && evidenceOf(ending)),
     culprits: culprits.slice(0, MAX_LISTED).map((worker) => worker.workerId),
     also_hit: bystanders.slice(0, MAX_LISTED).map((worker) => worker.workerId),
     workers_hit: hit.length,
@@ -39,6 +45,15 @@ export function whatDied(slot: HostSlot, exit: HostExit): Death {
     culprits,
     error: GreenroomError.of('host_lost', { details: { cause, ...details } }).toWire(),
     details,
+    kill: killed ?? undefined,
+  };
+}
+
+function evidenceOf({ exitCode, signal, heapLimitBytes }: Ending): Record<string, unknown> {
+  return {
+    ...(exitCode !== undefined && { exit_code: exitCode }),
+    ...(signal !== undefined && { signal }),
+    ...(heapLimitBytes !== undefined && { heap_limit_bytes: heapLimitBytes }),
   };
 }
 
@@ -50,10 +65,12 @@ export function closedDeath(): Death {
 
 /**
  * The worker whose handler was on the stack. If none was (the crash came from a timer or a callback), everybody who was
- * starting or had an input running: idle ones are innocent.
+ * starting or had started an input: those that are idle, or waited for their turn, are innocent.
  */
-function suspects(slot: HostSlot, hit: readonly Worker[]): Worker[] {
+export function suspectsOn(slot: HostSlot): Worker[] {
+  // Whatever happens on a host of its own is its own.
+  if (slot.isOwn) return slot.seated();
   const current = slot.workers[slot.host.current()];
   if (current !== undefined) return [current];
-  return hit.filter((worker) => !worker.isLoaded || worker.runningInput() !== null);
+  return slot.seated().filter((worker) => !worker.isLoaded || worker.startedInput() !== null);
 }

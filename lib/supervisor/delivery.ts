@@ -18,6 +18,7 @@ import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
 import type { Store, StoredInput, StoreEvents } from '../store/store.ts';
 import { Cancelling } from './cancelling.ts';
 import { Capacity } from './capacity.ts';
+import type { DeadLetters } from './dead-letters.ts';
 import { applyEffects } from './effects.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { Inbound } from './hosts.ts';
@@ -60,15 +61,17 @@ export class Delivery implements Inbound, StoreEvents {
   readonly capacity: Capacity;
   readonly cancelling: Cancelling;
   readonly lending: Lending;
+  readonly deadLetters: DeadLetters;
   readonly #maxPendingBytes: number;
   #nextSeq: number;
   /** Outcomes since the start, for the report of close. */
   readonly counts = { finished: 0, cancelled: 0 };
 
-  constructor(limits: Limits, store: Store, listener: DeliveryListener, wheel: Wheel) {
+  constructor(limits: Limits, store: Store, listener: DeliveryListener, wheel: Wheel, deadLetters: DeadLetters) {
     this.#store = store;
     this.#nextSeq = store.firstSeq;
     this.#listener = listener;
+    this.deadLetters = deadLetters;
     this.#maxPendingBytes = limits.maxTotalBytes;
     this.capacity = new Capacity(limits);
     this.cancelling = new Cancelling(limits, this, wheel);
@@ -149,8 +152,10 @@ export class Delivery implements Inbound, StoreEvents {
   #settleStarted(worker: Worker, record: InputRecord): void {
     // What is to become of it the actor says, when it is back.
     if (worker.actor.isMissing) record.attempt++;
-    else if (worker.actor.definition.onInterrupt === 'retry') retryAfterRestart(worker, record);
-    else this.#decide(worker, record, 'unknown', null, INTERRUPTED.toWire(), 0, now(), null);
+    else if (worker.actor.definition.onInterrupt === 'retry') {
+      if (this.deadLetters.isPoison(worker, record.attempt)) this.endPoisoned(worker, record, 'runtime_restart');
+      else retryAfterRestart(worker, record);
+    } else this.#decide(worker, record, 'unknown', null, INTERRUPTED.toWire(), 0, now(), null);
   }
 
   #hold(worker: Worker, record: InputRecord): void {
@@ -280,6 +285,16 @@ export class Delivery implements Inbound, StoreEvents {
     error: WireError,
   ): void {
     this.#decide(worker, record, outcome, null, error, 0, now(), null);
+  }
+
+  /** For what was running at as many deaths as its actor allows: it ends, and is kept as a dead letter, in one group of the store. */
+  endPoisoned(worker: Worker, record: InputRecord, cause: string): void {
+    const { inputId, payload, bytes, attempt: attempts, acceptedAtMs } = record;
+    const error = GreenroomError.of('poison_input', { details: { attempts, cause } }).toWire();
+    this.#decide(worker, record, 'failed', null, error, 0, now(), null);
+    const { workerId, kind } = worker;
+    const endedAtMs = epochNow();
+    this.deadLetters.put({ inputId, workerId, kind, payload, attempts, error, acceptedAtMs, endedAtMs }, bytes);
   }
 
   /** Takes back an input that had not started on a dead host: it will wait again, unless its end came meanwhile. */

@@ -1,7 +1,7 @@
 // What a death means for a worker: what becomes of the inputs that were at its host, and whether it comes back. The policy is in
 // restarts.ts; starting and stopping are the lifecycle's.
 //
-//    host died ─▶ who was it? (deaths.ts) ─▶ each worker on it: its inputs settled ─▶ comes back, after a pause, or is given up
+//    host died ─▶ who was it? (deaths.ts) ─▶ each worker on it: its inputs settled ─▶ comes back, after a pause, or is stopped, or given up
 
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
@@ -9,8 +9,9 @@ import type { Crash, HostExit } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
-import { epochNow } from '../protocol/clock.ts';
+import { epochNow, monotonicMs } from '../protocol/clock.ts';
 import type { KillCertificate } from '../protocol/views.ts';
+import { toSnakeCase } from '../protocol/views.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import { crashDeath, mayGivePlace } from './crashing.ts';
 import { closedDeath, whatDied } from './deaths.ts';
@@ -18,8 +19,9 @@ import type { Death } from './deaths.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { InputRecord } from './input.ts';
-import { decideRestart, recentDeaths } from './restarts.ts';
-import type { RestartBudget } from './restarts.ts';
+import { promote } from './promotion.ts';
+import { decideRestart, ruleOf, withChain, withDeath } from './restarts.ts';
+import type { RestartDecision } from './restarts.ts';
 import type { Worker } from './worker.ts';
 
 /** What became of an input that a dead host held. */
@@ -50,6 +52,8 @@ export interface DyingParts extends DeathListener {
   readonly limits: Limits;
   readonly log: Logger;
   readonly wheel: Wheel;
+  /** From 0 to below 1, for the jitter of pauses. Default `Math.random`. */
+  readonly random?: (() => number) | undefined;
   delivery(): Delivery;
   start(worker: Worker): void;
   /** `mayReuse`: its place on the host may be given to another. */
@@ -60,33 +64,39 @@ export interface DyingParts extends DeathListener {
   onEnding(worker: Worker): void;
 }
 
+/** Kills that are no failure of a worker: somebody wanted an input to end, or the host, or could not reach it. */
+const ORDERED: ReadonlySet<string> = new Set(['cancel_grace', 'recycle', 'close', 'link_fault']);
+
 export class Dying {
   readonly #parts: DyingParts;
-  readonly #budget: RestartBudget;
   /** Hosts that were killed since the start. */
   kills = 0;
 
   constructor(parts: DyingParts) {
     this.#parts = parts;
-    const { maxRestarts, restartWindowMs } = parts.limits;
-    this.#budget = { maxRestarts, windowMs: restartWindowMs };
   }
 
   onDied(slot: HostSlot, exit: HostExit): void {
     if (exit.type === 'killed') this.kills++;
     const death = whatDied(slot, exit);
     const hit = slot.workers.filter((worker) => worker !== undefined);
-    this.#logDeath(slot, exit, death, hit);
     const hits: Hit[] = [];
     for (const worker of hit) {
-      const isSuspect = death.culprits.includes(worker);
-      hits.push({ worker, inputs: worker.inputs > 0 ? this.settleInterrupted(worker, death) : [] });
+      const inputs = worker.inputs > 0 ? this.settleInterrupted(worker, death) : [];
+      for (const { inputId, became } of inputs) death.kill?.note(worker.workerId, inputId, became);
+      hits.push({ worker, inputs });
+      if (death.kill && death.culprits.includes(worker))
+        worker.store.append('killed', epochNow(), 0, death.kill.entryOf(worker));
       this.#parts.unseat(slot, worker, false);
-      // A kill that somebody ordered to end an input is not the worker's failure.
-      this.afterDeath(worker, death, isSuspect && death.cause !== 'cancel_grace');
+      // Where nobody else is, nobody else can have been it.
+      const isSuspect = slot.isOwn || death.culprits.includes(worker);
+      if (isSuspect) promote(worker, death, this.#parts.log);
+      this.afterDeath(worker, death, isSuspect && !ORDERED.has(death.cause));
       worker.settleStart();
     }
     this.#parts.onDeath?.(slot, exit, death, hits);
+    // Last: the certificate of a kill says what became of the inputs.
+    this.#logDeath(slot, exit, death, hit);
   }
 
   /** One worker has crashed, and its host lives on. */
@@ -137,6 +147,10 @@ export class Dying {
       return 'cancelled';
     }
     if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
+      if (delivery.deadLetters.isPoison(worker, record.attempt)) {
+        delivery.endPoisoned(worker, record, death.cause);
+        return 'poison';
+      }
       record.attempt++;
       delivery.lending.waitAgain(record);
       return 'again';
@@ -145,7 +159,7 @@ export class Dying {
     return 'unknown';
   }
 
-  /** `isCharged`: it counts against the worker's restart budget. */
+  /** `isCharged`: it is held against the worker. A death that is not costs it neither its budget nor its place, whatever its policy is. */
   afterDeath(worker: Worker, death: Death, isCharged: boolean): void {
     worker.failure = death.error;
     if (worker.status === 'stopping') {
@@ -153,32 +167,42 @@ export class Dying {
       this.#parts.finishStop(worker);
       return;
     }
-    if (isCharged) worker.chargeDeath((deathsMs, nowMs) => recentDeaths(deathsMs, nowMs, this.#budget));
+    const decision: RestartDecision = isCharged ? this.#charge(worker, death) : { type: 'restart', delayMs: 0 };
+    if (decision.type === 'restart') this.#restart(worker, death, decision.delayMs);
+    else if (decision.type === 'stopped') this.#retire(worker, death);
+    else this.#giveUp(worker, death);
+  }
+
+  #charge(worker: Worker, death: Death): RestartDecision {
+    const { limits, random = Math.random } = this.#parts;
+    const rule = ruleOf(worker.actor.definition.restart, limits);
+    const hostId = death.details?.['host_id'];
+    worker.deaths = withDeath(
+      worker.deaths,
+      {
+        atMs: monotonicMs(),
+        at: new Date(epochNow()).toISOString(),
+        cause: death.cause,
+        hostId: typeof hostId === 'string' ? hostId : null,
+      },
+      rule,
+    );
     // The same state and the same code would fail again: the worker, and what the store keeps for it, wait for somebody to mend one of
     // them and to restore it.
-    if (death.error.code === 'migration_failed') {
-      this.#giveUp(worker, death, true);
-      return;
-    }
-    const decision = isCharged
-      ? decideRestart(worker.deathsMs, this.#budget)
-      : ({ type: 'restart', delayMs: 0 } as const);
-    if (decision.type === 'giveUp') {
-      this.#giveUp(worker, death, false);
-      return;
-    }
+    if (death.error.code === 'migration_failed') return { type: 'failed' };
+    return decideRestart(rule, worker.deaths, isNormal(death), random);
+  }
+
+  #restart(worker: Worker, death: Death, delayMs: number): void {
     worker.apply('died');
     worker.restarts++;
-    const data = JSON.stringify({
-      cause: death.cause,
-      restarts: worker.restarts,
-      delay_ms: decision.delayMs,
-      ...death.details,
-    });
-    worker.store.append('restarted', epochNow(), 0, data);
+    const data = { cause: death.cause, restarts: worker.restarts, delay_ms: delayMs, ...death.details };
+    worker.store.append('restarted', epochNow(), 0, JSON.stringify(data));
     this.#parts.onRestarting?.(worker);
-    if (decision.delayMs === 0) this.#parts.start(worker);
-    else worker.restartTimer = this.#parts.wheel.after(decision.delayMs, () => this.#restartAfterPause(worker));
+    // Whoever heard of it may have stopped it.
+    if (worker.status !== 'restarting') return;
+    if (delayMs === 0) this.#parts.start(worker);
+    else worker.restartTimer = this.#parts.wheel.after(delayMs, () => this.#restartAfterPause(worker));
   }
 
   #restartAfterPause(worker: Worker): void {
@@ -186,18 +210,34 @@ export class Dying {
     this.#parts.start(worker);
   }
 
-  #giveUp(worker: Worker, death: Death, isWorthWaiting: boolean): void {
+  /** It has ended itself as it should: it is stopped, as if somebody had stopped it without drain. */
+  #retire(worker: Worker, death: Death): void {
+    worker.apply('exited');
+    worker.clearRestart();
+    worker.forgetFailure();
+    worker.forgetDeaths();
+    this.#parts.onEnding(worker);
+    this.#parts.log.info({ worker_id: worker.workerId, kind: worker.kind, cause: death.cause }, 'worker ended itself');
+    worker.store.saveRest('stopped', null);
+    worker.store.append('stopped', epochNow(), 0, JSON.stringify({ cause: death.cause, ...death.details }));
+    this.#delivery.failWaiting(worker, 'worker_stopped', 'cancelled');
+  }
+
+  #giveUp(worker: Worker, death: Death): void {
+    const error = withChain(death.error, worker.deaths);
+    const deaths = worker.deaths.length;
+    worker.failure = error;
     worker.apply('gaveUp');
     worker.clearRestart();
     this.#parts.onEnding(worker);
     this.#parts.log.error(
-      { worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths: worker.deathsMs.length },
+      { worker_id: worker.workerId, kind: worker.kind, cause: death.cause, deaths },
       'worker failed',
     );
-    worker.store.saveRest('failed', death.error);
-    worker.store.append('failed', epochNow(), 0, JSON.stringify({ ...death.error, deaths: worker.deathsMs.length }));
-    this.#delivery.failWaiting(worker, 'worker_failed', 'failed', isWorthWaiting);
-    this.#parts.onGaveUp?.(worker, death.error);
+    worker.store.saveRest('failed', error);
+    worker.store.append('failed', epochNow(), 0, JSON.stringify(error));
+    this.#delivery.failWaiting(worker, 'worker_failed', 'failed', death.error.code === 'migration_failed');
+    this.#parts.onGaveUp?.(worker, error);
   }
 
   #logDeath(slot: HostSlot, exit: HostExit, death: Death, hit: readonly Worker[]): void {
@@ -209,6 +249,7 @@ export class Dying {
       culprits: death.culprits.map((worker) => worker.workerId),
       workers_hit: hit.length,
       ...(exit.error !== null && exit.type === 'crashed' && describeError(exit.error)),
+      ...(death.kill && { certificate: toSnakeCase(death.kill.certificate) }),
     };
     this.#parts.log.error(fields, exit.type === 'killed' ? 'host killed' : 'host died');
   }
@@ -221,4 +262,9 @@ export class Dying {
   get #delivery(): Delivery {
     return this.#parts.delivery();
   }
+}
+
+/** The worker itself has ended its host, with exit code 0. */
+function isNormal({ cause, culprits, details }: Death): boolean {
+  return cause === 'exited' && details?.['exit_code'] === 0 && culprits.length <= 1;
 }

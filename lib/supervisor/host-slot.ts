@@ -1,20 +1,49 @@
 // One host and the workers on it, as the supervisor knows it.
 
 import type { Host } from '../host/host.ts';
-import { WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
+import { WORKERS_PER_HOST } from '../limits.ts';
 import { now } from '../protocol/clock.ts';
-import type { HostView, Isolation } from '../protocol/views.ts';
+import type { HostView, Isolation, Verdict } from '../protocol/views.ts';
+import { Kill } from './certificates.ts';
 import { Fifo } from './fifo.ts';
 import type { HostLoad } from './placement.ts';
 import { RestTimes } from './rest-times.ts';
 import type { Worker } from './worker.ts';
 
+export type KillReason =
+  'stuck' | 'cancel_grace' | 'handler_timeout' | 'memory' | 'start_timeout' | 'link_fault' | 'recycle' | 'close';
+
 /** Why a host is being killed: kept with it, because its end arrives later and somewhere else. */
 export interface KillOrder {
-  readonly reason: 'cancel_grace' | 'handler_timeout' | 'start_timeout' | 'close';
+  readonly reason: KillReason;
   readonly culprits: readonly Worker[];
   readonly orderedAt: number;
 }
+
+/** What the watchdog saw when it looked last. */
+export interface HostSample {
+  readonly verdict: Verdict;
+  /** Event loop utilisation since the look before, 0 to 1. */
+  readonly utilization: number;
+  readonly heapBytes: number;
+  readonly externalBytes: number;
+  /** Inputs that it has answered. */
+  readonly handled: number;
+  /** Since its last sign of life; 0 while it gives some. */
+  readonly silentMs: number;
+  /** CPU that its thread took in that time; null where it cannot be told. */
+  readonly cpuMs: number | null;
+}
+
+const UNSEEN: HostSample = Object.freeze({
+  verdict: 'idle',
+  utilization: 0,
+  heapBytes: 0,
+  externalBytes: 0,
+  handled: 0,
+  silentMs: 0,
+  cpuMs: null,
+});
 
 /** A host and the workers on it. */
 export class HostSlot implements HostLoad {
@@ -32,14 +61,25 @@ export class HostSlot implements HostLoad {
   /** Workers with inputs that found the host's window full, in the order in which they came. */
   readonly blocked = new Fifo<Worker>();
   killOrder: KillOrder | null = null;
+  /** Set while its workers are moving away: nothing more is lent to them, and it is called for one that has inputs and is through with those at the host. */
+  onWaiting: ((worker: Worker) => void) | null = null;
+  /** Set with the order. */
+  killed: Kill | null = null;
+  /** Written by the watchdog. */
+  sample: HostSample = UNSEEN;
+  /** Inputs that it has answered. */
+  handled = 0;
+  readonly #onKill: (slot: HostSlot) => void;
   /** Inputs that will be sent as soon as the store has their runs. */
   reserved = 0;
   /** To be started with the next batch. */
   pendingStarts: Worker[] = [];
 
-  constructor(host: Host, isolation: Isolation) {
+  /** `onKill` is told when it is killed, before it is. */
+  constructor(host: Host, isolation: Isolation, onKill: (slot: HostSlot) => void) {
     this.host = host;
     this.isolation = isolation;
+    this.#onKill = onKill;
   }
 
   /** It belongs to one worker. */
@@ -47,9 +87,14 @@ export class HostSlot implements HostLoad {
     return this.isolation !== 'shared';
   }
 
+  /** It has started, and nobody has ordered its end. */
+  get isReady(): boolean {
+    return this.status === 'ready' && this.killOrder === null;
+  }
+
   /** Whether it may be sent one more input. */
   get hasRoom(): boolean {
-    return this.reserved < WINDOW_PER_HOST && this.host.hasRoom;
+    return this.reserved < this.host.window && this.host.hasRoom;
   }
 
   /** Some of its workers have inputs here. */
@@ -57,11 +102,15 @@ export class HostSlot implements HostLoad {
     return this.workers.some((worker) => worker !== undefined && worker.inputs > 0 && worker.mailbox.lent > 0);
   }
 
-  /** A host that is to die takes no more, nor does one that is being recycled. */
+  /** A host that is to die takes no more, nor does one that is being recycled, nor one that belongs to a worker. */
   get maxWorkers(): number {
-    const isOpen = this.killOrder === null && this.status !== 'recycling';
-    if (!isOpen) return 0;
-    return this.isOwn ? 1 : WORKERS_PER_HOST - this.#lostSlots;
+    return this.killOrder === null && this.status !== 'recycling' && !this.isOwn
+      ? WORKERS_PER_HOST - this.#lostSlots
+      : 0;
+  }
+
+  seated(): Worker[] {
+    return this.workers.filter((worker) => worker !== undefined);
   }
 
   seat(worker: Worker): void {
@@ -84,9 +133,11 @@ export class HostSlot implements HostLoad {
     worker.isBlocked = false;
   }
 
-  kill(reason: KillOrder['reason'], culprits: readonly Worker[]): void {
+  kill(reason: KillReason, culprits: readonly Worker[]): void {
     if (this.killOrder !== null) return;
     this.killOrder = { reason, culprits, orderedAt: now() };
+    this.killed = new Kill(this, this.killOrder);
+    this.#onKill(this);
     this.host.kill(new Error(`killed: ${reason}`));
   }
 }

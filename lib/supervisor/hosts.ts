@@ -4,16 +4,19 @@
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Crash, Host, HostEvents, HostExit, HostFactory, StartedState, WorkerSpec } from '../host/host.ts';
+import { DEAD_HOSTS_KEPT, KILL_DEADLINE_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
-import { toEpochMs } from '../protocol/clock.ts';
+import { epochNow } from '../protocol/clock.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
-import type { HostView, Isolation } from '../protocol/views.ts';
+import type { HostDetail, HostView, Isolation } from '../protocol/views.ts';
+import { hostDetail, hostView } from './certificates.ts';
 import { HostSlot } from './host-slot.ts';
 import { place } from './placement.ts';
 import { backoffMs } from './restarts.ts';
+import { Watchdog } from './watchdog.ts';
 import type { Worker } from './worker.ts';
 
 /** Where replies and emitted entries go; see HostEvents. */
@@ -54,11 +57,20 @@ export class Hosts {
   readonly #log: Logger;
   readonly #wheel: Wheel;
   readonly #maxOwn: number;
+  /** Shared hosts that there are to be. */
+  #wanted = 0;
+  /** Hosts that wait for the worker whose own host is being recycled. */
+  readonly #spares = new Map<Worker, HostSlot>();
   readonly #slots: HostSlot[] = [];
+  /** Killed, taken for dead, and not ended: native code that does not return. */
+  readonly #quarantined = new Set<HostSlot>();
+  /** The last ones that have ended, the oldest first. */
+  readonly #gone = new Map<string, HostDetail>();
   #ownCount = 0;
   #launched = 0;
   #failedLaunches = 0;
   #isClosing = false;
+  readonly #watchdog: Watchdog;
   readonly #relaunchTimers = new Set<WheelTimer>();
   /** Workers that wait because every host is dead or full. */
   #homeless: Worker[] = [];
@@ -70,10 +82,12 @@ export class Hosts {
     this.#log = log;
     this.#wheel = wheel;
     this.#maxOwn = limits.maxOwnHosts;
+    this.#watchdog = new Watchdog({ wheel, log, stuckAfterMs: limits.stuckAfterMs, slots: () => this.#slots });
   }
 
   /** Rejects with the cause if a host cannot start. */
   async open(count: number): Promise<void> {
+    this.#wanted = count;
     for (let n = 0; n < count; n++) this.#launch('shared');
     try {
       await Promise.all(this.#slots.map((slot) => slot.host.ready));
@@ -85,7 +99,7 @@ export class Hosts {
 
   /** Gives the worker a host and has it started there; the listener hears how it went. */
   start(worker: Worker): void {
-    const slot = worker.isolation === 'shared' ? this.#slots[place(this.#slots)] : this.#launchOwn(worker.isolation);
+    const slot = worker.isolation === 'shared' ? this.#slots[place(this.#slots)] : this.#ownHost(worker);
     if (slot === undefined) {
       this.#homeless.push(worker);
       return;
@@ -95,19 +109,41 @@ export class Hosts {
   }
 
   /** Undefined while there are as many as there may be. */
-  #launchOwn(isolation: Isolation): HostSlot | undefined {
+  #ownHost(worker: Worker): HostSlot | undefined {
+    const spare = this.#spares.get(worker);
+    this.#spares.delete(worker);
+    if (spare?.isolation === worker.isolation && spare.isReady) return spare;
+    if (spare !== undefined) this.onLeft(spare);
     if (this.#ownCount >= this.#maxOwn) return undefined;
-    this.#ownCount++;
-    return this.#launch(isolation);
+    return this.#launch(worker.isolation);
+  }
+
+  /**
+   * A host of the same kind, ready to take the place of one that is to be recycled; one of a single worker waits for that one, whatever
+   * the bound of such hosts. Rejects with the cause if it cannot start.
+   */
+  async launchSpare(slot: HostSlot): Promise<HostSlot> {
+    const worker = slot.workers.find((one) => one !== undefined);
+    const spare = this.#launch(slot.isolation);
+    await spare.host.ready;
+    if (slot.isOwn && worker !== undefined) this.#spares.set(worker, spare);
+    return spare;
+  }
+
+  /** The worker that a host was waiting for does not come any more, or has come. */
+  releaseSpare(spare: HostSlot): void {
+    for (const [worker, slot] of this.#spares) if (slot === spare) this.#spares.delete(worker);
+    this.onLeft(spare);
   }
 
   /** A worker has left a host in an orderly way. One that was its own ends with that. */
   onLeft(slot: HostSlot): void {
     if (!slot.isOwn || slot.workerCount > 0 || slot.killOrder !== null || slot.status === 'dead') return;
-    void this.#end(slot);
+    void this.end(slot);
   }
 
-  async #end(slot: HostSlot): Promise<void> {
+  /** Closes a host without workers. */
+  async end(slot: HostSlot): Promise<void> {
     if (await isClosed(slot)) return;
     slot.kill('close', []);
   }
@@ -125,25 +161,21 @@ export class Hosts {
     return this.#slots;
   }
 
-  async views(): Promise<HostView[]> {
-    return Promise.all(
-      this.#slots.map(async ({ host, isolation, status, workerCount, startedAt }) => ({
-        hostId: host.hostId,
-        isolation,
-        status,
-        verdict: 'progressing' as const,
-        workers: workerCount,
-        externalBytes: 0,
-        handled: 0,
-        startedAt: new Date(toEpochMs(startedAt)).toISOString(),
-        ...(await host.stats()),
-      })),
-    );
+  /** Those that live, and those that were killed and do not end. */
+  views(): HostView[] {
+    return [...this.#slots, ...this.#quarantined].map(hostView);
+  }
+
+  /** Of a host that lives, is quarantined, or is one of the last that have ended. */
+  detail(hostId: string): HostDetail | undefined {
+    const slot = [...this.#slots, ...this.#quarantined].find((candidate) => candidate.host.hostId === hostId);
+    return slot === undefined ? this.#gone.get(hostId) : hostDetail(slot, null);
   }
 
   /** Ends all hosts: those in order whose workers have stopped, the others hard. Returns how many had to be killed. */
   async close(): Promise<number> {
     this.#isClosing = true;
+    this.#watchdog.stop();
     for (const timer of this.#relaunchTimers) timer.cancel();
     let killed = 0;
     await Promise.all(
@@ -165,20 +197,23 @@ export class Hosts {
     const host = this.#factory.launch(
       { hostId, isolation },
       {
-        reply: (ticket, code, startedAt, endedAt, body, state) =>
-          inbound.reply(ticket, code, startedAt, endedAt, body, state),
+        reply: (ticket, code, startedAt, endedAt, body, state) => {
+          slot.handled++;
+          inbound.reply(ticket, code, startedAt, endedAt, body, state);
+        },
         emitted: (workerSlot, seq, at, data) => inbound.emitted(slot, workerSlot, seq, at, data),
         crashed: (workerSlot, crash) => this.#onCrashed(slot, workerSlot, crash),
         dropped: () => inbound.dropped(slot),
         logged: ({ level, fields, message }) => this.#log[level](fields, message),
       },
     );
-    const slot = new HostSlot(host, isolation);
+    const slot = new HostSlot(host, isolation, () => this.#onKill(slot));
     this.#slots.push(slot);
+    if (slot.isOwn) this.#ownCount++;
     host.ready.then(
       () => {
         this.#failedLaunches = 0;
-        slot.status = 'ready';
+        if (slot.status === 'starting') slot.status = 'ready';
       },
       (cause: unknown) => {
         this.#failedLaunches++;
@@ -187,24 +222,63 @@ export class Hosts {
       },
     );
     void host.exited.then((exit) => this.#onExit(slot, exit));
+    void host.ended.then(() => this.#onEnded(slot));
     if (isolation === 'shared') this.#houseAll();
     return slot;
   }
 
   /** There may be room for those that wait. */
   #houseAll(): void {
-    // Not those that were stopped while they waited.
-    for (const worker of this.#homeless.splice(0)) if (worker.isStarting) this.start(worker);
+    // Not those that were stopped while they waited; one that is to run its inputs before it stops needs a host.
+    for (const worker of this.#homeless.splice(0))
+      if (worker.isStarting || worker.status === 'stopping') this.start(worker);
+  }
+
+  /** One that does not end in time is taken for dead: its workers go on elsewhere, and nothing waits for it. */
+  #onKill(slot: HostSlot): void {
+    const deadline = this.#wheel.after(KILL_DEADLINE_MS, () => this.#quarantine(slot));
+    void slot.host.ended.then(() => deadline.cancel());
+  }
+
+  #quarantine(slot: HostSlot): void {
+    if (slot.status === 'dead') return;
+    slot.status = 'quarantined';
+    slot.killed?.onQuarantined();
+    this.#quarantined.add(slot);
+    this.#log.error(
+      { host_id: slot.host.hostId, quarantined_hosts: this.#quarantined.size },
+      'host quarantined: it was killed and does not end',
+    );
+    slot.host.cutOff();
+  }
+
+  /** Nothing of it runs any more. */
+  #onEnded(slot: HostSlot): void {
+    const wasQuarantined = this.#quarantined.delete(slot);
+    if (wasQuarantined) {
+      slot.killed?.onEnded();
+      const tookMs = slot.killed?.certificate.tookMs;
+      this.#log.warn({ host_id: slot.host.hostId, took_ms: tookMs }, 'quarantined host has ended');
+    }
+    slot.status = 'dead';
+    this.#gone.set(slot.host.hostId, hostDetail(slot, epochNow()));
+    for (const hostId of this.#gone.keys()) {
+      if (this.#gone.size <= DEAD_HOSTS_KEPT) break;
+      this.#gone.delete(hostId);
+    }
   }
 
   #onExit(slot: HostSlot, exit: HostExit): void {
-    slot.status = 'dead';
+    if (slot.status !== 'quarantined') {
+      slot.status = 'dead';
+      slot.killed?.onEnded();
+    }
     this.#slots.splice(this.#slots.indexOf(slot), 1);
     if (slot.isOwn) this.#ownCount--;
     // Whoever closes settles what was there.
     if (this.#isClosing && (exit.type === 'closed' || slot.killOrder?.reason === 'close')) return;
     // The replacement first, so that the workers of the dead host have somewhere to go.
-    if (!this.#isClosing && !slot.isOwn) this.#relaunch();
+    if (!this.#isClosing && !slot.isOwn && this.#isShort) this.#relaunch();
     this.#listener.onDied(slot, exit);
     if (!this.#isClosing && slot.isOwn) this.#houseAll();
   }
@@ -213,6 +287,12 @@ export class Hosts {
     const worker = slot.workers[workerSlot];
     // It may have stopped meanwhile, as far as anybody here knows.
     if (worker !== undefined) this.#listener.onCrashed(slot, worker, crash);
+  }
+
+  /** One that is being recycled has its successor already. */
+  get #isShort(): boolean {
+    const shared = this.#slots.filter((slot) => !slot.isOwn && slot.status !== 'recycling');
+    return shared.length + this.#relaunchTimers.size < this.#wanted;
   }
 
   #relaunch(): void {

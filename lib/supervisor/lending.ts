@@ -25,6 +25,11 @@ export class Lending {
     if (mailbox.size === mailbox.lent || this.#isHalted) return;
     if (host === null && worker.status === 'hibernated' && !worker.actor.isMissing) this.#wake(worker);
     if (host === null || worker.isBlocked || !worker.takesInputs) return;
+    // Its host is being emptied: what waits runs on the next one. What is stopping is through with its inputs here.
+    if (host.onWaiting !== null && worker.stopping === null) {
+      if (mailbox.lent === 0) host.onWaiting(worker);
+      return;
+    }
     while (hasCredit(worker)) {
       if (!host.hasRoom && mailbox.size > mailbox.lent) {
         worker.isBlocked = true;
@@ -117,8 +122,11 @@ export class Lending {
 
 /** Whether the worker's host may be handed one more of its inputs. */
 function hasCredit({ mailbox, serviceMs }: Worker): boolean {
-  const { lent, lentBytes } = mailbox;
+  const { lent, lentBytes, first } = mailbox;
   if (lent === 0) return true;
+  // What runs again runs alone: a store knows what was at the host when a process ended, not what of it was running, and what only
+  // stood behind the culprit must not become poison with it.
+  if (first !== null && first.attempt > 1) return false;
   if (lentBytes >= CREDIT_BYTES_PER_WORKER) return false;
   return lent < CREDITS_PER_WORKER || (lent < CREDITS_PER_QUICK_WORKER && lent * serviceMs < SLICE_MS);
 }

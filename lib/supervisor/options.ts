@@ -29,6 +29,8 @@ export interface SupervisorOptions {
   readonly log: Logger;
   /** All that the runtime waits for by time. */
   readonly wheel: Wheel;
+  /** From 0 to below 1, for the jitter of pauses. Default `Math.random`. */
+  readonly random?: (() => number) | undefined;
   /** A worker has left its host: it was stopped, could not start, or its host has died. */
   readonly onLeft?: (workerId: string) => void;
   /** Whether a worker has channels, or ends of some, which a hibernation would close. Default: none has. */

@@ -1,27 +1,116 @@
-// The restart policy, as a function of past deaths and now: restart after how long, or give up. Deaths are counted per
-// worker and only where the worker may have caused them; a neighbour's crash costs a worker a restart, not its budget.
+// The restart policy, as a function of past deaths and now: restart after how long, stopped, or failed. Only deaths that are held against
+// the worker come here; a neighbour's crash costs it a restart, not its budget, whatever its policy is.
+//
+//    policy      normal end (exit code 0)     any other death
+//    permanent   restart, within the budget   restart, within the budget
+//    transient   stopped                      restart, within the budget
+//    temporary   stopped                      failed
 
+import type { RestartOptions } from '../actor.ts';
+import type { WireError } from '../errors.ts';
 import { MAX_RESTART_BACKOFF_MS, RESTART_BACKOFF_MS } from '../limits.ts';
+import type { Limits } from '../limits.ts';
+import type { DeathView, RestartPolicy } from '../protocol/views.ts';
 
-export interface RestartBudget {
+/** Time without a death after which the pauses begin anew, unless the window is shorter: twice the longest pause, so that the worker was up for half of it. */
+export const RESTART_QUIET_MS = 2 * MAX_RESTART_BACKOFF_MS;
+/** Deaths that are shown of a worker, the last ones. */
+export const DEATHS_SHOWN = 16;
+
+export interface RestartRule {
+  readonly policy: RestartPolicy;
   readonly maxRestarts: number;
-  readonly windowMs: number;
+  readonly withinMs: number;
 }
 
-export type RestartDecision = { readonly type: 'restart'; readonly delayMs: number } | { readonly type: 'giveUp' };
-
-/** The deaths that still count, the oldest first. Times are monotonic (monotonicMs()). */
-export function recentDeaths(deathsMs: readonly number[], nowMs: number, budget: RestartBudget): number[] {
-  return deathsMs.filter((atMs) => nowMs - atMs < budget.windowMs);
+/** A death that was held against its worker. */
+export interface PastDeath extends Readonly<DeathView> {
+  /** monotonicMs() */
+  readonly atMs: number;
 }
 
-/** @param deathsMs deaths within the window, the present one included */
-export function decideRestart(deathsMs: readonly number[], budget: RestartBudget): RestartDecision {
-  if (deathsMs.length > budget.maxRestarts) return { type: 'giveUp' };
-  return { type: 'restart', delayMs: backoffMs(deathsMs.length) };
+export type RestartDecision =
+  | { readonly type: 'restart'; readonly delayMs: number }
+  /** It has ended as it should, and stays away. */
+  | { readonly type: 'stopped' }
+  | { readonly type: 'failed' };
+
+/** What the actor says, and the limits where it says nothing. */
+export function ruleOf(restart: RestartOptions | undefined, limits: Limits): RestartRule {
+  const { policy = 'permanent', maxRestarts = limits.maxRestarts, withinMs = limits.restartWindowMs } = restart ?? {};
+  return { policy, maxRestarts, withinMs };
+}
+
+/**
+ * @param deaths the present one is the last, and is now
+ * @param isNormal the worker has ended itself, with exit code 0
+ * @param random from 0 to below 1
+ */
+export function decideRestart(
+  rule: RestartRule,
+  deaths: readonly Pick<PastDeath, 'atMs'>[],
+  isNormal: boolean,
+  random: () => number,
+): RestartDecision {
+  if (isNormal && rule.policy !== 'permanent') return { type: 'stopped' };
+  if (rule.policy === 'temporary') return { type: 'failed' };
+  const nowMs = deaths.at(-1)?.atMs ?? 0;
+  const recent = deaths.filter(({ atMs }) => nowMs - atMs < rule.withinMs);
+  if (recent.length > rule.maxRestarts) return { type: 'failed' };
+  return { type: 'restart', delayMs: jittered(backoffMs(streakOf(deaths, rule)), random) };
+}
+
+/** The deaths that still matter after one more: those that count, those that the pauses grow with, and those that are shown. Bounded by the budget. */
+export function withDeath(deaths: readonly PastDeath[], death: PastDeath, rule: RestartRule): PastDeath[] {
+  const all = [...deaths, death];
+  const streak = streakOf(all, rule);
+  const matter = all.filter(({ atMs }, at) => death.atMs - atMs < rule.withinMs || at >= all.length - streak);
+  return matter.slice(-Math.max(rule.maxRestarts + 1, DEATHS_SHOWN));
+}
+
+/** How many deaths came one after the other without a quiet time in between. */
+function streakOf(deaths: readonly Pick<PastDeath, 'atMs'>[], { withinMs }: RestartRule): number {
+  const quietMs = Math.min(withinMs, RESTART_QUIET_MS);
+  let streak = 0;
+  let nextMs = deaths.at(-1)?.atMs ?? 0;
+  for (let at = deaths.length - 1; at >= 0; at--) {
+    const { atMs } = deaths[at] as PastDeath;
+    if (nextMs - atMs >= quietMs) break;
+    nextMs = atMs;
+    streak++;
+  }
+  return streak;
 }
 
 /** The first restart is immediate; then the pause doubles up to the cap. */
 export function backoffMs(deaths: number): number {
   return deaths <= 1 ? 0 : Math.min(RESTART_BACKOFF_MS * 2 ** (deaths - 2), MAX_RESTART_BACKOFF_MS);
+}
+
+/** Between half of the pause and all of it, so that workers that died together do not come back together. */
+function jittered(pauseMs: number, random: () => number): number {
+  return Math.round(pauseMs * (0.5 + random() / 2));
+}
+
+// --- the chain of causes ---
+
+export function deathViews(deaths: readonly PastDeath[]): DeathView[] {
+  return deaths.slice(-DEATHS_SHOWN).map(({ at, cause, hostId }) => ({ at, cause, hostId }));
+}
+
+/** The failure of a worker that is given up: its last error, with the deaths that led to it. Kept by the store with the worker. */
+export function withChain(error: WireError, deaths: readonly PastDeath[]): WireError {
+  const chain = deathViews(deaths).map(({ at, cause, hostId }) => ({ at, cause, host_id: hostId }));
+  return { ...error, details: { ...error.details, deaths: chain } };
+}
+
+/** The chain of a worker that failed before it was loaded. */
+export function chainOf(failure: WireError | null): DeathView[] {
+  const chain = failure?.details?.['deaths'];
+  if (!Array.isArray(chain)) return [];
+  return (chain as { at: string; cause: string; host_id: string | null }[]).map(({ at, cause, host_id: hostId }) => ({
+    at,
+    cause,
+    hostId,
+  }));
 }

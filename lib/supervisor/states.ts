@@ -82,6 +82,8 @@ export const TRANSITIONS = {
   woken: { hibernated: 'starting' },
   /** It was idle for long, and its host has put it away. */
   rested: { idle: 'hibernated' },
+  /** Its host is being emptied, and has put it away between two inputs: it starts on another one. */
+  moved: { idle: 'starting', running: 'starting' },
   /** Its host has loaded it. */
   started: { starting: 'idle', restarting: 'idle' },
   /** An input was handed to its host. */
@@ -92,6 +94,8 @@ export const TRANSITIONS = {
   died: { starting: 'restarting', idle: 'restarting', running: 'restarting', restarting: 'restarting' },
   /** Its host died once too often. */
   gaveUp: { starting: 'failed', idle: 'failed', running: 'failed', restarting: 'failed' },
+  /** It has ended itself as it should, and its actor does not want it back. */
+  exited: { starting: 'stopped', idle: 'stopped', running: 'stopped', restarting: 'stopped' },
   stopRequested: {
     starting: 'stopping',
     idle: 'stopping',

@@ -31,9 +31,11 @@ import type { Wheel } from '../protocol/wheel.ts';
 import type { Store, WorkerStore } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
+import { CallChains } from './call-chains.ts';
 import { Closing } from './closing.ts';
 import { Creation } from './creation.ts';
 import type { Created, CreateRequest } from './creation.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
 import { Directory } from './directory.ts';
@@ -74,10 +76,14 @@ export class Supervisor {
   readonly #delivery: Delivery;
   readonly #admission: Admission;
   readonly #recovery: Recovery;
+  /** Which workers wait for which. */
+  readonly chains = new CallChains((workerId, seq) => this.#directory.get(workerId)?.sentInput(seq));
   /** What workers tell each other. */
   readonly telling: Telling;
   /** What is kept awake, and set for later. */
   readonly residence: Residence;
+  /** Inputs that are not delivered again. */
+  readonly deadLetters: DeadLetters;
   #hosts: Hosts | null = null;
   readonly #log: Logger;
   readonly #closing: Closing;
@@ -90,15 +96,30 @@ export class Supervisor {
     this.#catalog = catalog;
     this.#store = store;
     this.#log = options.log;
-    this.#lifecycle = new Lifecycle(limits, options.log, this.wheel, {
-      onLeft: (workerId) => this.residence.onLeft(workerId),
-      onEnding: (worker) => this.residence.timers.forget(worker),
-      onRested: (worker) => void this.residence.unload(worker),
-      onUnclean: (worker, reason) => this.#closing.note(worker, reason),
-    });
+    this.#lifecycle = new Lifecycle(
+      limits,
+      options.log,
+      this.wheel,
+      {
+        onLeft: (workerId) => this.residence.onLeft(workerId),
+        onEnding: (worker) => this.residence.timers.forget(worker),
+        onRested: (worker) => void this.residence.unload(worker),
+        onUnclean: (worker, reason) => this.#closing.note(worker, reason),
+      },
+      options.random,
+    );
     this.#peers = options.peers ?? new Peers();
     this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
-    this.#delivery = new Delivery(limits, store, this.#lifecycle, this.wheel);
+    this.deadLetters = new DeadLetters({
+      limits,
+      store,
+      log: options.log,
+      wheel: this.wheel,
+      deliver: (workerId, payload, deliverOptions) => this.deliverBytes(workerId, payload, deliverOptions),
+      receipt: (record) => this.receipt(record),
+      requireOpen: () => this.#requireOpen(),
+    });
+    this.#delivery = new Delivery(limits, store, this.#lifecycle, this.wheel, this.deadLetters);
     this.#creation = new Creation(limits, catalog, store, this.#directory, () => this.#requireRunning());
     this.#admission = new Admission(limits, this.#delivery, {
       unavailable: () => this.#closing.refusal,
@@ -141,6 +162,7 @@ export class Supervisor {
       wheel: this.wheel,
     });
     this.#lifecycle.connect(this.#hosts, this.#delivery);
+    this.deadLetters.open();
     await this.#hosts.open(hostCount);
     this.#recovery.step();
     this.residence.open();
@@ -359,7 +381,7 @@ export class Supervisor {
       uptimeMs: Math.round(monotonicMs() - this.#startedAtMs),
       workers: { total: this.#directory.size, ...this.#catalog.counts() },
       remotes: { connected: this.#peers.remotes },
-      hosts: await this.#requireHosts().views(),
+      hosts: this.#requireHosts().views(),
       mailbox: this.#delivery.capacity.load,
       limits: this.limits,
     };
@@ -368,6 +390,11 @@ export class Supervisor {
   /** Refuses new work at once, lets what was accepted run until the deadline, cancels the rest, ends the hosts. See Closing. */
   close(deadlineMs: number): Promise<CloseReport> {
     return this.#closing.close(deadlineMs);
+  }
+
+  /** What runs the workers. */
+  get hosts(): Hosts {
+    return this.#requireHosts();
   }
 
   // --- private ---

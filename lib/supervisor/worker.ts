@@ -4,7 +4,7 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import { epochNow, monotonicMs } from '../protocol/clock.ts';
+import { epochNow } from '../protocol/clock.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Isolation, PeerSummary, WorkerStatus, WorkerSummary, WorkerView } from '../protocol/views.ts';
@@ -14,6 +14,9 @@ import type { Actor } from './catalog.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { InputOwner, InputRecord } from './input.ts';
 import { Mailbox } from './mailbox.ts';
+import { higherTier } from './promotion.ts';
+import { chainOf, deathViews } from './restarts.ts';
+import type { PastDeath } from './restarts.ts';
 import { nextStatus } from './states.ts';
 import type { WorkerEvent } from './states.ts';
 import type { Stopping } from './stopping.ts';
@@ -21,7 +24,7 @@ import type { Stopping } from './stopping.ts';
 /** What most workers never have. As fields of its own these were 32 of the 390 bytes of an idle worker. */
 interface History {
   restarts: number;
-  deathsMs: readonly number[];
+  deaths: readonly PastDeath[];
   failure: WireError | null;
   restartTimer: WheelTimer | null;
 }
@@ -38,7 +41,7 @@ export class Worker implements InputOwner {
   /** Where it lives; null while it has no host. */
   host: HostSlot | null = null;
   slot = -1;
-  /** `here`: its host has loaded it and takes inputs. `leaving`: its host is putting it away, and it will be hibernated. */
+  /** `here`: its host has loaded it and takes inputs. `leaving`: its host is putting it away; it will be hibernated, or start on another one. */
   presence: 'away' | 'here' | 'leaving' = 'away';
   /** In line for a place in its host's window. */
   isBlocked = false;
@@ -77,7 +80,8 @@ export class Worker implements InputOwner {
 
   /** What it runs on. */
   get isolation(): Isolation {
-    return this.store.isolation ?? this.actor.isolation;
+    const { isolation } = this.store;
+    return isolation === null ? this.actor.isolation : higherTier(isolation, this.actor.isolation);
   }
 
   get displayName(): string | null {
@@ -158,6 +162,12 @@ export class Worker implements InputOwner {
     return this.#status === 'idle' && this.isLoaded && this.inputs === 0;
   }
 
+  /** Its host has loaded it and has none of its inputs: it can leave, whatever waits. */
+  get isBetweenInputs(): boolean {
+    const isQuiet = this.#status === 'idle' || this.#status === 'running';
+    return isQuiet && this.isLoaded && (this.#mailbox === null || this.#mailbox.lent === 0);
+  }
+
   /** It runs nothing and would run an input now, or as soon as it is awake. */
   get isAtRest(): boolean {
     return this.#status === 'idle' || this.#status === 'hibernated';
@@ -220,9 +230,13 @@ export class Worker implements InputOwner {
     this.#needHistory().restarts = restarts;
   }
 
-  /** Deaths that it may have caused, within the restart window; monotonicMs(). */
-  get deathsMs(): readonly number[] {
-    return this.#history?.deathsMs ?? [];
+  /** Deaths that were held against it, as far as they still matter; the oldest first. */
+  get deaths(): readonly PastDeath[] {
+    return this.#history?.deaths ?? [];
+  }
+
+  set deaths(deaths: readonly PastDeath[]) {
+    this.#needHistory().deaths = deaths;
   }
 
   /** Why its last start or host failed; null once it is up again. */
@@ -238,19 +252,13 @@ export class Worker implements InputOwner {
     this.#needHistory().restartTimer = timer;
   }
 
-  /** The death counts against it: it may have been the cause. */
-  chargeDeath(recent: (deathsMs: readonly number[], nowMs: number) => number[]): void {
-    const nowMs = monotonicMs();
-    this.#needHistory().deathsMs = [...recent(this.deathsMs, nowMs), nowMs];
-  }
-
   /** It is up again. */
   forgetFailure(): void {
     if (this.#history !== null) this.#history.failure = null;
   }
 
   forgetDeaths(): void {
-    if (this.#history !== null) this.#history.deathsMs = [];
+    if (this.#history !== null) this.#history.deaths = [];
   }
 
   /** A restart that is to come does not. */
@@ -261,7 +269,7 @@ export class Worker implements InputOwner {
   }
 
   #needHistory(): History {
-    return (this.#history ??= { restarts: 0, deathsMs: [], failure: null, restartTimer: null });
+    return (this.#history ??= { restarts: 0, deaths: [], failure: null, restartTimer: null });
   }
 
   // --- views ---
@@ -286,7 +294,7 @@ export class Worker implements InputOwner {
         attempt: running.attempt,
       },
       failure: this.failure,
-      deaths: [],
+      deaths: this.deaths.length > 0 ? deathViews(this.deaths) : chainOf(this.failure),
       firstSequence: this.store.firstSequence,
       lastSequence: this.store.lastSequence,
     };
@@ -301,6 +309,12 @@ export class Worker implements InputOwner {
   /** When the handler was entered for an input that is at the host, on the clock of the runtime; 0 if it was not. */
   startedAt(record: InputRecord): number {
     return this.host !== null && this.hasStarted(record) ? this.host.host.startedAt(this.slot) : 0;
+  }
+
+  /** The same once its handler has been entered. */
+  startedInput(): InputRecord | null {
+    const running = this.runningInput();
+    return running !== null && this.hasStarted(running) ? running : null;
   }
 
   /** Whether the handler has been entered for an input that is at the host. Looks at shared memory, so it answers while the host is stuck, and after its death. */

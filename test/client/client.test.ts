@@ -180,6 +180,15 @@ test('the runtime describes itself and its actors in camelCase, schemas untouche
   assert.deepEqual((inputSchema as { required: string[] }).required, ['add']);
 });
 
+test('a client that may end the runtime gets the report', async (t) => {
+  const client = await startAll(t);
+  const worker = await client.create({ kind: 'counter' });
+  await worker.ask({ add: 1 });
+  const report = await client.drain({ deadlineMs: 1_000 });
+  assert.deepEqual([report.killed, report.unclean, report.uncleanTotal], [0, [], 0]);
+  await assert.rejects(worker.tell({ add: 1 }), { code: 'runtime_unavailable' });
+});
+
 test('a wrong token is refused', async (t) => {
   const client = await startAll(t, { token: 'wrong' });
   await assert.rejects(

@@ -3,9 +3,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { ISOLATIONS } from '../../lib/protocol/views.ts';
 import type { Payload } from '../../lib/protocol/payload.ts';
-import type { Rest, Store, StoredInput, StoreEvents, TranscriptBounds, WorkerStore } from '../../lib/store/store.ts';
+import type {
+  Rest,
+  Store,
+  StoredTimer,
+  StoredInput,
+  StoreEvents,
+  TranscriptBounds,
+  WorkerStore,
+} from '../../lib/store/store.ts';
 import { seeded } from '../support/seeded.ts';
+import { deadLetterOf } from './store-families.ts';
 import { Model, ModelWorker, viewOfStore } from './store-model.ts';
 import type { Questions } from './store-model.ts';
 
@@ -29,7 +39,15 @@ const payload: fc.Arbitrary<Payload> = fc.oneof(
 );
 
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('create' as const), id: idOf, payload }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('create' as const),
+      id: idOf,
+      payload,
+      parentId: fc.option(fc.constantFrom(...IDS), { freq: 3 }),
+    }),
+  },
   {
     weight: 12,
     arbitrary: fc.record({
@@ -54,9 +72,28 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('append' as const), id: idOf, payload }) },
   {
     weight: 3,
-    arbitrary: fc.record({ do: fc.constant('timer' as const), id: idOf, timerId: fc.nat(2), dueAtMs: fc.nat(99) }),
+    arbitrary: fc.record({
+      do: fc.constant('timer' as const),
+      id: idOf,
+      timerId: fc.nat(2),
+      dueAtMs: fc.nat(99),
+      name: fc.constantFrom('t', 'ä'),
+      repeat: fc.constantFrom<StoredTimer['repeat']>(null, 1_000, { cron: '0 9 * * *', timeZone: 'UTC' }),
+    }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('noTimer' as const), id: idOf, timerId: fc.nat(2) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('isolation' as const),
+      id: idOf,
+      isolation: fc.constantFrom(null, ...ISOLATIONS),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('deadLetter' as const), n: fc.nat(3), payload, isGone: fc.boolean() }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), id: idOf }) },
   {
     weight: 1,
@@ -73,6 +110,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const) }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+type WorkerStep = Exclude<Step, { do: 'commit' | 'reopen' | 'crash' | 'record' | 'create' | 'deadLetter' }>;
 
 /** A store, the model of it, and what happens to both. */
 class Run {
@@ -116,7 +154,8 @@ class Run {
       await this.#store.close();
       await this.#openAgain(copy);
     } else if (taken.do === 'record') this.#record(taken.name, taken.document, taken.isSource);
-    else if (taken.do === 'create') this.#create(IDS[taken.id] as string, taken.payload);
+    else if (taken.do === 'create') this.#create(IDS[taken.id] as string, taken.payload, taken.parentId);
+    else if (taken.do === 'deadLetter') this.#deadLetter(`x-${taken.n}`, taken.payload, taken.isGone);
     else this.#takeForWorker(taken, IDS[taken.id] as string);
   }
 
@@ -135,7 +174,7 @@ class Run {
   }
 
   get #questions(): Questions {
-    return { seqs: this.#given, keys: KEYS };
+    return { seqs: this.#given, keys: KEYS, parents: IDS };
   }
 
   async #check(): Promise<void> {
@@ -171,7 +210,7 @@ class Run {
     else this.#store.putFunction({ functionId: name, document });
   }
 
-  #create(workerId: string, config: Payload): void {
+  #create(workerId: string, config: Payload, parentId: string | null): void {
     if (this.#model.workers.has(workerId)) return;
     const record = {
       workerId,
@@ -180,14 +219,22 @@ class Run {
       config,
       createdAtMs: 1_700_000_000_000,
       state: workerId === 'c' ? '"first"' : null,
-      parentId: null,
+      parentId,
     };
     this.#model.workers.set(workerId, new ModelWorker(record, BOUNDS.maxEntries));
     this.#held.set(workerId, this.#store.create(record));
     this.#open.set(workerId, []);
   }
 
-  #takeForWorker(taken: Exclude<Step, { do: 'commit' | 'reopen' | 'crash' | 'record' | 'create' }>, id: string): void {
+  #deadLetter(inputId: string, data: Payload, isGone: boolean): void {
+    const others = this.#model.deadLetters.filter((letter) => letter.inputId !== inputId);
+    const letter = deadLetterOf(inputId, { payload: data });
+    this.#model.deadLetters = isGone ? others : [...others, letter];
+    if (isGone) this.#store.deleteDeadLetter(inputId);
+    else this.#store.putDeadLetter(letter);
+  }
+
+  #takeForWorker(taken: WorkerStep, id: string): void {
     const model = this.#model.workers.get(id);
     if (model === undefined) return;
     const worker = this.#held.get(id) ?? this.#store.find(id);
@@ -210,11 +257,15 @@ class Run {
         model.failure =
           taken.rest === 'failed' ? { code: 'actor_error', message: 'x', retryable: false, details: { n: 1 } } : null;
         return worker.saveRest(model.rest, model.failure);
+      case 'isolation':
+        model.isolation = taken.isolation;
+        return worker.saveIsolation(taken.isolation);
       case 'append':
         for (const each of both) each.append('emitted', 5, 0, taken.payload);
         return;
       case 'timer': {
-        const timer = { timerId: taken.timerId, dueAtMs: taken.dueAtMs, input: '"due"', name: 't', repeat: null };
+        const { timerId, dueAtMs, name, repeat } = taken;
+        const timer = { timerId, dueAtMs, input: '"due"', name, repeat };
         model.timers.set(timer.timerId, timer);
         return worker.putTimer(timer);
       }

@@ -4,9 +4,10 @@
 import type { WireError } from '../../lib/errors.ts';
 import type { Payload } from '../../lib/protocol/payload.ts';
 import { payloadBytes } from '../../lib/protocol/payload.ts';
-import type { EntryType } from '../../lib/protocol/views.ts';
+import type { EntryType, Isolation } from '../../lib/protocol/views.ts';
 import { ENTRY_OF, entryData } from '../../lib/store/store.ts';
 import type {
+  DeadLetterRecord,
   Ending,
   KeyedInput,
   RestoredInput,
@@ -27,12 +28,16 @@ export interface StoreView {
   readonly due: readonly unknown[];
   readonly sources: readonly unknown[];
   readonly functions: readonly unknown[];
+  readonly families: readonly unknown[];
+  readonly deadLetters: readonly DeadLetterRecord[];
 }
 
 /** What is asked of every worker: inputs by seq, and keys. */
 export interface Questions {
   readonly seqs: readonly number[];
   readonly keys: readonly string[];
+  /** Ids of workers that are asked for their children, whether they are there or not. */
+  readonly parents: readonly string[];
 }
 
 export class ModelWorker {
@@ -41,6 +46,7 @@ export class ModelWorker {
   stateVersion = 0;
   rest: Rest = 'hibernated';
   failure: WireError | null = null;
+  isolation: Isolation | null = null;
   entries: StoredEntry[] = [];
   lastSequence = 0;
   readonly open = new Map<number, RestoredInput>();
@@ -80,12 +86,13 @@ export class ModelWorker {
   }
 
   view({ seqs, keys }: Questions): unknown {
-    const { record, state, stateVersion, rest, failure, lastSequence, entries } = this;
+    const { record, state, stateVersion, rest, failure, isolation, lastSequence, entries } = this;
     return viewOf({
       record: { ...record, state },
       stateVersion,
       rest,
       failure,
+      isolation,
       firstSequence: lastSequence - entries.length + 1,
       lastSequence,
       entries,
@@ -117,6 +124,7 @@ export class Model {
   readonly workers = new Map<string, ModelWorker>();
   readonly sources = new Map<string, Payload>();
   readonly functions = new Map<string, Payload>();
+  deadLetters: DeadLetterRecord[] = [];
 
   view(questions: Questions): StoreView {
     const workers = [...this.workers.values()].sort((a, b) => (a.record.workerId < b.record.workerId ? -1 : 1));
@@ -134,7 +142,15 @@ export class Model {
       ),
       sources: sorted(this.sources),
       functions: sorted(this.functions),
+      families: questions.parents.map((parentId) => this.#childrenOf(parentId)),
+      deadLetters: this.deadLetters,
     };
+  }
+
+  /** Workers are in the order of their creation. */
+  #childrenOf(parentId: string): string[] {
+    const children = [...this.workers.values()].filter(({ record }) => record.parentId === parentId);
+    return children.map(({ record }) => record.workerId);
   }
 }
 
@@ -146,15 +162,16 @@ export function viewOfStore(store: Store, questions: Questions, isHeld: (workerI
   for (const { workerId } of listing) {
     const worker = store.find(workerId);
     if (worker === undefined) throw new Error(`${workerId} is listed, and cannot be found`);
-    const { kind, displayName, config, createdAtMs, state, stateVersion, rest, failure } = worker;
+    const { kind, displayName, config, createdAtMs, state, parentId, stateVersion, rest, failure, isolation } = worker;
     const inputs = worker.inputs();
     if (inputs.length > 0) waiting.push(workerId);
     workers.push(
       viewOf({
-        record: { workerId, kind, displayName, config, createdAtMs, state, parentId: null },
+        record: { workerId, kind, displayName, config, createdAtMs, state, parentId },
         stateVersion,
         rest,
         failure,
+        isolation,
         firstSequence: worker.firstSequence,
         lastSequence: worker.lastSequence,
         entries: worker.read(0, 10_000).items,
@@ -174,6 +191,8 @@ export function viewOfStore(store: Store, questions: Questions, isHeld: (workerI
     due: dueOf(store.timersBefore(Number.MAX_SAFE_INTEGER, 1_000)),
     sources: Array.from(store.sources(), ({ name, document }) => [name, document]),
     functions: Array.from(store.functions(), ({ functionId, document }) => [functionId, document]),
+    families: questions.parents.map((parentId) => store.children(parentId)),
+    deadLetters: [...store.deadLetters()],
   };
 }
 

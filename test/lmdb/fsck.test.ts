@@ -12,6 +12,7 @@ import type { Pair } from '../../lib/lmdb/environment.ts';
 import { checkStore } from '../../lib/lmdb/fsck.ts';
 import { endOfTable, groupKey, META_KEY, nameKey, startOfTable, TABLES } from '../../lib/lmdb/keys.ts';
 import type { Table } from '../../lib/lmdb/keys.ts';
+import { UNREADABLE, writeWorkerRow } from '../../lib/lmdb/tables.ts';
 import { populate } from './populated.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'greenroom-fsck-'));
@@ -75,6 +76,8 @@ describe('fsck finds', () => {
     ['timer', TABLES.timers, /^worker worker-0: a timer cannot be read$/],
     ['source', TABLES.sources, /^source source cannot be read$/],
     ['function', TABLES.functions, /^function functions::one cannot be read$/],
+    ['child', TABLES.children, /^a child of worker worker-0 cannot be read$/],
+    ['dead letter', TABLES.deadLetters, /^dead letter x-1 cannot be read$/],
     ['first record', TABLES.meta, /^the first record cannot be read$/],
     ['due timer', TABLES.dueTimers, /^a timer that will be due cannot be read$/],
     ['row of who has inputs', TABLES.waiting, /^worker worker-0: that it has inputs cannot be read$/],
@@ -102,6 +105,7 @@ describe('fsck finds', () => {
     ['key that ends', TABLES.endedKeys, /^worker worker-0: the idempotency key of input \d+ is never forgotten$/],
     ['timer', TABLES.timers, 'timer 1 will be due, and belongs to no worker'],
     ['due timer', TABLES.dueTimers, 'worker worker-0: timer 1 is not among those that will be due'],
+    ['child', TABLES.children, 'worker worker-2: is not among the children of worker worker-0'],
     ['first record', TABLES.meta, 'the first record is missing'],
   ] as const) {
     test(`a ${name} that is gone`, async () => {
@@ -119,6 +123,17 @@ describe('fsck finds', () => {
       remove(first(TABLES.states, isOf).key);
     });
     assert.ok(findings.includes('the workers are not as many as the first record says'), findings.join('\n'));
+  });
+
+  test('a child that is not there, or is the child of another one', async () => {
+    const finding = 'worker worker-2 is not the child of worker worker-0, and is among its children';
+    const gone = await findingsAfter(folded, ({ remove }) => remove(nameKey(TABLES.workers, 'worker-2')));
+    assert.ok(gone.includes(finding), gone.join('\n'));
+    const orphan = await findingsAfter(folded, ({ first, put }) => {
+      const { key } = first(TABLES.workers, (pair) => pair.key.equals(nameKey(TABLES.workers, 'worker-2')));
+      put(key, withoutFamily(key));
+    });
+    assert.ok(orphan.includes(finding), orphan.join('\n'));
   });
 
   test('a record of one worker in the place of another one', async () => {
@@ -162,6 +177,15 @@ describe('fsck finds', () => {
     assert.deepEqual(findings, ['the first record was written by a newer version']);
   });
 });
+
+/** The record of a worker that has just been created from outside. */
+function withoutFamily(key: Buffer): Buffer {
+  const summary = { ...UNREADABLE, workerId: 'worker-2' };
+  const row = { summary, family: null, isolation: null, foldedGroup: 1, failure: null, stateVersion: 0, config: '{}' };
+  const encoder = new Encoder();
+  writeWorkerRow(encoder, { ...row, transcript: { first: 1, last: 0, blocks: [] } });
+  return encoder.sealedCopy(key);
+}
 
 /** The same with the next version in its seal. */
 function newer(value: Buffer): Buffer {

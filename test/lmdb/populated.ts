@@ -2,7 +2,8 @@
 
 import { LmdbStore } from '../../lib/lmdb/store.ts';
 import type { LmdbStoreOptions } from '../../lib/lmdb/store.ts';
-import type { Ending, StoredInput, WorkerStore } from '../../lib/store/store.ts';
+import type { Ending, StoredInput, StoredTimer, WorkerStore } from '../../lib/store/store.ts';
+import { deadLetterOf } from '../contract/store-families.ts';
 import { codeOf } from '../support/start-runtime.ts';
 
 export const NOW_MS = 1_790_000_000_000;
@@ -18,6 +19,8 @@ export function openStore(path: string, more: Partial<LmdbStoreOptions> = {}): P
   });
 }
 
+const REPEATS: readonly StoredTimer['repeat'][] = [{ cron: '0 9 * * 1-5', timeZone: 'Europe/Berlin' }, 60_000, null];
+
 /** `onWritten` is called when all is in the journal, and nothing in the tables yet. */
 export async function populate(path: string, workers: number, onWritten: () => void = () => undefined): Promise<void> {
   const store = await openStore(path);
@@ -31,7 +34,7 @@ export async function populate(path: string, workers: number, onWritten: () => v
       config: JSON.stringify({ n, text: n % 5 === 0 ? 'x'.repeat(300) : '' }),
       createdAtMs: NOW_MS + n,
       state: null,
-      parentId: null,
+      parentId: n % 3 === 2 ? `worker-${n - 2}` : null,
     });
     for (let i = 0; i < 5; i++) addInput(worker, seq++, i);
     worker.saveState(JSON.stringify({ n, text: 'state '.repeat(n % 40) }), 2);
@@ -40,14 +43,16 @@ export async function populate(path: string, workers: number, onWritten: () => v
         timerId: 1,
         dueAtMs: NOW_MS + 60_000 + n,
         input: JSON.stringify({ due: n }),
-        name: 't',
-        repeat: null,
+        name: `timer ${n}`,
+        repeat: REPEATS[n % REPEATS.length] ?? null,
       });
+    if (n % 4 === 1) worker.saveIsolation('process');
     if (n % 5 === 0) worker.saveRest('stopped', null);
     if (n % 20 === 0) await store.committed();
   }
   store.putSource({ name: 'source', document: '{"a":1}', isFromOperator: false });
   store.putFunction({ functionId: 'functions::one', document: '{"b":2}' });
+  for (const inputId of ['x-2', 'x-1']) store.putDeadLetter(deadLetterOf(inputId));
   await store.committed();
   onWritten();
   await store.close();
@@ -97,6 +102,7 @@ export async function readStore(path: string, workerIds: Iterable<string> = []):
     await tell('counts', () => [...store.counts()].sort());
     await tell('sources', () => [...store.sources()]);
     await tell('functions', () => [...store.functions()]);
+    await tell('dead letters', () => [...store.deadLetters()]);
     await tell('waiting', () => [...store.waiting()]);
     await tell('due', () => store.timersBefore(NOW_MS + 1_000_000, 10_000));
     const listed = new Map<string, unknown>();
@@ -108,6 +114,7 @@ export async function readStore(path: string, workerIds: Iterable<string> = []):
       if (listed.has(workerId)) await tell(`${workerId}: summary`, () => listed.get(workerId));
       const worker = store.find(workerId);
       await tell(`${workerId}: record`, () => worker && recordOf(worker));
+      await tell(`${workerId}: children`, () => store.children(workerId));
       await tell(`${workerId}: entries`, () => worker?.read(0, 1_000));
       await tell(`${workerId}: inputs`, () => worker?.inputs());
       await tell(`${workerId}: timers`, () => worker?.timers());
@@ -120,6 +127,6 @@ export async function readStore(path: string, workerIds: Iterable<string> = []):
 }
 
 function recordOf(worker: WorkerStore): unknown {
-  const { kind, displayName, config, createdAtMs, state, stateVersion, rest, failure } = worker;
-  return { kind, displayName, config, createdAtMs, state, stateVersion, rest, failure };
+  const { kind, displayName, config, createdAtMs, state, stateVersion, rest, failure, parentId, isolation } = worker;
+  return { kind, displayName, config, createdAtMs, state, stateVersion, rest, failure, parentId, isolation };
 }

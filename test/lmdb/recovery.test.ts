@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Environment } from '../../lib/lmdb/environment.ts';
 import type { Writer } from '../../lib/lmdb/environment.ts';
-import { groupKey, META_KEY, nameKey, TABLES, workerNumberKey, workerTextKey } from '../../lib/lmdb/keys.ts';
+import {
+  endOfTable,
+  groupKey,
+  META_KEY,
+  nameKey,
+  startOfTable,
+  TABLES,
+  workerNumberKey,
+  workerTextKey,
+} from '../../lib/lmdb/keys.ts';
+import type { Table } from '../../lib/lmdb/keys.ts';
 import type { Progress } from '../../lib/lmdb/recovery.ts';
 import { dueKey } from '../../lib/lmdb/timers.ts';
 import { endingOf, inputOf } from '../contract/store-inputs.ts';
@@ -29,6 +39,14 @@ async function damage({ file }: StoreFile, key: Buffer, change: Change): Promise
   const after = change(value);
   await environment.write((writer) => (after === null ? writer.remove(key) : writer.put(key, after)));
   await environment.close();
+}
+
+async function keysOf({ file }: StoreFile, table: Table): Promise<Buffer[]> {
+  const environment = new Environment(file, { isReadOnly: true });
+  const rows = environment.range({ start: startOfTable(table), end: endOfTable(table) });
+  const keys = Array.from(rows, ({ key }) => Buffer.from(key));
+  await environment.close();
+  return keys;
 }
 
 /** What the change removes is read before. */
@@ -232,6 +250,20 @@ describe('a row that lies under another key, because that is damaged', () => {
       due.map(({ workerId }) => workerId),
       ['w1', 'w2'],
     );
+  });
+
+  test('(whose child a worker is) costs nothing: it is among the children of its parent, until it is deleted', async (t) => {
+    const file = newStoreFile(t);
+    const written = await file.open();
+    for (const workerId of ['b', 'a', 'c']) written.create({ ...RECORD, workerId, parentId: 'p' });
+    await written.close();
+    const [key] = await keysOf(file, TABLES.children);
+    await misplace(file, key as Buffer, 8);
+    const store = await file.open({ foldBytes: 1 });
+    assert.deepEqual(store.children('p'), ['b', 'a', 'c']);
+    store.find('b')?.delete();
+    await store.committed();
+    assert.deepEqual(store.children('p'), ['a', 'c']);
   });
 
   test('(that a worker has inputs) costs nothing: it is among those that have', async (t) => {

@@ -9,6 +9,7 @@ import type { TranscriptBounds } from '../../lib/store/store.ts';
 import { durableStoreContract } from '../contract/durable-store.ts';
 import type { StorePlace } from '../contract/durable-store.ts';
 import { storeContract } from '../contract/store.ts';
+import { storeFamiliesContract } from '../contract/store-families.ts';
 import { storeInputsContract } from '../contract/store-inputs.ts';
 
 const folder = await mkdtemp(path.join(tmpdir(), 'greenroom-store-'));
@@ -40,6 +41,10 @@ storeContract('lmdb', (bounds, now = Date.now) =>
   LmdbStore.open(optionsOf(newPath(), bounds, { limits: bounds, now })),
 );
 storeInputsContract('lmdb', (bounds) => LmdbStore.open(optionsOf(newPath(), bounds)));
+storeFamiliesContract('lmdb', (bounds) => LmdbStore.open(optionsOf(newPath(), bounds)));
+storeFamiliesContract('lmdb that folds all the time', (bounds) =>
+  LmdbStore.open(optionsOf(newPath(), bounds, { foldBytes: 1 })),
+);
 durableStoreContract('lmdb', () => placeOf(newPath(), {}));
 durableStoreContract('lmdb that folds all the time, one worker at a time', () =>
   placeOf(newPath(), { foldBytes: 1, sliceBytes: 1 }),

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { crc32, gunzipSync, gzipSync } from 'node:zlib';
-import { Encoder, FIRST_VERSION, FORMAT_VERSION } from '../../lib/lmdb/codec.ts';
+import { Encoder, FIRST_VERSION, FORMAT_VERSION, SEAL_BYTES } from '../../lib/lmdb/codec.ts';
+import { writeEntry } from '../../lib/lmdb/entries.ts';
 import { Environment } from '../../lib/lmdb/environment.ts';
 import type { Writer } from '../../lib/lmdb/environment.ts';
 import { checkStore } from '../../lib/lmdb/fsck.ts';
@@ -17,7 +18,10 @@ import { META_KEY, nameKey, TABLES } from '../../lib/lmdb/keys.ts';
 import { backupStore, restoreStore } from '../../lib/lmdb/maintenance.ts';
 import { readMeta, writeMeta } from '../../lib/lmdb/meta.ts';
 import type { Meta } from '../../lib/lmdb/meta.ts';
+import { writeIsolation } from '../../lib/lmdb/operations.ts';
 import type { UpgradeProgress } from '../../lib/lmdb/upgrade.ts';
+import { ENTRY_TYPES, ISOLATIONS, OUTCOMES } from '../../lib/protocol/views.ts';
+import { RECORD } from '../contract/store.ts';
 import { codeOf, temporaryFolder } from '../support/start-runtime.ts';
 import { openStore, populate, readStore } from './populated.ts';
 
@@ -26,14 +30,44 @@ const fixture = (name: string, version = FORMAT_VERSION) => new URL(`version-${v
 
 const moduleOf = (name: string) => new URL(`../../lib/lmdb/${name}.js`, import.meta.url).href;
 
-function storeOf(t: TestContext, version: number): string {
+/** `journal`: closed as by a crash, nothing is in the tables. */
+type Kind = 'store' | 'journal';
+const SERVED = { store: 'served', journal: 'journal-served' } as const;
+
+function storeOf(t: TestContext, version: number, kind: Kind = 'store'): string {
   const path = join(temporaryFolder(t), 'store.mdb');
-  writeFileSync(path, gunzipSync(readFileSync(fixture('store', version))));
+  writeFileSync(path, gunzipSync(readFileSync(fixture(kind, version))));
   return path;
 }
 
-const servedOf = (version: number) =>
-  JSON.parse(gunzipSync(readFileSync(fixture('served', version))).toString()) as [string, string][];
+/** What is served of the fixture of a version now: what was then, and nothing of what there was not then. */
+function servedOf(version: number, kind: Kind = 'store'): [string, string][] {
+  const bytes = gunzipSync(readFileSync(fixture(SERVED[kind], version)));
+  const served = JSON.parse(bytes.toString()) as [string, string][];
+  return version < 3 ? served.flatMap(withFormat3) : served;
+}
+
+function withFormat3([what, text]: [string, string]): [string, string][] {
+  if (what === 'functions')
+    return [
+      [what, text],
+      ['dead letters', '[]'],
+    ];
+  if (what === 'due' || what.endsWith(': timers')) return [[what, withNames(text)]];
+  if (!what.endsWith(': record')) return [[what, text]];
+  const record = { ...(JSON.parse(text) as object), parentId: null, isolation: null };
+  return [
+    [what, JSON.stringify(record)],
+    [what.replace(/record$/, 'children'), '[]'],
+  ];
+}
+
+/** Every timer is called by its number, and fires once. */
+const withNames = (text: string): string =>
+  JSON.stringify(JSON.parse(text), (_key, value: unknown) => {
+    const timerId = (value as { timerId?: number } | null)?.timerId;
+    return timerId === undefined ? value : { ...(value as object), name: String(timerId), repeat: null };
+  });
 
 async function rowOf(path: string, key: Buffer): Promise<Buffer> {
   const environment = new Environment(path, { isReadOnly: true });
@@ -65,10 +99,16 @@ async function makeFixture(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'greenroom-fixture-'));
   const [path, copy] = [join(folder, 'store.mdb'), join(folder, 'copy.mdb')];
   mkdirSync(STORES, { recursive: true });
-  await populate(path, 5);
+  const pack = (name: string, content: Buffer | string) =>
+    writeFileSync(fixture(name), gzipSync(content, { level: 9 }));
+  const served = async () => JSON.stringify([...(await readStore(copy))]);
+  await populate(path, 5, () => copyFileSync(path, copy));
+  pack('journal', readFileSync(copy));
+  pack('journal-served', await served());
+  rmSync(copy);
   await backupStore(path, copy);
-  writeFileSync(fixture('store'), gzipSync(readFileSync(copy), { level: 9 }));
-  writeFileSync(fixture('served'), gzipSync(JSON.stringify([...(await readStore(copy))]), { level: 9 }));
+  pack('store', readFileSync(copy));
+  pack('served', await served());
   rmSync(folder, { recursive: true });
 }
 
@@ -96,20 +136,62 @@ else {
     });
   }
 
+  for (let version = 2; version <= FORMAT_VERSION; version++)
+    test(`what was in the journal when version ${version} was new is all there, and stays when it is folded`, async (t) => {
+      const path = storeOf(t, version, 'journal');
+      const { findings, groups } = await checkStore(path);
+      assert.deepEqual(findings, []);
+      assert.ok(groups > 0);
+      assert.deepEqual([...(await readStore(path))], servedOf(version, 'journal'));
+      const folded = await checkStore(path);
+      assert.deepEqual([folded.findings, folded.groups, folded.workers], [[], 0, 5]);
+      assert.deepEqual([...(await readStore(path))], servedOf(version, 'journal'));
+      assert.equal(await formatOf(path), FORMAT_VERSION);
+    });
+
   test('what is in the journal of a store of the first version is upgraded, too', async (t) => {
-    const path = join(temporaryFolder(t), 'store.mdb');
-    const copy = `${path}.copy`;
-    await populate(path, 3, () => copyFileSync(path, copy));
-    const expected = [...(await readStore(path))];
-    await edit(copy, (writer, environment) => {
+    // The first two differ in their checksums alone.
+    const path = storeOf(t, 2, 'journal');
+    await edit(path, (writer, environment) => {
       for (const { key, value } of environment.range({ start: Buffer.of(0), end: Buffer.of(0xff) }))
         writer.put(key, key.equals(META_KEY) ? metaOf(value, { format: FIRST_VERSION }) : asOfFirst(value));
     });
-    const { findings, groups } = await checkStore(copy);
+    const { findings, groups } = await checkStore(path);
     assert.deepEqual(findings, []);
     assert.ok(groups > 0);
-    assert.deepEqual([...(await readStore(copy))], expected);
-    assert.equal(await formatOf(copy), FORMAT_VERSION);
+    assert.deepEqual([...(await readStore(path))], servedOf(2, 'journal'));
+    assert.equal(await formatOf(path), FORMAT_VERSION);
+  });
+
+  test('a row of version 2 stays one until something of its worker changes', async (t) => {
+    const path = storeOf(t, 2);
+    const versionOf = async (workerId: string) => (await rowOf(path, nameKey(TABLES.workers, workerId)))[4];
+    const store = await openStore(path);
+    store.find('worker-1')?.saveIsolation('process');
+    store.create({ ...RECORD, workerId: 'child', parentId: 'worker-2' });
+    await store.close();
+    assert.deepEqual([await versionOf('worker-1'), await versionOf('worker-2')], [FORMAT_VERSION, 2]);
+    const served = await readStore(path);
+    assert.match(served.get('worker-1: record') ?? '', /"parentId":null,"isolation":"process"/);
+    assert.equal(served.get('worker-2: children'), '["child"]');
+    assert.deepEqual((await checkStore(path)).findings, []);
+  });
+
+  test('the numbers of entry types, outcomes and isolations are what they were when each was new', () => {
+    const types = ['created', 'input', 'output', 'emitted', 'cancelled', 'failed', 'restarted', 'stopped'] as const;
+    const later = ['killed', 'promoted'] as const;
+    const firstByteOf = (write: (to: Encoder) => void): number => {
+      const encoder = new Encoder();
+      write(encoder);
+      return encoder.sealedCopy(META_KEY)[SEAL_BYTES] as number;
+    };
+    const entry = { atMs: 0, inputSeq: 0, data: '1', ending: null };
+    const bytes = [...types, ...later].map((type) => firstByteOf((to) => writeEntry(to, { ...entry, type })));
+    assert.deepEqual(bytes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert.deepEqual(new Set<string>(ENTRY_TYPES), new Set<string>([...types, ...later]));
+    assert.deepEqual(OUTCOMES, ['completed', 'failed', 'cancelled', 'expired', 'unknown']);
+    const isolations = [null, ...ISOLATIONS].map((isolation) => firstByteOf((to) => writeIsolation(to, isolation)));
+    assert.deepEqual(isolations, [0, 1, 2, 3]);
   });
 
   test('an upgrade says how far it is, and is done once', async (t) => {

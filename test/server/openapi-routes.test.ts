@@ -14,7 +14,9 @@ import { describedClient } from './openapi-client.ts';
 import type { DescribedClient } from './openapi-client.ts';
 import { ACTORS, clientOf, ENDLESS, startEdge, startRuntime, TOKEN } from './support.ts';
 
-const FIXTURES = ['exits', 'serving'].map((name) => new URL(`../fixtures/actors/${name}.js`, import.meta.url));
+const FIXTURES = ['exits', 'poison', 'serving'].map(
+  (name) => new URL(`../fixtures/actors/${name}.js`, import.meta.url),
+);
 
 interface Described extends DescribedClient {
   runtime: Runtime;
@@ -101,7 +103,7 @@ test('it says of queries and bodies what the routes check', async (t) => {
 
 test('what a server answers is what it says, of every route', async (t) => {
   const described = await start(t);
-  for (const scene of [workers, inputs, functions, outside, channels, others]) await scene(described);
+  for (const scene of [workers, inputs, deadLetters, functions, outside, channels, others]) await scene(described);
   const { document, seen } = described;
   const promised = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).flatMap(([method, { responses }]) =>
@@ -191,6 +193,23 @@ async function inputs({ call, runtime }: Described): Promise<void> {
   await call('POST /v1/inputs', { body: {} });
 }
 
+async function deadLetters({ call }: Described): Promise<void> {
+  await call('POST /v1/workers', { body: { kind: 'poison', worker_id: 'p' } });
+  const send = { path: ['p'], body: { name: 'x', mendedBy: '/nowhere' }, headers: { prefer: 'wait=9' } };
+  const { json } = await call('POST /v1/workers/{worker_id}/input', send);
+  await call('GET /v1/dead-letters');
+  await call('GET /v1/dead-letters', { query: '?limit=0' });
+  const letter = { path: [json.result.input_id] };
+  await call('GET /v1/dead-letters/{input_id}', letter);
+  await call('POST /v1/workers/{worker_id}/stop', { path: ['p'] });
+  await call('POST /v1/dead-letters/{input_id}/redeliver', letter);
+  await call('DELETE /v1/dead-letters/{input_id}', letter);
+  await call('DELETE /v1/dead-letters/{input_id}', letter);
+  await call('POST /v1/workers/{worker_id}/restore', { path: ['p'] });
+  const again = await call('POST /v1/workers/{worker_id}/input', send);
+  await call('POST /v1/dead-letters/{input_id}/redeliver', { path: [again.json.result.input_id] });
+}
+
 async function functions({ call }: Described): Promise<void> {
   const invoke = 'POST /v1/functions/{function_id}/invoke';
   await call('GET /v1/functions');
@@ -241,9 +260,17 @@ async function channels({ call }: Described): Promise<void> {
   await call('PUT /v1/channels/{channel_id}', { ...end, body: '"hello"' });
 }
 
-async function others({ call }: Described): Promise<void> {
+async function others({ call, runtime }: Described): Promise<void> {
   for (const path of ['/livez', '/readyz', '/v1/runtime', '/v1/actors', '/v1/openapi.json']) await call(`GET ${path}`);
   await call('GET /v1/runtime', { query: '?verbose=1' });
+  // The first one has died above.
+  const { hostId: live } = await eventually(() => runtime.hosts().find(({ status }) => status === 'ready'));
+  for (const hostId of ['host-1', live, 'host-99', 'host%2D1'])
+    await call('GET /v1/hosts/{host_id}', { path: [hostId] });
+  await call('GET /v1/hosts');
+  const recycle = 'POST /v1/hosts/{host_id}/recycle';
+  for (const hostId of [live, live, 'host-1', 'host-99']) await call(recycle, { path: [hostId] });
+  await eventually(() => runtime.host(live).status === 'dead');
   // The last one: nothing else is answered after it.
   await call('POST /v1/runtime/drain', { body: { deadline_ms: 0 } });
 }

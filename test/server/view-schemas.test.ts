@@ -40,10 +40,13 @@ test('every view has the members that its schema says', () => {
   expect<Fits<Of<typeof schemas.Receipt>, Wire<views.Receipt>>>();
   expect<Fits<Of<typeof schemas.InputResult>, Wire<views.InputResult>>>();
   expect<Fits<Of<typeof schemas.InputView>, Wire<views.InputView>>>();
+  expect<Fits<Of<typeof schemas.DeadLetterSummary>, Wire<views.DeadLetterSummary>>>();
+  expect<Fits<Of<typeof schemas.DeadLetterView>, Wire<views.DeadLetterView>>>();
   expect<Fits<Of<typeof schemas.CancelAck>, Wire<views.CancelAck>>>();
   expect<Fits<Of<typeof schemas.StopAck>, Wire<views.StopAck>>>();
   expect<Fits<Of<typeof schemas.TranscriptPage>, Wire<views.TranscriptPage>>>();
   expect<Fits<Of<typeof schemas.CloseReport>, Wire<views.CloseReport>>>();
   expect<Fits<Of<typeof schemas.ActorView>, Wire<views.ActorView>>>();
+  expect<Fits<Of<typeof schemas.HostDetail>, Wire<views.HostDetail>>>();
   expect<Fits<Omit<Of<typeof schemas.RuntimeView>, 'limits'>, Omit<Wire<views.RuntimeView>, 'limits'>>>();
 });

@@ -3,10 +3,12 @@ import { describe, test } from 'node:test';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import type { TranscriptBounds, WorkerStore } from '../../lib/store/store.ts';
 import { appendMany, RECORD, seqsOf, storeContract, WIDE } from '../contract/store.ts';
+import { storeFamiliesContract } from '../contract/store-families.ts';
 import { storeInputsContract } from '../contract/store-inputs.ts';
 
 storeContract('memory', (bounds, now) => new MemoryStore(bounds, now));
 storeInputsContract('memory', (bounds) => new MemoryStore(bounds));
+storeFamiliesContract('memory', (bounds) => new MemoryStore(bounds));
 
 const workerOf = (bounds: Partial<TranscriptBounds> = {}): WorkerStore =>
   new MemoryStore({ ...WIDE, ...bounds }).create(RECORD);

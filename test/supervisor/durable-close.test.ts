@@ -35,7 +35,15 @@ describe('close', () => {
     const closed = runtime.close();
     assert.equal(await codeOf(worker.tell(say('d'))), 'runtime_unavailable');
     openGate('close');
-    assert.deepEqual(await closed, { finished: 1, refused: 1, cancelled: 0, killed: 0, kept: 2 });
+    assert.deepEqual(await closed, {
+      finished: 1,
+      refused: 1,
+      cancelled: 0,
+      killed: 0,
+      kept: 2,
+      unclean: [],
+      uncleanTotal: 0,
+    });
     assert.equal(await asked, 'timeout');
     const again = (await durable.open()).worker('w');
     assert.deepEqual(await again.ask(LOG), [['a', 'b', 'c']]);
@@ -51,7 +59,15 @@ describe('close', () => {
     const behind = await Promise.all(['b', 'c', 'd'].map((name) => worker.tell(say(name))));
     const asked = codeOf(worker.ask(say('e')));
     const report = await runtime.close({ deadlineMs: 1 });
-    assert.deepEqual(report, { finished: 1, refused: 0, cancelled: 0, killed: 1, kept: 4 });
+    assert.deepEqual(report, {
+      finished: 1,
+      refused: 0,
+      cancelled: 0,
+      killed: 1,
+      kept: 4,
+      unclean: [{ workerId: 'w', reason: 'killed' }],
+      uncleanTotal: 1,
+    });
     assert.equal(await asked, 'timeout');
     const again = (await durable.open()).worker('w');
     assert.deepEqual(await again.ask(LOG), [['b', 'c', 'd', 'e']]);
@@ -69,6 +85,8 @@ describe('close', () => {
       cancelled: 0,
       killed: 1,
       kept: 1,
+      unclean: [{ workerId: 'w', reason: 'killed' }],
+      uncleanTotal: 1,
     });
     const again = (await durable.open()).worker('w');
     await eventually(() => again.input(inputId).status === 'running');
@@ -89,7 +107,15 @@ describe('close', () => {
     assert.equal(await asked, 'cancelled');
     openGate('volatile close');
     await told;
-    assert.deepEqual(await closed, { finished: 1, refused: 0, cancelled: 1, killed: 0, kept: 1 });
+    assert.deepEqual(await closed, {
+      finished: 1,
+      refused: 0,
+      cancelled: 1,
+      killed: 0,
+      kept: 1,
+      unclean: [],
+      uncleanTotal: 0,
+    });
     const again = (await durable.open()).worker('w');
     assert.deepEqual(await again.ask(LOG), [['a', 'c']]);
     assert.equal(again.input(kept.inputId).outcome, 'completed');

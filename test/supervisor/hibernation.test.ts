@@ -172,6 +172,14 @@ describe('many workers', () => {
 
   test('that hibernate are nothing to wait for at a close', async (t) => {
     const { runtime } = await hibernated(t, { kind: 'context' });
-    assert.deepEqual(await runtime.close(), { finished: 0, refused: 0, cancelled: 0, killed: 0, kept: 0 });
+    assert.deepEqual(await runtime.close(), {
+      finished: 0,
+      refused: 0,
+      cancelled: 0,
+      killed: 0,
+      kept: 0,
+      unclean: [],
+      uncleanTotal: 0,
+    });
   });
 });

@@ -8,7 +8,7 @@ import { Piscina } from 'piscina';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { isOutOfMemory, outOfMemory } from './endings.ts';
-import type { Host, HostEvents, HostFactory, HostLaunch } from './host.ts';
+import type { Host, HostEvents, HostFactory, HostLaunch, LogLine } from './host.ts';
 import { Link } from './link.ts';
 import type { Carrier } from './link.ts';
 import { portsOf } from './boot.ts';
@@ -50,7 +50,7 @@ export class HostPool implements HostFactory {
     const { inputIdPrefix, limits, services, wheel } = this.#options;
     const parts = { hostId, inputIdPrefix, limits, services, wheel, events };
     if (isolation === 'process') {
-      const options = { heapBytes: limits.processHeapBytes, services, wheel };
+      const options = { heapBytes: limits.processHeapBytes, wheel, logged: (line: LogLine) => events.logged(line) };
       return new Link({ ...parts, sharesMemory: false, carry: (boot) => carryProcess(boot, options) });
     }
     const pool = isolation === 'shared' ? this.#shared : this.#dedicatedPool();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { WireError } from '../../lib/errors.ts';
-import type { Host, HostFactory } from '../../lib/host/host.ts';
+import type { Crash, Host, HostFactory, LogLine } from '../../lib/host/host.ts';
 import { uniformServices } from '../../lib/host/services.ts';
 import type { RuntimeServices } from '../../lib/host/services.ts';
 import { COMPLETED, CANCELLED, FAILED } from '../../lib/protocol/frames.ts';
@@ -30,7 +30,7 @@ interface Reply {
 
 const moduleOf = (name: string) => new URL(`../fixtures/actors/${name}.js`, import.meta.url).href;
 const unused = (): never => assert.fail('no actor asked for this');
-const services: RuntimeServices = { ...uniformServices(unused), log: () => undefined };
+const services: RuntimeServices = uniformServices(unused);
 
 /** Seq of the input that opens a gate; its reply is not looked at. */
 const OPENING = 9_999;
@@ -39,6 +39,9 @@ const OPENING = 9_999;
 class Probe {
   readonly replies: Reply[] = [];
   readonly emitted: { workerSlot: number; data: unknown }[] = [];
+  readonly crashed: { workerSlot: number; crash: Crash }[] = [];
+  readonly logged: LogLine[] = [];
+  dropped = 0;
   readonly host: Host;
 
   constructor(factory: HostFactory, isolation: Isolation) {
@@ -56,6 +59,9 @@ class Probe {
           });
         },
         emitted: (workerSlot, _seq, _atMs, data) => this.emitted.push({ workerSlot, data: read(data) }),
+        crashed: (workerSlot, crash) => this.crashed.push({ workerSlot, crash }),
+        dropped: () => void this.dropped++,
+        logged: (line) => this.logged.push(line),
       },
     );
   }

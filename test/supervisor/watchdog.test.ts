@@ -60,6 +60,10 @@ describe('a hang', () => {
       assert.equal(certificate.evidence.running[0]?.inputId, certificate.inputs[0]?.inputId);
       assert.ok(certificate.evidence.silentMs >= STUCK_AFTER_MS);
       assert.ok(certificate.tookMs !== null);
+      const [ageMs, restMs] = [certificate.evidence.running[0]?.ageMs, certificate.tookMs];
+      t.diagnostic(
+        `${kind}: ${certificate.verdict}, killed ${ageMs} ms after its input was accepted, ended after ${restMs} ms`,
+      );
       const expected: readonly Verdict[] = KNOWS_CPU ? verdicts : ['unresponsive'];
       assert.ok(expected.includes(certificate.verdict), `${certificate.verdict}: ${JSON.stringify(certificate)}`);
 

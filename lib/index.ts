@@ -28,6 +28,7 @@ export type {
   CloseReport,
   Durability,
   FunctionView,
+  HostDetail,
   HostView,
   InputView,
   Outcome,

@@ -33,6 +33,7 @@ const LAYERS = [
   ['check-actor.ts', `host/ ${BASE}`],
   ['replay/stored.ts', `replay/ open-store.ts lmdb/lock.ts supervisor/catalog.ts type:store/store.ts ${BASE}`],
   ['replay/', `replay/ host/host.ts host/pool.ts host/services.ts type:store/store.ts ${BASE}`],
+  ['embedded.ts', `supervisor/ channels/ outside.ts type:sources/ ${FUNCTIONS} ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
   ['open-store.ts', `store/ lazy:lmdb/store.ts lazy:lmdb/lock.ts ${BASE}`],
   ['testing/', `testing/ runtime.ts host/ supervisor/ ${BASE}`],
@@ -48,7 +49,7 @@ const LAYERS = [
   ],
   [
     'supervisor/',
-    `supervisor/ host/host.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts store/sorted-workers.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
+    `supervisor/ host/host.ts host/endings.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts store/sorted-workers.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
   ],
   [
     'gateway/',
@@ -67,9 +68,10 @@ const LAYERS = [
   ],
   ['functions/', `functions/ ${BASE}`],
   ['channels/', `channels/ ${BASE}`],
-  ['host/host.ts host/boot.ts host/pool.ts host/link.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
+  ['host/host.ts host/boot.ts host/pool.ts host/link.ts host/process.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
+  ['host/choose.ts', `host/ ${BASE}`],
   ['host/inline.ts', `host/ ${BASE}`], // both ends, without a thread
-  ['host/', `host/ !host/pool.ts !host/link.ts !host/inline.ts type:actor.ts channels/ ${BASE}`], // thread end, and what both share
+  ['host/', `host/ !host/pool.ts !host/process.ts !host/link.ts !host/inline.ts type:actor.ts channels/ ${BASE}`], // thread end, and what both share
   ['store/', `store/ ${BASE}`],
   // Loaded only when a runtime has a durable store.
   ['lmdb/', `lmdb/ store/ ${BASE}`],

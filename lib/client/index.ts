@@ -15,6 +15,8 @@ import type {
   DeadLetterSummary,
   DeadLetterView,
   FunctionView,
+  HostDetail,
+  HostView,
   PeerStatus,
   PeerSummary,
   PeerView,
@@ -32,6 +34,7 @@ import { createChannel, download, upload } from './channel.ts';
 import type { ChannelRequest, Uploaded, UploadSource } from './channel.ts';
 import type { Answer } from './answers.ts';
 import { discard, redeliver, viewDeadLetter } from './dead-letter.ts';
+import { listHosts, recycleHost, viewHost } from './host.ts';
 import { invoke } from './invoke.ts';
 import { resolveOptions } from './options.ts';
 import type { BatchInput, CallOptions, ClientOptions, InvokeOptions, TellAllOptions } from './options.ts';
@@ -51,6 +54,8 @@ export type {
   DeadLetterView,
   Durability,
   FunctionView,
+  HostDetail,
+  HostView,
   InputView,
   Outcome,
   PeerStatus,
@@ -315,6 +320,24 @@ class Client {
   /** The actors that the runtime has loaded, with the JSON Schemas of what they take and give. */
   async actors(options: CallOptions = {}): Promise<ActorView[]> {
     return noun(await this.#transport.request({ method: 'GET', path: '/v1/actors' }, options), 'actors');
+  }
+
+  /** What workers run on now. */
+  hosts(options: CallOptions = {}): Promise<HostView[]> {
+    return listHosts(this.#transport, options);
+  }
+
+  /** A host that is alive, or one of the last that have ended. Rejects with `not_found`. */
+  host(hostId: string, options: CallOptions = {}): Promise<HostDetail> {
+    return viewHost(this.#transport, hostId, options);
+  }
+
+  /**
+   * Has a host replaced by a new one that its workers move to between two of their inputs. Resolves when that was ordered; `host` tells
+   * when it has ended. Rejects with `not_found`, or `unsupported_operation` if it is not `ready`. Repeats nothing.
+   */
+  recycleHost(hostId: string, options: CallOptions = {}): Promise<HostDetail> {
+    return recycleHost(this.#transport, hostId, options);
   }
 
   async describe(options: CallOptions = {}): Promise<RuntimeView> {

@@ -10,6 +10,8 @@ export type Origin = 'actor' | 'remote' | 'group' | 'runtime';
 export interface Caller {
   /** The id of the remote or of the actor's worker; null for a Backend. */
   readonly workerId: string | null;
+  /** Number of the input that the actor's worker handles. */
+  readonly inputSeq?: number | undefined;
 }
 
 /** How far a call has come, as its server counts. */

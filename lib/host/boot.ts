@@ -1,6 +1,6 @@
 // What the supervisor hands to a new host: four ports, the shared memory and the bounds that hold there.
 
-import type { MessagePort } from 'node:worker_threads';
+import type { Port } from './ports.ts';
 
 export interface HostBoot {
   readonly hostId: string;
@@ -12,16 +12,16 @@ export interface HostBoot {
   /** See SHARED in frames.ts; memory of both ends. */
   readonly shared: Int32Array;
   /** Inputs in, replies out. */
-  readonly data: MessagePort;
+  readonly data: Port;
   /** Cancels; read whenever the doorbell in the shared memory has rung. */
-  readonly control: MessagePort;
+  readonly control: Port;
   /** Calls of the supervisor. */
-  readonly calls: MessagePort;
+  readonly calls: Port;
   /** Calls of the actors to the runtime. */
-  readonly services: MessagePort;
+  readonly services: Port;
 }
 
 /** The ports of a boot, for its transfer list. */
-export function portsOf(boot: HostBoot): MessagePort[] {
+export function portsOf(boot: HostBoot): Port[] {
   return [boot.data, boot.control, boot.calls, boot.services];
 }

@@ -110,7 +110,7 @@ export class InputContext implements ActorContext {
   async ask(workerId: string, input: unknown, options: { timeoutMs?: number } = {}): Promise<unknown> {
     const payload = this.#outgoing(input);
     const output = await this.#call((services) =>
-      services.ask(this.workerId, workerId, payload, options.timeoutMs ?? null),
+      services.ask(this.workerId, this.#seq, workerId, payload, options.timeoutMs ?? null),
     );
     return decode(output);
   }
@@ -140,7 +140,7 @@ export class InputContext implements ActorContext {
     const encoded = this.#outgoing(payload ?? null);
     const metadata = options.metadata === undefined ? null : this.#outgoing(options.metadata);
     const output = await this.#call((services) =>
-      services.invoke(this.workerId, functionId, encoded, metadata, options.timeoutMs ?? null),
+      services.invoke(this.workerId, this.#seq, functionId, encoded, metadata, options.timeoutMs ?? null),
     );
     return decode(output);
   }

@@ -2,6 +2,7 @@
 // A host is one failure domain: when it dies, `exited` settles once, with the cause, and nothing else of it ever answers.
 
 import type { WireError } from '../errors.ts';
+import type { LinkFault } from '../protocol/batches.ts';
 import type { Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Isolation } from '../protocol/views.ts';
@@ -33,6 +34,7 @@ export interface StartedState {
 export interface HostExit {
   /** `closed` in an orderly way, `killed` by the supervisor, `crashed` otherwise. */
   readonly type: 'closed' | 'killed' | 'crashed';
+  /** Why, in the words of endings.ts. */
   readonly error: Error | null;
 }
 
@@ -58,6 +60,8 @@ export interface HostPulse {
 export interface HostEvents {
   reply(ticket: Ticket, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void;
   emitted(workerSlot: number, seq: number, at: number, data: Payload): void;
+  /** The wire has lost or changed what it was given: the host is to be killed. Without it, it is. */
+  broken?(cause: LinkFault): void;
 }
 
 export interface Host {
@@ -68,7 +72,9 @@ export interface Host {
   readonly exited: Promise<HostExit>;
   /** Resolves, never rejects, when nothing of it runs any more. */
   readonly ended: Promise<void>;
-  /** False while as much is on its way to it as one host may hold (WINDOW_PER_HOST, WINDOW_BYTES_PER_HOST). */
+  /** Inputs that it may hold at a time. */
+  readonly window: number;
+  /** False while as much is on its way to it as one host may hold (`window`, WINDOW_BYTES_PER_HOST). */
   readonly hasRoom: boolean;
   /** Inputs that were sent and are not answered. */
   readonly inFlight: number;

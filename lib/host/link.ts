@@ -2,18 +2,20 @@
 // input by its slot. When the host dies, what it had already sent is read first, then every call that waits is rejected
 // with the cause, and `exited` resolves: nothing that was asked of a host waits for ever.
 
-import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import type { MessagePort } from 'node:worker_threads';
+import { MessageChannel } from 'node:worker_threads';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import { BATCH_BYTES, BATCH_FRAMES, SLICE_MS, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
+import { BatchCount, LinkFault } from '../protocol/batches.ts';
 import { eachReply, Outbox, pushInput, SHARED, SHARED_CELLS, STARTED_AT, TURN } from '../protocol/frames.ts';
 import type { Batch, Body, ControlFrame, PingFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import { cpuTime } from './cpu-time.ts';
 import type { Host, HostEvents, HostExit, HostPulse, StartResult, WorkerSpec } from './host.ts';
+import { receive } from './ports.ts';
+import type { Lane, Port } from './ports.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
 import { packStarts, unpackResults } from './starts.ts';
@@ -39,7 +41,11 @@ export interface LinkOptions {
   readonly services: RuntimeServices;
   readonly events: HostEvents;
   readonly wheel: Wheel;
+  /** A lane of the wire. Default: a MessageChannel. */
+  readonly lane?: (name: 'data' | 'control' | 'calls' | 'services') => Lane;
   readonly carry: (boot: HostBoot) => Carrier;
+  /** False for a host in another process: what it writes into its shared memory ends with it. Default true. */
+  readonly sharesMemory?: boolean;
 }
 
 /** How long JavaScript that is interrupted may take to answer. */
@@ -48,6 +54,7 @@ const KiB = 1024;
 
 export class Link implements Host {
   readonly hostId: string;
+  readonly window: number;
   readonly ready: Promise<void>;
   readonly exited: Promise<HostExit>;
   readonly ended: Promise<void>;
@@ -57,9 +64,11 @@ export class Link implements Host {
   readonly #carrier: Carrier;
   readonly #wheel: Wheel;
   readonly #calls: Calls<HostCalls>;
-  readonly #data: MessagePort;
-  readonly #control: MessagePort;
-  readonly #ports: MessagePort[];
+  readonly #data: Port;
+  readonly #control: Port;
+  readonly #ports: Port[];
+  readonly #sharesMemory: boolean;
+  readonly #arrived = new BatchCount();
   readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
   readonly #tickets: (Ticket | null)[] = [];
@@ -80,13 +89,14 @@ export class Link implements Host {
   readonly #waiting = new Set<(cause: GreenroomError) => void>();
 
   constructor(options: LinkOptions) {
-    const [data, control, calls, services] = [0, 1, 2, 3].map(() => new MessageChannel()) as [
-      MessageChannel,
-      MessageChannel,
-      MessageChannel,
-      MessageChannel,
-    ];
+    const { lane = () => new MessageChannel() } = options;
+    const data = lane('data');
+    const control = lane('control');
+    const calls = lane('calls');
+    const services = lane('services');
     this.hostId = options.hostId;
+    this.#sharesMemory = options.sharesMemory ?? true;
+    this.window = this.#sharesMemory ? WINDOW_PER_HOST : 1;
     this.#limits = options.limits;
     this.#events = options.events;
     this.#wheel = options.wheel;
@@ -96,7 +106,7 @@ export class Link implements Host {
     this.#ports = [data.port1, control.port1, calls.port1, services.port1];
     this.#calls = peerCalls<HostCalls>(HOST_CALLS, calls.port1);
     serveCalls(options.services, services.port1);
-    this.#data.on('message', (batch: Batch) => eachReply(batch, this));
+    this.#data.on('message', (batch: Batch) => this.#take(batch));
     this.#carrier = options.carry({
       hostId: options.hostId,
       inputIdPrefix: options.inputIdPrefix,
@@ -122,7 +132,7 @@ export class Link implements Host {
   }
 
   get hasRoom(): boolean {
-    return this.#inFlight < WINDOW_PER_HOST && this.#inFlightBytes < WINDOW_BYTES_PER_HOST;
+    return this.#inFlight < this.window && this.#inFlightBytes < WINDOW_BYTES_PER_HOST;
   }
 
   get inFlight(): number {
@@ -138,6 +148,7 @@ export class Link implements Host {
     this.#inFlightBytes += ticket.bytes;
     this.#outboxBytes += ticket.bytes;
     pushInput(this.#outbox, slot, workerSlot, ticket);
+    if (!this.#sharesMemory) this.#assumeStarted(workerSlot, ticket);
     // An idle host gets its input at once, not at the end of the turn, if the last one came alone as well; several are worth one message.
     if (this.#inFlight === 1 && this.#lastBatchFrames === 1) {
       this.#flush();
@@ -152,6 +163,13 @@ export class Link implements Host {
     // Early, so that both threads work at once; but not for ever. Node reads up to 1,000 messages of a port before it turns to
     // anything else, and replies to what left early come back into that same reading: timers and sockets would wait for seconds.
     if (isFull && now() - this.#turnStartMs < SLICE_MS) this.#flush();
+  }
+
+  /** What cannot be read after the death of the host counts as begun, so that nothing is run twice; hence its window of one. */
+  #assumeStarted(workerSlot: number, ticket: Ticket): void {
+    Atomics.store(this.#shared, SHARED.started + workerSlot, ticket.seq | 0);
+    Atomics.store(this.#shared, STARTED_AT + workerSlot, now());
+    Atomics.store(this.#shared, SHARED.current, workerSlot);
   }
 
   readonly #endTurn = (): void => {
@@ -169,11 +187,12 @@ export class Link implements Host {
   /** Called for each reply of a batch. */
   reply(slot: number, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void {
     const ticket = this.#tickets[slot];
-    if (ticket === null || ticket === undefined) throw new Error('reply for an input that is not at this host');
+    if (ticket === null || ticket === undefined) throw new LinkFault('reply for an input that is not at this host');
     this.#tickets[slot] = null;
     this.#freeSlots.push(slot);
     this.#inFlight--;
     this.#inFlightBytes -= ticket.bytes;
+    if (!this.#sharesMemory && this.#inFlight === 0) Atomics.store(this.#shared, SHARED.current, -1);
     this.#events.reply(ticket, code, startedAt, endedAt, body, state);
   }
 
@@ -212,7 +231,8 @@ export class Link implements Host {
 
   ping(): number {
     const ping = ++this.#pings;
-    if (this.#exit === null) this.#ring({ ping });
+    if (this.#exit === null) this.#findLoss();
+    if (this.#exit === null) this.#ring({ ping, sent: this.#outbox.taken });
     return ping;
   }
 
@@ -307,9 +327,30 @@ export class Link implements Host {
 
   /** Takes in what has arrived on the data port without waiting for its turn. */
   #readData(): void {
-    for (let next = receiveMessageOnPort(this.#data); next !== undefined; next = receiveMessageOnPort(this.#data)) {
-      eachReply(next.message as Batch, this);
+    for (let next = receive(this.#data); next !== undefined; next = receive(this.#data)) {
+      this.#take(next.message as Batch);
     }
+  }
+
+  #take(batch: Batch): void {
+    try {
+      if (this.#arrived.isNext(batch)) eachReply(batch, this);
+    } catch (thrown) {
+      if (!(thrown instanceof LinkFault)) throw thrown;
+      this.#breakOff(thrown);
+    }
+  }
+
+  /** A batch that was lost shows by the next one. For the last one, both ends compare what was sent with what has come. */
+  #findLoss(): void {
+    const sent = Atomics.load(this.#shared, SHARED.sent);
+    this.#readData();
+    if (((sent - this.#arrived.received) | 0) > 0) this.#breakOff(new LinkFault('a batch of replies was lost'));
+  }
+
+  #breakOff(fault: LinkFault): void {
+    if (this.#events.broken === undefined) this.kill(fault);
+    else this.#events.broken(fault);
   }
 
   #onExit(error: Error | null): void {
@@ -317,6 +358,7 @@ export class Link implements Host {
     if (this.#exit !== null) return;
     // Replies that were on their way when the host died are outcomes like any other.
     this.#readData();
+    if (Atomics.load(this.#shared, SHARED.fault) === 1) this.#killCause ??= new LinkFault('a batch of inputs was lost');
     const type = this.#killCause !== null ? 'killed' : error === null ? 'closed' : 'crashed';
     this.#exit = { type, error: this.#killCause ?? error };
     for (const port of this.#ports) port.close();

@@ -1,17 +1,19 @@
-// Hosts as threads: one Piscina task is one host's lifetime. Its promise is the death signal, its abort signal the kill
+// Hosts of every isolation. A process has a file of its own; the others are threads: one Piscina task is one host's lifetime. Its promise is the death signal, its abort signal the kill
 // switch; nothing else of Piscina is used. Hosts are counted by whoever launches them, so the pool never queues a task:
 // a queued one would start later, when nobody wants it any more.
 
 import { fileURLToPath } from 'node:url';
-import type { Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { isOutOfMemory, outOfMemory } from './endings.ts';
 import type { Host, HostEvents, HostFactory, HostLaunch } from './host.ts';
 import { Link } from './link.ts';
 import type { Carrier } from './link.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
+import { carryProcess } from './process.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import type { RuntimeServices } from './services.ts';
 
@@ -30,6 +32,8 @@ interface Interruptible {
 }
 
 const MiB = 1024 * 1024;
+/** Threads whose host has ended and that are still there for a moment. */
+export const ENDING_THREADS = 16;
 
 export class HostPool implements HostFactory {
   readonly #options: HostPoolOptions;
@@ -39,18 +43,24 @@ export class HostPool implements HostFactory {
 
   constructor(options: HostPoolOptions) {
     this.#options = options;
-    this.#shared = newPool(options.maxHosts * 2, options.limits.sharedHeapBytes);
+    this.#shared = newPool(options.maxHosts, options.limits.sharedHeapBytes);
   }
 
   launch({ hostId, isolation }: HostLaunch, events: HostEvents): Host {
     const { inputIdPrefix, limits, services, wheel } = this.#options;
+    const parts = { hostId, inputIdPrefix, limits, services, wheel, events };
+    if (isolation === 'process') {
+      const options = { heapBytes: limits.processHeapBytes, services, wheel };
+      return new Link({ ...parts, sharesMemory: false, carry: (boot) => carryProcess(boot, options) });
+    }
     const pool = isolation === 'shared' ? this.#shared : this.#dedicatedPool();
-    return new Link({ hostId, inputIdPrefix, limits, services, wheel, events, carry: (boot) => carry(pool, boot) });
+    const heapBytes = isolation === 'shared' ? limits.sharedHeapBytes : limits.dedicatedHeapBytes;
+    return new Link({ ...parts, carry: (boot) => carryThread(pool, boot, heapBytes) });
   }
 
   #dedicatedPool(): Piscina {
     const { maxOwnHosts, dedicatedHeapBytes } = this.#options.limits;
-    return (this.#dedicated ??= newPool(maxOwnHosts * 2, dedicatedHeapBytes));
+    return (this.#dedicated ??= newPool(maxOwnHosts, dedicatedHeapBytes));
   }
 
   async close(): Promise<void> {
@@ -58,12 +68,12 @@ export class HostPool implements HostFactory {
   }
 }
 
-/** `maxThreads`: a replacement may start while a killed one is still going. */
-function newPool(maxThreads: number, heapBytes: number): Piscina {
+/** `hosts`: a replacement may start while each of them is still going, and a few have ended without the pool knowing yet. */
+function newPool(hosts: number, heapBytes: number): Piscina {
   const pool = new Piscina({
     filename: fileURLToPath(new URL('./thread.js', import.meta.url)),
     minThreads: 0,
-    maxThreads,
+    maxThreads: 2 * hosts + ENDING_THREADS,
     resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapBytes / MiB) },
     concurrentTasksPerWorker: 1,
     // 'sync' (Piscina's default) parks a thread between tasks in Atomics.wait, which freezes its timers and I/O.
@@ -80,7 +90,7 @@ function newPool(maxThreads: number, heapBytes: number): Piscina {
 /** Threads of each pool that have not ended. Those that were killed and do not end are not the pool's any more, but count as well. */
 const living = new WeakMap<Piscina, number>();
 
-function carry(pool: Piscina, boot: HostBoot): Carrier {
+function carryThread(pool: Piscina, boot: HostBoot, heapBytes: number): Carrier {
   const abort = new AbortController();
   let thread: Worker | undefined;
   let threadEnded: Promise<unknown> | undefined;
@@ -90,14 +100,18 @@ function carry(pool: Piscina, boot: HostBoot): Carrier {
     return { lifetime, kill: () => undefined, utilization: () => 0 };
   }
   living.set(pool, alive + 1);
-  const task = pool.run(boot, { transferList: portsOf(boot), signal: abort.signal }) as Promise<void>;
-  // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes.
-  const lifetime = task
-    .catch(async (cause: unknown) => {
-      await threadEnded;
-      throw cause;
-    })
-    .finally(() => living.set(pool, (living.get(pool) ?? 1) - 1));
+  const task = pool.run(boot, { transferList: portsOf(boot) as MessagePort[], signal: abort.signal }) as Promise<void>;
+  // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes. One that crashed runs no more
+  // JavaScript, although what it has asked of the system may keep it for a while.
+  const lifetime = task.catch(async (cause: unknown) => {
+    if (abort.signal.aborted) await threadEnded;
+    throw isOutOfMemory(cause) ? outOfMemory(heapBytes) : cause;
+  });
+  const forget = async (): Promise<void> => {
+    await threadEnded;
+    living.set(pool, (living.get(pool) ?? 1) - 1);
+  };
+  void task.then(forget, forget);
   const adopt = (threadId: number): void => {
     thread = pool.threads.find((candidate) => candidate.threadId === threadId);
     threadEnded = thread && new Promise((resolve) => thread?.once('exit', resolve));

@@ -162,9 +162,10 @@ export class Runner {
     return isRunning || unstarted.length > 0;
   }
 
-  /** The wire is gone: tells what is still running to end. On a thread that goes with it this changes nothing. */
+  /** The wire is gone: nothing more begins, and what is still running is told to end. On a thread that goes with it this changes nothing. */
   abandon(): void {
-    for (const cell of this.#cells) cell?.context?.cancel('the host has ended');
+    this.#ready = [];
+    for (const cell of this.#cells) cell?.abandon();
   }
 
   // --- the loop ---

@@ -10,6 +10,7 @@ import type { ChannelOptions, ChannelRef, ChannelRefs } from '../protocol/channe
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
+import type { Port } from './ports.ts';
 import type { PackedResults, PackedStarts } from './starts.ts';
 
 /** Which thread a host is. */
@@ -40,8 +41,8 @@ export interface RuntimeServices {
     fields: Record<string, unknown>,
     message: string,
   ): void | Promise<void>;
-  ask(workerId: string, target: string, input: Payload, timeoutMs: number | null): Promise<Payload>;
-  /** `inputSeq`: of the input that the worker handles. */
+  /** `inputSeq`, here and below: of the input that the worker handles. */
+  ask(workerId: string, inputSeq: number, target: string, input: Payload, timeoutMs: number | null): Promise<Payload>;
   tell(workerId: string, inputSeq: number, target: string, input: Payload): Promise<string>;
   create(
     workerId: string,
@@ -53,6 +54,7 @@ export interface RuntimeServices {
   stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
   invoke(
     workerId: string,
+    inputSeq: number,
     functionId: string,
     payload: Payload,
     metadata: Payload | null,
@@ -112,11 +114,11 @@ Comlink.transferHandlers.set('messages', {
 });
 
 /** Serves an object over a port. What it throws and is not ours becomes `internal`. */
-export function serveCalls<T extends object>(calls: T, port: MessagePort): void {
+export function serveCalls<T extends object>(calls: T, port: Port): void {
   const guarded = Object.fromEntries(
     Object.entries(calls).map(([name, call]) => [name, guard(call as (...args: unknown[]) => unknown)]),
   );
-  Comlink.expose(guarded, nodeEndpoint(port));
+  Comlink.expose(guarded, nodeEndpoint(port as MessagePort));
 }
 
 function guard(call: (...args: unknown[]) => unknown): (...args: unknown[]) => Promise<unknown> {
@@ -130,8 +132,8 @@ function guard(call: (...args: unknown[]) => unknown): (...args: unknown[]) => P
 }
 
 /** The named functions of the peer. Each stub is made once: comlink registers every property access for finalisation. */
-export function peerCalls<T extends object>(names: readonly (keyof T & string)[], port: MessagePort): Calls<T> {
-  const remote = Comlink.wrap(nodeEndpoint(port)) as Record<string, unknown>;
+export function peerCalls<T extends object>(names: readonly (keyof T & string)[], port: Port): Calls<T> {
+  const remote = Comlink.wrap(nodeEndpoint(port as MessagePort)) as Record<string, unknown>;
   return Object.fromEntries(names.map((name) => [name, remote[name]])) as Calls<T>;
 }
 

@@ -45,12 +45,6 @@ export const TERM_GRACE_MS = 2_000;
 export const EXIT_DRAIN_MS = 500;
 /** Lines on stdout that are no messages, within one life of a process; one more ends it. */
 export const MAX_GARBAGE_LINES = 1_000;
-/** Characters kept of one line of stderr, and lines per second that are written to the log; the rest is counted. */
-export const MAX_STDERR_LINE_CHARS = 1_024;
-export const STDERR_LINES_PER_WINDOW = 50;
-export const STDERR_WINDOW_MS = 1_000;
-/** What is kept of the beginning and of the end of a line that is too long, to find out which call it answers. */
-export const LINE_EDGE_BYTES = 256;
 
 // --- the registry as tools ---
 

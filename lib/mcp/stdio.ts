@@ -6,14 +6,14 @@ import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import { GreenroomError } from '../errors.ts';
 import { FRAME_MARGIN_BYTES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
+import { Lines } from '../observe/lines.ts';
 import { isDoubled } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
+import { eachLine } from '../observe/output.ts';
 import { MAX_GARBAGE_LINES } from './bounds.ts';
 import { Child } from './child.ts';
 import type { ChildCommand } from './child.ts';
 import { TOO_LARGE } from './failures.ts';
-import { Lines } from './lines.ts';
-import { logStderr } from './stderr.ts';
 
 export interface StdioParts {
   readonly command: ChildCommand;
@@ -61,7 +61,7 @@ export class StdioTransport implements Transport {
       long: (head, tail, bytes) => this.#answerLong(head, tail, bytes),
     });
     child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
-    logStderr(child.stderr, name, log);
+    eachLine(child.stderr, (fields) => log.info({ source: name, ...fields }, 'an MCP server wrote to stderr'));
     void child.closed.then(() => {
       this.#child = null;
       log.info({ source: name, pid: child.pid }, 'the process of an MCP server has ended');

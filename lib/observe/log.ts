@@ -67,7 +67,8 @@ function toLabel(value: unknown): string | undefined {
   return label === '' ? undefined : label;
 }
 
-function toMessage(text: string): string {
+/** On one line, without absolute paths and without a stack, cut to a bound. */
+export function toMessage(text: string): string {
   const [withoutStack = ''] = text.slice(0, MAX_SEARCH_CHARS).split(/\n\s+at /, 1);
   const line = hidePaths(withoutStack)
     .replace(/\s*[\r\n]+\s*/g, ' ')

@@ -329,6 +329,26 @@ const RUNTIME: readonly RouteRow[] = [
     answers: { 200: one('runtime', views.RuntimeView) },
   },
   {
+    route: 'GET /v1/hosts',
+    id: 'listHosts',
+    summary: 'What workers run on: threads and processes',
+    answers: { 200: one('hosts', v.array(views.HostView)) },
+  },
+  {
+    route: 'GET /v1/hosts/{host_id}',
+    id: 'getHost',
+    summary: 'One host, alive or one of the last that have ended',
+    answers: { 200: one('host', views.HostDetail) },
+    errors: ['not_found'],
+  },
+  {
+    route: 'POST /v1/hosts/{host_id}/recycle',
+    id: 'recycleHost',
+    summary: 'Replaces a host by a new one that its workers move to',
+    answers: { 202: one('host', views.HostDetail) },
+    errors: ['not_found', 'unsupported_operation', 'runtime_unavailable'],
+  },
+  {
     route: 'POST /v1/runtime/drain',
     id: 'drainRuntime',
     summary: 'Refuses new work, lets what was accepted run until the deadline, ends the runtime, and reports',

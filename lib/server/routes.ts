@@ -26,6 +26,7 @@ import { registerFunctionRoutes } from './function-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { registerInputRoutes } from './input-routes.ts';
 import { registerMcpRoutes } from './mcp-routes.ts';
+import { registerHostRoutes } from './host-routes.ts';
 import { RouteTable } from './methods.ts';
 import { OpenCalls } from './open-calls.ts';
 import { registerOpenApiRoutes } from './openapi-routes.ts';
@@ -58,6 +59,7 @@ export interface GreenroomRoutesOptions extends AuthOptions {
 
 const GUARDED_ROUTES = [
   registerRuntimeRoutes,
+  registerHostRoutes,
   registerActorRoutes,
   registerWorkerRoutes,
   registerCommandRoutes,

@@ -238,6 +238,37 @@ export const HostView = v.object({
   started_at: timestamp,
 });
 
+const KillCertificate = v.object({
+  host_id: text,
+  reason: text,
+  verdict: v.picklist(VERDICTS),
+  ordered_at: timestamp,
+  took_ms: v.nullable(v.number()),
+  evidence: v.object({
+    utilization: v.number(),
+    heap_bytes: count,
+    external_bytes: count,
+    silent_ms: v.number(),
+    cpu_ms: v.nullable(v.number()),
+    running: v.array(v.object({ worker_id: text, input_id: text, age_ms: v.number() })),
+  }),
+  culprits: v.array(text),
+  workers_hit: count,
+  inputs: v.array(
+    v.object({
+      worker_id: text,
+      input_id: text,
+      became: v.picklist(['unknown', 'again', 'waiting', 'cancelled', 'failed', 'poison']),
+    }),
+  ),
+});
+
+export const HostDetail = v.object({
+  ...HostView.entries,
+  ended_at: v.nullable(timestamp),
+  certificate: v.nullable(KillCertificate),
+});
+
 export const RuntimeView = v.object({
   runtime_id: text,
   display_name: textOrNull,

@@ -34,12 +34,12 @@ export function actorCalls(
   return {
     log: (level, fields, message) => log[level](fields, message),
 
-    async invoke(workerId, functionId, payload, metadata, timeoutMs) {
+    async invoke(workerId, inputSeq, functionId, payload, metadata, timeoutMs) {
       supervisor.telling.flush(workerId);
       return functions.call(functionId, {
         payload,
         metadata,
-        caller: { workerId },
+        caller: { workerId, inputSeq },
         timeoutMs: requireTimeout(timeoutMs ?? supervisor.limits.invocationTimeoutMs),
       });
     },
@@ -55,14 +55,16 @@ export function actorCalls(
 /** Inputs to workers, now or later. */
 function messageCalls(supervisor: Supervisor): Pick<RuntimeServices, 'ask' | 'tell' | 'after'> {
   return {
-    async ask(workerId, target, input, timeoutMs) {
+    async ask(workerId, inputSeq, target, input, timeoutMs) {
       supervisor.telling.flush(workerId);
       const deadlineMs = requireTimeout(timeoutMs ?? supervisor.limits.askTimeoutMs);
-      return awaitOutput(
-        supervisor,
-        supervisor.deliverValue(target, decode(input), { deadlineMs }),
-        (output) => output.payload,
-      );
+      const settled = supervisor.chains.open(workerId, inputSeq, target);
+      try {
+        const record = supervisor.deliverValue(target, decode(input), { deadlineMs });
+        return await awaitOutput(supervisor, record, (output) => output.payload);
+      } finally {
+        settled();
+      }
     },
 
     async tell(workerId, inputSeq, target, input) {

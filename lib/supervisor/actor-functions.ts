@@ -47,13 +47,24 @@ class ActorOwner implements FunctionOwner {
 
   /** Not async where the call is accepted at once: each promise more costs it turns of the microtask queue. */
   serve(fn: RegisteredFunction, call: FunctionCall): Promise<Payload> {
-    const { signal } = call;
-    const refuse = (thrown: unknown): Promise<never> => Promise.reject(asCallError(asGreenroomError(thrown)));
+    const { signal, metadata, caller, timeoutMs } = call;
     try {
       if (signal?.aborted === true) throw GreenroomError.of('cancelled', { cause: signal.reason });
-      const time = new CallTime(call.timeoutMs);
-      const workerId = this.#supervisor.servingWorker(this.ownerId, namedWorker(call.metadata));
-      const accepted = this.#deliver(workerId, fn, call.payload, time);
+      const time = new CallTime(timeoutMs);
+      const workerId = this.#supervisor.servingWorker(this.ownerId, namedWorker(metadata));
+      if (caller.workerId === null || caller.inputSeq === undefined) return this.#run(workerId, fn, call, time);
+      // An actor's worker that calls must not come to wait for itself.
+      const settled = this.#supervisor.chains.open(caller.workerId, caller.inputSeq, workerId);
+      return this.#run(workerId, fn, call, time).finally(settled);
+    } catch (thrown) {
+      return refuse(thrown);
+    }
+  }
+
+  /** Never throws. */
+  #run(workerId: string, fn: RegisteredFunction, { payload, signal }: FunctionCall, time: CallTime): Promise<Payload> {
+    try {
+      const accepted = this.#deliver(workerId, fn, payload, time);
       if (!(accepted instanceof Promise)) return this.#outputOf(accepted, signal);
       return time
         .wait(accepted, signal, this.#supervisor.wheel)
@@ -109,6 +120,10 @@ class CallTime implements DeliverOptions {
       accepted.then(resolve, reject).finally(finish);
     });
   }
+}
+
+function refuse(thrown: unknown): Promise<never> {
+  return Promise.reject(asCallError(asGreenroomError(thrown)));
 }
 
 const payloadOf = (output: Body): Payload => output.payload;

@@ -2,7 +2,7 @@
 // they are cheap. What is refused here has never been in a mailbox, and has cost less than what is accepted.
 
 import { createHash } from 'node:crypto';
-import { GreenroomError } from '../errors.ts';
+import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { INLINE_PARSE_BYTES } from '../limits.ts';
 import type { Limits } from '../limits.ts';
@@ -103,7 +103,7 @@ export class Admission {
       parseUntrusted(bytes);
       return;
     }
-    return this.#holding(null, bytes.byteLength, () => this.#surroundings.anyHost().checkJson(bytes));
+    return this.#holding(null, bytes.byteLength, () => this.#lookOn(null, (host) => host.checkJson(bytes)));
   }
 
   /**
@@ -130,10 +130,9 @@ export class Admission {
   async #large(worker: Worker, body: Uint8Array, options: DeliverOptions, key: InputKey | null): Promise<InputRecord> {
     const release = this.#surroundings.hold(worker);
     try {
-      await this.#holding(worker, body.byteLength, () => {
-        const host = worker.host?.host ?? this.#surroundings.anyHost();
-        return host.validate(worker.actor.module, body);
-      });
+      await this.#holding(worker, body.byteLength, () =>
+        this.#lookOn(worker, (host) => host.validate(worker.actor.module, body)),
+      );
       // Much may have happened meanwhile: the same key, a stop, a delete, other inputs.
       const known = this.#replay(worker, key);
       if (known !== null) return known;
@@ -152,6 +151,18 @@ export class Admission {
     if (known === undefined) return null;
     if (known.key?.digest !== key.digest) throw GreenroomError.of('idempotency_conflict');
     return known;
+  }
+
+  /** On the worker's own host, if it has one. A host that ends in an orderly way, because it is recycled, may do so before it has answered. */
+  async #lookOn(worker: Worker | null, look: (host: Host) => Promise<void>): Promise<void> {
+    const host = worker?.host?.host ?? this.#surroundings.anyHost();
+    try {
+      await look(host);
+    } catch (thrown) {
+      const exit = await Promise.race([host.exited, Promise.resolve(null)]);
+      if (asGreenroomError(thrown).code !== 'host_lost' || exit?.type !== 'closed') throw thrown;
+      await look(this.#surroundings.anyHost());
+    }
   }
 
   /** Counts bytes that a host looks at against the bound of the runtime. `worker` is whose they are; null for nobody's. */

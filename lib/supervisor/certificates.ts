@@ -6,7 +6,6 @@ import { toSnakeCase } from '../protocol/views.ts';
 import type { HostDetail, HostView, KillCertificate } from '../protocol/views.ts';
 import { suspectsOn } from './deaths.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
-import type { InputRecord } from './input.ts';
 import { verdictOfKill } from './verdicts.ts';
 import type { Worker } from './worker.ts';
 
@@ -25,7 +24,8 @@ export class Kill {
 
   constructor(slot: HostSlot, order: KillOrder) {
     const hit = slot.seated();
-    const culprits = order.culprits.length > 0 ? order.culprits : suspectsOn(slot);
+    const isNobodys = order.culprits.length > 0 || order.reason === 'link_fault';
+    const culprits = isNobodys ? order.culprits : suspectsOn(slot);
     this.culprits = culprits;
     const { verdict, utilization, heapBytes, externalBytes, silentMs, cpuMs } = slot.sample;
     this.certificate = {
@@ -42,7 +42,7 @@ export class Kill {
   }
 
   /** What became of an input that the host held. */
-  note({ workerId }: Worker, { inputId }: InputRecord, became: Became): void {
+  note(workerId: string, inputId: string, became: Became): void {
     const { inputs } = this.certificate;
     if (inputs.length < MAX_INPUTS) inputs.push({ workerId, inputId, became });
   }

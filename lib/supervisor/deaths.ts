@@ -3,7 +3,10 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
+import { endingOf } from '../host/endings.ts';
+import type { Ending } from '../host/endings.ts';
 import type { HostExit } from '../host/host.ts';
+import { LinkFault } from '../protocol/batches.ts';
 import { now } from '../protocol/clock.ts';
 import type { Kill } from './certificates.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
@@ -13,7 +16,7 @@ import type { Worker } from './worker.ts';
 const MAX_LISTED = 20;
 
 export interface Death {
-  readonly cause: KillOrder['reason'] | 'exited' | 'threw' | 'start_failed';
+  readonly cause: KillOrder['reason'] | Ending['cause'] | 'start_failed';
   readonly culprits: readonly Worker[];
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */
@@ -25,15 +28,17 @@ export interface Death {
 export function whatDied(slot: HostSlot, exit: HostExit): Death {
   const { killOrder, killed } = slot;
   const hit = slot.seated();
+  // What the wire lost is nobody's fault.
+  const isFault = exit.error instanceof LinkFault;
   // Of a kill they were told at the order: since then the host may have gone on.
-  const culprits = killed?.culprits ?? suspectsOn(slot);
+  const culprits = killed?.culprits ?? (isFault ? [] : suspectsOn(slot));
   const bystanders = hit.filter((worker) => !culprits.includes(worker));
-  const exitCode = /exited with code: (\d+)/.exec(exit.error?.message ?? '')?.[1];
-  const cause = killOrder?.reason ?? (exitCode === undefined ? 'threw' : 'exited');
+  const ending = endingOf(exit.error);
+  const cause = killOrder?.reason ?? (isFault ? 'link_fault' : ending.cause);
   const details = {
     host_id: slot.host.hostId,
     ...(killOrder !== null && { took_ms: now() - killOrder.orderedAt }),
-    ...(killOrder === null && exitCode !== undefined && { exit_code: Number(exitCode) }),
+    ...(killOrder === null && evidenceOf(ending)),
     culprits: culprits.slice(0, MAX_LISTED).map((worker) => worker.workerId),
     also_hit: bystanders.slice(0, MAX_LISTED).map((worker) => worker.workerId),
     workers_hit: hit.length,
@@ -44,6 +49,14 @@ export function whatDied(slot: HostSlot, exit: HostExit): Death {
     error: GreenroomError.of('host_lost', { details: { cause, ...details } }).toWire(),
     details,
     kill: killed ?? undefined,
+  };
+}
+
+function evidenceOf({ exitCode, signal, heapLimitBytes }: Ending): Record<string, unknown> {
+  return {
+    ...(exitCode !== undefined && { exit_code: exitCode }),
+    ...(signal !== undefined && { signal }),
+    ...(heapLimitBytes !== undefined && { heap_limit_bytes: heapLimitBytes }),
   };
 }
 
@@ -58,6 +71,8 @@ export function closedDeath(): Death {
  * starting or had started an input: those that are idle, or waited for their turn, are innocent.
  */
 export function suspectsOn(slot: HostSlot): Worker[] {
+  // Whatever happens on a host of its own is its own.
+  if (slot.isOwn) return slot.seated();
   const current = slot.workers[slot.host.current()];
   if (current !== undefined) return [current];
   return slot.seated().filter((worker) => !worker.isLoaded || worker.startedInput() !== null);

@@ -18,6 +18,7 @@ import type { Death } from './deaths.ts';
 import type { Delivery } from './delivery.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { InputRecord } from './input.ts';
+import { promote } from './promotion.ts';
 import { decideRestart, ruleOf, withChain, withDeath } from './restarts.ts';
 import type { RestartDecision } from './restarts.ts';
 import type { Worker } from './worker.ts';
@@ -79,12 +80,15 @@ export class Dying {
     const hit = slot.workers.filter((worker) => worker !== undefined);
     const hits: Hit[] = [];
     for (const worker of hit) {
-      hits.push({ worker, inputs: worker.inputs > 0 ? this.settleInterrupted(worker, death) : [] });
+      const inputs = worker.inputs > 0 ? this.settleInterrupted(worker, death) : [];
+      for (const { inputId, became } of inputs) death.kill?.note(worker.workerId, inputId, became);
+      hits.push({ worker, inputs });
       if (death.kill && death.culprits.includes(worker))
         worker.store.append('killed', epochNow(), 0, death.kill.entryOf(worker));
       this.#parts.unseat(slot, worker);
       // Where nobody else is, nobody else can have been it.
       const isSuspect = slot.isOwn || death.culprits.includes(worker);
+      if (isSuspect) promote(worker, death, this.#parts.log);
       this.afterDeath(worker, death, isSuspect && !ORDERED.has(death.cause));
       worker.settleStart();
     }
@@ -97,12 +101,10 @@ export class Dying {
   settleInterrupted(worker: Worker, death: Death): SettledInput[] {
     const lent = [...worker.mailbox.lentMessages()];
     const lastStarted = lent.findIndex((record) => worker.hasStarted(record));
-    const settled = lent.map((record, at) => {
-      const { inputId } = record;
-      const became = at > lastStarted ? this.#takeBack(record) : this.#settleStarted(worker, record, death);
-      death.kill?.note(worker, record, became);
-      return { inputId, became };
-    });
+    const settled = lent.map((record, at) => ({
+      inputId: record.inputId,
+      became: at > lastStarted ? this.#takeBack(record) : this.#settleStarted(worker, record, death),
+    }));
     worker.mailbox.recall();
     return settled;
   }

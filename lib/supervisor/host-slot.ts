@@ -1,7 +1,7 @@
 // One host and the workers on it, as the supervisor knows it.
 
 import type { Host } from '../host/host.ts';
-import { WINDOW_PER_HOST, WORKERS_PER_HOST } from '../limits.ts';
+import { WORKERS_PER_HOST } from '../limits.ts';
 import { now } from '../protocol/clock.ts';
 import type { HostView, Isolation, Verdict } from '../protocol/views.ts';
 import { Kill } from './certificates.ts';
@@ -59,6 +59,8 @@ export class HostSlot implements HostLoad {
   /** Workers with inputs that found the host's window full, in the order in which they came. */
   readonly blocked = new Fifo<Worker>();
   killOrder: KillOrder | null = null;
+  /** Set while its workers are moving away: nothing more is lent to them, and it is called for one that has inputs and is through with those at the host. */
+  onWaiting: ((worker: Worker) => void) | null = null;
   /** Set with the order. */
   killed: Kill | null = null;
   /** Written by the watchdog. */
@@ -83,9 +85,14 @@ export class HostSlot implements HostLoad {
     return this.isolation !== 'shared';
   }
 
+  /** It has started, and nobody has ordered its end. */
+  get isReady(): boolean {
+    return this.status === 'ready' && this.killOrder === null;
+  }
+
   /** Whether it may be sent one more input. */
   get hasRoom(): boolean {
-    return this.reserved < WINDOW_PER_HOST && this.host.hasRoom;
+    return this.reserved < this.host.window && this.host.hasRoom;
   }
 
   /** Some of its workers have inputs here. */
@@ -93,11 +100,9 @@ export class HostSlot implements HostLoad {
     return this.workers.some((worker) => worker !== undefined && worker.inputs > 0 && worker.mailbox.lent > 0);
   }
 
-  /** A host that is to die takes no more, nor does one that is being recycled. */
+  /** A host that is to die takes no more, nor does one that is being recycled, nor one that belongs to a worker. */
   get maxWorkers(): number {
-    const isOpen = this.killOrder === null && this.status !== 'recycling';
-    if (!isOpen) return 0;
-    return this.isOwn ? 1 : WORKERS_PER_HOST;
+    return this.killOrder === null && this.status !== 'recycling' && !this.isOwn ? WORKERS_PER_HOST : 0;
   }
 
   seated(): Worker[] {

@@ -53,6 +53,10 @@ export class Hosts {
   readonly #log: Logger;
   readonly #wheel: Wheel;
   readonly #maxOwn: number;
+  /** Shared hosts that there are to be. */
+  #wanted = 0;
+  /** Hosts that wait for the worker whose own host is being recycled. */
+  readonly #spares = new Map<Worker, HostSlot>();
   readonly #slots: HostSlot[] = [];
   /** Killed, taken for dead, and not ended: native code that does not return. */
   readonly #quarantined = new Set<HostSlot>();
@@ -79,6 +83,7 @@ export class Hosts {
 
   /** Rejects with the cause if a host cannot start. */
   async open(count: number): Promise<void> {
+    this.#wanted = count;
     for (let n = 0; n < count; n++) this.#launch('shared');
     try {
       await Promise.all(this.#slots.map((slot) => slot.host.ready));
@@ -90,7 +95,7 @@ export class Hosts {
 
   /** Gives the worker a host and has it started there; the listener hears how it went. */
   start(worker: Worker): void {
-    const slot = worker.isolation === 'shared' ? this.#slots[place(this.#slots)] : this.#launchOwn(worker.isolation);
+    const slot = worker.isolation === 'shared' ? this.#slots[place(this.#slots)] : this.#ownHost(worker);
     if (slot === undefined) {
       this.#homeless.push(worker);
       return;
@@ -100,19 +105,41 @@ export class Hosts {
   }
 
   /** Undefined while there are as many as there may be. */
-  #launchOwn(isolation: Isolation): HostSlot | undefined {
+  #ownHost(worker: Worker): HostSlot | undefined {
+    const spare = this.#spares.get(worker);
+    this.#spares.delete(worker);
+    if (spare?.isolation === worker.isolation && spare.isReady) return spare;
+    if (spare !== undefined) this.onLeft(spare);
     if (this.#ownCount >= this.#maxOwn) return undefined;
-    this.#ownCount++;
-    return this.#launch(isolation);
+    return this.#launch(worker.isolation);
+  }
+
+  /**
+   * A host of the same kind, ready to take the place of one that is to be recycled; one of a single worker waits for that one, whatever
+   * the bound of such hosts. Rejects with the cause if it cannot start.
+   */
+  async launchSpare(slot: HostSlot): Promise<HostSlot> {
+    const worker = slot.workers.find((one) => one !== undefined);
+    const spare = this.#launch(slot.isolation);
+    await spare.host.ready;
+    if (slot.isOwn && worker !== undefined) this.#spares.set(worker, spare);
+    return spare;
+  }
+
+  /** The worker that a host was waiting for does not come any more, or has come. */
+  releaseSpare(spare: HostSlot): void {
+    for (const [worker, slot] of this.#spares) if (slot === spare) this.#spares.delete(worker);
+    this.onLeft(spare);
   }
 
   /** A worker has left a host in an orderly way. One that was its own ends with that. */
   onLeft(slot: HostSlot): void {
     if (!slot.isOwn || slot.workerCount > 0 || slot.killOrder !== null || slot.status === 'dead') return;
-    void this.#end(slot);
+    void this.end(slot);
   }
 
-  async #end(slot: HostSlot): Promise<void> {
+  /** Closes a host without workers. */
+  async end(slot: HostSlot): Promise<void> {
     if (await isClosed(slot)) return;
     slot.kill('close', []);
   }
@@ -181,14 +208,16 @@ export class Hosts {
           inbound.reply(ticket, code, startedAt, endedAt, body, state);
         },
         emitted: (workerSlot, seq, at, data) => inbound.emitted(slot, workerSlot, seq, at, data),
+        broken: () => slot.kill('link_fault', []),
       },
     );
     const slot = new HostSlot(host, isolation, () => this.#onKill(slot));
     this.#slots.push(slot);
+    if (slot.isOwn) this.#ownCount++;
     host.ready.then(
       () => {
         this.#failedLaunches = 0;
-        slot.status = 'ready';
+        if (slot.status === 'starting') slot.status = 'ready';
       },
       (cause: unknown) => {
         this.#failedLaunches++;
@@ -204,8 +233,9 @@ export class Hosts {
 
   /** There may be room for those that wait. */
   #houseAll(): void {
-    // Not those that were stopped while they waited.
-    for (const worker of this.#homeless.splice(0)) if (worker.isStarting) this.start(worker);
+    // Not those that were stopped while they waited; one that is to run its inputs before it stops needs a host.
+    for (const worker of this.#homeless.splice(0))
+      if (worker.isStarting || worker.status === 'stopping') this.start(worker);
   }
 
   /** One that does not end in time is taken for dead: its workers go on elsewhere, and nothing waits for it. */
@@ -252,9 +282,15 @@ export class Hosts {
     // Whoever closes settles what was there.
     if (this.#isClosing && (exit.type === 'closed' || slot.killOrder?.reason === 'close')) return;
     // The replacement first, so that the workers of the dead host have somewhere to go.
-    if (!this.#isClosing && !slot.isOwn) this.#relaunch();
+    if (!this.#isClosing && !slot.isOwn && this.#isShort) this.#relaunch();
     this.#listener.onDied(slot, exit);
     if (!this.#isClosing && slot.isOwn) this.#houseAll();
+  }
+
+  /** One that is being recycled has its successor already. */
+  get #isShort(): boolean {
+    const shared = this.#slots.filter((slot) => !slot.isOwn && slot.status !== 'recycling');
+    return shared.length + this.#relaunchTimers.size < this.#wanted;
   }
 
   #relaunch(): void {

@@ -25,6 +25,11 @@ export class Lending {
     if (mailbox.size === mailbox.lent || this.#isHalted) return;
     if (host === null && worker.status === 'hibernated' && !worker.actor.isMissing) this.#wake(worker);
     if (host === null || worker.isBlocked || !worker.takesInputs) return;
+    // Its host is being emptied: what waits runs on the next one. What is stopping is through with its inputs here.
+    if (host.onWaiting !== null && worker.stopping === null) {
+      if (mailbox.lent === 0) host.onWaiting(worker);
+      return;
+    }
     while (hasCredit(worker)) {
       if (!host.hasRoom && mailbox.size > mailbox.lent) {
         worker.isBlocked = true;

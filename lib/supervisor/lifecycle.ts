@@ -124,12 +124,37 @@ export class Lifecycle implements HostListener {
    * Resolves when the others have left their host.
    */
   async hibernate(slot: HostSlot, workers: readonly Worker[]): Promise<void> {
-    const leaving = workers.filter((worker) => worker.host === slot && worker.isIdle);
+    const idle = workers.filter((worker) => worker.host === slot && worker.isIdle);
+    await this.#putAwayAll(slot, idle, (worker) => this.#rest(worker));
+  }
+
+  /**
+   * Takes workers of one host away between two inputs: those that have something to do, or are to stay awake, start on another host, the
+   * others hibernate. Those that are in the middle of an input are left alone. Resolves when the others have left their host.
+   */
+  async move(slot: HostSlot, workers: readonly Worker[], staysAwake: (worker: Worker) => boolean): Promise<void> {
+    const leaving = workers.filter((worker) => worker.host === slot && worker.isBetweenInputs);
+    // Asked now: what keeps a worker awake is forgotten when it leaves.
+    const awake = new Set(leaving.filter(staysAwake));
+    await this.#putAwayAll(slot, leaving, (worker) => {
+      if (worker.status === 'idle' && worker.inputs === 0 && !awake.has(worker)) this.#rest(worker);
+      else this.#startElsewhere(worker);
+    });
+  }
+
+  #startElsewhere(worker: Worker): void {
+    worker.apply('moved');
+    this.start(worker);
+  }
+
+  /** Those that have left, and are not to be stopped, go on with `next`. */
+  async #putAwayAll(slot: HostSlot, leaving: readonly Worker[], next: (worker: Worker) => void): Promise<void> {
     for (const worker of leaving) worker.presence = 'leaving';
     // A `stopped` may take its time, so its worker goes alone; all others are one call.
     const quiet = leaving.filter(({ actor }) => actor.definition.stopped === undefined);
     const others = leaving.filter(({ actor }) => actor.definition.stopped !== undefined).map((worker) => [worker]);
-    await Promise.all((quiet.length > 0 ? [quiet, ...others] : others).map((group) => this.#putAway(slot, group)));
+    const groups = quiet.length > 0 ? [quiet, ...others] : others;
+    await Promise.all(groups.map((group) => this.#putAway(slot, group, next)));
   }
 
   /** At the end of the runtime: has its `stopped` run, whatever waits for it in the store. Not if it is in the middle of an input. */
@@ -150,14 +175,14 @@ export class Lifecycle implements HostListener {
     worker.settleStart();
   }
 
-  async #putAway(slot: HostSlot, workers: readonly Worker[]): Promise<void> {
+  async #putAway(slot: HostSlot, workers: readonly Worker[], next: (worker: Worker) => void): Promise<void> {
     const isClean = await this.#unload(slot, workers);
     for (const worker of workers) {
       // If its host died meanwhile, it is starting again, or has stopped.
       if (worker.host !== slot || worker.presence !== 'leaving') continue;
       this.#unseat(slot, worker, isClean);
       if (worker.status === 'stopping') this.#stopPutAway(worker);
-      else this.#rest(worker);
+      else next(worker);
     }
   }
 

@@ -1,9 +1,10 @@
 // Where workers stay while nothing runs: awake on a host, in memory, or in the store only; and what brings them back but inputs: timers, and
 // a start of the runtime.
 
+import { GreenroomError } from '../errors.ts';
 import { describeError } from '../observe/log.ts';
 import { Slices } from '../protocol/slices.ts';
-import type { WorkerView } from '../protocol/views.ts';
+import type { HostDetail, HostView, WorkerView } from '../protocol/views.ts';
 import { awakeOf, KeptAwake } from './awake.ts';
 import type { Delivery } from './delivery.ts';
 import type { Directory } from './directory.ts';
@@ -11,6 +12,7 @@ import type { Hosts } from './hosts.ts';
 import type { InputRecord } from './input.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { SupervisorOptions } from './options.ts';
+import { notRecyclable, Recycling } from './recycling.ts';
 import { Resting } from './resting.ts';
 import { Timers } from './timers.ts';
 import type { Worker } from './worker.ts';
@@ -30,6 +32,7 @@ export class Residence {
   readonly kept = new KeptAwake();
   readonly timers: Timers;
   readonly #resting: Resting;
+  readonly #recycling: Recycling;
   #isOver = false;
 
   constructor(parts: ResidenceParts) {
@@ -42,11 +45,14 @@ export class Residence {
       log,
       wheel,
     );
+    const isKept = ({ workerId }: Worker) => this.kept.has(workerId) || this.#hasChannels(workerId);
+    const hosts = () => parts.hosts();
+    this.#recycling = new Recycling({ limits, log, wheel, lifecycle, hosts, isKept });
     const resting = {
       slots: () => parts.hosts().slots,
       loaded: () => directory.loaded(),
       countLoaded: () => this.countLoaded,
-      isKept: ({ workerId }: Worker) => this.kept.has(workerId) || this.#hasChannels(workerId),
+      isKept,
       hibernate: lifecycle.hibernate.bind(lifecycle),
       unload: (worker: Worker) => this.unload(worker),
     };
@@ -59,6 +65,7 @@ export class Residence {
     const { catalog, store, log } = this.#parts.options;
     this.#resting.start(Array.from(catalog.all(), ({ idleAfterMs }) => idleAfterMs));
     this.timers.open();
+    this.#recycling.open();
     const isAnyPermanent = [...store.counts()].some(
       ([kind, { hibernated }]) => hibernated > 0 && catalog.find(kind).isPermanent,
     );
@@ -71,6 +78,7 @@ export class Residence {
   close(): void {
     this.#isOver = true;
     this.#resting.stop();
+    this.#recycling.close();
     this.timers.close();
   }
 
@@ -81,6 +89,24 @@ export class Residence {
 
   get isFull(): boolean {
     return this.#resting.isFull;
+  }
+
+  /** Alive, or one of the last that have ended. Throws `not_found`. */
+  host(hostId: string): HostDetail {
+    const view = this.#parts.hosts().detail(hostId);
+    if (view === undefined) throw GreenroomError.of('not_found', { message: 'There is no host of that id.' });
+    return view;
+  }
+
+  /** Resolves when it has ended; see Recycling.recycle. Throws `not_found` or `unsupported_operation`. */
+  recycleHost(hostId: string): Promise<void> {
+    const slot = this.#parts.hosts().slots.find(({ host }) => host.hostId === hostId);
+    if (slot === undefined) throw notRecyclable(this.host(hostId).status);
+    return this.#recycling.recycle(slot, 'asked');
+  }
+
+  hosts(): HostView[] {
+    return this.#parts.hosts().views();
   }
 
   view(worker: Worker): WorkerView {

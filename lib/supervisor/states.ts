@@ -82,6 +82,8 @@ export const TRANSITIONS = {
   woken: { hibernated: 'starting' },
   /** It was idle for long, and its host has put it away. */
   rested: { idle: 'hibernated' },
+  /** Its host is being emptied, and has put it away between two inputs: it starts on another one. */
+  moved: { idle: 'starting', running: 'starting' },
   /** Its host has loaded it. */
   started: { starting: 'idle', restarting: 'idle' },
   /** An input was handed to its host. */

@@ -31,6 +31,7 @@ import type { Wheel } from '../protocol/wheel.ts';
 import type { Store, WorkerStore } from '../store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { Admission } from './admission.ts';
+import { CallChains } from './call-chains.ts';
 import { Closing } from './closing.ts';
 import { Creation } from './creation.ts';
 import type { Created, CreateRequest } from './creation.ts';
@@ -75,6 +76,8 @@ export class Supervisor {
   readonly #delivery: Delivery;
   readonly #admission: Admission;
   readonly #recovery: Recovery;
+  /** Which workers wait for which. */
+  readonly chains = new CallChains((workerId, seq) => this.#directory.get(workerId)?.sentInput(seq));
   /** What workers tell each other. */
   readonly telling: Telling;
   /** What is kept awake, and set for later. */

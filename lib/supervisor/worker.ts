@@ -14,6 +14,7 @@ import type { Actor } from './catalog.ts';
 import type { HostSlot } from './host-slot.ts';
 import type { InputOwner, InputRecord } from './input.ts';
 import { Mailbox } from './mailbox.ts';
+import { higherTier } from './promotion.ts';
 import { chainOf, deathViews } from './restarts.ts';
 import type { PastDeath } from './restarts.ts';
 import { nextStatus } from './states.ts';
@@ -40,7 +41,7 @@ export class Worker implements InputOwner {
   /** Where it lives; null while it has no host. */
   host: HostSlot | null = null;
   slot = -1;
-  /** `here`: its host has loaded it and takes inputs. `leaving`: its host is putting it away, and it will be hibernated. */
+  /** `here`: its host has loaded it and takes inputs. `leaving`: its host is putting it away; it will be hibernated, or start on another one. */
   presence: 'away' | 'here' | 'leaving' = 'away';
   /** In line for a place in its host's window. */
   isBlocked = false;
@@ -79,7 +80,8 @@ export class Worker implements InputOwner {
 
   /** What it runs on. */
   get isolation(): Isolation {
-    return this.store.isolation ?? this.actor.isolation;
+    const { isolation } = this.store;
+    return isolation === null ? this.actor.isolation : higherTier(isolation, this.actor.isolation);
   }
 
   get displayName(): string | null {
@@ -158,6 +160,12 @@ export class Worker implements InputOwner {
   /** On its host, with nothing to do. */
   get isIdle(): boolean {
     return this.#status === 'idle' && this.isLoaded && this.inputs === 0;
+  }
+
+  /** Its host has loaded it and has none of its inputs: it can leave, whatever waits. */
+  get isBetweenInputs(): boolean {
+    const isQuiet = this.#status === 'idle' || this.#status === 'running';
+    return isQuiet && this.isLoaded && (this.#mailbox === null || this.#mailbox.lent === 0);
   }
 
   /** It runs nothing and would run an input now, or as soon as it is awake. */

@@ -6,5 +6,6 @@ import { hostContract } from '../contract/host.ts';
 hostContract('the main thread', {
   makeFactory: (services) =>
     new InlineHosts({ inputIdPrefix: 'i-', limits: resolveLimits(), services, wheel: new Wheel() }),
+  isolation: 'shared',
   canKillLoops: false,
 });

@@ -260,9 +260,17 @@ async function channels({ call }: Described): Promise<void> {
   await call('PUT /v1/channels/{channel_id}', { ...end, body: '"hello"' });
 }
 
-async function others({ call }: Described): Promise<void> {
+async function others({ call, runtime }: Described): Promise<void> {
   for (const path of ['/livez', '/readyz', '/v1/runtime', '/v1/actors', '/v1/openapi.json']) await call(`GET ${path}`);
   await call('GET /v1/runtime', { query: '?verbose=1' });
+  // The first one has died above.
+  const { hostId: live } = await eventually(() => runtime.hosts().find(({ status }) => status === 'ready'));
+  for (const hostId of ['host-1', live, 'host-99', 'host%2D1'])
+    await call('GET /v1/hosts/{host_id}', { path: [hostId] });
+  await call('GET /v1/hosts');
+  const recycle = 'POST /v1/hosts/{host_id}/recycle';
+  for (const hostId of [live, live, 'host-1', 'host-99']) await call(recycle, { path: [hostId] });
+  await eventually(() => runtime.host(live).status === 'dead');
   // The last one: nothing else is answered after it.
   await call('POST /v1/runtime/drain', { body: { deadline_ms: 0 } });
 }

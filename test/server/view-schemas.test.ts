@@ -47,5 +47,6 @@ test('every view has the members that its schema says', () => {
   expect<Fits<Of<typeof schemas.TranscriptPage>, Wire<views.TranscriptPage>>>();
   expect<Fits<Of<typeof schemas.CloseReport>, Wire<views.CloseReport>>>();
   expect<Fits<Of<typeof schemas.ActorView>, Wire<views.ActorView>>>();
+  expect<Fits<Of<typeof schemas.HostDetail>, Wire<views.HostDetail>>>();
   expect<Fits<Omit<Of<typeof schemas.RuntimeView>, 'limits'>, Omit<Wire<views.RuntimeView>, 'limits'>>>();
 });

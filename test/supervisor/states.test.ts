@@ -21,15 +21,15 @@ hibernated  accept           none    stop  start            delete
 `;
 
 const TRANSITIONS_TEXT = `
-            woken     started  engaged   disengaged  died        gaveUp  exited   stopRequested  stopFinished  restored  rested
-starting    -         idle     -         -           restarting  failed  stopped  stopping       -             -             -
-idle        -         -        running   idle        restarting  failed  stopped  stopping       -             -             hibernated
-running     -         -        running   idle        restarting  failed  stopped  stopping       -             -             -
-stopping    -         -        stopping  stopping    -           -       -        -              stopped       -             -
-stopped     -         -        -         -           -           -       -        -              -             starting      -
-restarting  -         idle     -         -           restarting  failed  stopped  stopping       -             -             -
-failed      -         -        -         -           -           -       -        stopping       -             starting      -
-hibernated  starting  -        -         -           -           -       -        stopping       -             starting      -
+            woken     started  engaged   disengaged  died        gaveUp  exited   stopRequested  stopFinished  restored  rested       moved
+starting    -         idle     -         -           restarting  failed  stopped  stopping       -             -             -        -
+idle        -         -        running   idle        restarting  failed  stopped  stopping       -             -             hibernated   starting
+running     -         -        running   idle        restarting  failed  stopped  stopping       -             -             -        starting
+stopping    -         -        stopping  stopping    -           -       -        -              stopped       -             -        -
+stopped     -         -        -         -           -           -       -        -              -             starting      -        -
+restarting  -         idle     -         -           restarting  failed  stopped  stopping       -             -             -        -
+failed      -         -        -         -           -           -       -        stopping       -             starting      -        -
+hibernated  starting  -        -         -           -           -       -        stopping       -             starting      -        -
 `;
 
 /** A table as `column → row → cell`, without the cells that are empty. */

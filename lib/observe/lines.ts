@@ -1,7 +1,7 @@
 // Bytes into lines, with a bound: of a line that is longer only its edges are kept, and the next one begins as usual.
 
-import { LINE_EDGE_BYTES } from './bounds.ts';
-
+/** What is kept of the beginning and of the end of a line that is too long: enough to find out which call it answers. */
+const LINE_EDGE_BYTES = 256;
 const NEWLINE = 10;
 
 export interface LineReader {

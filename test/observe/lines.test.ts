@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Lines } from '../../lib/mcp/lines.ts';
+import { Lines } from '../../lib/observe/lines.ts';
 
 function read(maxBytes: number, chunks: readonly string[]): unknown[] {
   const seen: unknown[] = [];

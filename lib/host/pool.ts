@@ -33,7 +33,7 @@ interface Interruptible {
 
 const MiB = 1024 * 1024;
 /** Threads whose host has ended and that are still there for a moment. */
-const ENDING_THREADS = 16;
+export const ENDING_THREADS = 16;
 
 export class HostPool implements HostFactory {
   readonly #options: HostPoolOptions;
@@ -112,13 +112,17 @@ function carryThread(pool: Piscina, boot: HostBoot, heapBytes: number): Carrier 
   }
   living.set(pool, alive + 1);
   const task = pool.run(boot, { transferList: portsOf(boot), signal: abort.signal }) as Promise<void>;
-  // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes.
-  const lifetime = task
-    .catch(async (cause: unknown) => {
-      await threadEnded;
-      throw isOutOfMemory(cause) ? outOfMemory(heapBytes) : cause;
-    })
-    .finally(() => living.set(pool, (living.get(pool) ?? 1) - 1));
+  // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes. One that crashed runs no more
+  // JavaScript, although what it has asked of the system may keep it for a while.
+  const lifetime = task.catch(async (cause: unknown) => {
+    if (abort.signal.aborted) await threadEnded;
+    throw isOutOfMemory(cause) ? outOfMemory(heapBytes) : cause;
+  });
+  const forget = async (): Promise<void> => {
+    await threadEnded;
+    living.set(pool, (living.get(pool) ?? 1) - 1);
+  };
+  void task.then(forget, forget);
   const adopt = (threadId: number): void => {
     thread = pool.threads.find((candidate) => candidate.threadId === threadId);
     threadEnded = thread && new Promise((resolve) => thread?.once('exit', resolve));

@@ -168,6 +168,16 @@ export class Hosts {
     return this.#slots;
   }
 
+  /** Workers that share a host have one, or get one soon. False when none could be launched: so many threads do not end that none is left. */
+  get hasShared(): boolean {
+    return this.#slots.some(({ isOwn }) => !isOwn);
+  }
+
+  /** Some host does not end, or gives no sign of life: native code in a thread keeps a process from ending. */
+  get isHeldUp(): boolean {
+    return this.#quarantined.size > 0 || this.#slots.some(({ sample }) => sample.silentMs > 0);
+  }
+
   /** Those that live, and those that were killed and do not end. */
   views(): HostView[] {
     return [...this.#slots, ...this.#quarantined].map(hostView);

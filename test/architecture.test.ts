@@ -95,7 +95,7 @@ const LAYERS = [
 const PACKAGES: Record<string, string> = {
   '@valibot/to-json-schema': 'supervisor/catalog.ts server/openapi-document.ts',
   comlink: 'host/',
-  croner: 'protocol/schedule.ts',
+  croner: 'type:protocol/schedule.ts',
   commander: 'cli.ts cli/',
   fastify: 'server/',
   'iii-sdk': 'remote/',

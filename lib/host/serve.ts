@@ -170,7 +170,8 @@ class Lanes {
       Atomics.store(this.#boot.shared, SHARED.beat, frame.ping);
       return;
     }
-    if (this.#runner.cancel(frame)) return;
+    // All that a worker has includes what is on the data port: none of it may begin after what was here has been given back.
+    if (frame.seq !== null && this.#runner.cancel(frame)) return;
     this.readData();
     this.#runner.cancel(frame);
   }

@@ -91,6 +91,23 @@ describe('restart policy and cause', () => {
   }
 });
 
+describe('on a host of its own', () => {
+  test("every death is the worker's own, though it had nothing to do", async (t) => {
+    const runtime = await start(t);
+    for (const [code, expected] of [
+      [3, 'restarted, 1 death'],
+      [0, 'stopped, 0 deaths'],
+    ] as const) {
+      const worker = await runtime.create({ kind: 'exits-idle', workerId: `exits-${code}` });
+      await worker.ask({ code });
+      await eventually(async () =>
+        (await transcriptOf(worker)).some(({ type }) => ['restarted', 'stopped'].includes(type)),
+      );
+      assert.equal(await becameOf(worker), expected);
+    }
+  });
+});
+
 describe('a worker that has ended itself', () => {
   test('is stopped: what waited is told so, what comes is refused, and restored it works again', async (t) => {
     const runtime = await start(t);

@@ -54,9 +54,18 @@ export interface ActorContext<Config = unknown, State = unknown> {
   functions(query?: FunctionQuery): Promise<{ functions: FunctionView[]; nextAfter: string | null }>;
   /**
    * Sends an input to this worker after a time; it arrives through the mailbox, whether the worker is awake by then or not. With a durable
-   * input it is set when that one completes, and outlives the process. Forgotten when the worker stops.
+   * input it is set when that one completes, and outlives the process. Forgotten when the worker stops. Returns the name of the timer.
+   * Throws `invalid_request`; an input that the actor does not take, and a timer beyond 1,024 of this worker, are logged and do nothing.
    */
-  after(delayMs: number, input: unknown): void;
+  after(delayMs: number, input: unknown, options?: TimerOptions): string;
+  /**
+   * The same again and again: after each period (ms, from 10), or at the times of a cron pattern of five fields, or six with seconds first.
+   * While the input of the time before has no outcome, a time is skipped; after a pause, times that have passed come to one. Throws
+   * `invalid_request` for a pattern that is none, or never comes.
+   */
+  every(every: number | string, input: unknown, options?: RepeatOptions): string;
+  /** Takes a timer back, when the input completes; an input that it has sent already stays. Does nothing when there is none of that name. */
+  cancelTimer(name: string): void;
   /**
    * Keeps this worker on its host though it is idle, for what is in its memory only: until the function that is returned is called,
    * the worker is stopped, or its host dies. The reason, of 1 to 256 characters, is shown with the worker. Throws `invalid_request`; of
@@ -75,6 +84,16 @@ export interface ActorContext<Config = unknown, State = unknown> {
   openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Promise<Readable>;
   openChannel(ref: ChannelRef<'write'>): Promise<Writable>;
   openChannel(ref: ChannelRef, options?: ReadableOptions): Promise<Readable | Writable>;
+}
+
+export interface TimerOptions {
+  /** 1 to 128 of `A-Z a-z 0-9 . _ : -`; replaces this worker's timer of that name. Default: a new one. */
+  readonly name?: string;
+}
+
+export interface RepeatOptions extends TimerOptions {
+  /** Of a cron pattern: an IANA name, such as `Europe/Berlin`. Default `UTC`. */
+  readonly timeZone?: string;
 }
 
 /** A new channel: pass one reference on, and open the other end. */

@@ -33,9 +33,10 @@ const LAYERS = [
   ['check-actor.ts', `host/ ${BASE}`],
   ['replay/stored.ts', `replay/ open-store.ts lmdb/lock.ts supervisor/catalog.ts type:store/store.ts ${BASE}`],
   ['replay/', `replay/ host/host.ts host/pool.ts host/services.ts type:store/store.ts ${BASE}`],
+  ['embedded.ts', `supervisor/ channels/ outside.ts type:sources/ ${FUNCTIONS} ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
   ['open-store.ts', `store/ lazy:lmdb/store.ts lazy:lmdb/lock.ts ${BASE}`],
-  ['testing/', `testing/ runtime.ts host/ supervisor/ ${BASE}`],
+  ['testing/', `testing/ actor.ts runtime.ts host/ supervisor/ ${BASE}`],
   // Loaded only when the gateway is on.
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
   [
@@ -94,7 +95,7 @@ const LAYERS = [
 const PACKAGES: Record<string, string> = {
   '@valibot/to-json-schema': 'supervisor/catalog.ts server/openapi-document.ts',
   comlink: 'host/',
-  croner: 'supervisor/',
+  croner: 'protocol/schedule.ts',
   commander: 'cli.ts cli/',
   fastify: 'server/',
   'iii-sdk': 'remote/',

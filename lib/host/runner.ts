@@ -111,7 +111,7 @@ export class Runner {
     if (cell.running !== null || cell.line.length > 0) await new Promise<void>((resolve) => (cell.whenEmpty = resolve));
     this.#cells[workerSlot] = undefined;
     if (cell.definition.stopped === undefined) return;
-    const context = new InputContext(cell, cell.lastSeq, 1);
+    const context = new InputContext(cell, cell.lastSeq, 1, true);
     try {
       await cell.definition.stopped(context);
     } catch (thrown) {

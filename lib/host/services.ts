@@ -11,6 +11,7 @@ import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Port } from './ports.ts';
+import type { Repeat } from '../protocol/schedule.ts';
 import type { PackedResults, PackedStarts } from './starts.ts';
 
 /** Which thread a host is. */
@@ -62,7 +63,9 @@ export interface RuntimeServices {
   ): Promise<Payload>;
   /** A page of functions; the query and the page are encoded. */
   functions(workerId: string, query: Payload): Payload;
-  after(workerId: string, inputSeq: number, delayMs: number, input: Payload): Promise<void>;
+  after(workerId: string, inputSeq: number, name: string, delayMs: number, input: Payload): Promise<void>;
+  every(workerId: string, inputSeq: number, name: string, repeat: Repeat, input: Payload): Promise<void>;
+  cancelTimer(workerId: string, inputSeq: number, name: string): Promise<void>;
   /** The worker is not to hibernate until it takes that back by the same handle, or leaves its host. */
   keepAwake(workerId: string, handle: string, reason: string): void;
   release(workerId: string, handle: string): void;
@@ -160,6 +163,8 @@ export const SERVICE_CALLS = [
   'invoke',
   'functions',
   'after',
+  'every',
+  'cancelTimer',
   'keepAwake',
   'release',
   'createChannel',

@@ -135,6 +135,8 @@ export class Scratch {
       create: (_workerId, _kind, newWorkerId) => Promise.resolve(newWorkerId ?? randomUUID()),
       stop: () => Promise.resolve(),
       after: () => Promise.resolve(),
+      every: () => Promise.resolve(),
+      cancelTimer: () => Promise.resolve(),
     };
   }
 }

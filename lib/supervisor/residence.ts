@@ -41,7 +41,11 @@ export class Residence {
     const { store, limits, log, wheel } = options;
     this.timers = new Timers(
       store,
-      { find: (workerId) => directory.get(workerId), deliver: (worker, value) => parts.deliver(worker, value) },
+      {
+        find: (workerId) => directory.get(workerId),
+        require: (workerId) => directory.require(workerId),
+        deliver: (worker, value) => parts.deliver(worker, value),
+      },
       log,
       wheel,
     );
@@ -53,6 +57,7 @@ export class Residence {
       loaded: () => directory.loaded(),
       countLoaded: () => this.countLoaded,
       isKept,
+      countWaiting: () => parts.hosts().countWaiting,
       hibernate: lifecycle.hibernate.bind(lifecycle),
       unload: (worker: Worker) => this.unload(worker),
     };

@@ -201,11 +201,6 @@ export class Supervisor {
     if (this.#directory.require(workerId).host === null) throw GreenroomError.of('worker_stopped');
   }
 
-  /** Sends the worker an input after a time, as an effect of the one that it handles. See Timers.set. */
-  deliverLater(workerId: string, inputSeq: number, value: unknown, delayMs: number): void {
-    this.residence.timers.set(this.#directory.require(workerId), inputSeq, value, delayMs);
-  }
-
   /** The id of the worker that a call of an actor's function is for; see Creation.serving. */
   servingWorker(kind: string, workerId: string | null): string {
     return this.#creation.serving(kind, workerId).workerId;

@@ -130,6 +130,12 @@ export class Worker implements InputOwner {
     return undefined;
   }
 
+  /** It has an input of that number without an outcome. */
+  hasInput(seq: number): boolean {
+    if (this.#mailbox !== null) for (const record of this.#mailbox.allMessages()) if (record.seq === seq) return true;
+    return false;
+  }
+
   /** Moving average of how long an input runs. Kept with the mailbox: as a field it would cost every idle worker 24 bytes. */
   get serviceMs(): number {
     return this.mailbox.serviceMs;

@@ -87,7 +87,7 @@ export interface WorkerView extends WorkerSummary {
 /** One death of a worker. */
 export interface DeathView {
   at: Timestamp;
-  /** `exited`, `threw`, `start_failed`, `worker_crashed`, or what its host was killed for (see KillCertificate). */
+  /** `exited`, `threw`, `start_failed`, `uncaught_exception`, or what its host was killed for (see KillCertificate). */
   cause: string;
   hostId: string | null;
 }
@@ -261,6 +261,8 @@ export interface StopAck {
   drained: number;
   cancelled: number;
   refused: number;
+  /** Workers below it that were stopped with it, if there were any. */
+  children?: number;
   reason?: string;
 }
 

@@ -32,8 +32,6 @@ export function actorCalls(
   log: Logger,
 ): RuntimeServices {
   return {
-    log: (level, fields, message) => log[level](fields, message),
-
     async invoke(workerId, inputSeq, functionId, payload, metadata, timeoutMs) {
       supervisor.telling.flush(workerId);
       return functions.call(functionId, {
@@ -95,16 +93,16 @@ function timerCalls({ timers }: Residence): Pick<RuntimeServices, 'after' | 'eve
 function workerCalls(
   supervisor: Supervisor,
   log: Logger,
-): Pick<RuntimeServices, 'create' | 'stop' | 'keepAwake' | 'release'> {
+): Pick<RuntimeServices, 'create' | 'stop' | 'watch' | 'unwatch' | 'keepAwake' | 'release'> {
   return {
-    async create(_workerId, kind, newWorkerId, config, displayName) {
+    async create(workerId, kind, newWorkerId, config, displayName) {
       const request = {
         kind,
         config: decode(config),
         ...(newWorkerId !== null && { workerId: newWorkerId }),
         ...(displayName !== null && { displayName }),
       };
-      return (await supervisor.create(request)).workerId;
+      return (await supervisor.create(request, workerId)).workerId;
     },
 
     async stop(workerId, target, drain, reason) {
@@ -113,13 +111,16 @@ function workerCalls(
         drain: drain || target === workerId,
         ...(reason !== null && { reason }),
       });
-      if (target !== workerId) await stopped;
-      // A worker that stops itself must end its input first: it would wait for its own end.
+      if (!supervisor.families.isInFamily(workerId, target)) await stopped;
+      // A worker that stops itself, or one that it stops with, must end its input first: it would wait for its own end.
       else
         stopped.catch((error: unknown) =>
           log.warn({ worker_id: workerId, ...describeError(error) }, 'stop is not kept'),
         );
     },
+
+    watch: (workerId, target) => supervisor.families.watch(workerId, target),
+    unwatch: (workerId, target) => supervisor.families.watching.unwatch(workerId, target),
 
     keepAwake(workerId, handle, reason) {
       supervisor.requireOnHost(workerId);

@@ -41,7 +41,7 @@ export type { DeliverOptions } from './options.ts';
 
 /** Who is told what inputs mean for the life of their worker. */
 export interface DeliveryListener {
-  /** A worker that is stopping has no input left. */
+  /** A worker that is stopping has no input left, or the host of one that is to start again has none of them. */
   onDrained(worker: Worker): void;
   /** A hibernated worker has got an input. */
   wake(worker: Worker): void;
@@ -246,7 +246,8 @@ export class Delivery implements Inbound, StoreEvents {
     } else {
       const late = code === CANCELLED && startedAt > 0 ? this.cancelling.runTimes.errorOf(record, false) : null;
       const outcome = code === CANCELLED && late === null ? 'cancelled' : 'failed';
-      if (code === CANCELLED && startedAt === 0 && record.isExpired) this.endUnstarted(record, 'expired');
+      if (code === CANCELLED && startedAt === 0 && worker.presence === 'renewing') this.#takeBack(worker, record);
+      else if (code === CANCELLED && startedAt === 0 && record.isExpired) this.endUnstarted(record, 'expired');
       else this.#decide(worker, record, outcome, null, late ?? (body.value() as WireError), startedAt, endedAt, null);
     }
     this.lending.offer(worker);
@@ -259,6 +260,11 @@ export class Delivery implements Inbound, StoreEvents {
     if (worker === undefined) return;
     if (this.#store.pendingBytes <= this.#maxPendingBytes) worker.store.append('emitted', ORIGIN_MS + at, seq, data);
     else this.cancelling.endFlood(worker, seq);
+  }
+
+  /** An input of a worker that has crashed has left its host. */
+  dropped(host: HostSlot): void {
+    if (host.blocked.length > 0) this.lending.offerBlocked(host);
   }
 
   // --- outcomes ---
@@ -311,6 +317,22 @@ export class Delivery implements Inbound, StoreEvents {
     }
   }
 
+  /** Has the host give back what it has not begun; see `reply`. */
+  recallUnstarted(worker: Worker): void {
+    const { mailbox, host, slot: workerSlot } = worker;
+    for (const record of [...mailbox.lentMessages()]) {
+      if (record.isSent) continue;
+      unreserve(record);
+      this.reclaim(record);
+    }
+    host?.host.cancel({ workerSlot, seq: null, reason: 'restart', waitingOnly: true });
+  }
+
+  #takeBack(worker: Worker, record: InputRecord): void {
+    this.reclaim(record);
+    this.#tellIfDrained(worker);
+  }
+
   /** Ends what waits with one error, all of it or only what is volatile: the worker is not coming back by itself. */
   failWaiting(worker: Worker, code: ErrorCode, outcome: 'failed' | 'cancelled', isOnlyVolatile = false): void {
     const error = GreenroomError.of(code).toWire();
@@ -356,6 +378,7 @@ export class Delivery implements Inbound, StoreEvents {
   }
 
   #tellIfDrained(worker: Worker): void {
-    if (worker.stopping !== null && worker.inputs === 0) this.#listener.onDrained(worker);
+    const isRenewed = worker.presence === 'renewing' && !worker.hasLentInputs;
+    if (isRenewed || (worker.stopping !== null && worker.inputs === 0)) this.#listener.onDrained(worker);
   }
 }

@@ -134,6 +134,17 @@ export class Residence {
     return true;
   }
 
+  /** Nothing is left of it: it was deleted. */
+  erase(worker: Worker): void {
+    const { directory, delivery } = this.#parts;
+    this.timers.forget(worker);
+    directory.delete(worker);
+    worker.actor.population.remove(worker.status);
+    // They waited for an actor that is missing, or for their turn after a restart.
+    if (worker.inputs > 0) delivery.failWaiting(worker, 'cancelled', 'cancelled');
+    worker.store.delete();
+  }
+
   #hasChannels(workerId: string): boolean {
     return this.#parts.options.hasChannels?.(workerId) ?? false;
   }

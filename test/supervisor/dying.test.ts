@@ -134,16 +134,19 @@ describe('a worker that has failed', () => {
   test('tells the chain of its deaths in its view, its failure and its transcript; restored it has none', async (t) => {
     const runtime = await start(t);
     const worker = await runtime.create({ kind: 'dies-permanent', workerId: 'w' });
-    for (const input of [{ by: 'exit', code: 3 }, { by: 'throw' }, { by: 'exit', code: 0 }]) {
-      assert.equal(await codeOf(worker.ask(input)), 'host_lost');
-    }
+    for (const [input, code] of [
+      [{ by: 'exit', code: 3 }, 'host_lost'],
+      [{ by: 'throw' }, 'worker_crashed'],
+      [{ by: 'exit', code: 0 }, 'host_lost'],
+    ] as const)
+      assert.equal(await codeOf(worker.ask(input)), code);
     await hasStatus(worker, 'failed');
     const { deaths, failure, restarts } = worker.view();
     const causes = deaths.map(({ cause, hostId }) => [cause, hostId]);
     assert.deepEqual(causes, [
       ['exited', 'host-1'],
-      ['threw', 'host-2'],
-      ['exited', 'host-3'],
+      ['uncaught_exception', 'host-2'],
+      ['exited', 'host-2'],
     ]);
     assert.deepEqual(
       deaths.map(({ at }) => at),

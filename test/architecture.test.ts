@@ -33,6 +33,7 @@ const LAYERS = [
   ['check-actor.ts', `host/ ${BASE}`],
   ['replay/stored.ts', `replay/ open-store.ts lmdb/lock.ts supervisor/catalog.ts type:store/store.ts ${BASE}`],
   ['replay/', `replay/ host/host.ts host/pool.ts host/services.ts type:store/store.ts ${BASE}`],
+  ['embedded.ts', `supervisor/ channels/ outside.ts type:sources/ ${FUNCTIONS} ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
   ['open-store.ts', `store/ lazy:lmdb/store.ts lazy:lmdb/lock.ts ${BASE}`],
   ['testing/', `testing/ actor.ts runtime.ts host/ supervisor/ ${BASE}`],

@@ -67,8 +67,8 @@ export class Link implements Host {
   readonly #data: Port;
   readonly #control: Port;
   readonly #ports: Port[];
-  readonly #arrived = new BatchCount();
   readonly #sharesMemory: boolean;
+  readonly #arrived = new BatchCount();
   readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
   readonly #tickets: (Ticket | null)[] = [];
@@ -343,8 +343,6 @@ export class Link implements Host {
 
   /** A batch that was lost shows by the next one. For the last one, both ends compare what was sent with what has come. */
   #findLoss(): void {
-    // The count of a host in another process may come here before what it counts.
-    if (!this.#sharesMemory) return;
     const sent = Atomics.load(this.#shared, SHARED.sent);
     this.#readData();
     if (((sent - this.#arrived.received) | 0) > 0) this.#breakOff(new LinkFault('a batch of replies was lost'));

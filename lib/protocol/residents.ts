@@ -15,7 +15,9 @@ export function enterThread(): () => void {
 /** For a simulation. Throws `unsupported_operation` while a runtime or another simulation is open. */
 export function occupyThread(): () => void {
   if (isSimulated || runtimes > 0) {
-    throw refusal(`A ${isSimulated ? 'simulation' : 'runtime'} is open in this thread; a simulation needs it for itself.`);
+    throw refusal(
+      `A ${isSimulated ? 'simulation' : 'runtime'} is open in this thread; a simulation needs it for itself.`,
+    );
   }
   isSimulated = true;
   return once(() => (isSimulated = false));

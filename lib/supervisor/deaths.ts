@@ -28,7 +28,8 @@ export interface Death {
 export function whatDied(slot: HostSlot, exit: HostExit): Death {
   const { killOrder, killed } = slot;
   const hit = slot.seated();
-  const isFault = killOrder === null && exit.error instanceof LinkFault;
+  // What the wire lost is nobody's fault.
+  const isFault = exit.error instanceof LinkFault;
   // Of a kill they were told at the order: since then the host may have gone on.
   const culprits = killed?.culprits ?? (isFault ? [] : suspectsOn(slot));
   const bystanders = hit.filter((worker) => !culprits.includes(worker));

@@ -17,7 +17,7 @@ export interface SimulateOptions {
   readonly steps?: number | undefined;
   /** Which faults happen. Default: all of them. */
   readonly faults?: readonly FaultName[] | undefined;
-  /** How many faults there are for each command. Default 0.03. */
+  /** How many faults there are for each command. Default 0.05. */
   readonly faultRate?: number | undefined;
   /** For tests of the checks: see Corrupt. */
   readonly corrupt?: Corrupt | undefined;
@@ -37,7 +37,7 @@ export interface SimulateReport {
   readonly digest: string;
 }
 
-const ACTORS = [new URL('./ledger-actor.js', import.meta.url), new URL('./ledger-retrying.js', import.meta.url)];
+const ACTORS = ['actor', 'retrying', 'alone'].map((name) => new URL(`./ledger-${name}.js`, import.meta.url));
 const SHARED_HOSTS = 3;
 
 /** Short, so that each of them is met. */
@@ -50,6 +50,15 @@ const LIMITS: Partial<Limits> = {
   startTimeoutMs: 5_000,
   maxTranscriptEntries: 1_000_000,
   maxRestarts: 5,
+  maxAttempts: 2,
+  maxOwnHosts: 4,
+  hostMaxAgeMs: 30_000,
+  hostMaxInputs: 200,
+  // The heap that is measured is that of the whole simulation.
+  sharedHeapBytes: Number.MAX_SAFE_INTEGER,
+  dedicatedHeapBytes: Number.MAX_SAFE_INTEGER,
+  processHeapBytes: Number.MAX_SAFE_INTEGER,
+  hostExternalBytes: Number.MAX_SAFE_INTEGER,
 };
 
 /** Within this time everything that was under way has ended, once nothing is done to the runtime any more. */
@@ -58,7 +67,7 @@ const QUIET_STEP_MS = 1_000;
 
 /** Rejects, when something does not hold, with an error that says what, with the last events and how to run it again. */
 export async function simulate(options: SimulateOptions): Promise<SimulateReport> {
-  const { seed, steps = 1_000, faults = FAULTS, faultRate = 0.03, corrupt } = options;
+  const { seed, steps = 1_000, faults = FAULTS, faultRate = 0.05, corrupt } = options;
   const exitListeners = process.listenerCount('exit');
   let checks: Checks | null = null;
   const simulation = await createSimulation({
@@ -77,6 +86,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulateReport
   const random = randomOf(seed + 2);
   const commands = new Commands(simulation, random, trace, checks);
   try {
+    commands.populate();
     for (let step = 0; step < steps; step++) {
       if (random() < faultRate) commands.fault(faults);
       await clock.advance(commands.step());

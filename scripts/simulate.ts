@@ -18,7 +18,8 @@ const SEEDS_PER_LINE = 100;
 
 function whole(name: 'seed' | 'seeds' | 'steps'): number {
   const value = Number(values[name]);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} must be a whole number, not ${values[name]}`);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new Error(`--${name} must be a whole number, not ${values[name]}`);
   return value;
 }
 

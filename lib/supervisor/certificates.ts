@@ -51,7 +51,11 @@ export class Kill {
   entryOf({ workerId }: Worker): string {
     const { evidence, inputs, ...rest } = this.certificate;
     const isOwn = (input: { workerId: string }) => input.workerId === workerId;
-    const own = { ...rest, evidence: { ...evidence, running: evidence.running.filter(isOwn) }, inputs: inputs.filter(isOwn) };
+    const own = {
+      ...rest,
+      evidence: { ...evidence, running: evidence.running.filter(isOwn) },
+      inputs: inputs.filter(isOwn),
+    };
     return JSON.stringify(toSnakeCase(own));
   }
 

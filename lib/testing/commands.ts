@@ -104,7 +104,8 @@ export class Commands {
         this.#tell(workerId, this.#someInput(no));
         return;
       case 'burst':
-        for (let left = 2 + below(random, MAX_BURST - 1); left > 0; left--) this.#tell(workerId, this.#someInput(++this.#issued));
+        for (let left = 2 + below(random, MAX_BURST - 1); left > 0; left--)
+          this.#tell(workerId, this.#someInput(++this.#issued));
         return;
       case 'later':
         this.#tell(workerId, { op: 'later', no, add: below(random, 100), delayMs: below(random, 3_000) });
@@ -170,10 +171,14 @@ export class Commands {
     const random = this.#random;
     const known = random() < 0.5 ? this.#recent[below(random, this.#recent.length)] : undefined;
     const target = known?.workerId ?? workerId;
-    this.#with(`cancel ${target} ${known === undefined ? 'running' : numberOf(known.inputId)}`, target, async (worker) => {
-      const { effect } = await worker.cancel({ ...(known && { inputId: known.inputId }), reason: 'chance' });
-      return effect;
-    });
+    this.#with(
+      `cancel ${target} ${known === undefined ? 'running' : numberOf(known.inputId)}`,
+      target,
+      async (worker) => {
+        const { effect } = await worker.cancel({ ...(known && { inputId: known.inputId }), reason: 'chance' });
+        return effect;
+      },
+    );
   }
 
   #with(what: string, workerId: string, call: (worker: WorkerHandle) => Promise<string | void>): void {
@@ -210,7 +215,6 @@ export class Commands {
     if (name === 'kill' || name === 'oom') faults[name](hostId);
     else if (name === 'hang') faults.hang(hostId, random() < 0.8 ? below(random, 4_000) : undefined);
     else if (name === 'slow') faults.slow(hostId, random() < 0.5 ? 0 : below(random, 100));
-    else
-      faults[name](hostId, { lane: random() < 0.8 ? 'data' : 'control', from: random() < 0.5 ? 'out' : 'in' });
+    else faults[name](hostId, { lane: random() < 0.8 ? 'data' : 'control', from: random() < 0.5 ? 'out' : 'in' });
   }
 }

@@ -148,7 +148,8 @@ function checkLeaks({ runtime, hosts }: Simulation, exitListeners: number): void
     timers: runtime.supervisor.wheel.size,
     'ends of hosts': process.listenerCount('exit') - exitListeners,
   };
-  for (const [what, count] of Object.entries(left)) if (count !== 0) throw new Violation(`${count} ${what} are left after the close`);
+  for (const [what, count] of Object.entries(left))
+    if (count !== 0) throw new Violation(`${count} ${what} are left after the close`);
 }
 
 function failed(thrown: unknown, { seed, steps = 1_000 }: SimulateOptions, trace: Trace): Error {

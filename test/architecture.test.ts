@@ -49,7 +49,7 @@ const LAYERS = [
   ],
   [
     'supervisor/',
-    `supervisor/ host/host.ts host/endings.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts store/sorted-workers.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
+    `supervisor/ host/host.ts host/endings.ts host/modules.ts host/functions.ts host/ended-notices.ts type:host/services.ts store/log.ts store/store.ts store/sorted-workers.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
   ],
   [
     'gateway/',
@@ -95,7 +95,7 @@ const LAYERS = [
 const PACKAGES: Record<string, string> = {
   '@valibot/to-json-schema': 'supervisor/catalog.ts server/openapi-document.ts',
   comlink: 'host/',
-  croner: 'supervisor/',
+  croner: 'protocol/schedule.ts',
   commander: 'cli.ts cli/',
   fastify: 'server/',
   'iii-sdk': 'remote/',

@@ -98,10 +98,17 @@ export class Hosts {
     const slot = worker.isolation === 'shared' ? this.#slots[place(this.#slots)] : this.#ownHost(worker);
     if (slot === undefined) {
       this.#homeless.push(worker);
+      // How long that takes is up to other workers: whoever has created it is not held up.
+      if (worker.isolation !== 'shared') setImmediate(() => worker.settleStart());
       return;
     }
     slot.seat(worker);
     if (slot.pendingStarts.push(worker) === 1) setImmediate(() => void this.#startPending(slot));
+  }
+
+  /** Workers that wait for a host of their own. */
+  get countWaiting(): number {
+    return this.#homeless.filter(({ isStarting, isolation }) => isStarting && isolation !== 'shared').length;
   }
 
   /** Undefined while there are as many as there may be. */

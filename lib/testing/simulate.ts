@@ -19,6 +19,8 @@ export interface SimulateOptions {
   readonly faults?: readonly FaultName[] | undefined;
   /** How many faults there are for each command. Default 0.05. */
   readonly faultRate?: number | undefined;
+  /** In place of those of the simulation, which are short. */
+  readonly limits?: Partial<Limits> | undefined;
   /** For tests of the checks: see Corrupt. */
   readonly corrupt?: Corrupt | undefined;
 }
@@ -67,14 +69,14 @@ const QUIET_STEP_MS = 1_000;
 
 /** Rejects, when something does not hold, with an error that says what, with the last events and how to run it again. */
 export async function simulate(options: SimulateOptions): Promise<SimulateReport> {
-  const { seed, steps = 1_000, faults = FAULTS, faultRate = 0.05, corrupt } = options;
+  const { seed, steps = 1_000, faults = FAULTS, faultRate = 0.05, limits, corrupt } = options;
   const exitListeners = process.listenerCount('exit');
   let checks: Checks | null = null;
   const simulation = await createSimulation({
     seed,
     actors: ACTORS,
     hosts: SHARED_HOSTS,
-    limits: LIMITS,
+    limits: { ...LIMITS, ...limits },
     corrupt,
     onHostExit: (hostId) => checks?.hostGone(hostId),
   });
@@ -131,9 +133,11 @@ async function comeToRest({ clock, runtime }: Simulation, commands: Commands, ch
 
 /** The state of each worker is the sum of what it completed. Those that have ended are brought back for it. */
 async function checkWorkers({ clock, runtime }: Simulation, checks: Checks): Promise<void> {
-  for (const { workerId, status } of [...runtime.workers({ origin: 'actor' })]) {
+  for (const { workerId } of [...runtime.workers({ origin: 'actor' })]) {
     const worker = runtime.worker(workerId);
     const added = await clock.until(checks.outcomesOf(workerId));
+    // Now, since a parent that was brought back has brought its children along.
+    const { status } = worker.view();
     if (status === 'stopped' || status === 'failed') await clock.until(worker.restore());
     const { sum } = (await clock.until(worker.ask({ op: 'read', no: 0 }))) as { sum: number };
     if (sum !== added) throw new Violation(`${workerId} has ${sum}, and its inputs have added ${added}`);

@@ -1,4 +1,4 @@
-// Many simulations, one after the other: `npm run simulate -- --seeds 1000 --steps 1000 [--seed 1] [--fault-rate 0.03]`. Prints one line of
+// Many simulations, one after the other: `npm run simulate -- --seeds 1000 --steps 1000 [--seed 1] [--fault-rate 0.05]`. Prints one line of
 // JSON with the sum of all, and the same for people on stderr; a violation ends it with status 1 and the way to see it again.
 
 import { parseArgs } from 'node:util';
@@ -9,7 +9,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '1' },
     steps: { type: 'string', default: '1000' },
-    'fault-rate': { type: 'string', default: '0.03' },
+    'fault-rate': { type: 'string', default: '0.05' },
   },
 });
 
@@ -18,7 +18,8 @@ const SEEDS_PER_LINE = 100;
 
 function whole(name: 'seed' | 'seeds' | 'steps'): number {
   const value = Number(values[name]);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} must be a whole number, not ${values[name]}`);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new Error(`--${name} must be a whole number, not ${values[name]}`);
   return value;
 }
 

@@ -36,7 +36,7 @@ function serve({ boot, cells, heapMiB }: ProcessBoot): void {
   const relay = new PortRelay(near, send);
   const thread = new Worker(new URL('./process-thread.js', import.meta.url), {
     workerData: far,
-    transferList: portsOf(far) as MessagePort[],
+    transferList: portsOf(far),
     resourceLimits: { maxOldGenerationSizeMb: heapMiB },
   });
   const pulse = new Pulse(thread, shared);

@@ -54,7 +54,7 @@ export class PortRelay {
   readonly #send: (relayed: Relayed) => void;
 
   constructor(boot: HostBoot, send: (relayed: Relayed) => void) {
-    this.#ports = portsOf(boot) as MessagePort[];
+    this.#ports = portsOf(boot);
     this.#send = send;
     this.#ports.forEach((port, at) => port.on('message', (message: unknown) => this.#pass(at, message)));
   }

@@ -166,7 +166,6 @@ export class Runner {
 
   /** The wire is gone: nothing more begins, and what is still running is told to end. On a thread that goes with it this changes nothing. */
   abandon(): void {
-    this.#ready = [];
     for (const cell of this.#cells) cell?.abandon();
   }
 

@@ -96,7 +96,9 @@ export class Checks {
   async outcomesOf(workerId: string): Promise<number> {
     const outcomes = new Map<string, string[]>();
     let added = 0;
-    for await (const { type, inputId, data } of (this.#runtime as Runtime).worker(workerId).transcript({ skipTrimmed: true })) {
+    for await (const { type, inputId, data } of (this.#runtime as Runtime)
+      .worker(workerId)
+      .transcript({ skipTrimmed: true })) {
       if (inputId === undefined) continue;
       const known = outcomes.get(inputId) ?? [];
       if (type === 'input') outcomes.set(inputId, known);
@@ -105,7 +107,8 @@ export class Checks {
       if (type === 'output') added += (data as { added: number }).added;
     }
     for (const [inputId, types] of outcomes) {
-      if (types.length !== 1) this.violate(`${workerId}: input ${numberOf(inputId)} has ${types.length} outcomes (${types.join(', ')})`);
+      if (types.length !== 1)
+        this.violate(`${workerId}: input ${numberOf(inputId)} has ${types.length} outcomes (${types.join(', ')})`);
     }
     this.look();
     return added;

@@ -18,18 +18,28 @@ const COMMANDS = [
   ['tell', 30],
   ['create', 8],
   ['cancel', 6],
-  ['restore', 8],
+  ['restore', 12],
   ['later', 4],
   ['forward', 4],
   ['stop', 3],
   ['wait', 2],
-  ['delete', 1],
-  ['spawn', 1],
+  ['burst', 3],
+  ['delete', 0.5],
+  ['spawn', 2],
+  ['recycle', 0.3],
 ] as const;
 type CommandName = (typeof COMMANDS)[number][0];
 
+const KINDS = [
+  ['greenroom:ledger', 3],
+  ['greenroom:ledger-retrying', 2],
+  ['greenroom:ledger-alone', 1],
+] as const;
+
 /** Names that workers are given, so that commands meet. */
 const NAMES = 10;
+/** Inputs that are sent at once, at most. */
+const MAX_BURST = 12;
 /** Inputs that may be cancelled by their id. */
 const REMEMBERED = 32;
 
@@ -61,6 +71,11 @@ export class Commands {
     return Array.from({ length: NAMES }, (_none, at) => `w${at}`);
   }
 
+  /** Makes every worker, of some kind. */
+  populate(): void {
+    for (const workerId of Commands.names) this.#do('create', workerId);
+  }
+
   /** One command. Returns how long to wait after it, in milliseconds. */
   step(): number {
     const name = pick(this.#random, COMMANDS);
@@ -78,7 +93,7 @@ export class Commands {
       case 'wait':
         return;
       case 'create': {
-        const kind = pick(random, [['greenroom:ledger', 2] as const, ['greenroom:ledger-retrying', 1] as const]);
+        const kind = pick(random, KINDS);
         this.#run(`create ${workerId} ${kind}`, async () => void (await runtime.create({ kind, workerId })));
         return;
       }
@@ -88,6 +103,10 @@ export class Commands {
       case 'tell':
         this.#tell(workerId, this.#someInput(no));
         return;
+      case 'burst':
+        for (let left = 2 + below(random, MAX_BURST - 1); left > 0; left--)
+          this.#tell(workerId, this.#someInput(++this.#issued));
+        return;
       case 'later':
         this.#tell(workerId, { op: 'later', no, add: below(random, 100), delayMs: below(random, 3_000) });
         return;
@@ -95,8 +114,14 @@ export class Commands {
         this.#tell(workerId, { op: random() < 0.5 ? 'tell' : 'ask', no, add: below(random, 100), to: other });
         return;
       case 'spawn':
-        this.#tell(workerId, { op: 'spawn', no, workerId: other });
+        this.#tell(workerId, { op: 'spawn', no, workerId: other, kind: pick(random, KINDS) });
         return;
+      case 'recycle': {
+        const host = this.#simulation.hosts[below(random, this.#simulation.hosts.length)];
+        if (host !== undefined)
+          this.#run(`recycle ${host.hostId}`, async () => void (await runtime.recycleHost(host.hostId)));
+        return;
+      }
       case 'cancel':
         this.#cancel(workerId);
         return;
@@ -146,10 +171,14 @@ export class Commands {
     const random = this.#random;
     const known = random() < 0.5 ? this.#recent[below(random, this.#recent.length)] : undefined;
     const target = known?.workerId ?? workerId;
-    this.#with(`cancel ${target} ${known === undefined ? 'running' : numberOf(known.inputId)}`, target, async (worker) => {
-      const { effect } = await worker.cancel({ ...(known && { inputId: known.inputId }), reason: 'chance' });
-      return effect;
-    });
+    this.#with(
+      `cancel ${target} ${known === undefined ? 'running' : numberOf(known.inputId)}`,
+      target,
+      async (worker) => {
+        const { effect } = await worker.cancel({ ...(known && { inputId: known.inputId }), reason: 'chance' });
+        return effect;
+      },
+    );
   }
 
   #with(what: string, workerId: string, call: (worker: WorkerHandle) => Promise<string | void>): void {
@@ -186,7 +215,6 @@ export class Commands {
     if (name === 'kill' || name === 'oom') faults[name](hostId);
     else if (name === 'hang') faults.hang(hostId, random() < 0.8 ? below(random, 4_000) : undefined);
     else if (name === 'slow') faults.slow(hostId, random() < 0.5 ? 0 : below(random, 100));
-    else
-      faults[name](hostId, { lane: random() < 0.8 ? 'data' : 'control', from: random() < 0.5 ? 'out' : 'in' });
+    else faults[name](hostId, { lane: random() < 0.8 ? 'data' : 'control', from: random() < 0.5 ? 'out' : 'in' });
   }
 }

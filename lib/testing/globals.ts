@@ -65,8 +65,10 @@ export function replaceGlobals(clock: VirtualClock, random: Random): () => void 
     });
   };
   const { clearTimeout, clearInterval } = globalThis;
-  const set = (isRepeated: boolean) => (call: Callback, delayMs?: number, ...args: unknown[]) =>
-    new SimulatedTimer(clock, () => call(...args), delayMs, isRepeated);
+  const set =
+    (isRepeated: boolean) =>
+    (call: Callback, delayMs?: number, ...args: unknown[]) =>
+      new SimulatedTimer(clock, () => call(...args), delayMs, isRepeated);
   const clear = (real: (timer?: NodeJS.Timeout) => void) => (timer?: unknown) => {
     if (timer instanceof SimulatedTimer) timer.close();
     else real(timer as NodeJS.Timeout);

@@ -1,9 +1,8 @@
-// What the workers of a simulation do: they add up, take their time, fail, do not listen, and send each other more to add. Two kinds, one of
-// which runs an input again that its host did not survive.
+// What the workers of a simulation do: they add up, take their time, fail, do not listen, and send each other more to add.
 
 import * as v from 'valibot';
 import { defineActor } from '../actor.ts';
-import type { ActorContext } from '../actor.ts';
+import type { ActorContext, ActorDefinition } from '../actor.ts';
 import { ledgerEvents } from './ledger-events.ts';
 
 const whole = v.pipe(v.number(), v.integer());
@@ -20,7 +19,7 @@ const input = v.variant('op', [
   v.strictObject({ op: v.literal('later'), no: whole, add: whole, delayMs: whole }),
   v.strictObject({ op: v.literal('tell'), no: whole, add: whole, to: v.string() }),
   v.strictObject({ op: v.literal('ask'), no: whole, add: whole, to: v.string() }),
-  v.strictObject({ op: v.literal('spawn'), no: whole, workerId: v.string() }),
+  v.strictObject({ op: v.literal('spawn'), no: whole, workerId: v.string(), kind: v.string() }),
   v.strictObject({ op: v.literal('read'), no: whole }),
 ]);
 
@@ -34,10 +33,14 @@ type Context = ActorContext<unknown, LedgerState>;
 /** How long one ledger waits for another, in milliseconds. */
 const ASK_MS = 2_000;
 
-export function ledger(kind: string, onInterrupt: 'unknown' | 'retry') {
+/** `how`: what this kind does differently. */
+export function ledger(
+  kind: string,
+  how: Pick<ActorDefinition, 'onInterrupt' | 'isolation' | 'promote' | 'handlerTimeoutMs' | 'strategy'>,
+) {
   return defineActor({
+    ...how,
     kind,
-    onInterrupt,
     input,
     state: () => ({ sum: 0 }),
     receive: async (task, ctx): Promise<{ added: number; sum: number }> => {
@@ -69,7 +72,7 @@ async function run(task: Parsed, ctx: Context): Promise<number> {
       await ctx.ask(task.to, { op: 'add', no: 0, add: task.add }, { timeoutMs: ASK_MS });
       return 0;
     case 'spawn':
-      await ctx.create({ kind: 'greenroom:ledger', workerId: task.workerId });
+      await ctx.create({ kind: task.kind, workerId: task.workerId });
       return 0;
     case 'read':
       return 0;

@@ -43,7 +43,8 @@ export async function openProbe({ clock, runtime }: Simulation, workerId: string
     next,
     expect: async (input, withinMs) => {
       const came = await next(withinMs);
-      if (!isDeepStrictEqual(came, input)) throw new Error(`${workerId} expected ${inspect(input)} and got ${inspect(came)}`);
+      if (!isDeepStrictEqual(came, input))
+        throw new Error(`${workerId} expected ${inspect(input)} and got ${inspect(came)}`);
     },
     expectNone: async (ms) => {
       await clock.advance(ms);

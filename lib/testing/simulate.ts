@@ -17,8 +17,10 @@ export interface SimulateOptions {
   readonly steps?: number | undefined;
   /** Which faults happen. Default: all of them. */
   readonly faults?: readonly FaultName[] | undefined;
-  /** How many faults there are for each command. Default 0.03. */
+  /** How many faults there are for each command. Default 0.05. */
   readonly faultRate?: number | undefined;
+  /** In place of those of the simulation, which are short. */
+  readonly limits?: Partial<Limits> | undefined;
   /** For tests of the checks: see Corrupt. */
   readonly corrupt?: Corrupt | undefined;
 }
@@ -37,7 +39,7 @@ export interface SimulateReport {
   readonly digest: string;
 }
 
-const ACTORS = [new URL('./ledger-actor.js', import.meta.url), new URL('./ledger-retrying.js', import.meta.url)];
+const ACTORS = ['actor', 'retrying', 'alone'].map((name) => new URL(`./ledger-${name}.js`, import.meta.url));
 const SHARED_HOSTS = 3;
 
 /** Short, so that each of them is met. */
@@ -50,6 +52,15 @@ const LIMITS: Partial<Limits> = {
   startTimeoutMs: 5_000,
   maxTranscriptEntries: 1_000_000,
   maxRestarts: 5,
+  maxAttempts: 2,
+  maxOwnHosts: 4,
+  hostMaxAgeMs: 30_000,
+  hostMaxInputs: 200,
+  // The heap that is measured is that of the whole simulation.
+  sharedHeapBytes: Number.MAX_SAFE_INTEGER,
+  dedicatedHeapBytes: Number.MAX_SAFE_INTEGER,
+  processHeapBytes: Number.MAX_SAFE_INTEGER,
+  hostExternalBytes: Number.MAX_SAFE_INTEGER,
 };
 
 /** Within this time everything that was under way has ended, once nothing is done to the runtime any more. */
@@ -58,14 +69,14 @@ const QUIET_STEP_MS = 1_000;
 
 /** Rejects, when something does not hold, with an error that says what, with the last events and how to run it again. */
 export async function simulate(options: SimulateOptions): Promise<SimulateReport> {
-  const { seed, steps = 1_000, faults = FAULTS, faultRate = 0.03, corrupt } = options;
+  const { seed, steps = 1_000, faults = FAULTS, faultRate = 0.05, limits, corrupt } = options;
   const exitListeners = process.listenerCount('exit');
   let checks: Checks | null = null;
   const simulation = await createSimulation({
     seed,
     actors: ACTORS,
     hosts: SHARED_HOSTS,
-    limits: LIMITS,
+    limits: { ...LIMITS, ...limits },
     corrupt,
     onHostExit: (hostId) => checks?.hostGone(hostId),
   });
@@ -77,6 +88,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulateReport
   const random = randomOf(seed + 2);
   const commands = new Commands(simulation, random, trace, checks);
   try {
+    commands.populate();
     for (let step = 0; step < steps; step++) {
       if (random() < faultRate) commands.fault(faults);
       await clock.advance(commands.step());
@@ -121,9 +133,11 @@ async function comeToRest({ clock, runtime }: Simulation, commands: Commands, ch
 
 /** The state of each worker is the sum of what it completed. Those that have ended are brought back for it. */
 async function checkWorkers({ clock, runtime }: Simulation, checks: Checks): Promise<void> {
-  for (const { workerId, status } of [...runtime.workers({ origin: 'actor' })]) {
+  for (const { workerId } of [...runtime.workers({ origin: 'actor' })]) {
     const worker = runtime.worker(workerId);
     const added = await clock.until(checks.outcomesOf(workerId));
+    // Now, since a parent that was brought back has brought its children along.
+    const { status } = worker.view();
     if (status === 'stopped' || status === 'failed') await clock.until(worker.restore());
     const { sum } = (await clock.until(worker.ask({ op: 'read', no: 0 }))) as { sum: number };
     if (sum !== added) throw new Violation(`${workerId} has ${sum}, and its inputs have added ${added}`);
@@ -138,7 +152,8 @@ function checkLeaks({ runtime, hosts }: Simulation, exitListeners: number): void
     timers: runtime.supervisor.wheel.size,
     'ends of hosts': process.listenerCount('exit') - exitListeners,
   };
-  for (const [what, count] of Object.entries(left)) if (count !== 0) throw new Violation(`${count} ${what} are left after the close`);
+  for (const [what, count] of Object.entries(left))
+    if (count !== 0) throw new Violation(`${count} ${what} are left after the close`);
 }
 
 function failed(thrown: unknown, { seed, steps = 1_000 }: SimulateOptions, trace: Trace): Error {

@@ -11,7 +11,7 @@ import { serveHost } from '../host/serve.ts';
 import type { Isolation } from '../protocol/views.ts';
 import { SimulatedPort } from './simulated-port.ts';
 import type { LaneEnd, LaneFault } from './simulated-port.ts';
-import { below } from "./random.ts";
+import { below } from './random.ts';
 import type { Random } from './random.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -129,7 +129,6 @@ export class SimulatedHost {
       utilization: () => (this.#isHanging ? 1 : 0),
     };
   }
-
 }
 
 export class SimulatedHosts implements HostFactory {

@@ -62,8 +62,7 @@ export class SimulatedPort extends EventEmitter implements Port {
   }
 
   #send(message: unknown): void {
-    const { corrupt } = this.#conditions;
-    const sent = corrupt === undefined ? message : corrupt(this.#end, message);
+    const sent = this.#conditions.corrupt === undefined ? message : this.#conditions.corrupt(this.#end, message);
     const fault = this.#conditions.takeFault(this.#end);
     const before = this.#heldBack;
     if (fault === 'reorder' && before === null) {

@@ -77,7 +77,10 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
   try {
     const opening = createRuntimeOn(
       (parts) => {
-        factory = new SimulatedHosts({ clock, random, maxDelayMs, corrupt, ...(onHostExit && { onExit: onHostExit }) }, parts);
+        factory = new SimulatedHosts(
+          { clock, random, maxDelayMs, corrupt, ...(onHostExit && { onExit: onHostExit }) },
+          parts,
+        );
         return { factory, count: hosts };
       },
       { ...rest, actors: [...actors, PROBE_ACTOR] },

@@ -112,7 +112,8 @@ export class VirtualClock implements TimeSource {
     while (!isSettled) {
       if (await this.#next(endMs)) continue;
       // Where nothing waits for time, it may wait for the machine: a module that is read from disk.
-      if (this.#waiting > 0 || looks++ > MACHINE_LOOKS) throw new Error(`the promise is still pending after ${withinMs} ms`);
+      if (this.#waiting > 0 || looks++ > MACHINE_LOOKS)
+        throw new Error(`the promise is still pending after ${withinMs} ms`);
       await new Promise<void>((resolve) => void realTimeout(resolve, 1));
       await this.settle();
     }

@@ -79,7 +79,12 @@ function deliver(model: Model, ...events: WorkerEvent[]): void {
 }
 
 /** An outcome, or the code of what was refused; a long one is not waited for. */
-async function isRefused(cell: string, effect: string, promise: Promise<unknown>, { clock }: Simulation): Promise<boolean> {
+async function isRefused(
+  cell: string,
+  effect: string,
+  promise: Promise<unknown>,
+  { clock }: Simulation,
+): Promise<boolean> {
   const result = codeOf(promise);
   if (cell === effect) return false;
   assert.equal(await clock.until(result), cell);
@@ -149,6 +154,14 @@ const kill = command('kill its host', async (model, real) => {
   await pass(model, real, SHORT_MS);
 });
 
+/** Dies until it is given up. */
+const wearOut = command('wear out', async (model, real) => {
+  for (let left = MAX_RESTARTS + 1; left > 0; left--) {
+    await begin.run(model, real);
+    if (model.status === 'running') await kill.run(model, real);
+  }
+});
+
 const create: Command = {
   toString: () => 'create',
   check: ({ status }) => status === null,
@@ -166,7 +179,9 @@ test('a worker does what the state tables say, in whatever order it is told', as
     [
       fc.constant(create),
       fc.integer({ min: 1, max: 9 }).map(add),
-      ...[begin, begin, begin, cancel, stop, restore, remove, kill, kill, kill, wait].map((one) => fc.constant(one)),
+      ...[begin, begin, begin, cancel, stop, restore, remove, kill, kill, kill, wearOut, wait].map((one) =>
+        fc.constant(one),
+      ),
     ],
     { maxCommands: 40, size: 'max' },
   );
@@ -188,5 +203,6 @@ test('a worker does what the state tables say, in whatever order it is told', as
   });
   await fc.assert(property, seeded(t, 30));
   // Otherwise the commands never got far.
-  for (const status of ['idle', 'running', 'stopped', 'hibernated', 'failed', null] as const) assert.ok(met.has(status), String(status));
+  for (const status of ['idle', 'running', 'stopped', 'hibernated', 'failed', null] as const)
+    assert.ok(met.has(status), String(status));
 });

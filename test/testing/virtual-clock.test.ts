@@ -48,7 +48,7 @@ describe('a virtual clock', () => {
     const clock = new VirtualClock();
     const done: string[] = [];
     const chain = async (name: string): Promise<void> => {
-      await null;
+      await Promise.resolve();
       await new Promise<void>((resolve) => void clock.turn(resolve));
       await new Promise<void>((resolve) => void clock.turn(resolve));
       done.push(name);

@@ -9,7 +9,7 @@ import { GreenroomError } from '../errors.ts';
 import { SERVICE_CALLS_IN_FLIGHT } from '../limits.ts';
 import { Slices } from '../protocol/slices.ts';
 import { SHARED, TURN } from '../protocol/frames.ts';
-import type { Batch, ControlFrame, PingFrame } from '../protocol/frames.ts';
+import type { Batch, ControlFrame, PingFrame, TakenFrame } from '../protocol/frames.ts';
 import { parseUntrusted } from '../protocol/json.ts';
 import { asNobody } from './blame.ts';
 import { portsOf } from './boot.ts';
@@ -112,7 +112,7 @@ function kernelTask(): string | null {
   }
 }
 
-type LaneFrame = ControlFrame | PingFrame | typeof TURN;
+type LaneFrame = ControlFrame | PingFrame | TakenFrame | typeof TURN;
 
 const KiB = 1024;
 
@@ -153,6 +153,10 @@ class Lanes {
   #control(frame: LaneFrame): void {
     if (frame === TURN) {
       this.#runner.endSlice();
+      return;
+    }
+    if ('takenBytes' in frame) {
+      this.#runner.onTaken(frame.takenBytes);
       return;
     }
     if ('ping' in frame) {

@@ -1,22 +1,13 @@
 // The composition root: the only file that knows which store, which hosts and which catalog a runtime is made of.
-// `Runtime` and `WorkerHandle` are the face that an embedding Backend sees; they decide nothing.
 
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { v5 as uuidv5, v7 as uuidv7 } from 'uuid';
 import { Channels } from './channels/channels.ts';
-import { createChannel, openChannel } from './channels/open.ts';
-import type { RuntimeChannel } from './channels/open.ts';
-import type { ChannelOptions, ChannelRef } from './protocol/channel-ref.ts';
-import type { ReadableOptions } from './channels/streams.ts';
-import { GreenroomError } from './errors.ts';
-import type { Readable, Writable } from 'node:stream';
 import { Groups } from './functions/groups.ts';
 import { Peers } from './functions/peers.ts';
-import { Functions, functionView } from './functions/registry.ts';
-import type { FunctionQuery } from './protocol/function-query.ts';
-import { InlineHosts } from './host/inline.ts';
-import { HostPool } from './host/pool.ts';
+import { Functions } from './functions/registry.ts';
+import { chooseHosts } from './host/choose.ts';
+import type { MakeHosts } from './host/choose.ts';
 import { resolveLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { openStore } from './open-store.ts';
@@ -26,40 +17,19 @@ import type { OutsideOptions } from './outside.ts';
 import { silentLog } from './observe/log.ts';
 import type { Logger } from './observe/log.ts';
 import { ENGINE_NAME } from './protocol/function-ids.ts';
-import type { HttpFunctionDocument } from './protocol/http-function.ts';
-import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
+import { enterThread } from './protocol/residents.ts';
 import { Wheel } from './protocol/wheel.ts';
-import type { SourceOptions, SourceRequest } from './protocol/source-request.ts';
-import type {
-  ActorView,
-  CloseReport,
-  DeadLetterSummary,
-  DeadLetterView,
-  FunctionView,
-  HostDetail,
-  HostView,
-  PeerSummary,
-  PeerView,
-  Receipt,
-  RuntimeView,
-  SourcePreview,
-  SourceSummary,
-  SourceView,
-  WorkerSummary,
-} from './protocol/views.ts';
 import type { Store } from './store/store.ts';
 import { ActorChannels } from './supervisor/actor-channels.ts';
 import { actorCalls } from './supervisor/actor-calls.ts';
 import { registerActorFunctions } from './supervisor/actor-functions.ts';
-import { requireTimeout } from './supervisor/asking.ts';
 import { Catalog } from './supervisor/catalog.ts';
-import type { DeadLettersQuery } from './supervisor/dead-letters.ts';
-import { WorkerHandle } from './supervisor/handle.ts';
-import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
-import type { SourcesQuery } from './sources/sources.ts';
 import type { SupervisorOptions } from './supervisor/options.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
-import type { CreateRequest, ListQuery } from './supervisor/supervisor.ts';
+import { Runtime } from './embedded.ts';
+
+export { Runtime } from './embedded.ts';
+export type { ActorRequest, CreateOutcome, InvokeOptions } from './embedded.ts';
 
 export interface RuntimeOptions extends OutsideOptions, StoreOptions {
   /** Folders (every module in them), paths of modules, or file URLs. */
@@ -75,27 +45,34 @@ export interface RuntimeOptions extends OutsideOptions, StoreOptions {
   readonly log?: Logger | undefined;
 }
 
-/** More threads than this gain nothing before the main thread is the limit. */
-const MAX_HOSTS = 256;
-const MAX_DEFAULT_HOSTS = 8;
 /** What the ids of runtimes are made in; any other constant would do. */
 const RUNTIME_ID_NAMESPACE = '0e1f3b7c-6f4b-4f0e-9d2a-6b1f2c9d7a55';
-/** How long `close` lets accepted inputs run unless the call says otherwise. */
-const CLOSE_DEADLINE_MS = 10_000;
 
 /**
  * Starts a runtime; with a durable store it resolves when what the store holds is back. Rejects with `invalid_option`,
  * `invalid_actor`, `store_in_use`, `store_version`, `store_corrupt`, `store_failed`, or the cause why a host cannot start.
  */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const leave = enterThread();
+  try {
+    const runtime = await createRuntimeOn(chooseHosts(options.hosts), options);
+    runtime.closed.then(leave, leave);
+    return runtime;
+  } catch (thrown) {
+    leave();
+    throw thrown;
+  }
+}
+
+/** For simulations: on hosts of somebody else. */
+export async function createRuntimeOn(makeHosts: MakeHosts, options: Omit<RuntimeOptions, 'hosts'>): Promise<Runtime> {
   const limits = resolveLimits(options.limits);
-  const hostCount = resolveHosts(options.hosts);
   const log = options.log ?? silentLog;
   const catalog = await Catalog.load(options.actors, limits);
   const store = await openStore(options, limits, log);
   let runtime: Runtime;
   try {
-    runtime = await assemble(options, { limits, hostCount, log, catalog, store });
+    runtime = await assemble(options, { limits, makeHosts, log, catalog, store });
   } catch (thrown) {
     await store.close();
     throw thrown;
@@ -109,10 +86,10 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   return runtime;
 }
 
-type Parts = Pick<SupervisorOptions, 'limits' | 'log' | 'catalog' | 'store'> & { readonly hostCount: number };
+type Parts = Pick<SupervisorOptions, 'limits' | 'log' | 'catalog' | 'store'> & { readonly makeHosts: MakeHosts };
 
-async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime> {
-  const { limits, hostCount, log, catalog, store } = parts;
+async function assemble(options: Omit<RuntimeOptions, 'hosts'>, parts: Parts): Promise<Runtime> {
+  const { limits, makeHosts, log, catalog, store } = parts;
   const { inputIdPrefix } = store;
   const channels = new Channels(limits);
   const actorChannels = new ActorChannels(channels);
@@ -146,313 +123,14 @@ async function assemble(options: RuntimeOptions, parts: Parts): Promise<Runtime>
   const outside = new Outside(options, { functions, channels, version, limits, log, store, checkPayload });
   registerActorFunctions(supervisor, functions);
   const services = actorCalls(supervisor, functions, actorChannels, log);
-  const factory =
-    hostCount === 0
-      ? new InlineHosts({ inputIdPrefix, limits, services, wheel })
-      : new HostPool({ maxHosts: hostCount, inputIdPrefix, limits, services, wheel });
-  await supervisor.open(factory, Math.max(hostCount, 1));
+  const { factory, count } = makeHosts({ inputIdPrefix, limits, services, wheel });
+  await supervisor.open(factory, count);
   return new Runtime({ supervisor, functions, peers, channels, outside });
 }
 
 /** A durable store stays the same runtime: what its ids of inputs begin with was made with it and is never changed. */
 function runtimeIdOf({ isDurable, inputIdPrefix }: Store): string {
   return isDurable ? uuidv5(inputIdPrefix, RUNTIME_ID_NAMESPACE) : uuidv7();
-}
-
-/** A request to create a worker, its config typed by the actor. */
-export type ActorRequest<Actor extends ActorShape> = Omit<CreateRequest, 'config'> & {
-  readonly config?: ActorConfig<Actor>;
-};
-
-export interface InvokeOptions {
-  /** From now. Default `limits.invocationTimeoutMs`. */
-  readonly timeoutMs?: number | undefined;
-  /** Aborting ends the wait with `cancelled`; a call of an actor's function is cancelled with it. */
-  readonly signal?: AbortSignal | undefined;
-  /** A JSON value that goes along. `worker_id` in it says which worker of an actor is meant. */
-  readonly metadata?: unknown;
-  /** W3C trace context, passed through. */
-  readonly traceparent?: string | undefined;
-  readonly baggage?: string | undefined;
-}
-
-/** What became of one request of `createAll`. */
-export type CreateOutcome<Actor extends ActorShape = ActorShape> =
-  | { readonly worker: WorkerHandle<Actor>; readonly error: null }
-  | { readonly worker: null; readonly error: GreenroomError };
-
-export class Runtime {
-  /** For the REST routes; an embedding Backend has no need of it. */
-  readonly supervisor: Supervisor;
-  /** For the REST routes and the gateway, likewise. */
-  readonly functions: Functions;
-  readonly peers: Peers;
-  readonly channels: Channels;
-
-  readonly outside: Outside;
-
-  /** Resolves once somebody has closed it. */
-  readonly closed: Promise<CloseReport>;
-  #tellClosed!: (report: CloseReport) => void;
-  #closing: Promise<CloseReport> | null = null;
-
-  constructor(parts: Pick<Runtime, 'supervisor' | 'functions' | 'peers' | 'channels' | 'outside'>) {
-    this.supervisor = parts.supervisor;
-    this.functions = parts.functions;
-    this.peers = parts.peers;
-    this.channels = parts.channels;
-    this.outside = parts.outside;
-    this.closed = new Promise((resolve) => (this.#tellClosed = resolve));
-  }
-
-  get runtimeId(): string {
-    return this.supervisor.identity.runtimeId;
-  }
-
-  /**
-   * Creates a worker, or finds the one that the same request created. Resolves once it has started, or failed to (see its
-   * status). `runtime.create<typeof counter>(…)` types the config, and the handle's input and output.
-   * Rejects with `actor_not_found`, `invalid_request`, `invalid_worker_id`, `worker_exists`, `payload_too_large`,
-   * `runtime_overloaded` or `runtime_unavailable`.
-   */
-  async create<Actor extends ActorShape = ActorShape>(request: ActorRequest<Actor>): Promise<WorkerHandle<Actor>> {
-    const { workerId } = await this.supervisor.create(request);
-    return new WorkerHandle<Actor>(this.supervisor, workerId);
-  }
-
-  /**
-   * Creates many workers and yields, in order, what became of each request; one that is refused does not stop the rest. The
-   * same request again finds the same worker. A worker is made when its outcome is asked for, never ahead of it, and is
-   * `hibernated`: it costs a few hundred bytes and no host until its first input starts it. The event loop gets its turns
-   * meanwhile. Rejects only with what the requests themselves throw.
-   */
-  async *createAll<Actor extends ActorShape = ActorShape>(
-    requests: Iterable<ActorRequest<Actor>> | AsyncIterable<ActorRequest<Actor>>,
-  ): AsyncGenerator<CreateOutcome<Actor>, void, undefined> {
-    for await (const { workerId, error } of this.supervisor.createAll(requests))
-      yield error === null
-        ? { worker: new WorkerHandle<Actor>(this.supervisor, workerId), error }
-        : { worker: null, error };
-  }
-
-  /** A handle to a worker. Throws `worker_not_found`, and `unsupported_operation` for a remote or a group: it has no inputs. */
-  worker<Actor extends ActorShape = ActorShape>(workerId: string): WorkerHandle<Actor> {
-    this.supervisor.requireWorker(workerId);
-    return new WorkerHandle<Actor>(this.supervisor, workerId);
-  }
-
-  /** What stands beside the workers: a remote, or a group. Throws `worker_not_found`. */
-  peer(workerId: string): PeerView {
-    const view = this.peers.view(workerId);
-    if (view === undefined)
-      throw GreenroomError.of('worker_not_found', { message: 'There is no remote or group of that id.' });
-    return view;
-  }
-
-  /** All workers, remotes and groups that match, ascending by id. Told apart by `origin`. */
-  *workers(query: Pick<ListQuery, 'status' | 'kind' | 'origin'> = {}): Generator<WorkerSummary | PeerSummary> {
-    let after: string | undefined;
-    do {
-      const page = this.supervisor.list({ ...query, after });
-      yield* page.workers;
-      after = page.nextAfter ?? undefined;
-    } while (after !== undefined);
-  }
-
-  actors(): ActorView[] {
-    return this.supervisor.actors();
-  }
-
-  /**
-   * Makes a channel, for more than a message can hold: a stream from one end to the other, wherever they are.
-   * Throws `runtime_overloaded` or `runtime_unavailable`.
-   */
-  channel(options?: ChannelOptions): RuntimeChannel {
-    return createChannel(this.channels, options);
-  }
-
-  /** The stream of an end that somebody has passed on. Throws `invalid_request`, `channel_not_found` or `channel_taken`. */
-  openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Readable;
-  openChannel(ref: ChannelRef<'write'>): Writable;
-  openChannel(ref: ChannelRef, options?: ReadableOptions): Readable | Writable;
-  openChannel(ref: ChannelRef, options?: ReadableOptions): Readable | Writable {
-    return openChannel(this.channels, ref, options);
-  }
-
-  /**
-   * Calls a function, whoever serves it, and resolves to its value. Rejects with `function_not_found`, `worker_busy`, `timeout`,
-   * `cancelled`, `payload_too_large`, `invocation_failed`, `invocation_stopped`, `invocation_failed_payload_too_large`, what the
-   * function's own schema refuses (`invalid_input`), or the code that the function chose.
-   */
-  async invoke(functionId: string, payload?: unknown, options: InvokeOptions = {}): Promise<unknown> {
-    const { timeoutMs = this.supervisor.limits.invocationTimeoutMs, metadata, ...rest } = options;
-    const output = await this.functions.call(functionId, {
-      payload: encodeSent(payload, this.supervisor.limits),
-      metadata: metadata === undefined ? null : encodeSent(metadata, this.supervisor.limits),
-      caller: { workerId: null },
-      timeoutMs: requireTimeout(timeoutMs),
-      ...rest,
-    });
-    return decode(output);
-  }
-
-  /** A page of the functions, ascending by id. */
-  listFunctions(query: FunctionQuery = {}): { functions: FunctionView[]; nextAfter: string | null } {
-    return this.functions.list(query);
-  }
-
-  /** Throws `function_not_found`. */
-  function(functionId: string): FunctionView {
-    return functionView(this.functions.require(functionId));
-  }
-
-  /**
-   * Makes functions of a source: an OpenAPI document, an MCP server. With `dryRun` it only says which. Rejects with `invalid_request`,
-   * `invalid_source`, `worker_exists`, `function_exists`, `runtime_overloaded`, `timeout`, `cancelled`, or as the source cannot be
-   * reached; then nothing is left.
-   */
-  createSource(request: SourceRequest, options: SourceOptions & { readonly dryRun: true }): Promise<SourcePreview>;
-  createSource(request: SourceRequest, options?: SourceOptions & { readonly dryRun?: false }): Promise<SourceView>;
-  createSource(
-    request: SourceRequest,
-    { dryRun = false, signal }: SourceOptions & { readonly dryRun?: boolean } = {},
-  ): Promise<SourcePreview | SourceView> {
-    const { sources } = this.outside;
-    const by = { isFromOperator: true, signal };
-    return dryRun ? sources.preview(request, by) : sources.create(request, by);
-  }
-
-  /** A page of the sources, ascending by name. */
-  listSources(query: SourcesQuery = {}): { sources: SourceSummary[]; nextAfter: string | null } {
-    return this.outside.sources.list(query);
-  }
-
-  /** Throws `not_found`. */
-  source(name: string): SourceView {
-    return this.outside.sources.view(name);
-  }
-
-  /**
-   * Reads a source again and applies what has changed in one step; calls under way finish on what they began with. Rejects with
-   * `not_found`, or with what is wrong; then the functions that were there go on.
-   */
-  refreshSource(name: string, { signal }: SourceOptions = {}): Promise<SourceView> {
-    return this.outside.sources.refresh(name, signal);
-  }
-
-  /** Rejects with `not_found`. */
-  deleteSource(name: string): Promise<SourceView> {
-    return this.outside.sources.delete(name);
-  }
-
-  /**
-   * Registers a function that the runtime calls over HTTP, or replaces the one that was registered like this under the id. Rejects with
-   * `invalid_request`, `function_exists`, `worker_exists` for its group, `url_validation_failed`, `secret_not_found`, `token_not_found`,
-   * `api_key_not_found`, `payload_too_large`, `runtime_overloaded` or `cancelled`; then nothing has changed. It outlives the process in
-   * the store; `runtime_unavailable` says that the store cannot write now: see BackendFunctions.register.
-   */
-  async registerFunction(
-    functionId: string,
-    document: HttpFunctionDocument,
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<FunctionView> {
-    return functionView((await this.outside.backend.register(functionId, document, options.signal)).registered);
-  }
-
-  /**
-   * Rejects with `function_not_found`, `unsupported_operation` for a function that was not registered like that, and
-   * `runtime_unavailable` while the store cannot write.
-   */
-  async unregisterFunction(functionId: string): Promise<FunctionView> {
-    return functionView(await this.outside.backend.unregister(functionId));
-  }
-
-  /** A page of the inputs that are not delivered again (`poison_input`), ascending by id. Throws `invalid_request` for a limit that is none. */
-  deadLetters(query: DeadLettersQuery = {}): { deadLetters: DeadLetterSummary[]; nextAfter: string | null } {
-    return this.supervisor.deadLetters.list(query);
-  }
-
-  /** One of them, with its payload. Throws `input_not_found`. */
-  deadLetter(inputId: string): DeadLetterView {
-    const { summary, payload } = this.supervisor.deadLetters.get(inputId);
-    return { ...summary, payload: decode(payload) };
-  }
-
-  /** Gives it to its worker as a new input, and forgets it. Rejects with `input_not_found`, or as `tell` does; then it is kept. */
-  redeliver(inputId: string): Promise<Receipt> {
-    return this.supervisor.deadLetters.redeliver(inputId);
-  }
-
-  /** Throws it away. Rejects with `input_not_found`. */
-  discard(inputId: string): Promise<DeadLetterSummary> {
-    return this.supervisor.deadLetters.discard(inputId);
-  }
-
-  /** What workers run on now. */
-  hosts(): HostView[] {
-    return this.supervisor.residence.hosts();
-  }
-
-  /** A host that is alive, or one of the last that have ended. Throws `not_found`. */
-  host(hostId: string): HostDetail {
-    return this.supervisor.residence.host(hostId);
-  }
-
-  /**
-   * Replaces a host: a new one starts, the workers move to it between two of their inputs, and what runs after `limits.stopTimeoutMs` is
-   * killed with the old one. Resolves when that has ended, with the last that is known of it; shared hosts are replaced one after the
-   * other. Rejects with `not_found`, `unsupported_operation` if it is not `ready`, `runtime_unavailable` if no other host could be
-   * started, or `host_lost` if it died before its turn.
-   */
-  async recycleHost(hostId: string): Promise<HostDetail> {
-    const { residence } = this.supervisor;
-    await residence.recycleHost(hostId);
-    return residence.host(hostId);
-  }
-
-  async describe(): Promise<RuntimeView> {
-    const { functions, outside } = this;
-    return { ...(await this.supervisor.describe()), functions: functions.size, sources: outside.sources.counts };
-  }
-
-  /**
-   * Refuses new work at once, lets what was accepted run for `deadlineMs` (default 10 s), cancels the rest, and kills what
-   * does not end within `limits.cancelGraceMs` after that. The process can then end by itself. The report names the workers that did not
-   * end in an orderly way. Whoever closes again gets the report of the first close.
-   */
-  close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<CloseReport> {
-    this.#closing ??= this.#close(options.deadlineMs ?? CLOSE_DEADLINE_MS);
-    this.#closing.then(this.#tellClosed, () => undefined);
-    return this.#closing;
-  }
-
-  async #close(deadlineMs: number): Promise<CloseReport> {
-    const report = await this.supervisor.close(deadlineMs);
-    this.channels.closeAll();
-    await this.outside.close();
-    return report;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-}
-
-/** Throws `invalid_input` or `payload_too_large`. Nothing is sent as null. */
-function encodeSent(value: unknown, { maxMessageBytes }: Limits): string {
-  const text = encode(value ?? null);
-  requireSize(payloadBytes(text), maxMessageBytes, 'ask');
-  return text;
-}
-
-function resolveHosts(given: number | undefined): number {
-  const hosts = given ?? Math.min(Math.max(availableParallelism() - 1, 1), MAX_DEFAULT_HOSTS);
-  if (!Number.isSafeInteger(hosts) || hosts < 0 || hosts > MAX_HOSTS) {
-    throw GreenroomError.of('invalid_option', {
-      message: `hosts must be a whole number from 0 to ${MAX_HOSTS}, not ${String(given)}`,
-    });
-  }
-  return hosts;
 }
 
 function readVersion(): string {

@@ -34,9 +34,10 @@ const LAYERS = [
   ['check-actor.ts', `host/ ${BASE}`],
   ['replay/stored.ts', `replay/ open-store.ts lmdb/lock.ts supervisor/catalog.ts type:store/store.ts ${BASE}`],
   ['replay/', `replay/ host/host.ts host/pool.ts host/services.ts type:store/store.ts ${BASE}`],
+  ['embedded.ts', `supervisor/ channels/ outside.ts type:sources/ ${FUNCTIONS} ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
   ['open-store.ts', `store/ lazy:lmdb/store.ts lazy:lmdb/lock.ts ${BASE}`],
-  ['testing/', `testing/ runtime.ts host/ supervisor/ ${BASE}`],
+  ['testing/', `testing/ actor.ts runtime.ts host/ supervisor/ ${BASE}`],
   // Loaded only when the gateway is on.
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
   [
@@ -49,7 +50,7 @@ const LAYERS = [
   ],
   [
     'supervisor/',
-    `supervisor/ host/host.ts host/endings.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts store/sorted-workers.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
+    `supervisor/ host/host.ts host/endings.ts host/modules.ts host/functions.ts host/ended-notices.ts type:host/services.ts store/log.ts store/store.ts store/sorted-workers.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
   ],
   [
     'gateway/',
@@ -69,6 +70,7 @@ const LAYERS = [
   ['functions/', `functions/ ${BASE}`],
   ['channels/', `channels/ ${BASE}`],
   ['host/host.ts host/boot.ts host/pool.ts host/link.ts host/process.ts', `host/ ${THREAD_END} type:actor.ts ${BASE}`],
+  ['host/choose.ts', `host/ ${BASE}`],
   ['host/inline.ts', `host/ ${BASE}`], // both ends, without a thread
   ['host/', `host/ !host/pool.ts !host/process.ts !host/link.ts !host/inline.ts type:actor.ts channels/ ${BASE}`], // thread end, and what both share
   ['store/', `store/ ${BASE}`],
@@ -94,7 +96,7 @@ const LAYERS = [
 const PACKAGES: Record<string, string> = {
   '@valibot/to-json-schema': 'supervisor/catalog.ts server/openapi-document.ts',
   comlink: 'host/',
-  croner: 'supervisor/',
+  croner: 'protocol/schedule.ts',
   commander: 'cli.ts cli/',
   fastify: 'server/',
   'iii-sdk': 'remote/',

@@ -1,6 +1,7 @@
 // What the supervisor hands to a new host: five ports, the shared memory and the bounds that hold there.
 
 import type { MessagePort } from 'node:worker_threads';
+import type { Port } from './ports.ts';
 
 export interface HostBoot {
   readonly hostId: string;
@@ -12,18 +13,18 @@ export interface HostBoot {
   /** See SHARED in frames.ts; memory of both ends. */
   readonly shared: Int32Array;
   /** Inputs in, replies out. */
-  readonly data: MessagePort;
+  readonly data: Port;
   /** Cancels; read whenever the doorbell in the shared memory has rung. */
-  readonly control: MessagePort;
+  readonly control: Port;
   /** Calls of the supervisor. */
-  readonly calls: MessagePort;
+  readonly calls: Port;
   /** Calls of the actors to the runtime. */
-  readonly services: MessagePort;
+  readonly services: Port;
   /** Lines for the log out, see LogLine; back comes now and then how many were taken. */
-  readonly log: MessagePort;
+  readonly log: Port;
 }
 
-/** The ports of a boot, for its transfer list. */
+/** The ports of a boot, for its transfer list: whoever transfers them has made them from message channels. */
 export function portsOf(boot: HostBoot): MessagePort[] {
-  return [boot.data, boot.control, boot.calls, boot.services, boot.log];
+  return [boot.data, boot.control, boot.calls, boot.services, boot.log] as MessagePort[];
 }

@@ -89,6 +89,12 @@ export class Cell implements ContextOwner {
     else this.line.push(input);
   }
 
+  /** Nothing more of it begins, and what runs is told to end. */
+  abandon(): void {
+    this.line = NONE;
+    this.context?.cancel('the host has ended');
+  }
+
   /** Takes the next input off the line. */
   next(): HeldInput | undefined {
     const input = this.line.shift();

@@ -2,6 +2,7 @@
 // A host is one failure domain: when it dies, `exited` settles once, with the cause, and nothing else of it ever answers.
 
 import type { WireError } from '../errors.ts';
+import type { LinkFault } from '../protocol/batches.ts';
 import type { ErrorDescription, LogLevel } from '../observe/log.ts';
 import type { Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
@@ -74,6 +75,8 @@ export interface LogLine {
 export interface HostEvents {
   reply(ticket: Ticket, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void;
   emitted(workerSlot: number, seq: number, at: number, data: Payload): void;
+  /** The wire has lost or changed what it was given: the host is to be killed. Without it, it is. */
+  broken?(cause: LinkFault): void;
   /** The host has dropped the worker, after all that is told of it before. It answers none of the worker's inputs any more. */
   crashed(workerSlot: number, crash: Crash): void;
   /** An input of a worker that has crashed takes no room any more. */

@@ -2,8 +2,7 @@
 // input by its slot. When the host dies, what it had already sent is read first, then every call that waits is rejected
 // with the cause, and `exited` resolves: nothing that was asked of a host waits for ever.
 
-import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import type { MessagePort } from 'node:worker_threads';
+import { MessageChannel } from 'node:worker_threads';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import {
   BATCH_BYTES,
@@ -15,6 +14,7 @@ import {
 } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
+import { BatchCount, LinkFault } from '../protocol/batches.ts';
 import {
   eachReply,
   emittedBytes,
@@ -30,9 +30,11 @@ import type { Payload } from '../protocol/payload.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import { cpuTime } from './cpu-time.ts';
 import type { Crash, Host, HostEvents, HostExit, HostPulse, StartResult, WorkerSpec } from './host.ts';
+import { LogTaker } from './log-taker.ts';
+import { receive } from './ports.ts';
+import type { Lane, LaneName, Port } from './ports.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
-import { LogTaker } from './log-taker.ts';
 import { packStarts, unpackResults } from './starts.ts';
 import type { HostBoot } from './boot.ts';
 
@@ -47,6 +49,8 @@ export interface Carrier {
   utilization(): number;
   /** Asks by an interrupt, which running JavaScript answers and native code does not. Null where Node cannot. May never settle. */
   interrupt?(): Promise<unknown> | null;
+  /** False for a host on the main thread, whose memory is that of the whole process: it counts as none. Default true. */
+  readonly ownsMemory?: boolean;
 }
 
 export interface LinkOptions {
@@ -56,6 +60,8 @@ export interface LinkOptions {
   readonly services: RuntimeServices;
   readonly events: HostEvents;
   readonly wheel: Wheel;
+  /** A lane of the wire. Default: a MessageChannel. */
+  readonly lane?: (name: LaneName) => Lane;
   readonly carry: (boot: HostBoot) => Carrier;
   /** False for a host in another process: what it writes into its shared memory ends with it. Default true. */
   readonly sharesMemory?: boolean;
@@ -79,11 +85,12 @@ export class Link implements Host {
   readonly #carrier: Carrier;
   readonly #wheel: Wheel;
   readonly #calls: Calls<HostCalls>;
-  readonly #data: MessagePort;
-  readonly #control: MessagePort;
+  readonly #data: Port;
+  readonly #control: Port;
   readonly #log: LogTaker;
   #takenBytes = 0;
-  readonly #ports: MessagePort[];
+  readonly #ports: Port[];
+  readonly #arrived = new BatchCount();
   readonly #sharesMemory: boolean;
   readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
@@ -105,13 +112,12 @@ export class Link implements Host {
   readonly #waiting = new Set<(cause: GreenroomError) => void>();
 
   constructor(options: LinkOptions) {
-    const [data, control, calls, services, log] = [0, 1, 2, 3, 4].map(() => new MessageChannel()) as [
-      MessageChannel,
-      MessageChannel,
-      MessageChannel,
-      MessageChannel,
-      MessageChannel,
-    ];
+    const { lane = () => new MessageChannel() } = options;
+    const data = lane('data');
+    const control = lane('control');
+    const calls = lane('calls');
+    const services = lane('services');
+    const log = lane('log');
     this.hostId = options.hostId;
     this.#sharesMemory = options.sharesMemory ?? true;
     this.window = this.#sharesMemory ? WINDOW_PER_HOST : 1;
@@ -125,7 +131,7 @@ export class Link implements Host {
     this.#ports = [data.port1, control.port1, calls.port1, services.port1, log.port1];
     this.#calls = peerCalls<HostCalls>(HOST_CALLS, calls.port1);
     serveCalls(options.services, services.port1);
-    this.#data.on('message', (batch: Batch) => eachReply(batch, this));
+    this.#data.on('message', (batch: Batch) => this.#take(batch));
     this.#carrier = options.carry({
       hostId: options.hostId,
       inputIdPrefix: options.inputIdPrefix,
@@ -211,7 +217,7 @@ export class Link implements Host {
 
   #release(slot: number): Ticket {
     const ticket = this.#tickets[slot];
-    if (ticket === null || ticket === undefined) throw new Error('reply for an input that is not at this host');
+    if (ticket === null || ticket === undefined) throw new LinkFault('reply for an input that is not at this host');
     this.#tickets[slot] = null;
     this.#freeSlots.push(slot);
     this.#inFlight--;
@@ -270,18 +276,20 @@ export class Link implements Host {
 
   ping(): number {
     const ping = ++this.#pings;
-    if (this.#exit === null) this.#ring({ ping });
+    if (this.#exit === null) this.#findLoss();
+    if (this.#exit === null) this.#ring({ ping, sent: this.#outbox.taken });
     return ping;
   }
 
   pulse(): HostPulse {
     const cpu = this.#task === null ? null : cpuTime(this.#task);
+    const unit = this.#carrier.ownsMemory === false ? 0 : KiB;
     return {
       beat: Atomics.load(this.#shared, SHARED.beat),
       progress: Atomics.load(this.#shared, SHARED.progress),
       utilization: this.#exit === null ? this.#carrier.utilization() : 0,
-      heapBytes: Atomics.load(this.#shared, SHARED.heapKiB) * KiB,
-      externalBytes: Atomics.load(this.#shared, SHARED.externalKiB) * KiB,
+      heapBytes: Atomics.load(this.#shared, SHARED.heapKiB) * unit,
+      externalBytes: Atomics.load(this.#shared, SHARED.externalKiB) * unit,
       cpuMs: cpu?.cpuMs ?? null,
       wantedCpuMs: cpu?.wantedCpuMs ?? null,
     };
@@ -365,9 +373,32 @@ export class Link implements Host {
 
   /** Takes in what has arrived on the data port without waiting for its turn. */
   #readData(): void {
-    for (let next = receiveMessageOnPort(this.#data); next !== undefined; next = receiveMessageOnPort(this.#data)) {
-      eachReply(next.message as Batch, this);
+    for (let next = receive(this.#data); next !== undefined; next = receive(this.#data)) {
+      this.#take(next.message as Batch);
     }
+  }
+
+  #take(batch: Batch): void {
+    try {
+      if (this.#arrived.isNext(batch)) eachReply(batch, this);
+    } catch (thrown) {
+      if (!(thrown instanceof LinkFault)) throw thrown;
+      this.#breakOff(thrown);
+    }
+  }
+
+  /** A batch that was lost shows by the next one. For the last one, both ends compare what was sent with what has come. */
+  #findLoss(): void {
+    // The count of a host in another process may come here before what it counts.
+    if (!this.#sharesMemory) return;
+    const sent = Atomics.load(this.#shared, SHARED.sent);
+    this.#readData();
+    if (((sent - this.#arrived.received) | 0) > 0) this.#breakOff(new LinkFault('a batch of replies was lost'));
+  }
+
+  #breakOff(fault: LinkFault): void {
+    if (this.#events.broken === undefined) this.kill(fault);
+    else this.#events.broken(fault);
   }
 
   #onExit(error: Error | null): void {
@@ -375,6 +406,7 @@ export class Link implements Host {
     if (this.#exit !== null) return;
     // Replies that were on their way when the host died are outcomes like any other.
     this.#readData();
+    if (Atomics.load(this.#shared, SHARED.fault) === 1) this.#killCause ??= new LinkFault('a batch of inputs was lost');
     this.#log.drain();
     const type = this.#killCause !== null ? 'killed' : error === null ? 'closed' : 'crashed';
     this.#exit = { type, error: this.#killCause ?? error };

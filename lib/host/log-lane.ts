@@ -2,17 +2,17 @@
 // before a thread is killed is told. Bounded: beyond LOG_LINES_IN_FLIGHT lines on the way, lines are counted instead of sent, and the next
 // one that gets through says how many; if none comes soon, one is written for that.
 
-import { receiveMessageOnPort } from 'node:worker_threads';
-import type { MessagePort } from 'node:worker_threads';
 import { LOG_LINE_CHARS, LOG_LINES_IN_FLIGHT, MAX_ERROR_CHARS } from '../limits.ts';
 import { asNobody } from './blame.ts';
 import type { LogLine } from './host.ts';
+import { receive } from './ports.ts';
+import type { Port } from './ports.ts';
 
 /** From the first line that is dropped to when that is told in any case. */
 const TELL_DROPPED_AFTER_MS = 1_000;
 
 export class LogLane {
-  readonly #port: MessagePort;
+  readonly #port: Port;
   readonly #hostId: string;
   #sent = 0;
   /** Of those that were sent. */
@@ -20,7 +20,7 @@ export class LogLane {
   #dropped = 0;
   #tellTimer: NodeJS.Timeout | null = null;
 
-  constructor(port: MessagePort, hostId: string) {
+  constructor(port: Port, hostId: string) {
     this.#port = port;
     this.#hostId = hostId;
   }
@@ -63,7 +63,7 @@ export class LogLane {
 
   /** Each message from the other end is how many lines it has taken so far. Read here, since a handler that does not yield may log too. */
   #readTaken(): void {
-    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
+    for (let next = receive(this.#port); next !== undefined; next = receive(this.#port)) {
       this.#taken = next.message as number;
     }
   }

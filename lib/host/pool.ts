@@ -33,7 +33,7 @@ interface Interruptible {
 
 const MiB = 1024 * 1024;
 /** Threads whose host has ended and that are still there for a moment. */
-const ENDING_THREADS = 16;
+export const ENDING_THREADS = 16;
 
 export class HostPool implements HostFactory {
   readonly #options: HostPoolOptions;
@@ -70,6 +70,7 @@ export class HostPool implements HostFactory {
 
 /** `hosts`: a replacement may start while each of them is still going, and a few have ended without the pool knowing yet. */
 function newPool(hosts: number, heapBytes: number): Piscina {
+  const used = new WeakSet<Worker>();
   const pool = new Piscina({
     filename: fileURLToPath(new URL('./thread.js', import.meta.url)),
     minThreads: 0,
@@ -78,8 +79,18 @@ function newPool(hosts: number, heapBytes: number): Piscina {
     concurrentTasksPerWorker: 1,
     // 'sync' (Piscina's default) parks a thread between tasks in Atomics.wait, which freezes its timers and I/O.
     atomics: 'disabled',
-    // A thread is not reused: what an actor left behind must not meet the next host's workers.
+    // A thread has one host in its life: what an actor left behind, its garbage included, must not meet the next one's workers.
     idleTimeout: 0,
+    // The pool takes a moment to end an idle thread. A host that is launched in that moment gets another one.
+    loadBalancer: (_task, threads) => {
+      for (const candidate of threads) {
+        const thread = pool.threads.find(({ threadId }) => threadId === candidate.id);
+        if (thread === undefined || used.has(thread)) continue;
+        used.add(thread);
+        return candidate;
+      }
+      return null;
+    },
     recordTiming: false,
   });
   // Each death is reported through its own task; this event would otherwise be an uncaught error.
@@ -101,13 +112,17 @@ function carryThread(pool: Piscina, boot: HostBoot, heapBytes: number): Carrier 
   }
   living.set(pool, alive + 1);
   const task = pool.run(boot, { transferList: portsOf(boot), signal: abort.signal }) as Promise<void>;
-  // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes.
-  const lifetime = task
-    .catch(async (cause: unknown) => {
-      await threadEnded;
-      throw isOutOfMemory(cause) ? outOfMemory(heapBytes) : cause;
-    })
-    .finally(() => living.set(pool, (living.get(pool) ?? 1) - 1));
+  // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes. One that crashed runs no more
+  // JavaScript, although what it has asked of the system may keep it for a while.
+  const lifetime = task.catch(async (cause: unknown) => {
+    if (abort.signal.aborted) await threadEnded;
+    throw isOutOfMemory(cause) ? outOfMemory(heapBytes) : cause;
+  });
+  const forget = async (): Promise<void> => {
+    await threadEnded;
+    living.set(pool, (living.get(pool) ?? 1) - 1);
+  };
+  void task.then(forget, forget);
   const adopt = (threadId: number): void => {
     thread = pool.threads.find((candidate) => candidate.threadId === threadId);
     threadEnded = thread && new Promise((resolve) => thread?.once('exit', resolve));

@@ -8,6 +8,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { SHARED } from '../protocol/frames.ts';
 import type { PingFrame } from '../protocol/frames.ts';
 import { portsOf } from './boot.ts';
+import type { LaneName } from './ports.ts';
 import type { HostBoot } from './boot.ts';
 import { isOutOfMemory } from './endings.ts';
 import { CONTROL, PortRelay } from './process-wire.ts';
@@ -35,7 +36,7 @@ function serve({ boot, cells, heapMiB }: ProcessBoot): void {
   const relay = new PortRelay(near, send);
   const thread = new Worker(new URL('./process-thread.js', import.meta.url), {
     workerData: far,
-    transferList: portsOf(far),
+    transferList: portsOf(far) as MessagePort[],
     resourceLimits: { maxOldGenerationSizeMb: heapMiB },
   });
   const pulse = new Pulse(thread, shared);
@@ -70,7 +71,7 @@ function makePorts(boot: ProcessBoot['boot'] & { shared: Int32Array }): { near: 
     MessageChannel,
     MessageChannel,
   ];
-  const end = (port: 'port1' | 'port2'): Record<'data' | 'control' | 'calls' | 'services' | 'log', MessagePort> => ({
+  const end = (port: 'port1' | 'port2'): Record<LaneName, MessagePort> => ({
     data: data[port],
     control: control[port],
     calls: calls[port],

@@ -4,12 +4,13 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { portsOf } from './boot.ts';
+import type { LaneName } from './ports.ts';
 import type { HostBoot } from './boot.ts';
 
 /** The first message to the process: all of the boot that can be sent, and the bounds that hold there. */
 export interface ProcessBoot {
   readonly type: 'boot';
-  readonly boot: Omit<HostBoot, 'shared' | 'data' | 'control' | 'calls' | 'services' | 'log'>;
+  readonly boot: Omit<HostBoot, 'shared' | LaneName>;
   /** Of the shared memory. */
   readonly cells: number;
   readonly heapMiB: number;
@@ -53,7 +54,7 @@ export class PortRelay {
   readonly #send: (relayed: Relayed) => void;
 
   constructor(boot: HostBoot, send: (relayed: Relayed) => void) {
-    this.#ports = portsOf(boot);
+    this.#ports = portsOf(boot) as MessagePort[];
     this.#send = send;
     this.#ports.forEach((port, at) => port.on('message', (message: unknown) => this.#pass(at, message)));
   }

@@ -83,7 +83,7 @@ export class Runner {
     this.#cells[workerSlot] = undefined;
     const { definition } = cell;
     if (definition.stopped === undefined) return;
-    const context = new InputContext(cell, cell.lastSeq, 1);
+    const context = new InputContext(cell, cell.lastSeq, 1, true);
     try {
       await cell.run(() => definition.stopped?.(context));
     } catch (thrown) {
@@ -120,8 +120,8 @@ export class Runner {
 
   /** Parses and validates an untrusted input. Throws `invalid_json` or `invalid_input`. */
   async validate(module: string, payload: Payload): Promise<void> {
-    const { definition } = this.#actors.get(module) ?? (await this.#actors.load(module));
-    requireValid(definition.input, parseUntrusted(payload), 'invalid_input');
+    const { input } = this.#actors.get(module) ?? (await this.#actors.load(module));
+    requireValid(input, parseUntrusted(payload), 'invalid_input');
   }
 
   // --- inputs and control ---
@@ -164,9 +164,10 @@ export class Runner {
     return isRunning || unstarted.length > 0;
   }
 
-  /** The wire is gone: tells what is still running to end. On a thread that goes with it this changes nothing. */
+  /** The wire is gone: nothing more begins, and what is still running is told to end. On a thread that goes with it this changes nothing. */
   abandon(): void {
-    for (const cell of this.#cells) cell?.context?.cancel('the host has ended');
+    this.#ready = [];
+    for (const cell of this.#cells) cell?.abandon();
   }
 
   // --- the loop ---

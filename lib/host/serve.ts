@@ -3,11 +3,11 @@
 
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
-import { receiveMessageOnPort } from 'node:worker_threads';
 import { getHeapStatistics } from 'node:v8';
 import { GreenroomError } from '../errors.ts';
 import { SERVICE_CALLS_IN_FLIGHT } from '../limits.ts';
 import { Slices } from '../protocol/slices.ts';
+import { BatchCount, LinkFault } from '../protocol/batches.ts';
 import { SHARED, TURN } from '../protocol/frames.ts';
 import type { Batch, ControlFrame, PingFrame, TakenFrame } from '../protocol/frames.ts';
 import { parseUntrusted } from '../protocol/json.ts';
@@ -17,6 +17,7 @@ import type { HostBoot } from './boot.ts';
 import type { StartResult, WorkerSpec } from './host.ts';
 import { LogLane } from './log-lane.ts';
 import { loadActor } from './modules.ts';
+import { receive } from './ports.ts';
 import type { OwnThread } from './own-thread.ts';
 import { Runner } from './runner.ts';
 import { peerCalls, serveCalls, SERVICE_CALLS } from './services.ts';
@@ -33,7 +34,10 @@ export async function serveHost(boot: HostBoot, threadId: number, own: OwnThread
   const runner: Runner = new Runner({
     shared: boot.shared,
     originMs: boot.originMs,
-    send: (batch) => boot.data.postMessage(batch, buffersOf(batch)),
+    send: (batch) => {
+      boot.data.postMessage(batch, buffersOf(batch));
+      Atomics.add(boot.shared, SHARED.sent, 1);
+    },
     context: {
       inputIdPrefix: boot.inputIdPrefix,
       maxMessageBytes: boot.maxMessageBytes,
@@ -44,7 +48,8 @@ export async function serveHost(boot: HostBoot, threadId: number, own: OwnThread
       track: boundCalls(),
     },
   });
-  const lanes = new Lanes(boot, runner);
+    const closing = new AbortController();
+  const lanes = new Lanes(boot, runner, (fault) => closing.abort(fault));
   own?.serve({ runner, log });
   const flushAtExit = () => {
     runner.flush();
@@ -52,7 +57,6 @@ export async function serveHost(boot: HostBoot, threadId: number, own: OwnThread
   };
   process.once('exit', flushAtExit);
 
-  const closing = new AbortController();
   serveCalls(hostCalls(runner, lanes, threadId, closing), boot.calls);
   // A wire that was cut from the other end is an end as well.
   boot.data.once('close', () => closing.abort());
@@ -61,6 +65,7 @@ export async function serveHost(boot: HostBoot, threadId: number, own: OwnThread
   log.tellDropped();
   runner.abandon();
   for (const port of portsOf(boot)) port.close();
+  if (closing.signal.reason instanceof LinkFault) throw closing.signal.reason;
 }
 
 function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: AbortController): HostCalls {
@@ -122,11 +127,14 @@ class Lanes {
   readonly #runner: Runner;
   /** Rings of the doorbell that were answered. */
   #rings = 0;
+  readonly #arrived = new BatchCount();
+  readonly #onFault: (fault: LinkFault) => void;
 
-  constructor(boot: HostBoot, runner: Runner) {
+  constructor(boot: HostBoot, runner: Runner, onFault: (fault: LinkFault) => void) {
     this.#boot = boot;
     this.#runner = runner;
-    boot.data.on('message', (batch: Batch) => runner.accept(batch));
+    this.#onFault = onFault;
+    boot.data.on('message', (batch: Batch) => this.#take(batch));
     boot.control.on('message', (frame: LaneFrame) => this.#control(frame));
   }
 
@@ -144,7 +152,7 @@ class Lanes {
 
   #readControl(): void {
     const { control } = this.#boot;
-    for (let next = receiveMessageOnPort(control); next !== undefined; next = receiveMessageOnPort(control)) {
+    for (let next = receive(control); next !== undefined; next = receive(control)) {
       this.#control(next.message as LaneFrame);
     }
   }
@@ -160,6 +168,8 @@ class Lanes {
       return;
     }
     if ('ping' in frame) {
+      this.readData();
+      if (frame.sent > this.#arrived.received) this.#fail(new LinkFault('a batch of inputs was lost'));
       this.writeMemory();
       Atomics.store(this.#boot.shared, SHARED.beat, frame.ping);
       return;
@@ -177,9 +187,27 @@ class Lanes {
 
   readData(): void {
     const { data } = this.#boot;
-    for (let next = receiveMessageOnPort(data); next !== undefined; next = receiveMessageOnPort(data)) {
-      this.#runner.accept(next.message as Batch);
+    for (let next = receive(data); next !== undefined; next = receive(data)) {
+      this.#take(next.message as Batch);
     }
+  }
+
+  #take(batch: Batch): void {
+    let isNext: boolean;
+    try {
+      isNext = this.#arrived.isNext(batch);
+    } catch (thrown) {
+      this.#fail(thrown as LinkFault);
+      return;
+    }
+    if (!isNext) return;
+    this.#runner.accept(batch);
+  }
+
+  /** Nothing that comes can be trusted any more: the host ends, and the supervisor settles what was on it. */
+  #fail(fault: LinkFault): void {
+    Atomics.store(this.#boot.shared, SHARED.fault, 1);
+    this.#onFault(fault);
   }
 }
 

@@ -10,6 +10,8 @@ import type { ChannelOptions, ChannelRef, ChannelRefs } from '../protocol/channe
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
+import type { Port } from './ports.ts';
+import type { Repeat } from '../protocol/schedule.ts';
 import type { PackedResults, PackedStarts } from './starts.ts';
 
 /** Which thread a host is. */
@@ -46,6 +48,8 @@ export interface RuntimeServices {
     displayName: string | null,
   ): Promise<string>;
   stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
+  watch(workerId: string, target: string): void;
+  unwatch(workerId: string, target: string): void;
   invoke(
     workerId: string,
     inputSeq: number,
@@ -56,7 +60,9 @@ export interface RuntimeServices {
   ): Promise<Payload>;
   /** A page of functions; the query and the page are encoded. */
   functions(workerId: string, query: Payload): Payload;
-  after(workerId: string, inputSeq: number, delayMs: number, input: Payload): Promise<void>;
+  after(workerId: string, inputSeq: number, name: string, delayMs: number, input: Payload): Promise<void>;
+  every(workerId: string, inputSeq: number, name: string, repeat: Repeat, input: Payload): Promise<void>;
+  cancelTimer(workerId: string, inputSeq: number, name: string): Promise<void>;
   /** The worker is not to hibernate until it takes that back by the same handle, or leaves its host. */
   keepAwake(workerId: string, handle: string, reason: string): void;
   release(workerId: string, handle: string): void;
@@ -108,11 +114,11 @@ Comlink.transferHandlers.set('messages', {
 });
 
 /** Serves an object over a port. What it throws and is not ours becomes `internal`. */
-export function serveCalls<T extends object>(calls: T, port: MessagePort): void {
+export function serveCalls<T extends object>(calls: T, port: Port): void {
   const guarded = Object.fromEntries(
     Object.entries(calls).map(([name, call]) => [name, guard(call as (...args: unknown[]) => unknown)]),
   );
-  Comlink.expose(guarded, nodeEndpoint(port));
+  Comlink.expose(guarded, nodeEndpoint(port as MessagePort));
 }
 
 function guard(call: (...args: unknown[]) => unknown): (...args: unknown[]) => Promise<unknown> {
@@ -126,8 +132,8 @@ function guard(call: (...args: unknown[]) => unknown): (...args: unknown[]) => P
 }
 
 /** The named functions of the peer. Each stub is made once: comlink registers every property access for finalisation. */
-export function peerCalls<T extends object>(names: readonly (keyof T & string)[], port: MessagePort): Calls<T> {
-  const remote = Comlink.wrap(nodeEndpoint(port)) as Record<string, unknown>;
+export function peerCalls<T extends object>(names: readonly (keyof T & string)[], port: Port): Calls<T> {
+  const remote = Comlink.wrap(nodeEndpoint(port as MessagePort)) as Record<string, unknown>;
   return Object.fromEntries(names.map((name) => [name, remote[name]])) as Calls<T>;
 }
 
@@ -150,9 +156,13 @@ export const SERVICE_CALLS = [
   'tell',
   'create',
   'stop',
+  'watch',
+  'unwatch',
   'invoke',
   'functions',
   'after',
+  'every',
+  'cancelTimer',
   'keepAwake',
   'release',
   'createChannel',

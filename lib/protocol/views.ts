@@ -1,8 +1,13 @@
 // The shapes that callers see: of workers, inputs, receipts, transcripts and the runtime.
-// In process they are camelCase; on the wire the same objects are snake_case, by the two functions at the end.
+// In process they are camelCase; on the wire the same objects are snake_case (casing.ts).
 
 import type { WireError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import type { HostView, Isolation } from './host-views.ts';
+
+export { ISOLATIONS, HOST_STATUSES, VERDICTS } from './host-views.ts';
+export type { Isolation, HostStatus, Verdict, HostView, HostDetail, KillCertificate } from './host-views.ts';
+export { toCamelCase, toSnakeCase } from './casing.ts';
 
 export const WORKER_STATUSES = [
   'starting',
@@ -36,10 +41,6 @@ export type EntryType = (typeof ENTRY_TYPES)[number];
 export const DURABILITIES = ['durable', 'volatile'] as const;
 /** `durable`: acknowledged when it is on disk, if the store has one. `volatile`: kept in memory only. */
 export type Durability = (typeof DURABILITIES)[number];
-
-export const ISOLATIONS = ['shared', 'dedicated', 'process'] as const;
-/** What a worker runs on: a thread together with others, a thread of its own, or a process of its own. */
-export type Isolation = (typeof ISOLATIONS)[number];
 
 export const RESTART_POLICIES = ['permanent', 'transient', 'temporary'] as const;
 export type RestartPolicy = (typeof RESTART_POLICIES)[number];
@@ -260,6 +261,8 @@ export interface StopAck {
   drained: number;
   cancelled: number;
   refused: number;
+  /** Workers below it that were stopped with it, if there were any. */
+  children?: number;
   reason?: string;
 }
 
@@ -295,72 +298,6 @@ export interface ActorView {
   idleAfterMs: number;
   /** What it serves as functions, beside its inputs. */
   functions: { functionId: string; description: string | null; inputSchema: unknown; outputSchema: unknown }[];
-}
-
-export const HOST_STATUSES = ['starting', 'ready', 'recycling', 'quarantined', 'dead'] as const;
-/** `recycling`: its workers are moving to another. `quarantined`: it was killed and does not end; nothing waits for it. */
-export type HostStatus = (typeof HOST_STATUSES)[number];
-
-/**
- * What a host is doing, seen from outside. `idle`: nothing. `progressing`: it works and gives signs of life. `spinning`: JavaScript that
- * does not come to an end. `blocked`: it waits and lets nothing else run. `native_block`: native code that cannot be interrupted.
- * `unresponsive`: one of these three, which cannot be told apart here.
- */
-export const VERDICTS = ['idle', 'progressing', 'spinning', 'blocked', 'native_block', 'unresponsive'] as const;
-export type Verdict = (typeof VERDICTS)[number];
-
-export interface HostView {
-  hostId: string;
-  isolation: Isolation;
-  status: HostStatus;
-  verdict: Verdict;
-  workers: number;
-  /** Event loop utilisation over the watchdog's last look, 0 to 1. */
-  utilization: number;
-  heapBytes: number;
-  /** Buffers and the like. */
-  externalBytes: number;
-  /** Inputs that it has handled. */
-  handled: number;
-  startedAt: Timestamp;
-}
-
-/** One host, alive or one of the last that have ended. */
-export interface HostDetail extends HostView {
-  endedAt: Timestamp | null;
-  /** How it was killed; null if it was not. */
-  certificate: KillCertificate | null;
-}
-
-/** What a kill was: why, on what evidence, how long it took, and who was hit. */
-export interface KillCertificate {
-  hostId: string;
-  /** Who ordered it: `stuck`, `cancel_grace`, `handler_timeout`, `memory`, `start_timeout`, `link_fault`, `recycle`, `close`. */
-  reason: string;
-  verdict: Verdict;
-  orderedAt: Timestamp;
-  /** From the order to the end of the host; null while it has not ended: it is quarantined. */
-  tookMs: number | null;
-  evidence: {
-    utilization: number;
-    heapBytes: number;
-    externalBytes: number;
-    /** Since its last sign of life. */
-    silentMs: number;
-    /** CPU that its thread took in that time; null where it cannot be told. */
-    cpuMs: number | null;
-    /** The inputs that were running, those of the culprits first. */
-    running: { workerId: string; inputId: string; ageMs: number }[];
-  };
-  /** Workers that it is held against. */
-  culprits: string[];
-  /** How many workers were on it, and what became of the inputs that it held; bounded. */
-  workersHit: number;
-  inputs: {
-    workerId: string;
-    inputId: string;
-    became: 'unknown' | 'again' | 'waiting' | 'cancelled' | 'failed' | 'poison';
-  }[];
 }
 
 /** An input that is not delivered again. */
@@ -426,48 +363,4 @@ export interface CloseReport {
   unclean: { workerId: string; reason: string }[];
   /** How many that are. */
   uncleanTotal: number;
-}
-
-/** Values below these keys belong to users or are snake_case already: their keys are left alone. */
-const OPAQUE = new Set([
-  'config',
-  'output',
-  'data',
-  'details',
-  'inputSchema',
-  'configSchema',
-  'outputSchema',
-  'requestFormat',
-  'responseFormat',
-  'metadata',
-  'payload',
-  // References to channels, which have one spelling everywhere.
-  'reader',
-  'writer',
-]);
-
-/** A view with snake_case keys. */
-export function toSnakeCase(view: unknown): unknown {
-  return renameKeys(
-    view,
-    (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    (key) => OPAQUE.has(key),
-  );
-}
-
-/** What came over the wire, with camelCase keys. */
-export function toCamelCase(wire: unknown): unknown {
-  const camel = (key: string) => key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  return renameKeys(wire, camel, (key) => OPAQUE.has(camel(key)));
-}
-
-function renameKeys(value: unknown, rename: (key: string) => string, isOpaque: (key: string) => boolean): unknown {
-  if (Array.isArray(value)) return value.map((item) => renameKeys(item, rename, isOpaque));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [
-      rename(key),
-      isOpaque(key) ? inner : renameKeys(inner, rename, isOpaque),
-    ]),
-  );
 }

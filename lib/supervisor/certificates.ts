@@ -24,7 +24,8 @@ export class Kill {
 
   constructor(slot: HostSlot, order: KillOrder) {
     const hit = slot.seated();
-    const culprits = order.culprits.length > 0 ? order.culprits : suspectsOn(slot);
+    const isTold = order.culprits.length > 0 || order.reason === 'link_fault';
+    const culprits = isTold ? order.culprits : suspectsOn(slot);
     this.culprits = culprits;
     const { verdict, utilization, heapBytes, externalBytes, silentMs, cpuMs } = slot.sample;
     this.certificate = {

@@ -6,6 +6,7 @@ import type { WireError } from '../errors.ts';
 import { endingOf } from '../host/endings.ts';
 import type { Ending } from '../host/endings.ts';
 import type { Crash, HostExit } from '../host/host.ts';
+import { LinkFault } from '../protocol/batches.ts';
 import { now } from '../protocol/clock.ts';
 import type { Kill } from './certificates.ts';
 import type { HostSlot, KillOrder } from './host-slot.ts';
@@ -14,8 +15,11 @@ import type { Worker } from './worker.ts';
 /** Workers that a record of a death lists by id; the count is always given. */
 const MAX_LISTED = 20;
 
+/** Nothing is wrong with the worker itself: one that it was created with, that it has created, or that has created it has died. */
+export type FamilyCause = 'sibling_died' | 'child_failed' | 'parent_restarted';
+
 export interface Death {
-  readonly cause: KillOrder['reason'] | Ending['cause'] | Crash['cause'] | 'start_failed';
+  readonly cause: KillOrder['reason'] | Ending['cause'] | Crash['cause'] | 'start_failed' | FamilyCause;
   readonly culprits: readonly Worker[];
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */
@@ -27,11 +31,12 @@ export interface Death {
 export function whatDied(slot: HostSlot, exit: HostExit): Death {
   const { killOrder, killed } = slot;
   const hit = slot.seated();
+  const isFault = killOrder === null && exit.error instanceof LinkFault;
   // Of a kill they were told at the order: since then the host may have gone on.
-  const culprits = killed?.culprits ?? suspectsOn(slot);
+  const culprits = killed?.culprits ?? (isFault ? [] : suspectsOn(slot));
   const bystanders = hit.filter((worker) => !culprits.includes(worker));
   const ending = endingOf(exit.error);
-  const cause = killOrder?.reason ?? ending.cause;
+  const cause = killOrder?.reason ?? (isFault ? 'link_fault' : ending.cause);
   const details = {
     host_id: slot.host.hostId,
     ...(killOrder !== null && { took_ms: now() - killOrder.orderedAt }),

@@ -102,10 +102,17 @@ export class Hosts {
     const slot = worker.isolation === 'shared' ? this.#slots[place(this.#slots)] : this.#ownHost(worker);
     if (slot === undefined) {
       this.#homeless.push(worker);
+      // How long that takes is up to other workers: whoever has created it is not held up.
+      if (worker.isolation !== 'shared') setImmediate(() => worker.settleStart());
       return;
     }
     slot.seat(worker);
     if (slot.pendingStarts.push(worker) === 1) setImmediate(() => void this.#startPending(slot));
+  }
+
+  /** Workers that wait for a host of their own. */
+  get countWaiting(): number {
+    return this.#homeless.filter(({ isStarting, isolation }) => isStarting && isolation !== 'shared').length;
   }
 
   /** Undefined while there are as many as there may be. */
@@ -161,6 +168,16 @@ export class Hosts {
     return this.#slots;
   }
 
+  /** Workers that share a host have one, or get one soon. False when none could be launched: so many threads do not end that none is left. */
+  get hasShared(): boolean {
+    return this.#slots.some(({ isOwn }) => !isOwn);
+  }
+
+  /** Some host does not end, or gives no sign of life: native code in a thread keeps a process from ending. */
+  get isHeldUp(): boolean {
+    return this.#quarantined.size > 0 || this.#slots.some(({ sample }) => sample.silentMs > 0);
+  }
+
   /** Those that live, and those that were killed and do not end. */
   views(): HostView[] {
     return [...this.#slots, ...this.#quarantined].map(hostView);
@@ -202,6 +219,7 @@ export class Hosts {
           inbound.reply(ticket, code, startedAt, endedAt, body, state);
         },
         emitted: (workerSlot, seq, at, data) => inbound.emitted(slot, workerSlot, seq, at, data),
+        broken: () => slot.kill('link_fault', []),
         crashed: (workerSlot, crash) => this.#onCrashed(slot, workerSlot, crash),
         dropped: () => inbound.dropped(slot),
         logged: ({ level, fields, message }) => this.#log[level](fields, message),

@@ -22,9 +22,9 @@ const BATCHES_AT_ONCE = 4;
 /** A worker hibernates up to a quarter of its time late, within these bounds. */
 const LEAST_PERIOD_MS = 10;
 const LONGEST_PERIOD_MS = 1_000;
-/** Between two passes when memory is short. */
+/** Between two passes when memory is short, or a host. */
 const LEAST_PAUSE_MS = 50;
-/** Idle for less than this it is left alone even when memory is short: the next input may be on its way. */
+/** Idle for less than this it is left alone even when memory or hosts are short: the next input may be on its way. */
 const LEAST_IDLE_MS = 16;
 /** What a loaded worker takes beside what its store holds of it: here, in the store, and on its host. */
 const LOADED_WORKER_BYTES = 8_192;
@@ -40,6 +40,8 @@ export interface RestingParts {
   /** Those in memory. */
   loaded(): Iterable<Worker>;
   countLoaded(): number;
+  /** Workers that wait for a host of their own, of which there are only so many. */
+  countWaiting(): number;
   /** Something keeps it awake though it is idle. */
   isKept(worker: Worker): boolean;
   /** Resolves when they have left their host. */
@@ -106,12 +108,14 @@ export class Resting {
     this.#timer = null;
     try {
       for (const slot of [...this.#parts.slots()]) await this.#restDue(slot);
+      await this.#makePlaces();
       if (this.#isDurable) await this.#boundMemory();
     } catch (thrown) {
       this.#log.error(describeError(thrown), 'a look for idle workers failed');
     }
     this.#endedAt = now();
-    this.#schedule(this.isFull ? LEAST_PAUSE_MS : this.#periodMs);
+    const isShort = this.isFull || this.#parts.countWaiting() > 0;
+    this.#schedule(isShort ? LEAST_PAUSE_MS : this.#periodMs);
   }
 
   async #restDue(slot: HostSlot): Promise<void> {
@@ -141,6 +145,18 @@ export class Resting {
     const left = this.#parts.hibernate(slot, workers).finally(() => this.#leaving.delete(left));
     this.#leaving.add(left);
     while (this.#leaving.size >= BATCHES_AT_ONCE) await Promise.race(this.#leaving);
+  }
+
+  /** For each worker that waits for a host of its own, one that has been idle on such a host leaves it early, the longest idle first. */
+  async #makePlaces(): Promise<void> {
+    const wanted = this.#parts.countWaiting();
+    if (wanted === 0) return;
+    const idle = this.#parts
+      .slots()
+      .flatMap((slot) => (slot.isOwn ? slot.seated() : []))
+      .filter((worker) => this.#mayRest(worker) && ageOf(worker) >= LEAST_AGE)
+      .sort((one, other) => ageOf(other) - ageOf(one));
+    for (const worker of idle.slice(0, wanted)) if (worker.host !== null) await this.#putAway(worker.host, [worker]);
   }
 
   // --- memory ---

@@ -20,15 +20,21 @@ const QUIET_TURNS = 2;
 /** How long `until` lets simulated time pass for a promise, unless it is told otherwise. */
 const UNTIL_MS = 600_000;
 
+/** How often `until` looks, a millisecond apart, whether the machine has done what a promise waits for. */
+const MACHINE_LOOKS = 30_000;
+
 // The machine's own, whatever a simulation puts in its place.
 const realImmediate = setImmediate;
+const realTimeout = setTimeout;
+const realClearImmediate = clearImmediate;
 
 export class VirtualClock implements TimeSource {
   #nowMs = EPOCH_MS - ORIGIN_MS;
   #made = 0;
   #waiting = 0;
   readonly #queue: Entry[] = [];
-  #turns = 0;
+  #thrown: { thrown: unknown } | null = null;
+  readonly #turns = new Set<NodeJS.Immediate>();
 
   /** Milliseconds on the clock of the runtime; `Date.now()` of a simulated day is `epochMs`. */
   now(): number {
@@ -58,25 +64,33 @@ export class VirtualClock implements TimeSource {
     };
   }
 
-  /** In the next turn of the event loop; `settle` waits for it. */
+  /** Calls in the next turn of the event loop; `settle` waits for it. */
   turn(call: () => void): NodeJS.Immediate {
-    this.#turns++;
-    return realImmediate(() => {
-      this.#turns--;
-      call();
+    const turn = realImmediate(() => {
+      this.#turns.delete(turn);
+      try {
+        call();
+      } catch (thrown) {
+        this.#thrown ??= { thrown };
+      }
     });
+    this.#turns.add(turn);
+    return turn;
   }
 
-  /** A turn that was called off before it came. */
-  forgetTurn(): void {
-    this.#turns--;
+  cancelTurn(turn: NodeJS.Immediate): void {
+    this.#turns.delete(turn);
+    realClearImmediate(turn);
   }
 
-  /** Lets all that has been set off run to its end, without time passing. */
+  /** Lets all that has been set off run to its end, without time passing. Rejects with what a turn threw. */
   async settle(): Promise<void> {
-    for (let quiet = 0; quiet < QUIET_TURNS; quiet = this.#turns > 0 ? 0 : quiet + 1) {
+    for (let quiet = 0; quiet < QUIET_TURNS; quiet = this.#turns.size > 0 ? 0 : quiet + 1) {
       await new Promise<void>((resolve) => void realImmediate(resolve));
     }
+    const failure = this.#thrown;
+    this.#thrown = null;
+    if (failure !== null) throw failure.thrown;
   }
 
   /** Lets time pass: whatever comes due meanwhile happens at its time. */
@@ -93,12 +107,14 @@ export class VirtualClock implements TimeSource {
     let isSettled = false;
     const end = (): void => void (isSettled = true);
     promise.then(end, end);
+    let looks = 0;
     await this.settle();
     while (!isSettled) {
       if (await this.#next(endMs)) continue;
-      // What a promise waits for besides time (a module that is read from disk) takes turns of the loop that nobody counts.
+      // Where nothing waits for time, it may wait for the machine: a module that is read from disk.
+      if (this.#waiting > 0 || looks++ > MACHINE_LOOKS) throw new Error(`the promise is still pending after ${withinMs} ms`);
+      await new Promise<void>((resolve) => void realTimeout(resolve, 1));
       await this.settle();
-      if (!isSettled) throw new Error(`nothing more happens within ${withinMs} ms, and the promise is still pending`);
     }
     return promise;
   }

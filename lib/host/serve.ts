@@ -9,7 +9,7 @@ import { SERVICE_CALLS_IN_FLIGHT } from '../limits.ts';
 import { Slices } from '../protocol/slices.ts';
 import { BatchCount, LinkFault } from '../protocol/batches.ts';
 import { SHARED, TURN } from '../protocol/frames.ts';
-import type { Batch, ControlFrame, PingFrame } from '../protocol/frames.ts';
+import type { Batch, ControlFrame, PingFrame, TakenFrame } from '../protocol/frames.ts';
 import { parseUntrusted } from '../protocol/json.ts';
 import { asNobody } from './blame.ts';
 import { portsOf } from './boot.ts';
@@ -117,7 +117,7 @@ function kernelTask(): string | null {
   }
 }
 
-type LaneFrame = ControlFrame | PingFrame | typeof TURN;
+type LaneFrame = ControlFrame | PingFrame | TakenFrame | typeof TURN;
 
 const KiB = 1024;
 
@@ -161,6 +161,10 @@ class Lanes {
   #control(frame: LaneFrame): void {
     if (frame === TURN) {
       this.#runner.endSlice();
+      return;
+    }
+    if ('takenBytes' in frame) {
+      this.#runner.onTaken(frame.takenBytes);
       return;
     }
     if ('ping' in frame) {

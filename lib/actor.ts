@@ -6,12 +6,14 @@ import type { GenericSchema, InferInput, InferOutput } from 'valibot';
 import type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 import type { ReadableOptions } from './channels/streams.ts';
 import type { MailboxLimits } from './limits.ts';
+import type { EndedEvent } from './protocol/ended-event.ts';
 import type { FunctionQuery } from './protocol/function-query.ts';
 import type { Durability, FunctionView, Isolation, RestartPolicy, Strategy } from './protocol/views.ts';
 
 export type { ChannelOptions, ChannelRef, ChannelRefs } from './protocol/channel-ref.ts';
 export type { ReadableOptions } from './channels/streams.ts';
 export type { MailboxLimits } from './limits.ts';
+export type { EndedEvent } from './protocol/ended-event.ts';
 export type { FunctionQuery } from './protocol/function-query.ts';
 export type { FunctionView } from './protocol/views.ts';
 
@@ -34,14 +36,22 @@ export interface ActorContext<Config = unknown, State = unknown> {
   /** Appends an `emitted` entry to the transcript, now. Throws `payload_too_large`. */
   emit(data: unknown): void;
   readonly log: ActorLog;
-  /** Sends an input to a worker and waits for its outcome. Rejects with the same codes as an ask from outside. */
+  /** Sends an input to a worker and waits for its outcome. Rejects with the same codes as an ask from outside, and with `call_cycle` where it would wait for itself. */
   ask(workerId: string, input: unknown, options?: { timeoutMs?: number }): Promise<unknown>;
   /** Sends an input to a worker; resolves to its input id once it is accepted. */
   tell(workerId: string, input: unknown): Promise<string>;
-  /** Creates a worker; resolves to its id. */
+  /** Creates a worker, a child of this one; resolves to its id. Rejects with `worker_stopping` once this one is to stop. */
   create(request: { kind: string; workerId?: string; config?: unknown; displayName?: string }): Promise<string>;
-  /** Stops a worker. A worker that stops itself ends after the input it is handling. */
+  /** Stops a worker, and its children before it. Waits for that, unless it would be for itself: then the input it is handling ends first. */
   stop(workerId: string, options?: { drain?: boolean; reason?: string }): Promise<void>;
+  /**
+   * Has `ended` called once when that worker has stopped, failed or been deleted; at once if it has, or is not there. Not when it hibernates
+   * or is restarted. Lasts until then, or until this worker ends, and not beyond the end of the process. Rejects with
+   * `unsupported_operation` (an actor without `ended`, itself, or no worker) or `worker_busy` (more than 1,024 watches).
+   */
+  watch(workerId: string): Promise<void>;
+  /** A notice that waits in the mailbox by now arrives all the same. */
+  unwatch(workerId: string): Promise<void>;
   /**
    * Calls a function, whoever serves it. `timeoutMs`: default `limits.invocationTimeoutMs`. `metadata` is a JSON value beside the
    * payload; `worker_id` in it says which worker of an actor is meant. Rejects with `function_not_found`, or as the function does.
@@ -54,9 +64,18 @@ export interface ActorContext<Config = unknown, State = unknown> {
   functions(query?: FunctionQuery): Promise<{ functions: FunctionView[]; nextAfter: string | null }>;
   /**
    * Sends an input to this worker after a time; it arrives through the mailbox, whether the worker is awake by then or not. With a durable
-   * input it is set when that one completes, and outlives the process. Forgotten when the worker stops.
+   * input it is set when that one completes, and outlives the process. Forgotten when the worker stops. Returns the name of the timer.
+   * Throws `invalid_request`; an input that the actor does not take, and a timer beyond 1,024 of this worker, are logged and do nothing.
    */
-  after(delayMs: number, input: unknown): void;
+  after(delayMs: number, input: unknown, options?: TimerOptions): string;
+  /**
+   * The same again and again: after each period (ms, from 10), or at the times of a cron pattern of five fields, or six with seconds first.
+   * While the input of the time before has no outcome, a time is skipped; after a pause, times that have passed come to one. Throws
+   * `invalid_request` for a pattern that is none, or never comes.
+   */
+  every(every: number | string, input: unknown, options?: RepeatOptions): string;
+  /** Takes a timer back, when the input completes; an input that it has sent already stays. Does nothing when there is none of that name. */
+  cancelTimer(name: string): void;
   /**
    * Keeps this worker on its host though it is idle, for what is in its memory only: until the function that is returned is called,
    * the worker is stopped, or its host dies. The reason, of 1 to 256 characters, is shown with the worker. Throws `invalid_request`; of
@@ -75,6 +94,16 @@ export interface ActorContext<Config = unknown, State = unknown> {
   openChannel(ref: ChannelRef<'read'>, options?: ReadableOptions): Promise<Readable>;
   openChannel(ref: ChannelRef<'write'>): Promise<Writable>;
   openChannel(ref: ChannelRef, options?: ReadableOptions): Promise<Readable | Writable>;
+}
+
+export interface TimerOptions {
+  /** 1 to 128 of `A-Z a-z 0-9 . _ : -`; replaces this worker's timer of that name. Default: a new one. */
+  readonly name?: string;
+}
+
+export interface RepeatOptions extends TimerOptions {
+  /** Of a cron pattern: an IANA name, such as `Europe/Berlin`. Default `UTC`. */
+  readonly timeZone?: string;
 }
 
 /** A new channel: pass one reference on, and open the other end. */
@@ -160,7 +189,11 @@ export interface ActorDefinition<
    */
   readonly idleAfterMs?: number;
   readonly restart?: RestartOptions;
-  /** Which of the workers that its workers create (`ctx.create`) are restarted when one of those dies. Default `one_for_one`. */
+  /**
+   * Makes its workers supervisors of those that they create (`ctx.create`). When one of these dies, it is restarted: alone (`one_for_one`),
+   * with all its siblings (`one_for_all`), or with those created after it (`rest_for_one`). When one has failed, its parent dies of it
+   * (`child_failed`). Default: none; each child is restarted alone, and its failure is its own.
+   */
   readonly strategy?: Strategy;
   /** How long one input may run before it is cancelled, and after `limits.cancelGraceMs` its host killed; it ends as `failed` with `handler_timeout`. 0: as long as it takes. Default 0. */
   readonly handlerTimeoutMs?: number;
@@ -197,6 +230,8 @@ export interface ActorDefinition<
    * metadata names (`worker_id`), else to the one whose id is the kind, which the first call creates with an empty config.
    */
   readonly functions?: ActorFunctions<Inputs, Outputs, InferOutput<ConfigSchema>, State>;
+  /** Handles the end of a worker that this one watches (`ctx.watch`), as `receive` handles an input: through the mailbox, one at a time. */
+  readonly ended?: (event: EndedEvent, ctx: ActorContext<InferOutput<ConfigSchema>, State>) => unknown;
   /** Runs once when the worker is stopped in an orderly way; not when its host dies. */
   readonly stopped?: (ctx: ActorContext<InferOutput<ConfigSchema>, State>) => void | Promise<void>;
 }

@@ -307,7 +307,6 @@ export class Runtime {
    */
   close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<CloseReport> {
     this.#closing ??= this.#close(options.deadlineMs ?? CLOSE_DEADLINE_MS);
-    this.#closing.then(this.#tellClosed, () => undefined);
     return this.#closing;
   }
 
@@ -315,6 +314,8 @@ export class Runtime {
     const report = await this.supervisor.close(deadlineMs);
     this.channels.closeAll();
     await this.outside.close();
+    // Before whoever closes it goes on.
+    this.#tellClosed(report);
     return report;
   }
 

@@ -203,6 +203,8 @@ export const LOG_LINES_IN_FLIGHT = 256;
 export const SERVICE_CALLS_IN_FLIGHT = 4_096;
 /** Timers (`ctx.after`) that one worker may have pending. */
 export const TIMERS_PER_WORKER = 1_024;
+/** Workers that one worker may watch (`ctx.watch`) at a time. */
+export const WATCHES_PER_WORKER = 1_024;
 /** Inputs that one durable input may tell to others, and timers that it may set, before it has completed; and their bytes. */
 export const EFFECTS_PER_INPUT = 4_096;
 export const EFFECT_BYTES_PER_INPUT = 64 * MiB;

@@ -36,7 +36,7 @@ const LAYERS = [
   ['embedded.ts', `supervisor/ channels/ outside.ts type:sources/ ${FUNCTIONS} ${BASE}`],
   ['runtime.ts', '* !cli.ts !cli/ !index.ts !client/ !server/ !testing/ !lmdb/ !store/ type:store/'],
   ['open-store.ts', `store/ lazy:lmdb/store.ts lazy:lmdb/lock.ts ${BASE}`],
-  ['testing/', `testing/ runtime.ts host/ supervisor/ ${BASE}`],
+  ['testing/', `testing/ actor.ts runtime.ts host/ supervisor/ ${BASE}`],
   // Loaded only when the gateway is on.
   ['server/gateway-routes.ts', `server/ supervisor/ gateway/ access/ channels/ ${FUNCTIONS} ${BASE}`],
   [
@@ -49,7 +49,7 @@ const LAYERS = [
   ],
   [
     'supervisor/',
-    `supervisor/ host/host.ts host/endings.ts host/modules.ts host/functions.ts type:host/services.ts store/log.ts store/store.ts store/sorted-workers.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
+    `supervisor/ host/host.ts host/endings.ts host/modules.ts host/functions.ts host/ended-notices.ts type:host/services.ts store/log.ts store/store.ts store/sorted-workers.ts type:actor.ts ${FUNCTIONS} channels/ ${BASE}`,
   ],
   [
     'gateway/',
@@ -95,7 +95,7 @@ const LAYERS = [
 const PACKAGES: Record<string, string> = {
   '@valibot/to-json-schema': 'supervisor/catalog.ts server/openapi-document.ts',
   comlink: 'host/',
-  croner: 'supervisor/',
+  croner: 'protocol/schedule.ts',
   commander: 'cli.ts cli/',
   fastify: 'server/',
   'iii-sdk': 'remote/',

@@ -37,6 +37,7 @@ const COUNTS = new Set([
   'LOG_LINES_IN_FLIGHT',
   'SERVICE_CALLS_IN_FLIGHT',
   'TIMERS_PER_WORKER',
+  'WATCHES_PER_WORKER',
   'EFFECTS_PER_INPUT',
   'maxCallsInFlight',
   'maxRemotes',

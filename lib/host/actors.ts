@@ -5,6 +5,7 @@ import type { ActorDefinition } from '../actor.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { withEnded, withoutNotices } from './ended-notices.ts';
 import { withFunctions } from './functions.ts';
 import { loadActor } from './modules.ts';
 
@@ -15,12 +16,15 @@ const SHARED_CONFIG_CHARS = 1_024;
 export class LoadedActor {
   /** As it is run. */
   readonly definition: ActorDefinition;
+  /** What is accepted from outside. */
+  readonly input: ActorDefinition['input'];
   /** Small configs of its workers. */
   readonly #configs = new Map<string, string>();
   #firstState: Payload = '';
 
-  constructor(definition: ActorDefinition) {
+  constructor(definition: ActorDefinition, input: ActorDefinition['input']) {
     this.definition = definition;
+    this.input = input;
   }
 
   /** The config of a worker. Throws `invalid_request`. */
@@ -55,8 +59,8 @@ export class LoadedActors {
 
   /** Rejects with `invalid_actor`. */
   async load(module: string): Promise<LoadedActor> {
-    const definition = await loadActor(module);
-    const actor = this.#actors.get(module) ?? new LoadedActor(withFunctions(definition));
+    const definition = withFunctions(await loadActor(module));
+    const actor = this.#actors.get(module) ?? new LoadedActor(withEnded(definition), withoutNotices(definition).input);
     this.#actors.set(module, actor);
     return actor;
   }

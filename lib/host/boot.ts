@@ -1,5 +1,6 @@
 // What the supervisor hands to a new host: four ports, the shared memory and the bounds that hold there.
 
+import type { MessagePort } from 'node:worker_threads';
 import type { Port } from './ports.ts';
 
 export interface HostBoot {
@@ -21,7 +22,7 @@ export interface HostBoot {
   readonly services: Port;
 }
 
-/** The ports of a boot, for its transfer list. */
-export function portsOf(boot: HostBoot): Port[] {
-  return [boot.data, boot.control, boot.calls, boot.services];
+/** The ports of a boot, for its transfer list: whoever transfers them has made them from message channels. */
+export function portsOf(boot: HostBoot): MessagePort[] {
+  return [boot.data, boot.control, boot.calls, boot.services] as MessagePort[];
 }

@@ -2,7 +2,15 @@
 // cannot act in the name of the next one: after the end, emitting is refused and the state is out of reach.
 
 import type { Readable, Writable } from 'node:stream';
-import type { ActorChannel, ActorContext, ActorLog, FunctionQuery, FunctionView } from '../actor.ts';
+import type {
+  ActorChannel,
+  ActorContext,
+  ActorLog,
+  FunctionQuery,
+  FunctionView,
+  RepeatOptions,
+  TimerOptions,
+} from '../actor.ts';
 import type { MessagePack } from '../channels/pack.ts';
 import { requireChannelRef } from '../protocol/channel-ref.ts';
 import type { ChannelOptions, ChannelRef } from '../protocol/channel-ref.ts';
@@ -12,6 +20,8 @@ import { GreenroomError } from '../errors.ts';
 import { MAX_KEEP_AWAKE_CHARS } from '../limits.ts';
 import { decode, encode, payloadBytes, requireSize } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
+import { requireDelay, requireRepeat } from '../protocol/schedule.ts';
+import { requireTimerName } from '../protocol/timer-names.ts';
 import { WireReadEnd, WireWriteEnd } from './channel-ends.ts';
 import type { RuntimeServices, Calls } from './services.ts';
 
@@ -44,10 +54,15 @@ export class InputContext implements ActorContext {
   #requests: Promise<unknown> | null = null;
   /** How often it has been asked to stay awake. */
   #kept = 0;
+  /** Timers that it has set without a name. */
+  #timers = 0;
+  readonly #isLast: boolean;
   /** Made when somebody looks at `signal`: most handlers never do. */
   #abort: AbortController | null = null;
 
-  constructor(owner: ContextOwner, seq: number, attempt: number) {
+  /** `isLast`: for `stopped`, which goes by the number of the input before. */
+  constructor(owner: ContextOwner, seq: number, attempt: number, isLast = false) {
+    this.#isLast = isLast;
     this.#owner = owner;
     this.#seq = seq;
     this.attempt = attempt;
@@ -132,6 +147,14 @@ export class InputContext implements ActorContext {
     );
   }
 
+  async watch(workerId: string): Promise<void> {
+    await this.#call((services) => services.watch(this.workerId, workerId));
+  }
+
+  async unwatch(workerId: string): Promise<void> {
+    await this.#call((services) => services.unwatch(this.workerId, workerId));
+  }
+
   async invoke(
     functionId: string,
     payload: unknown,
@@ -152,10 +175,28 @@ export class InputContext implements ActorContext {
     return decode(page) as { functions: FunctionView[]; nextAfter: string | null };
   }
 
-  after(delayMs: number, input: unknown): void {
+  after(delayMs: number, input: unknown, options: TimerOptions = {}): string {
     this.#requireOpen();
+    requireDelay(delayMs);
     const payload = this.#outgoing(input);
-    this.#request('timer refused', (services) => services.after(this.workerId, this.#seq, delayMs, payload));
+    const name = this.#timerName(options.name);
+    this.#request('timer refused', (services) => services.after(this.workerId, this.#seq, name, delayMs, payload));
+    return name;
+  }
+
+  every(every: number | string, input: unknown, options: RepeatOptions = {}): string {
+    this.#requireOpen();
+    const repeat = requireRepeat(every, options.timeZone);
+    const payload = this.#outgoing(input);
+    const name = this.#timerName(options.name);
+    this.#request('timer refused', (services) => services.every(this.workerId, this.#seq, name, repeat, payload));
+    return name;
+  }
+
+  cancelTimer(name: string): void {
+    this.#requireOpen();
+    requireTimerName(name);
+    this.#request('timer not cancelled', (services) => services.cancelTimer(this.workerId, this.#seq, name));
   }
 
   keepAwake(reason: string): () => void {
@@ -244,6 +285,12 @@ export class InputContext implements ActorContext {
 
   #requireOpen(): void {
     if (this.#ended) throw GreenroomError.of('unsupported_operation', { message: 'This input has ended.' });
+  }
+
+  /** By default one that no other input of this worker has given, in whatever life: its number, and the how many-th it is of that input. */
+  #timerName(name: string | undefined): string {
+    if (name !== undefined) return requireTimerName(name);
+    return `timer:${this.#seq}${this.#isLast ? '.stopped' : ''}.${++this.#timers}`;
   }
 
   #outgoing(value: unknown): string {

@@ -68,7 +68,7 @@ function calledName(value: unknown): string | undefined {
 }
 
 /** Throws, or rejects with, `invalid_output` if the schema does not accept what was returned. */
-function checked(schema: v.GenericSchema | undefined, returned: unknown): unknown {
+export function checked(schema: v.GenericSchema | undefined, returned: unknown): unknown {
   if (schema === undefined) return returned;
   const check = (value: unknown): unknown => {
     if (!v.is(schema, value)) throw GreenroomError.of('invalid_output');

@@ -48,5 +48,6 @@ function carry(boot: HostBoot): Carrier {
     lifetime: Promise.race([serveHost(boot, threadId), killed]),
     kill,
     utilization: () => performance.eventLoopUtilization().utilization,
+    ownsMemory: false,
   };
 }

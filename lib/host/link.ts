@@ -32,6 +32,8 @@ export interface Carrier {
   utilization(): number;
   /** Asks by an interrupt, which running JavaScript answers and native code does not. Null where Node cannot. May never settle. */
   interrupt?(): Promise<unknown> | null;
+  /** False for a host on the main thread, whose memory is that of the whole process: it counts as none. Default true. */
+  readonly ownsMemory?: boolean;
 }
 
 export interface LinkOptions {
@@ -67,8 +69,8 @@ export class Link implements Host {
   readonly #data: Port;
   readonly #control: Port;
   readonly #ports: Port[];
-  readonly #sharesMemory: boolean;
   readonly #arrived = new BatchCount();
+  readonly #sharesMemory: boolean;
   readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
   readonly #tickets: (Ticket | null)[] = [];
@@ -238,12 +240,13 @@ export class Link implements Host {
 
   pulse(): HostPulse {
     const cpu = this.#task === null ? null : cpuTime(this.#task);
+    const unit = this.#carrier.ownsMemory === false ? 0 : KiB;
     return {
       beat: Atomics.load(this.#shared, SHARED.beat),
       progress: Atomics.load(this.#shared, SHARED.progress),
       utilization: this.#exit === null ? this.#carrier.utilization() : 0,
-      heapBytes: Atomics.load(this.#shared, SHARED.heapKiB) * KiB,
-      externalBytes: Atomics.load(this.#shared, SHARED.externalKiB) * KiB,
+      heapBytes: Atomics.load(this.#shared, SHARED.heapKiB) * unit,
+      externalBytes: Atomics.load(this.#shared, SHARED.externalKiB) * unit,
       cpuMs: cpu?.cpuMs ?? null,
       wantedCpuMs: cpu?.wantedCpuMs ?? null,
     };
@@ -343,6 +346,8 @@ export class Link implements Host {
 
   /** A batch that was lost shows by the next one. For the last one, both ends compare what was sent with what has come. */
   #findLoss(): void {
+    // The count of a host in another process may come here before what it counts.
+    if (!this.#sharesMemory) return;
     const sent = Atomics.load(this.#shared, SHARED.sent);
     this.#readData();
     if (((sent - this.#arrived.received) | 0) > 0) this.#breakOff(new LinkFault('a batch of replies was lost'));

@@ -75,6 +75,7 @@ const definitionSchema = v.strictObject({
   receive: callable,
   functions: v.optional(v.record(functionName, functionSchema)),
   stopped: v.optional(callable),
+  ended: v.optional(callable),
 });
 
 /** Imports a module and returns its default export. Rejects with `invalid_actor`, saying what is wrong and never where it lies. */

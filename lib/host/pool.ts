@@ -3,7 +3,7 @@
 // a queued one would start later, when nobody wants it any more.
 
 import { fileURLToPath } from 'node:url';
-import type { MessagePort, Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
@@ -70,6 +70,7 @@ export class HostPool implements HostFactory {
 
 /** `hosts`: a replacement may start while each of them is still going, and a few have ended without the pool knowing yet. */
 function newPool(hosts: number, heapBytes: number): Piscina {
+  const used = new WeakSet<Worker>();
   const pool = new Piscina({
     filename: fileURLToPath(new URL('./thread.js', import.meta.url)),
     minThreads: 0,
@@ -78,8 +79,18 @@ function newPool(hosts: number, heapBytes: number): Piscina {
     concurrentTasksPerWorker: 1,
     // 'sync' (Piscina's default) parks a thread between tasks in Atomics.wait, which freezes its timers and I/O.
     atomics: 'disabled',
-    // A thread is not reused: what an actor left behind must not meet the next host's workers.
+    // A thread has one host in its life: what an actor left behind, its garbage included, must not meet the next one's workers.
     idleTimeout: 0,
+    // The pool takes a moment to end an idle thread. A host that is launched in that moment gets another one.
+    loadBalancer: (_task, threads) => {
+      for (const candidate of threads) {
+        const thread = pool.threads.find(({ threadId }) => threadId === candidate.id);
+        if (thread === undefined || used.has(thread)) continue;
+        used.add(thread);
+        return candidate;
+      }
+      return null;
+    },
     recordTiming: false,
   });
   // Each death is reported through its own task; this event would otherwise be an uncaught error.
@@ -100,7 +111,7 @@ function carryThread(pool: Piscina, boot: HostBoot, heapBytes: number): Carrier 
     return { lifetime, kill: () => undefined, utilization: () => 0 };
   }
   living.set(pool, alive + 1);
-  const task = pool.run(boot, { transferList: portsOf(boot) as MessagePort[], signal: abort.signal }) as Promise<void>;
+  const task = pool.run(boot, { transferList: portsOf(boot), signal: abort.signal }) as Promise<void>;
   // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes.
   const lifetime = task
     .catch(async (cause: unknown) => {

@@ -111,7 +111,7 @@ export class Runner {
     if (cell.running !== null || cell.line.length > 0) await new Promise<void>((resolve) => (cell.whenEmpty = resolve));
     this.#cells[workerSlot] = undefined;
     if (cell.definition.stopped === undefined) return;
-    const context = new InputContext(cell, cell.lastSeq, 1);
+    const context = new InputContext(cell, cell.lastSeq, 1, true);
     try {
       await cell.definition.stopped(context);
     } catch (thrown) {
@@ -123,8 +123,8 @@ export class Runner {
 
   /** Parses and validates an untrusted input. Throws `invalid_json` or `invalid_input`. */
   async validate(module: string, payload: Payload): Promise<void> {
-    const { definition } = this.#actors.get(module) ?? (await this.#actors.load(module));
-    requireValid(definition.input, parseUntrusted(payload), 'invalid_input');
+    const { input } = this.#actors.get(module) ?? (await this.#actors.load(module));
+    requireValid(input, parseUntrusted(payload), 'invalid_input');
   }
 
   // --- inputs and control ---

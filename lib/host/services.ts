@@ -11,6 +11,7 @@ import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Port } from './ports.ts';
+import type { Repeat } from '../protocol/schedule.ts';
 import type { PackedResults, PackedStarts } from './starts.ts';
 
 /** Which thread a host is. */
@@ -52,6 +53,8 @@ export interface RuntimeServices {
     displayName: string | null,
   ): Promise<string>;
   stop(workerId: string, target: string, drain: boolean, reason: string | null): Promise<void>;
+  watch(workerId: string, target: string): void;
+  unwatch(workerId: string, target: string): void;
   invoke(
     workerId: string,
     inputSeq: number,
@@ -62,7 +65,9 @@ export interface RuntimeServices {
   ): Promise<Payload>;
   /** A page of functions; the query and the page are encoded. */
   functions(workerId: string, query: Payload): Payload;
-  after(workerId: string, inputSeq: number, delayMs: number, input: Payload): Promise<void>;
+  after(workerId: string, inputSeq: number, name: string, delayMs: number, input: Payload): Promise<void>;
+  every(workerId: string, inputSeq: number, name: string, repeat: Repeat, input: Payload): Promise<void>;
+  cancelTimer(workerId: string, inputSeq: number, name: string): Promise<void>;
   /** The worker is not to hibernate until it takes that back by the same handle, or leaves its host. */
   keepAwake(workerId: string, handle: string, reason: string): void;
   release(workerId: string, handle: string): void;
@@ -157,9 +162,13 @@ export const SERVICE_CALLS = [
   'tell',
   'create',
   'stop',
+  'watch',
+  'unwatch',
   'invoke',
   'functions',
   'after',
+  'every',
+  'cancelTimer',
   'keepAwake',
   'release',
   'createChannel',

@@ -13,6 +13,8 @@ export class Timers {
   readonly #environment: Environment;
   /** Null: deleted. Most workers never have a timer. */
   #changes: Map<number, StoredTimer | null> | null = null;
+  /** As they will be when all is applied, and how much of them is staged. */
+  #given: Map<number, { readonly timer: StoredTimer | null; readonly staged: number }> | null = null;
 
   constructor(workerId: string, environment: Environment) {
     this.#workerId = workerId;
@@ -24,11 +26,19 @@ export class Timers {
     return this.#changes ?? NONE;
   }
 
+  /** It is staged; null is its deletion. */
+  give(timerId: number, timer: StoredTimer | null): void {
+    const staged = (this.#given ??= new Map()).get(timerId)?.staged ?? 0;
+    this.#given.set(timerId, { timer, staged: staged + 1 });
+  }
+
   put(timer: StoredTimer): void {
+    this.#applied(timer.timerId);
     (this.#changes ??= new Map()).set(timer.timerId, timer);
   }
 
   delete(timerId: number): void {
+    this.#applied(timerId);
     (this.#changes ??= new Map()).set(timerId, null);
   }
 
@@ -36,6 +46,7 @@ export class Timers {
     this.#changes = null;
   }
 
+  /** As they were given. */
   list(isOnDisk: boolean): StoredTimer[] {
     const timers = new Map<number, StoredTimer>();
     if (isOnDisk)
@@ -43,11 +54,20 @@ export class Timers {
         const timer = readTimer(from);
         timers.set(timer.timerId, timer);
       }
-    for (const [timerId, timer] of this.changes) {
+    const given = Array.from(this.#given ?? [], ([timerId, { timer }]) => [timerId, timer] as const);
+    for (const [timerId, timer] of [...this.changes, ...given]) {
       if (timer === null) timers.delete(timerId);
       else timers.set(timerId, timer);
     }
     return [...timers.values()];
+  }
+
+  #applied(timerId: number): void {
+    const given = this.#given?.get(timerId);
+    if (given === undefined) return;
+    if (given.staged > 1) this.#given?.set(timerId, { ...given, staged: given.staged - 1 });
+    else this.#given?.delete(timerId);
+    if (this.#given?.size === 0) this.#given = null;
   }
 
   /** What it returns is called when all is on disk; nothing changes in between. */
@@ -73,12 +93,13 @@ export class Timers {
 
 const NONE: ReadonlyMap<number, StoredTimer | null> = new Map();
 
-export function writeTimer(to: Encoder, { timerId, dueAtMs, input, name, repeat }: StoredTimer): void {
+export function writeTimer(to: Encoder, { timerId, dueAtMs, input, name, repeat, lastSeq }: StoredTimer): void {
   to.varint(timerId);
   to.number(dueAtMs);
   to.payload(input);
   to.text(name);
   to.payload(repeat === null ? null : JSON.stringify(repeat));
+  to.varint(lastSeq);
 }
 
 /** Timers of version 2 had no names, and fired once. */
@@ -86,10 +107,11 @@ export function readTimer(from: Decoder): StoredTimer {
   const timerId = from.varint();
   const dueAtMs = from.number();
   const input = from.presentPayload();
-  if (from.version < 3) return { timerId, dueAtMs, input, name: String(timerId), repeat: null };
+  if (from.version < 3) return { timerId, dueAtMs, input, name: String(timerId), repeat: null, lastSeq: 0 };
   const name = from.text();
   const repeat = from.payload();
-  return { timerId, dueAtMs, input, name, repeat: repeat === null ? null : parsedRepeat(repeat) };
+  const lastSeq = from.varint();
+  return { timerId, dueAtMs, input, name, repeat: repeat === null ? null : parsedRepeat(repeat), lastSeq };
 }
 
 function parsedRepeat(repeat: Payload): StoredTimer['repeat'] {

@@ -250,10 +250,12 @@ export class LmdbWorkerStore implements WorkerStore {
   }
 
   putTimer(timer: StoredTimer): void {
+    this.#timers.give(timer.timerId, timer);
     this.#stage({ op: 'putTimer', worker: this, timer });
   }
 
   deleteTimer(timerId: number): void {
+    this.#timers.give(timerId, null);
     this.#stage({ op: 'deleteTimer', worker: this, timerId });
   }
 

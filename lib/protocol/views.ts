@@ -261,6 +261,8 @@ export interface StopAck {
   drained: number;
   cancelled: number;
   refused: number;
+  /** Workers below it that were stopped with it, if there were any. */
+  children?: number;
   reason?: string;
 }
 

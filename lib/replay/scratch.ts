@@ -134,7 +134,11 @@ export class Scratch {
       tell: () => Promise.resolve(randomUUID()),
       create: (_workerId, _kind, newWorkerId) => Promise.resolve(newWorkerId ?? randomUUID()),
       stop: () => Promise.resolve(),
+      watch: () => undefined,
+      unwatch: () => undefined,
       after: () => Promise.resolve(),
+      every: () => Promise.resolve(),
+      cancelTimer: () => Promise.resolve(),
     };
   }
 }

@@ -157,6 +157,7 @@ export const StopAck = v.object({
   drained: count,
   cancelled: count,
   refused: count,
+  children: v.exactOptional(count),
   reason: v.exactOptional(text),
 });
 

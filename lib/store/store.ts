@@ -13,6 +13,7 @@
 import type { GreenroomError, WireError } from '../errors.ts';
 import type { PackedText } from '../protocol/packed.ts';
 import type { Payload } from '../protocol/payload.ts';
+import type { Repeat } from '../protocol/schedule.ts';
 import type { EntryType, Isolation, Outcome } from '../protocol/views.ts';
 
 // --- inputs ---
@@ -114,15 +115,10 @@ export interface StoredTimer {
   readonly input: Payload;
   /** What its worker calls it by; unique among the timers of a worker. */
   readonly name: string;
-  /** When it fires again and again: a period in ms, or a pattern; null for one that fires once. */
-  readonly repeat: number | CronSchedule | null;
-}
-
-/** Times by a cron pattern: of five fields, or six with seconds first. */
-export interface CronSchedule {
-  readonly cron: string;
-  /** An IANA name, such as `Europe/Berlin`. */
-  readonly timeZone: string;
+  /** When it fires again and again; null for one that fires once. */
+  readonly repeat: Repeat | null;
+  /** Number of the input that it has sent last; 0 if it has not yet. */
+  readonly lastSeq: number;
 }
 
 /** One worker's place in a store. The calls that change something belong to the group at hand; see above. */
@@ -173,6 +169,7 @@ export interface WorkerStore extends WorkerRecord {
   ended(seq: number): EndedInput | undefined;
   /** As long as the key is remembered. */
   keyed(key: string): KeyedInput | undefined;
+  /** As they were given, whether that is applied or not. */
   timers(): StoredTimer[];
 }
 

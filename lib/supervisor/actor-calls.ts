@@ -2,10 +2,9 @@
 // worker that asks; everything else in a call is treated like a call from outside.
 
 import * as v from 'valibot';
-import { GreenroomError } from '../errors.ts';
 import type { Functions } from '../functions/registry.ts';
 import type { RuntimeServices } from '../host/services.ts';
-import { MAX_PAGE_ITEMS, MAX_WAIT_MS } from '../limits.ts';
+import { MAX_PAGE_ITEMS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
@@ -15,6 +14,7 @@ import type { Payload } from '../protocol/payload.ts';
 import { channelCalls } from './actor-channels.ts';
 import type { ActorChannels } from './actor-channels.ts';
 import { awaitOutput, requireTimeout } from './asking.ts';
+import type { Residence } from './residence.ts';
 import type { Supervisor } from './supervisor.ts';
 
 const FunctionsQuery = v.strictObject({
@@ -47,13 +47,14 @@ export function actorCalls(
     functions: (_workerId, query) => pageOf(functions, query, supervisor.limits),
 
     ...messageCalls(supervisor),
+    ...timerCalls(supervisor.residence),
     ...workerCalls(supervisor, log),
     ...channelCalls(supervisor, channels),
   };
 }
 
-/** Inputs to workers, now or later. */
-function messageCalls(supervisor: Supervisor): Pick<RuntimeServices, 'ask' | 'tell' | 'after'> {
+/** Inputs to workers. */
+function messageCalls(supervisor: Supervisor): Pick<RuntimeServices, 'ask' | 'tell'> {
   return {
     async ask(workerId, inputSeq, target, input, timeoutMs) {
       supervisor.telling.flush(workerId);
@@ -70,9 +71,22 @@ function messageCalls(supervisor: Supervisor): Pick<RuntimeServices, 'ask' | 'te
     async tell(workerId, inputSeq, target, input) {
       return supervisor.telling.tell(workerId, inputSeq, target, decode(input));
     },
+  };
+}
 
-    async after(workerId, inputSeq, delayMs, input) {
-      supervisor.deliverLater(workerId, inputSeq, decode(input), requireDelay(delayMs));
+/** Inputs of a worker to itself, later. */
+function timerCalls({ timers }: Residence): Pick<RuntimeServices, 'after' | 'every' | 'cancelTimer'> {
+  return {
+    async after(workerId, inputSeq, name, delayMs, input) {
+      timers.after(workerId, inputSeq, name, delayMs, decode(input));
+    },
+
+    async every(workerId, inputSeq, name, repeat, input) {
+      timers.every(workerId, inputSeq, name, repeat, decode(input));
+    },
+
+    async cancelTimer(workerId, inputSeq, name) {
+      timers.cancel(workerId, inputSeq, name);
     },
   };
 }
@@ -81,16 +95,16 @@ function messageCalls(supervisor: Supervisor): Pick<RuntimeServices, 'ask' | 'te
 function workerCalls(
   supervisor: Supervisor,
   log: Logger,
-): Pick<RuntimeServices, 'create' | 'stop' | 'keepAwake' | 'release'> {
+): Pick<RuntimeServices, 'create' | 'stop' | 'watch' | 'unwatch' | 'keepAwake' | 'release'> {
   return {
-    async create(_workerId, kind, newWorkerId, config, displayName) {
+    async create(workerId, kind, newWorkerId, config, displayName) {
       const request = {
         kind,
         config: decode(config),
         ...(newWorkerId !== null && { workerId: newWorkerId }),
         ...(displayName !== null && { displayName }),
       };
-      return (await supervisor.create(request)).workerId;
+      return (await supervisor.create(request, workerId)).workerId;
     },
 
     async stop(workerId, target, drain, reason) {
@@ -99,13 +113,16 @@ function workerCalls(
         drain: drain || target === workerId,
         ...(reason !== null && { reason }),
       });
-      if (target !== workerId) await stopped;
-      // A worker that stops itself must end its input first: it would wait for its own end.
+      if (!supervisor.families.isInFamily(workerId, target)) await stopped;
+      // A worker that stops itself, or one that it stops with, must end its input first: it would wait for its own end.
       else
         stopped.catch((error: unknown) =>
           log.warn({ worker_id: workerId, ...describeError(error) }, 'stop is not kept'),
         );
     },
+
+    watch: (workerId, target) => supervisor.families.watch(workerId, target),
+    unwatch: (workerId, target) => supervisor.families.watching.unwatch(workerId, target),
 
     keepAwake(workerId, handle, reason) {
       supervisor.requireOnHost(workerId);
@@ -121,10 +138,4 @@ function pageOf(functions: Functions, query: Payload, { maxMessageBytes }: Limit
   const page = encode(functions.list(requireValid(FunctionsQuery, decode(query), 'invalid_request')));
   requireSize(payloadBytes(page), maxMessageBytes, 'result');
   return page;
-}
-
-/** Throws `invalid_request`. */
-function requireDelay(delayMs: number): number {
-  if (delayMs >= 0 && delayMs <= MAX_WAIT_MS) return delayMs;
-  throw GreenroomError.of('invalid_request', { message: `delayMs must be between 0 and ${MAX_WAIT_MS}.` });
 }

@@ -76,6 +76,13 @@ export class Admission {
     return { text, bytes };
   }
 
+  /** What the runtime itself tells a worker: no schema of its actor says what that looks like. */
+  notice(worker: Worker, payload: Payload): InputRecord {
+    const bytes = payloadBytes(payload);
+    this.requireRoom(worker, bytes);
+    return this.#delivery.accept(worker, payload, bytes, null, {});
+  }
+
   /** Untrusted bytes. A large input is parsed and validated by a host, so that the main loop does not stall. */
   bytes(worker: Worker, body: Uint8Array, options: DeliverOptions): InputRecord | Promise<InputRecord> {
     requireSize(body.byteLength, this.#limits.maxMessageBytes, 'http');

@@ -8,6 +8,7 @@ import { toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import type { ActorDefinition } from '../actor.ts';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
+import { withoutNotices } from '../host/ended-notices.ts';
 import { withFunctions } from '../host/functions.ts';
 import { loadActor } from '../host/modules.ts';
 import { DEFAULT_MAILBOX, resolveMailbox } from '../limits.ts';
@@ -149,7 +150,7 @@ async function load(module: string, limits: Limits): Promise<Actor> {
   try {
     const declared = await loadActor(module);
     const mailbox = resolveMailbox(declared.mailbox, limits);
-    const definition = withFunctions(declared);
+    const definition = withoutNotices(withFunctions(declared));
     const { kind, durability = 'durable', isolation = 'shared', idleAfterMs = limits.idleAfterMs } = declared;
     return {
       kind,

@@ -24,8 +24,8 @@ export class Kill {
 
   constructor(slot: HostSlot, order: KillOrder) {
     const hit = slot.seated();
-    const isNobodys = order.culprits.length > 0 || order.reason === 'link_fault';
-    const culprits = isNobodys ? order.culprits : suspectsOn(slot);
+    const isTold = order.culprits.length > 0 || order.reason === 'link_fault';
+    const culprits = isTold ? order.culprits : suspectsOn(slot);
     this.culprits = culprits;
     const { verdict, utilization, heapBytes, externalBytes, silentMs, cpuMs } = slot.sample;
     this.certificate = {
@@ -51,7 +51,11 @@ export class Kill {
   entryOf({ workerId }: Worker): string {
     const { evidence, inputs, ...rest } = this.certificate;
     const isOwn = (input: { workerId: string }) => input.workerId === workerId;
-    const own = { ...rest, evidence: { ...evidence, running: evidence.running.filter(isOwn) }, inputs: inputs.filter(isOwn) };
+    const own = {
+      ...rest,
+      evidence: { ...evidence, running: evidence.running.filter(isOwn) },
+      inputs: inputs.filter(isOwn),
+    };
     return JSON.stringify(toSnakeCase(own));
   }
 

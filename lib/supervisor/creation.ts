@@ -14,6 +14,7 @@ import type { Store } from '../store/store.ts';
 import type { Actor, Catalog } from './catalog.ts';
 import type { Directory } from './directory.ts';
 import { requireWorkerId } from './directory.ts';
+import { COMMANDS, requireEffect } from './states.ts';
 import { Worker } from './worker.ts';
 
 export interface CreateRequest {
@@ -31,7 +32,7 @@ export type Created =
 
 /** Texts of an actor that its workers share. Copies of them were 88 of the 440 bytes of an idle worker. */
 interface Shared {
-  /** Data of the `created` entry of a worker without a display name. */
+  /** Data of the `created` entry of a worker without a display name and a parent. */
   readonly created: string;
   /** Small configs that were accepted before: they are not checked again. */
   readonly configs: Map<string, string>;
@@ -66,8 +67,15 @@ export class Creation {
     this.#requireRunning = requireRunning;
   }
 
-  /** The worker that the request asks for, which may be there already. A new one has the given status and no host yet. */
-  one(request: CreateRequest, status: 'starting' | 'hibernated'): { worker: Worker; created: boolean } {
+  /**
+   * The worker that the request asks for, which may be there already, whoever has created it. A new one has the given status and no host
+   * yet, and is the child of the worker that asks. Throws `worker_stopping`, `worker_stopped` or `worker_failed` if that one takes no inputs.
+   */
+  one(
+    request: CreateRequest,
+    status: 'starting' | 'hibernated',
+    parentId: string | null = null,
+  ): { worker: Worker; created: boolean } {
     this.#requireRunning();
     requireShape(request);
     const actor = this.#catalog.require(request.kind);
@@ -82,6 +90,8 @@ export class Creation {
       return { worker: existing, created: false };
     }
     this.#directory.requireNoPeer(workerId);
+    // What is stopped with its children must not get more of them.
+    if (parentId !== null) requireEffect(COMMANDS.input[this.#directory.require(parentId).status], 'accept');
     const shared = this.#sharedBy(actor);
     const accepted = shared.configs.get(config) ?? this.#accept(actor, config, shared);
     if (this.#directory.size >= this.#limits.maxWorkers) {
@@ -97,11 +107,12 @@ export class Creation {
       config: accepted,
       createdAtMs,
       state: null,
-      parentId: null,
+      parentId,
     };
     const worker = new Worker(actor, this.#store.create(record), status, this.#store.inputIdPrefix);
     actor.population.add(status);
-    const created = displayName === null ? shared.created : createdEntry(actor, displayName);
+    const isPlain = displayName === null && parentId === null;
+    const created = isPlain ? shared.created : createdEntry(actor, displayName, parentId);
     worker.store.append('created', createdAtMs, 0, created);
     this.#directory.add(worker);
     return { worker, created: true };
@@ -196,7 +207,7 @@ export class Creation {
   #sharedBy(actor: Actor): Shared {
     let shared = this.#shared.get(actor);
     if (shared === undefined) {
-      shared = { created: createdEntry(actor, null), configs: new Map() };
+      shared = { created: createdEntry(actor, null, null), configs: new Map() };
       this.#shared.set(actor, shared);
     }
     return shared;
@@ -238,8 +249,12 @@ async function* iteratorOf<T>(iterable: Iterable<T> | AsyncIterable<T>): AsyncGe
   yield* iterable;
 }
 
-function createdEntry(actor: Actor, displayName: string | null): string {
-  return JSON.stringify({ kind: actor.kind, display_name: displayName });
+function createdEntry(actor: Actor, displayName: string | null, parentId: string | null): string {
+  return JSON.stringify({
+    kind: actor.kind,
+    display_name: displayName,
+    ...(parentId !== null && { parent_id: parentId }),
+  });
 }
 
 function requireSameRequest(worker: Worker, kind: string, config: Payload, displayName: string | null): void {

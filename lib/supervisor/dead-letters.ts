@@ -29,11 +29,14 @@ export interface DeadLettersParts {
   readonly store: Store;
   readonly log: Logger;
   readonly wheel: Wheel;
+}
+
+/** Who takes them again: the supervisor. */
+export interface Redelivering {
+  readonly status: 'running' | 'draining' | 'stopped';
   /** Throws or rejects with what the input is refused with. */
-  deliver(workerId: string, payload: Uint8Array, options: DeliverOptions): InputRecord | Promise<InputRecord>;
+  deliverBytes(workerId: string, body: Uint8Array, options: DeliverOptions): InputRecord | Promise<InputRecord>;
   receipt(record: InputRecord): Receipt;
-  /** Throws `runtime_unavailable`. */
-  requireOpen(): void;
 }
 
 interface Letter {
@@ -43,12 +46,14 @@ interface Letter {
 
 export class DeadLetters {
   readonly #parts: DeadLettersParts;
+  readonly #redelivering: Redelivering;
   /** By input id, in the order in which they were put. */
   readonly #letters = new Map<string, Letter>();
   #bytes = 0;
 
-  constructor(parts: DeadLettersParts) {
+  constructor(parts: DeadLettersParts, redelivering: Redelivering) {
     this.#parts = parts;
+    this.#redelivering = redelivering;
   }
 
   /** Reads what the store has kept. To be called once the store is connected, before any worker is loaded. */
@@ -100,23 +105,29 @@ export class DeadLetters {
    * in between, make one input. Rejects with `input_not_found`, or with what the delivery is refused with; then it is kept.
    */
   async redeliver(inputId: string): Promise<Receipt> {
-    this.#parts.requireOpen();
-    const letter = this.#require(inputId);
+    const letter = this.#requireOpen(inputId);
     const { workerId, payload } = letter.record;
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
-    const delivered = await this.#parts.deliver(workerId, bytes, { idempotencyKey: `dead-letter:${inputId}` });
-    const receipt = this.#parts.receipt(await untilAccepted(delivered, this.#parts.wheel));
+    const delivered = await this.#redelivering.deliverBytes(workerId, bytes, {
+      idempotencyKey: `dead-letter:${inputId}`,
+    });
+    const receipt = this.#redelivering.receipt(await untilAccepted(delivered, this.#parts.wheel));
     if (this.#letters.get(inputId) === letter) this.#forget(letter);
     return receipt;
   }
 
   /** Forgets it, and resolves when it is forgotten for good. Rejects with `input_not_found`. */
   async discard(inputId: string): Promise<DeadLetterSummary> {
-    this.#parts.requireOpen();
-    const letter = this.#require(inputId);
+    const letter = this.#requireOpen(inputId);
     this.#forget(letter);
     await this.#parts.store.committed();
     return summaryOf(letter);
+  }
+
+  /** For what changes something. */
+  #requireOpen(inputId: string): Letter {
+    if (this.#redelivering.status === 'stopped') throw GreenroomError.of('runtime_unavailable');
+    return this.#require(inputId);
   }
 
   #require(inputId: string): Letter {

@@ -15,8 +15,11 @@ import type { Worker } from './worker.ts';
 /** Workers that a record of a death lists by id; the count is always given. */
 const MAX_LISTED = 20;
 
+/** Nothing is wrong with the worker itself: one that it was created with, that it has created, or that has created it has died. */
+export type FamilyCause = 'sibling_died' | 'child_failed' | 'parent_restarted';
+
 export interface Death {
-  readonly cause: KillOrder['reason'] | Ending['cause'] | 'start_failed';
+  readonly cause: KillOrder['reason'] | Ending['cause'] | 'start_failed' | FamilyCause;
   readonly culprits: readonly Worker[];
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */
@@ -28,8 +31,7 @@ export interface Death {
 export function whatDied(slot: HostSlot, exit: HostExit): Death {
   const { killOrder, killed } = slot;
   const hit = slot.seated();
-  // What the wire lost is nobody's fault.
-  const isFault = exit.error instanceof LinkFault;
+  const isFault = killOrder === null && exit.error instanceof LinkFault;
   // Of a kill they were told at the order: since then the host may have gone on.
   const culprits = killed?.culprits ?? (isFault ? [] : suspectsOn(slot));
   const bystanders = hit.filter((worker) => !culprits.includes(worker));

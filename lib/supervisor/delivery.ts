@@ -41,7 +41,7 @@ export type { DeliverOptions } from './options.ts';
 
 /** Who is told what inputs mean for the life of their worker. */
 export interface DeliveryListener {
-  /** A worker that is stopping has no input left. */
+  /** A worker that is stopping has no input left, or the host of one that is to start again has none of them. */
   onDrained(worker: Worker): void;
   /** A hibernated worker has got an input. */
   wake(worker: Worker): void;
@@ -246,7 +246,8 @@ export class Delivery implements Inbound, StoreEvents {
     } else {
       const late = code === CANCELLED && startedAt > 0 ? this.cancelling.runTimes.errorOf(record, false) : null;
       const outcome = code === CANCELLED && late === null ? 'cancelled' : 'failed';
-      if (code === CANCELLED && startedAt === 0 && record.isExpired) this.endUnstarted(record, 'expired');
+      if (code === CANCELLED && startedAt === 0 && worker.presence === 'renewing') this.#takeBack(worker, record);
+      else if (code === CANCELLED && startedAt === 0 && record.isExpired) this.endUnstarted(record, 'expired');
       else this.#decide(worker, record, outcome, null, late ?? (body.value() as WireError), startedAt, endedAt, null);
     }
     this.lending.offer(worker);
@@ -292,6 +293,15 @@ export class Delivery implements Inbound, StoreEvents {
     this.deadLetters.put({ inputId, workerId, kind, payload, attempts, error, acceptedAtMs, endedAtMs }, bytes);
   }
 
+  /** For what an orderly close has interrupted: the store has it as waiting, for its next attempt, and not as running when a process ended. */
+  keepForNextStart(worker: Worker, record: InputRecord): void {
+    this.lending.waitAgain(record);
+    retryAfterRestart(worker, record);
+    record.startsAtStore++;
+    worker.store.start(record);
+    worker.store.recall(record);
+  }
+
   /** Takes back an input that had not started on a dead host: it will wait again, unless its end came meanwhile. */
   reclaim(record: InputRecord): void {
     if (record.cancelReason !== null) this.endUnstarted(record, 'cancelled', record.cancelReason);
@@ -300,6 +310,22 @@ export class Delivery implements Inbound, StoreEvents {
       this.lending.waitAgain(record);
       (record.owner as Worker).store.recall(record);
     }
+  }
+
+  /** Has the host give back what it has not begun; see `reply`. */
+  recallUnstarted(worker: Worker): void {
+    const { mailbox, host, slot: workerSlot } = worker;
+    for (const record of [...mailbox.lentMessages()]) {
+      if (record.isSent) continue;
+      unreserve(record);
+      this.reclaim(record);
+    }
+    host?.host.cancel({ workerSlot, seq: null, reason: 'restart', waitingOnly: true });
+  }
+
+  #takeBack(worker: Worker, record: InputRecord): void {
+    this.reclaim(record);
+    this.#tellIfDrained(worker);
   }
 
   /** Ends what waits with one error, all of it or only what is volatile: the worker is not coming back by itself. */
@@ -347,6 +373,7 @@ export class Delivery implements Inbound, StoreEvents {
   }
 
   #tellIfDrained(worker: Worker): void {
-    if (worker.stopping !== null && worker.inputs === 0) this.#listener.onDrained(worker);
+    const isRenewed = worker.presence === 'renewing' && !worker.hasLentInputs;
+    if (isRenewed || (worker.stopping !== null && worker.inputs === 0)) this.#listener.onDrained(worker);
   }
 }

@@ -68,6 +68,11 @@ export class Directory<W extends Listed> {
     return worker;
   }
 
+  /** If it is loaded. */
+  peek(workerId: string): W | undefined {
+    return this.#loaded.get(workerId);
+  }
+
   /** Throws `invalid_worker_id`, `worker_not_found`, or `unsupported_operation` if it is a peer. */
   require(workerId: string): W {
     const worker = this.get(workerId);

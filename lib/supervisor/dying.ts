@@ -41,7 +41,9 @@ export interface DeathListener {
   /** A host has died: all inputs that it held are settled, and what becomes of its workers is decided. */
   onDeath?(slot: HostSlot, exit: HostExit, death: Death, hits: readonly Hit[]): void;
   /** It has died and will be started again, at once or after a pause. Called before it is started. */
-  onRestarting?(worker: Worker): void;
+  onRestarting?(worker: Worker, death: Death): void;
+  /** It has ended itself as it should, and is `stopped` now. */
+  onRetired?(worker: Worker): void;
   /** It is `failed` now: its restarts are used up, or its actor wants none. */
   onGaveUp?(worker: Worker, error: WireError): void;
 }
@@ -131,12 +133,15 @@ export class Dying {
       return 'cancelled';
     }
     if (worker.actor.definition.onInterrupt === 'retry' && worker.stopping === null && !record.isExpired) {
-      if (delivery.deadLetters.isPoison(worker, record.attempt)) {
+      // That the runtime is closed is not the input's doing.
+      if (death.cause === 'close') delivery.keepForNextStart(worker, record);
+      else if (delivery.deadLetters.isPoison(worker, record.attempt)) {
         delivery.endPoisoned(worker, record, death.cause);
         return 'poison';
+      } else {
+        record.attempt++;
+        delivery.lending.waitAgain(record);
       }
-      record.attempt++;
-      delivery.lending.waitAgain(record);
       return 'again';
     }
     delivery.endInterrupted(worker, record, 'unknown', death.error);
@@ -165,6 +170,7 @@ export class Dying {
       worker.deaths,
       {
         atMs: monotonicMs(),
+        isAtStart: worker.isStarting,
         at: new Date(epochNow()).toISOString(),
         cause: death.cause,
         hostId: typeof hostId === 'string' ? hostId : null,
@@ -182,7 +188,7 @@ export class Dying {
     worker.restarts++;
     const data = { cause: death.cause, restarts: worker.restarts, delay_ms: delayMs, ...death.details };
     worker.store.append('restarted', epochNow(), 0, JSON.stringify(data));
-    this.#parts.onRestarting?.(worker);
+    this.#parts.onRestarting?.(worker, death);
     // Whoever heard of it may have stopped it.
     if (worker.status !== 'restarting') return;
     if (delayMs === 0) this.#parts.start(worker);
@@ -205,6 +211,7 @@ export class Dying {
     worker.store.saveRest('stopped', null);
     worker.store.append('stopped', epochNow(), 0, JSON.stringify({ cause: death.cause, ...death.details }));
     this.#delivery.failWaiting(worker, 'worker_stopped', 'cancelled');
+    this.#parts.onRetired?.(worker);
   }
 
   #giveUp(worker: Worker, death: Death): void {

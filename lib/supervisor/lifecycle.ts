@@ -23,7 +23,8 @@ import type { HostSlot } from './host-slot.ts';
 import type { HostListener, Hosts } from './hosts.ts';
 import { Dying } from './dying.ts';
 import type { DeathListener } from './dying.ts';
-import { newStopping } from './stopping.ts';
+import { Renewing } from './renewing.ts';
+import { newStopping, stoppedEntry } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
 import type { Worker } from './worker.ts';
 
@@ -33,6 +34,8 @@ export interface LifecycleEvents extends DeathListener {
   onLeft(workerId: string): void;
   /** A worker is being stopped, or has failed. */
   onEnding(worker: Worker): void;
+  /** A worker has stopped. */
+  onStopped(worker: Worker): void;
   /** A worker hibernates, and has nothing to do. */
   onRested(worker: Worker): void;
   /** A worker did not end in an orderly way: its `stopped` did not end, it was cancelled at a deadline, or its host died. */
@@ -45,6 +48,7 @@ export class Lifecycle implements HostListener {
   readonly #wheel: Wheel;
   readonly #events: LifecycleEvents;
   readonly dying: Dying;
+  readonly renewing: Renewing;
   #hosts!: Hosts;
   #delivery!: Delivery;
 
@@ -54,6 +58,13 @@ export class Lifecycle implements HostListener {
     this.#events = events;
     this.#limits = limits;
     this.#log = log;
+    this.renewing = new Renewing({
+      limits,
+      wheel,
+      delivery: () => this.#delivery,
+      putAway: (worker, next) => void (worker.host !== null && this.#putAway(worker.host, [worker], next)),
+      afterDeath: (worker, death, isCharged) => this.dying.afterDeath(worker, death, isCharged),
+    });
     this.dying = new Dying({
       limits,
       log,
@@ -65,7 +76,8 @@ export class Lifecycle implements HostListener {
       finishStop: (worker) => this.#finishStop(worker),
       onEnding: (worker) => events.onEnding(worker),
       onDeath: (slot, exit, death, hits) => events.onDeath?.(slot, exit, death, hits),
-      onRestarting: (worker) => events.onRestarting?.(worker),
+      onRestarting: (worker, death) => events.onRestarting?.(worker, death),
+      onRetired: (worker) => events.onRetired?.(worker),
       onGaveUp: (worker, error) => events.onGaveUp?.(worker, error),
     });
   }
@@ -168,10 +180,7 @@ export class Lifecycle implements HostListener {
   /** All hosts were closed, at the end of the runtime: what had begun there is settled, what had not runs after the next start. */
   settleClosed(worker: Worker): void {
     this.dying.settleClosed(worker);
-    if (worker.status === 'stopping') {
-      this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
-      this.#finishStop(worker);
-    }
+    if (worker.status === 'stopping') this.releaseStop(worker, 0);
     worker.settleStart();
   }
 
@@ -206,9 +215,12 @@ export class Lifecycle implements HostListener {
 
   // --- stop ---
 
-  /** Resolves once the worker has stopped. The caller has looked at the state table. */
-  stop(worker: Worker, request: StopRequest): Promise<StopAck> {
-    const stopping = newStopping(request);
+  /**
+   * Resolves once the worker has stopped. The caller has looked at the state table. `isHeld`: it stays where it is until `releaseStop` is
+   * called, whatever becomes of its inputs meanwhile.
+   */
+  stop(worker: Worker, request: StopRequest, isHeld = false): Promise<StopAck> {
+    const stopping = newStopping(request, isHeld);
     const { isLoaded } = worker;
     worker.stopping = stopping;
     worker.apply('stopRequested');
@@ -228,19 +240,33 @@ export class Lifecycle implements HostListener {
     return stopping.ack;
   }
 
+  /** Those below it have stopped. */
+  releaseStop(worker: Worker, children: number): void {
+    const { stopping } = worker;
+    if (stopping === null || worker.status !== 'stopping') return;
+    stopping.isHeld = false;
+    stopping.children = children;
+    if (worker.host !== null) this.#finishStopIfDrained(worker);
+    else {
+      this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
+      this.#finishStop(worker);
+    }
+  }
+
   #endDrain(worker: Worker): void {
     this.#events.onUnclean(worker, 'cancelled');
     this.#delivery.cancelling.cancelAll(worker, 'stop deadline');
   }
 
   onDrained(worker: Worker): void {
+    this.renewing.proceed(worker);
     this.#finishStopIfDrained(worker);
   }
 
   #finishStopIfDrained(worker: Worker): void {
     const { stopping, host } = worker;
     if (worker.status !== 'stopping' || stopping === null || worker.inputs > 0) return;
-    if (!worker.isLoaded || host === null || stopping.isUnloading) return;
+    if (!worker.isLoaded || host === null || stopping.isUnloading || stopping.isHeld) return;
     stopping.isUnloading = true;
     void this.#stopOnHost(worker, host);
   }
@@ -268,27 +294,30 @@ export class Lifecycle implements HostListener {
 
   #unseat(slot: HostSlot, worker: Worker, mayReuse: boolean): void {
     slot.unseat(worker, mayReuse);
+    this.renewing.forget(worker);
     this.#hosts.onLeft(slot);
     this.#events.onLeft(worker.workerId);
   }
 
   #finishStop(worker: Worker): void {
     const { stopping } = worker;
-    if (stopping === null) return;
+    if (stopping === null || stopping.isHeld) return;
     stopping.timer?.cancel();
     worker.apply('stopFinished');
     worker.settleStart();
-    const { drained, cancelled, refused, reason } = stopping;
+    const { drained, cancelled, refused, reason, children } = stopping;
     const ack: StopAck = {
       workerId: worker.workerId,
       status: worker.status,
       drained,
       cancelled,
       refused,
+      ...(children > 0 && { children }),
       ...(reason !== null && { reason }),
     };
     worker.store.saveRest('stopped', null);
-    worker.store.append('stopped', epochNow(), 0, JSON.stringify({ drained, cancelled, refused, reason }));
+    worker.store.append('stopped', epochNow(), 0, stoppedEntry(stopping));
     stopping.resolve(ack);
+    this.#events.onStopped(worker);
   }
 }

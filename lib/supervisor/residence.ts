@@ -41,7 +41,11 @@ export class Residence {
     const { store, limits, log, wheel } = options;
     this.timers = new Timers(
       store,
-      { find: (workerId) => directory.get(workerId), deliver: (worker, value) => parts.deliver(worker, value) },
+      {
+        find: (workerId) => directory.get(workerId),
+        require: (workerId) => directory.require(workerId),
+        deliver: (worker, value) => parts.deliver(worker, value),
+      },
       log,
       wheel,
     );
@@ -128,6 +132,17 @@ export class Residence {
     if (!directory.unload(worker)) return false;
     options.store.unload(worker.store);
     return true;
+  }
+
+  /** Nothing is left of it: it was deleted. */
+  erase(worker: Worker): void {
+    const { directory, delivery } = this.#parts;
+    this.timers.forget(worker);
+    directory.delete(worker);
+    worker.actor.population.remove(worker.status);
+    // They waited for an actor that is missing, or for their turn after a restart.
+    if (worker.inputs > 0) delivery.failWaiting(worker, 'cancelled', 'cancelled');
+    worker.store.delete();
   }
 
   #hasChannels(workerId: string): boolean {

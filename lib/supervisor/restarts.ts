@@ -27,7 +27,11 @@ export interface RestartRule {
 export interface PastDeath extends Readonly<DeathView> {
   /** monotonicMs() */
   readonly atMs: number;
+  /** It had not come up since the one before. */
+  readonly isAtStart: boolean;
 }
+
+type Timing = Pick<PastDeath, 'atMs' | 'isAtStart'>;
 
 export type RestartDecision =
   | { readonly type: 'restart'; readonly delayMs: number }
@@ -48,38 +52,51 @@ export function ruleOf(restart: RestartOptions | undefined, limits: Limits): Res
  */
 export function decideRestart(
   rule: RestartRule,
-  deaths: readonly Pick<PastDeath, 'atMs'>[],
+  deaths: readonly Timing[],
   isNormal: boolean,
   random: () => number,
 ): RestartDecision {
   if (isNormal && rule.policy !== 'permanent') return { type: 'stopped' };
   if (rule.policy === 'temporary') return { type: 'failed' };
-  const nowMs = deaths.at(-1)?.atMs ?? 0;
-  const recent = deaths.filter(({ atMs }) => nowMs - atMs < rule.withinMs);
-  if (recent.length > rule.maxRestarts) return { type: 'failed' };
+  if (countOf(deaths, rule) > rule.maxRestarts) return { type: 'failed' };
   return { type: 'restart', delayMs: jittered(backoffMs(streakOf(deaths, rule)), random) };
 }
 
 /** The deaths that still matter after one more: those that count, those that the pauses grow with, and those that are shown. Bounded by the budget. */
 export function withDeath(deaths: readonly PastDeath[], death: PastDeath, rule: RestartRule): PastDeath[] {
   const all = [...deaths, death];
-  const streak = streakOf(all, rule);
-  const matter = all.filter(({ atMs }, at) => death.atMs - atMs < rule.withinMs || at >= all.length - streak);
-  return matter.slice(-Math.max(rule.maxRestarts + 1, DEATHS_SHOWN));
+  const matter = Math.max(countOf(all, rule), streakOf(all, rule));
+  return all.slice(-Math.min(matter, Math.max(rule.maxRestarts + 1, DEATHS_SHOWN)));
 }
 
-/** How many deaths came one after the other without a quiet time in between. */
-function streakOf(deaths: readonly Pick<PastDeath, 'atMs'>[], { withinMs }: RestartRule): number {
+/**
+ * How many of the last deaths count against the budget: those within the window, and starts that have failed, until one succeeds: who
+ * cannot start is given up however long each attempt takes.
+ */
+function countOf(deaths: readonly Timing[], { withinMs }: RestartRule): number {
+  const nowMs = deaths.at(-1)?.atMs ?? 0;
+  let hasNotStarted = true;
+  return lastWhile(deaths, ({ atMs, isAtStart }) => {
+    hasNotStarted &&= isAtStart;
+    return hasNotStarted || nowMs - atMs < withinMs;
+  });
+}
+
+/** How many of the last deaths came one after the other without a quiet time in between, in which it was up. */
+function streakOf(deaths: readonly Timing[], { withinMs }: RestartRule): number {
   const quietMs = Math.min(withinMs, RESTART_QUIET_MS);
-  let streak = 0;
-  let nextMs = deaths.at(-1)?.atMs ?? 0;
-  for (let at = deaths.length - 1; at >= 0; at--) {
-    const { atMs } = deaths[at] as PastDeath;
-    if (nextMs - atMs >= quietMs) break;
-    nextMs = atMs;
-    streak++;
-  }
-  return streak;
+  let next = deaths.at(-1);
+  return lastWhile(deaths, (death) => {
+    const isStreak = next !== undefined && (next.isAtStart || next.atMs - death.atMs < quietMs);
+    next = death;
+    return isStreak;
+  });
+}
+
+function lastWhile<T>(items: readonly T[], holds: (item: T) => boolean): number {
+  let count = 0;
+  while (count < items.length && holds(items.at(-1 - count) as T)) count++;
+  return count;
 }
 
 /** The first restart is immediate; then the pause doubles up to the cap. */

@@ -40,6 +40,7 @@ import { Delivery } from './delivery.ts';
 import type { DeliverOptions } from './delivery.ts';
 import { Directory } from './directory.ts';
 import type { ListQuery } from './directory.ts';
+import { Families } from './families.ts';
 import { Hosts } from './hosts.ts';
 import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -48,7 +49,6 @@ import { COMMANDS, requireEffect } from './states.ts';
 import type { CancelRequest, Identity, SupervisorOptions } from './options.ts';
 import { Recovery } from './recovery.ts';
 import { Residence } from './residence.ts';
-import { ackOf } from './stopping.ts';
 import { Telling } from './telling.ts';
 import { readTranscript } from './transcripts.ts';
 import type { EncodedPage, TranscriptRequest } from './transcripts.ts';
@@ -82,6 +82,8 @@ export class Supervisor {
   readonly telling: Telling;
   /** What is kept awake, and set for later. */
   readonly residence: Residence;
+  /** Workers and those that they have created. */
+  readonly families: Families;
   /** Inputs that are not delivered again. */
   readonly deadLetters: DeadLetters;
   #hosts: Hosts | null = null;
@@ -102,7 +104,14 @@ export class Supervisor {
       this.wheel,
       {
         onLeft: (workerId) => this.residence.onLeft(workerId),
-        onEnding: (worker) => this.residence.timers.forget(worker),
+        onEnding: (worker) => {
+          this.residence.timers.forget(worker);
+          this.families.onEnding(worker);
+        },
+        onStopped: (worker) => this.families.onStopped(worker),
+        onRetired: (worker) => this.families.onRetired(worker),
+        onRestarting: (worker, death) => this.families.onRestarting(worker, death),
+        onGaveUp: (worker, error) => this.families.onGaveUp(worker, error),
         onRested: (worker) => void this.residence.unload(worker),
         onUnclean: (worker, reason) => this.#closing.note(worker, reason),
       },
@@ -110,15 +119,7 @@ export class Supervisor {
     );
     this.#peers = options.peers ?? new Peers();
     this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
-    this.deadLetters = new DeadLetters({
-      limits,
-      store,
-      log: options.log,
-      wheel: this.wheel,
-      deliver: (workerId, payload, deliverOptions) => this.deliverBytes(workerId, payload, deliverOptions),
-      receipt: (record) => this.receipt(record),
-      requireOpen: () => this.#requireOpen(),
-    });
+    this.deadLetters = new DeadLetters(options, this);
     this.#delivery = new Delivery(limits, store, this.#lifecycle, this.wheel, this.deadLetters);
     this.#creation = new Creation(limits, catalog, store, this.#directory, () => this.#requireRunning());
     this.#admission = new Admission(limits, this.#delivery, {
@@ -136,6 +137,14 @@ export class Supervisor {
       hosts: () => this.#requireHosts(),
       deliver: (worker, value) => this.#admission.value(worker, value, {}),
     });
+    this.families = new Families({
+      ...parts,
+      admission: this.#admission,
+      store,
+      lifecycle: this.#lifecycle,
+      view: (worker) => this.residence.view(worker),
+      erase: (worker) => this.residence.erase(worker),
+    });
     catalog.countStored(store.counts());
     this.#recovery = new Recovery(store.waiting(), { ...parts, residence: this.residence });
     this.#closing = new Closing({
@@ -143,8 +152,9 @@ export class Supervisor {
       store,
       lifecycle: this.#lifecycle,
       hosts: () => this.#requireHosts(),
-      stop: (worker, request) => this.stop(worker.workerId, request),
+      stop: (worker, request) => this.families.stopAlone(worker, request),
       stopRest: () => {
+        this.families.close();
         this.#recovery.stop();
         this.residence.close();
       },
@@ -184,8 +194,11 @@ export class Supervisor {
   // --- workers ---
 
   /** Resolves once the worker has started, or failed to. The same request again finds the same worker, whatever its status. */
-  async create(request: CreateRequest): Promise<{ workerId: string; created: boolean }> {
-    const { worker, created } = this.#creation.one(request, 'starting');
+  async create(
+    request: CreateRequest,
+    parentId: string | null = null,
+  ): Promise<{ workerId: string; created: boolean }> {
+    const { worker, created } = this.#creation.one(request, 'starting', parentId);
     if (created) this.#lifecycle.start(worker);
     await worker.startSettled();
     await this.#store.committed();
@@ -207,11 +220,6 @@ export class Supervisor {
   /** For what an actor asks for: it may have left its host since. Throws `worker_not_found` or `worker_stopped`. */
   requireOnHost(workerId: string): void {
     if (this.#directory.require(workerId).host === null) throw GreenroomError.of('worker_stopped');
-  }
-
-  /** Sends the worker an input after a time, as an effect of the one that it handles. See Timers.set. */
-  deliverLater(workerId: string, inputSeq: number, value: unknown, delayMs: number): void {
-    this.residence.timers.set(this.#directory.require(workerId), inputSeq, value, delayMs);
   }
 
   /** The id of the worker that a call of an actor's function is for; see Creation.serving. */
@@ -247,38 +255,25 @@ export class Supervisor {
     const worker = this.#directory.require(workerId);
     requireEffect(COMMANDS.restore[worker.status], 'start');
     worker.requireActor();
-    this.#lifecycle.restore(worker);
+    this.families.restore(worker);
     await worker.startSettled();
     await this.#store.committed();
     // It may have been put away meanwhile.
     return this.residence.view(this.#directory.get(workerId) ?? worker);
   }
 
-  /** Resolves once it has stopped. A second stop gets the acknowledgement of the first. */
+  /** Resolves once it has stopped, its children before it. A second stop gets the acknowledgement of the first. */
   async stop(workerId: string, request: StopRequest): Promise<StopAck> {
     this.#requireOpen();
-    const worker = this.#directory.require(workerId);
-    const isFirst = COMMANDS.stop[worker.status] === 'stop';
-    const ack = await (isFirst ? this.#lifecycle.stop(worker, request) : (worker.stopping?.ack ?? ackOf(worker)));
+    const ack = await this.families.stop(this.#directory.require(workerId), request);
     await this.#store.committed();
     return ack;
   }
 
-  /** The worker's last view. Throws `worker_active` unless it has ended or `force` is set, which stops it first. */
+  /** The worker's last view; its children go with it. Throws `worker_active` unless all have ended or `force` is set, which stops them first. */
   async delete(workerId: string, request: { readonly force?: boolean | undefined }): Promise<WorkerView> {
     this.#requireOpen();
-    const effect = COMMANDS.delete[this.#directory.require(workerId).status];
-    if (effect === 'worker_active' && request.force === true) await this.stop(workerId, { reason: 'delete' });
-    else requireEffect(effect, 'delete');
-    // Looked up again: it may have been put away after its stop, or deleted by somebody else.
-    const worker = this.#directory.require(workerId);
-    const view = this.residence.view(worker);
-    this.residence.timers.forget(worker);
-    this.#directory.delete(worker);
-    worker.actor.population.remove(worker.status);
-    // They waited for an actor that is missing, or for their turn after a restart.
-    if (worker.inputs > 0) this.#delivery.failWaiting(worker, 'cancelled', 'cancelled');
-    worker.store.delete();
+    const view = await this.families.delete(workerId, request.force === true);
     await this.#store.committed();
     return view;
   }

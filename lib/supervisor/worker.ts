@@ -41,8 +41,8 @@ export class Worker implements InputOwner {
   /** Where it lives; null while it has no host. */
   host: HostSlot | null = null;
   slot = -1;
-  /** `here`: its host has loaded it and takes inputs. `leaving`: its host is putting it away; it will be hibernated, or start on another one. */
-  presence: 'away' | 'here' | 'leaving' = 'away';
+  /** `here`: its host has loaded it and takes inputs. `renewing`: it gets no more of them, and starts again when those that it has have ended. `leaving`: its host is putting it away; it will be hibernated, or start on another one. */
+  presence: 'away' | 'here' | 'renewing' | 'leaving' = 'away';
   /** In line for a place in its host's window. */
   isBlocked = false;
   stopping: Stopping | null = null;
@@ -84,6 +84,11 @@ export class Worker implements InputOwner {
     return isolation === null ? this.actor.isolation : higherTier(isolation, this.actor.isolation);
   }
 
+  /** The worker that created it; null if it came from outside. */
+  get parentId(): string | null {
+    return this.store.parentId;
+  }
+
   get displayName(): string | null {
     return this.store.displayName;
   }
@@ -120,6 +125,12 @@ export class Worker implements InputOwner {
     return this.#mailbox?.last ?? undefined;
   }
 
+  /** Some are at its host, or about to be sent. Those that it has given back count as lent in the mailbox until that is recalled. */
+  get hasLentInputs(): boolean {
+    if (this.#mailbox !== null) for (const record of this.#mailbox.lentMessages()) if (record.isLent) return true;
+    return false;
+  }
+
   /** Those that are at its host, first to last. */
   *sentInputs(): Generator<InputRecord> {
     if (this.#mailbox !== null) for (const record of this.#mailbox.lentMessages()) if (record.isSent) yield record;
@@ -128,6 +139,12 @@ export class Worker implements InputOwner {
   sentInput(seq: number): InputRecord | undefined {
     for (const record of this.sentInputs()) if (record.seq === seq) return record;
     return undefined;
+  }
+
+  /** It has an input of that number without an outcome. */
+  hasInput(seq: number): boolean {
+    if (this.#mailbox !== null) for (const record of this.#mailbox.allMessages()) if (record.seq === seq) return true;
+    return false;
   }
 
   /** Moving average of how long an input runs. Kept with the mailbox: as a field it would cost every idle worker 24 bytes. */
@@ -286,7 +303,7 @@ export class Worker implements InputOwner {
       config: decode(this.config),
       hostId: this.host?.host.hostId ?? null,
       isolation: this.isolation,
-      parentId: this.store.parentId,
+      parentId: this.parentId,
       restarts: this.restarts,
       running: running && {
         inputId: running.inputId,

@@ -13,13 +13,23 @@ interface Running {
   readonly hostId: string | null;
 }
 
+interface Begun {
+  /** Where it began an input last, and which. */
+  readonly hostId: string | null;
+  readonly no: number;
+  /** The highest number of all that it ever began. */
+  readonly latest: number;
+  /** The last attempt at each input. */
+  readonly attempts: Map<number, number>;
+}
+
 /** Watches the handlers while they run, and counts up at the end. */
 export class Checks {
   readonly #trace: Trace;
   #runtime: Runtime | null = null;
   readonly #running = new Map<string, Running>();
-  /** The last input that each worker began, and at which attempt. */
-  readonly #begun = new Map<string, { no: number; attempt: number }>();
+  /** What each worker has begun. */
+  readonly #begun = new Map<string, Begun>();
   /** The first that was seen; thrown when the simulation looks. */
   #violation: Violation | null = null;
 
@@ -64,18 +74,22 @@ export class Checks {
     if (other !== undefined) this.violate(`${workerId} began input ${no} while it was running input ${other.no}`);
     const running: Running = { no, hostId };
     this.#running.set(workerId, running);
-    if (no > 0) this.#checkOrder(workerId, no, attempt);
+    if (no > 0) this.#checkOrder(workerId, no, attempt, hostId);
     return () => {
       if (this.#running.get(workerId) === running) this.#running.delete(workerId);
     };
   }
 
-  #checkOrder(workerId: string, no: number, attempt: number): void {
-    const before = this.#begun.get(workerId);
-    this.#begun.set(workerId, { no, attempt });
-    if (before === undefined || no > before.no) return;
-    if (no < before.no) this.violate(`${workerId} began input ${no} after input ${before.no}, which was accepted later`);
-    else if (attempt <= before.attempt) this.violate(`${workerId} began input ${no} twice`);
+  /** In the order of their acceptance; after the death of a host, those that it had begun may come once more, in the same order. */
+  #checkOrder(workerId: string, no: number, attempt: number, hostId: string | null): void {
+    const begun = this.#begun.get(workerId) ?? { hostId, no: 0, latest: 0, attempts: new Map<number, number>() };
+    this.#begun.set(workerId, begun);
+    const attemptBefore = begun.attempts.get(no);
+    const latest = attemptBefore === undefined ? begun.latest : begun.hostId === hostId ? begun.no : 0;
+    if (no < latest) this.violate(`${workerId} began input ${no} after input ${latest}, which was accepted later`);
+    if (attemptBefore !== undefined && attempt <= attemptBefore) this.violate(`${workerId} began input ${no} twice`);
+    begun.attempts.set(no, attempt);
+    Object.assign(begun, { hostId, no, latest: Math.max(begun.latest, no) });
   }
 
   /** Of a worker that rests: every input that it accepted has exactly one outcome. Returns what those that completed have added. */

@@ -15,3 +15,7 @@ export { createSimulation } from './simulation.ts';
 export type { Faults, LaneChoice, Simulation, SimulationOptions } from './simulation.ts';
 export type { Probe } from './probe.ts';
 export type { VirtualClock } from './virtual-clock.ts';
+export { simulate } from './simulate.ts';
+export type { SimulateOptions, SimulateReport } from './simulate.ts';
+export type { FaultName } from './commands.ts';
+export type { Corrupt } from './simulated-hosts.ts';

@@ -91,7 +91,8 @@ export async function simulate(options: SimulateOptions): Promise<SimulateReport
     throw failed(thrown, options, trace);
   } finally {
     checks.stop();
-    await simulation.close();
+    // On a violation nothing says that it could still be closed.
+    simulation.abandon();
   }
   return {
     seed,

@@ -69,7 +69,7 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
   const leave = occupyThread();
   const clock = new VirtualClock();
   const random = randomOf(seed);
-  const undo = [replaceGlobals(clock, randomOf(seed + 1)), replaceTime(clock), leave];
+  const undo = [replaceGlobals(clock, randomOf(seed + 1)), replaceTime(clock), allowListeners(), leave];
   const restore = (): void => {
     for (const step of undo) step();
   };
@@ -88,6 +88,13 @@ export async function createSimulation(options: SimulationOptions): Promise<Simu
     restore();
     throw thrown;
   }
+}
+
+/** Every host listens for the end of the process, which is one process here. */
+function allowListeners(): () => void {
+  const before = process.getMaxListeners();
+  process.setMaxListeners(Infinity);
+  return () => void process.setMaxListeners(before);
 }
 
 interface Parts {
@@ -145,6 +152,11 @@ export class Simulation {
     } finally {
       this.#restore();
     }
+  }
+
+  /** Gives the thread its time back at once, whatever becomes of the runtime: for one that has been found to be broken. */
+  abandon(): void {
+    this.#restore();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -78,6 +78,7 @@ const step = fc.oneof(
       timerId: fc.nat(2),
       dueAtMs: fc.nat(99),
       name: fc.constantFrom('t', 'ä'),
+      lastSeq: fc.nat(9),
       repeat: fc.constantFrom<StoredTimer['repeat']>(null, 1_000, { cron: '0 9 * * *', timeZone: 'UTC' }),
     }),
   },
@@ -111,6 +112,8 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 type WorkerStep = Exclude<Step, { do: 'commit' | 'reopen' | 'crash' | 'record' | 'create' | 'deadLetter' }>;
+
+const byNumber = (timers: Iterable<StoredTimer>) => [...timers].sort((a, b) => a.timerId - b.timerId);
 
 /** A store, the model of it, and what happens to both. */
 class Run {
@@ -264,14 +267,16 @@ class Run {
         for (const each of both) each.append('emitted', 5, 0, taken.payload);
         return;
       case 'timer': {
-        const { timerId, dueAtMs, name, repeat } = taken;
-        const timer = { timerId, dueAtMs, input: '"due"', name, repeat };
+        const { timerId, dueAtMs, name, repeat, lastSeq } = taken;
+        const timer = { timerId, dueAtMs, input: '"due"', name, repeat, lastSeq };
         model.timers.set(timer.timerId, timer);
-        return worker.putTimer(timer);
+        worker.putTimer(timer);
+        return assert.deepEqual(byNumber(worker.timers()), byNumber(model.timers.values()));
       }
       case 'noTimer':
         model.timers.delete(taken.timerId);
-        return worker.deleteTimer(taken.timerId);
+        worker.deleteTimer(taken.timerId);
+        return assert.deepEqual(byNumber(worker.timers()), byNumber(model.timers.values()));
       case 'delete':
         worker.delete();
         this.#model.workers.delete(id);

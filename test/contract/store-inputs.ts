@@ -174,7 +174,7 @@ export function storeInputsContract(name: string, makeStore: MakeStore): void {
       assert.deepEqual([worker.state, worker.stateVersion], ['1', 4]);
     });
 
-    test('has its timers until they are deleted, and one of a number', async (t) => {
+    test('has its timers until they are deleted, at once and later, and one of a number', async (t) => {
       const { store, worker } = await open(t);
       const timers = [1, 2, 3].map((timerId) => ({
         timerId,
@@ -182,20 +182,26 @@ export function storeInputsContract(name: string, makeStore: MakeStore): void {
         input: `${timerId}`,
         name: 't',
         repeat: null,
+        lastSeq: 0,
       }));
       for (const timer of timers) worker.putTimer(timer);
-      worker.putTimer({ timerId: 2, dueAtMs: 5, input: '"later"', name: 't', repeat: null });
+      worker.putTimer({ timerId: 2, dueAtMs: 5, input: '"later"', name: 't', repeat: null, lastSeq: 0 });
       worker.deleteTimer(1);
       worker.deleteTimer(99);
+      const byNumber = () => worker.timers().sort((a, b) => a.timerId - b.timerId);
+      const atOnce = byNumber();
       await store.committed();
-      const byNumber = worker.timers().sort((a, b) => a.timerId - b.timerId);
-      assert.deepEqual(byNumber, [{ timerId: 2, dueAtMs: 5, input: '"later"', name: 't', repeat: null }, timers[2]]);
+      assert.deepEqual(atOnce, byNumber());
+      assert.deepEqual(atOnce, [
+        { timerId: 2, dueAtMs: 5, input: '"later"', name: 't', repeat: null, lastSeq: 0 },
+        timers[2],
+      ]);
     });
 
     test('that is deleted has nothing, whatever was on its way, and late words do no harm', async (t) => {
       const { store, worker } = await open(t);
       worker.accept(inputOf(1));
-      worker.putTimer({ timerId: 1, dueAtMs: 5, input: '1', name: 't', repeat: null });
+      worker.putTimer({ timerId: 1, dueAtMs: 5, input: '1', name: 't', repeat: null, lastSeq: 0 });
       worker.delete();
       worker.append('emitted', 5, 0, '1');
       worker.saveRest('failed', HOST_LOST);

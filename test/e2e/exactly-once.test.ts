@@ -7,12 +7,14 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { GreenroomError } from '../../lib/errors.ts';
 import type { InputView, TranscriptEntry } from '../../lib/protocol/views.ts';
+import type { Runtime } from '../../lib/runtime.ts';
 import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
 import { randomFrom } from '../support/random.ts';
-import { eventually, startRuntime, transcriptOf } from '../support/start-runtime.ts';
+import { codeOf, eventually, startRuntime, transcriptOf } from '../support/start-runtime.ts';
 import { ALLOWED, Ledger, play } from './random-commands.ts';
 
 const WORKERS = 6;
+const HOSTS = 2;
 const COMMANDS = 600;
 /** Commands under way at the same time. */
 const MAX_PENDING = 40;
@@ -76,8 +78,30 @@ function describeStatus(workers: readonly WorkerHandle[]): string {
   return workers.map((worker) => JSON.stringify(worker.view())).join('\n');
 }
 
-async function run(t: TestContext, seed: number): Promise<void> {
-  const runtime = await startRuntime(t, { hosts: 2, limits: LIMITS });
+/** Has one host after the other recycled until what is returned is called; that resolves to how many were. */
+function recycleAllTheTime(runtime: Runtime): () => Promise<number> {
+  let isOver = false;
+  let count = 0;
+  const loop = async () => {
+    while (!isOver) {
+      const ready = await eventually(() => runtime.hosts().find(({ status }) => status === 'ready'));
+      const answer = await codeOf((async () => runtime.recycleHost(ready.hostId))());
+      // It may have died before its turn.
+      if (typeof answer === 'object') count++;
+      else assert.ok(['host_lost', 'unsupported_operation', 'not_found'].includes(String(answer)), String(answer));
+    }
+    return count;
+  };
+  const over = loop();
+  return () => {
+    isOver = true;
+    return over;
+  };
+}
+
+async function run(t: TestContext, seed: number, areRecycled: boolean): Promise<void> {
+  const runtime = await startRuntime(t, { hosts: HOSTS, limits: LIMITS });
+  const endRecycling = areRecycled ? recycleAllTheTime(runtime) : () => Promise.resolve(0);
   const random = randomFrom(seed);
   const ledger = new Ledger();
   const ids = new Set<string>(['none-yet']);
@@ -102,9 +126,15 @@ async function run(t: TestContext, seed: number): Promise<void> {
   await ledger.pending(0, SETTLE_MS, () => describeStatus(workers));
   const isQuiet = () =>
     workers.every(
-      (worker) => ['idle', 'stopped'].includes(worker.view().status) && worker.view().mailbox.messages === 0,
+      (worker) =>
+        ['idle', 'stopped', 'hibernated'].includes(worker.view().status) && worker.view().mailbox.messages === 0,
     );
-  await eventually(isQuiet, SETTLE_MS).catch(() => assert.fail(`not quiet:\n${describeStatus(workers)}`));
+  const recycled = await endRecycling();
+  // What a durable store has not written yet counts here, and nowhere else.
+  const isSettled = async () => (await runtime.describe()).mailbox.messages === 0;
+  await eventually(async () => isQuiet() && (await isSettled()), SETTLE_MS).catch(() =>
+    assert.fail(`not quiet:\n${describeStatus(workers)}`),
+  );
 
   let accepted = 0;
   for (const worker of workers) accepted += requireWhole(worker, await transcriptOf(worker));
@@ -115,15 +145,19 @@ async function run(t: TestContext, seed: number): Promise<void> {
   assert.ok(accepted > told, `${accepted} accepted`);
   assert.deepEqual((await runtime.describe()).mailbox, { messages: 0, bytes: 0 });
   const restarts = workers.reduce((sum, worker) => sum + worker.view().restarts, 0);
-  t.diagnostic(`${accepted} inputs accepted, ${restarts} restarts`);
+  t.diagnostic(`${accepted} inputs accepted, ${restarts} restarts, ${recycled} hosts recycled`);
+  assert.equal(recycled > 0, areRecycled);
+  await eventually(() => runtime.hosts().every(({ status }) => status === 'ready'));
+  assert.equal(runtime.hosts().length, HOSTS);
 }
 
-test(
-  'under random commands every accepted input ends exactly once, in order, and nothing hangs',
-  { timeout: 100_000 },
-  async (t) => {
-    const seed = Number(process.env['GREENROOM_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-    t.diagnostic(`seed ${seed}`);
-    await run(t, seed);
-  },
-);
+for (const areRecycled of [false, true])
+  test(
+    `under random commands${areRecycled ? ', while hosts are recycled,' : ''} every accepted input ends exactly once, in order, and nothing hangs`,
+    { timeout: 100_000 },
+    async (t) => {
+      const seed = Number(process.env['GREENROOM_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+      t.diagnostic(`seed ${seed}`);
+      await run(t, seed, areRecycled);
+    },
+  );

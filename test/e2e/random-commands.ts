@@ -18,7 +18,18 @@ export const ALLOWED = {
   ],
   cancel: ['none', 'removed', 'aborting', 'ended'],
   stop: ['stopped'],
-  restore: ['idle', 'running', 'stopped', 'stopping', 'restarting', 'worker_active', 'worker_stopping'],
+  restore: [
+    'idle',
+    'running',
+    'stopped',
+    'stopping',
+    'restarting',
+    // Its host may be recycled as soon as it has started.
+    'starting',
+    'hibernated',
+    'worker_active',
+    'worker_stopping',
+  ],
 };
 export type Command = keyof typeof ALLOWED;
 

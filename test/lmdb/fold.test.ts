@@ -25,7 +25,7 @@ describe('folding', () => {
     const store = await newStoreFile(t).open(ALWAYS);
     const worker = store.create({ ...RECORD, state: '1', config: `"${'x'.repeat(1_000)}"` });
     worker.accept(inputOf(1, { key: { key: 'k', digest: 'd' } }));
-    worker.putTimer({ timerId: 1, dueAtMs: 5, input: '1', name: 't', repeat: null });
+    worker.putTimer({ timerId: 1, dueAtMs: 5, input: '1', name: 't', repeat: null, lastSeq: 0 });
     store.putFunction({ functionId: 'f::x', document: '{}' });
     await store.committed();
     await folded(store);

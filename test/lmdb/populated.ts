@@ -45,6 +45,7 @@ export async function populate(path: string, workers: number, onWritten: () => v
         input: JSON.stringify({ due: n }),
         name: `timer ${n}`,
         repeat: REPEATS[n % REPEATS.length] ?? null,
+        lastSeq: n,
       });
     if (n % 4 === 1) worker.saveIsolation('process');
     if (n % 5 === 0) worker.saveRest('stopped', null);

@@ -233,10 +233,10 @@ describe('a row that lies under another key, because that is damaged', () => {
     for (const timerId of [1, 2])
       written
         .create({ ...RECORD, workerId: `w${timerId}` })
-        .putTimer({ timerId, dueAtMs: 1_000, input: '1', name: 't', repeat: null });
+        .putTimer({ timerId, dueAtMs: 1_000, input: '1', name: 't', repeat: null, lastSeq: 0 });
     await written.close();
     const key = dueKey(
-      { timerId: 2, dueAtMs: 1_000, input: '1', name: 't', repeat: null },
+      { timerId: 2, dueAtMs: 1_000, input: '1', name: 't', repeat: null, lastSeq: 0 },
       workerNumberKey(TABLES.timers, 'w2', 2),
     );
     const late = Buffer.from(key);

@@ -66,7 +66,7 @@ function withFormat3([what, text]: [string, string]): [string, string][] {
 const withNames = (text: string): string =>
   JSON.stringify(JSON.parse(text), (_key, value: unknown) => {
     const timerId = (value as { timerId?: number } | null)?.timerId;
-    return timerId === undefined ? value : { ...(value as object), name: String(timerId), repeat: null };
+    return timerId === undefined ? value : { ...(value as object), name: String(timerId), repeat: null, lastSeq: 0 };
   });
 
 async function rowOf(path: string, key: Buffer): Promise<Buffer> {

@@ -113,6 +113,18 @@ describe('a deadline', () => {
     assertOnTime(fired, deadlines);
   });
 
+  test('comes before those that are due later, and those that are due at once come in the order in which they were added', (t) => {
+    const { add, fired, step } = setUp(t);
+    // Those that are overdue are due at once.
+    const plans = { d: 16, a: -9, e: 15, b: -20, c: -9 };
+    for (const [name, afterMs] of Object.entries(plans)) add(name, afterMs);
+    step(10 * TICK_MS);
+    assert.deepEqual(
+      fired.map(([name]) => name),
+      ['a', 'b', 'c', 'e', 'd'],
+    );
+  });
+
   test('of a day fires on its day', (t) => {
     const { add, fired, stall, step } = setUp(t);
     const dayMs = 24 * 3_600_000;

@@ -238,6 +238,32 @@ describe('with a durable store', () => {
     );
   });
 
+  test('an orderly close is no death: what it interrupts runs again, however often, and knows that it does', async (t) => {
+    const durable = new DurableRuntime(t);
+    let runtime = await durable.open();
+    const { inputId } = await (
+      await runtime.create({ kind: 'poison', workerId: 'w' })
+    ).tell({ name: 'x', gate: 'closes' });
+    for (const attempt of [1, 2, 3, 4]) {
+      await eventually(() => runtime.worker('w').view().running?.attempt === attempt);
+      const sequence = runtime.worker('w').view().lastSequence;
+      if (attempt > 1) await emitted(runtime.worker('w'), 'waiting', sequence - 1);
+      else await emitted(runtime.worker('w'), 'waiting');
+      await runtime.close({ deadlineMs: 1 });
+      runtime = await durable.open();
+    }
+    await eventually(() => {
+      openGate('closes');
+      return runtime.worker('w').input(inputId).outcome === 'completed';
+    });
+    const restarts = (await transcriptOf(runtime.worker('w'))).filter(({ type }) => type === 'restarted');
+    assert.deepEqual(
+      restarts.map(({ data }) => data),
+      [2, 3, 4, 5].map((attempt) => ({ cause: 'runtime_restart', attempt })),
+    );
+    assert.equal(runtime.worker('w').input(inputId).attempt, 5);
+  });
+
   test('a worker that has failed tells the chain of its deaths after a restart of the process', async (t) => {
     const durable = new DurableRuntime(t);
     let runtime = await durable.open();

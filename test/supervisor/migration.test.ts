@@ -44,7 +44,7 @@ function writeActor(file: string, code: string): void {
 /** Without the chain of deaths, which restarts.test.ts is about. */
 function failureOf(worker: WorkerHandle) {
   const { failure } = worker.view();
-  const { deaths: _, ...details } = failure?.details ?? {};
+  const details = Object.fromEntries(Object.entries(failure?.details ?? {}).filter(([name]) => name !== 'deaths'));
   return failure && { ...failure, details };
 }
 

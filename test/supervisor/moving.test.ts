@@ -186,6 +186,25 @@ describe('a worker whose host is recycled', () => {
   });
 });
 
+test('a worker with a process of its own moves to another process', async (t) => {
+  const runtime = await startRuntime(t, { actors: [fixture('alone')] });
+  const worker = await runtime.create({ kind: 'alone' });
+  const before = (await worker.ask({ do: 'tell' })) as { pid: number; runs: number };
+  const old = onlyHost(runtime, 'process');
+  const waiting = codeOf(worker.ask({ do: 'wait' }));
+  await emitted(worker, 'waiting');
+  const { ended } = await beginRecycling(runtime, old);
+  const next = worker.ask({ do: 'tell' });
+  await worker.cancel();
+  assert.equal(await waiting, 'cancelled');
+  const after = (await next) as { pid: number; runs: number };
+  assert.notEqual(after.pid, before.pid);
+  assert.equal(after.runs, before.runs + 1);
+  assert.equal((await ended).status, 'dead');
+  assert.equal(hostOf(worker), onlyHost(runtime, 'process'));
+  assert.throws(() => process.kill(before.pid, 0), { code: 'ESRCH' });
+});
+
 /** What happens to a worker while it is on its way, and how that ends; `lingering` is on its way until its gate opens. */
 describe('in the middle of a move', () => {
   async function leaving(t: TestContext, gate: string, options: Partial<RuntimeOptions> = {}) {

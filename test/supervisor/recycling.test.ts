@@ -155,6 +155,46 @@ describe('with real threads', () => {
     assert.deepEqual(reasons.slice(0, 2), ['inputs', 'age']);
   });
 
+  test('a host on the main thread has no memory of its own, and is not held to any', async (t) => {
+    const runtime = await startRuntime(t, { hosts: 0, limits: { sharedHeapBytes: 1, hostExternalBytes: 1 } });
+    const worker = await runtime.create({ kind: 'counter' });
+    const host = await eventually(async () => {
+      await worker.ask({ add: 1 });
+      return runtime.hosts().find(({ utilization }) => utilization > 0);
+    });
+    assert.deepEqual([host.hostId, host.status, host.heapBytes, host.externalBytes], ['host-1', 'ready', 0, 0]);
+  });
+
+  test('a host that fills while it is being recycled is killed', async (t) => {
+    const runtime = await startRuntime(t, { hosts: 1, limits: { hostExternalBytes: 100 * MiB } });
+    const worker = await runtime.create({ kind: 'leaks-slowly' });
+    const asked = codeOf(worker.ask({ externalMiB: 150, gate: 'fills-meanwhile' }));
+    await emitted(worker, 'waiting');
+    const recycled = runtime.recycleHost('host-1');
+    await eventually(() => runtime.host('host-1').status === 'recycling');
+    openGate('fills-meanwhile');
+    const { status, certificate } = await recycled;
+    assert.deepEqual([status, certificate?.reason], ['dead', 'memory']);
+    assert.equal(await asked, 'host_lost');
+    assert.equal(((await worker.ask({})) as { handled: number }).handled, 1);
+    assert.equal(runtime.hosts().length, 1);
+  });
+
+  test('a new host has nothing of what an old one has left behind', async (t) => {
+    const runtime = await startRuntime(t);
+    const worker = await runtime.create({ kind: 'leaks-slowly' });
+    const kept: number[] = [];
+    for (let round = 0; round < 8; round++) {
+      kept.push(((await worker.ask({ heapMiB: 1 })) as { kept: number }).kept);
+      // Two in a row: the thread of the first has just ended when the second is launched.
+      for (const again of [1, 2]) await runtime.recycleHost(`host-${2 * round + again}`);
+    }
+    assert.deepEqual(
+      kept,
+      Array.from({ length: 8 }, () => 1),
+    );
+  });
+
   test('shared hosts are recycled one after the other', async (t) => {
     const runtime = await startRuntime(t, { hosts: 3 });
     const workers = await Promise.all(Array.from({ length: 3 }, () => runtime.create({ kind: 'gate' })));

@@ -20,13 +20,14 @@ import { seeded } from '../support/seeded.ts';
 const RULE: RestartRule = { policy: 'permanent', maxRestarts: 5, withinMs: 60_000 };
 /** So that the pauses are as long as they can be. */
 const LONGEST = () => 1;
-const died = (atMs: number): PastDeath => ({
+const died = (atMs: number, isAtStart = false): PastDeath => ({
   atMs,
+  isAtStart,
   at: new Date(atMs).toISOString(),
   cause: 'threw',
   hostId: 'host-1',
 });
-const deathsAt = (...timesMs: number[]): PastDeath[] => timesMs.map(died);
+const deathsAt = (...timesMs: number[]): PastDeath[] => timesMs.map((atMs) => died(atMs));
 const times = (deaths: readonly PastDeath[]): number[] => deaths.map(({ atMs }) => atMs);
 /** What follows each of the deaths, one after the other. */
 function follow(rule: RestartRule, timesMs: readonly number[], random = LONGEST) {
@@ -117,6 +118,17 @@ test('the pauses begin anew after a quiet time, or a window without a death if t
     assert.deepEqual(after(quietMs - 1), { type: 'restart', delayMs: 80 });
     assert.deepEqual(after(quietMs), { type: 'restart', delayMs: 0 });
   }
+});
+
+test('starts that fail count until one succeeds, however long each takes, and their pauses grow', () => {
+  const rule = { ...RULE, maxRestarts: 2, withinMs: 1_000 };
+  const hourMs = 3_600_000;
+  const deaths = (...areAtStart: boolean[]) => areAtStart.map((isAtStart, hour) => died(hour * hourMs, isAtStart));
+  const decide = (...areAtStart: boolean[]) => decideRestart(rule, deaths(...areAtStart), false, LONGEST);
+  assert.deepEqual(decide(true, true), { type: 'restart', delayMs: 20 });
+  assert.deepEqual(decide(true, true, true), { type: 'failed' });
+  assert.deepEqual(decide(true, true, false), { type: 'restart', delayMs: 0 });
+  assert.deepEqual(decide(false, true), { type: 'restart', delayMs: 20 });
 });
 
 test('the pause reaches its cap and stays there, however often a worker has died', () => {

@@ -97,7 +97,11 @@ describe('native code that does not return', () => {
     // It is not waited for, and when it ends at last its certificate is complete.
     const report = await runtime.close({ deadlineMs: 5_000 });
     assert.equal(report.killed, 0);
-    assert.equal(runtime.supervisor.hosts.detail(hostId)?.status, 'quarantined', 'the block was over too soon for this test');
+    assert.equal(
+      runtime.supervisor.hosts.detail(hostId)?.status,
+      'quarantined',
+      'the block was over too soon for this test',
+    );
     const ended = await eventually(() => {
       const gone = runtime.supervisor.hosts.detail(hostId);
       return gone?.status === 'dead' ? gone : undefined;

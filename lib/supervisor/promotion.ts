@@ -30,6 +30,11 @@ export function promote(worker: Worker, { cause, kill }: Death, log: Logger): vo
   const to = tierAfter(from, cause, verdict);
   if (to === null) return;
   worker.store.saveIsolation(to);
-  worker.store.append('promoted', epochNow(), 0, JSON.stringify({ from, to, cause, ...(verdict !== null && { verdict }) }));
+  worker.store.append(
+    'promoted',
+    epochNow(),
+    0,
+    JSON.stringify({ from, to, cause, ...(verdict !== null && { verdict }) }),
+  );
   log.warn({ worker_id: worker.workerId, kind: worker.kind, from, to, cause }, 'worker promoted');
 }

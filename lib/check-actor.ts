@@ -1,6 +1,7 @@
 // Looks at one actor module as a runtime would, without one.
 
 import { GreenroomError } from './errors.ts';
+import type { HostEvents } from './host/host.ts';
 import { HostPool } from './host/pool.ts';
 import { uniformServices } from './host/services.ts';
 import type { RuntimeServices } from './host/services.ts';
@@ -11,10 +12,7 @@ import { Wheel } from './protocol/wheel.ts';
 export async function checkActorModule(module: URL): Promise<{ kind: string; description: string | null }> {
   const limits = resolveLimits();
   const pool = new HostPool({ maxHosts: 1, inputIdPrefix: '', limits, services: NO_SERVICES, wheel: new Wheel() });
-  const host = pool.launch(
-    { hostId: 'check', isolation: 'shared' },
-    { reply: () => undefined, emitted: () => undefined },
-  );
+  const host = pool.launch({ hostId: 'check', isolation: 'shared' }, NO_EVENTS);
   try {
     await host.ready;
     return await host.inspect(module.href);
@@ -39,4 +37,12 @@ const refuse = (): never => {
   throw GreenroomError.of('runtime_unavailable', { message: 'A module that is being checked has no runtime.' });
 };
 
-const NO_SERVICES: RuntimeServices = { ...uniformServices(refuse), log: () => undefined };
+const NO_SERVICES: RuntimeServices = uniformServices(refuse);
+
+const NO_EVENTS: HostEvents = {
+  reply: () => undefined,
+  emitted: () => undefined,
+  crashed: () => undefined,
+  dropped: () => undefined,
+  logged: () => undefined,
+};

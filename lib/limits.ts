@@ -199,6 +199,8 @@ export const ACCEPT_TIMEOUT_MS = 30_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Log lines of one host that may be on their way to the log; more are counted and dropped. */
 export const LOG_LINES_IN_FLIGHT = 256;
+/** Of the fields of one line as JSON; of longer ones only the names are written. */
+export const LOG_LINE_CHARS = 65_536;
 /** Requests of one host's actors (`ctx.ask`, `ctx.tell`, …) that may be pending; more are refused with `worker_busy`. */
 export const SERVICE_CALLS_IN_FLIGHT = 4_096;
 /** Timers (`ctx.after`) that one worker may have pending. */

@@ -69,6 +69,9 @@ export const linkAlone: Contender = {
         else reject(new Error(`the host answered with ${JSON.stringify(body.value())}`));
       },
       emitted: () => undefined,
+      crashed: () => undefined,
+      dropped: () => undefined,
+      logged: () => undefined,
     };
     const host = pool.launch({ hostId: 'bench', isolation: 'shared' }, events);
     await host.ready;

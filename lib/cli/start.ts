@@ -12,6 +12,7 @@ import type { RuntimeOptions } from '../runtime.ts';
 import type { EarlyListener } from '../server/early.ts';
 import { resolveGateway } from './gateway.ts';
 import { resolveHttp } from './http.ts';
+import { leaveAtExit } from './leave.ts';
 import { CannotStart, reportFatalWith, say } from './say.ts';
 import { keepToken, readToken } from './token.ts';
 
@@ -45,6 +46,7 @@ export async function start(
     throw thrown;
   });
   const [runtime, { startServer }] = await Promise.all([creating, import('../server/index.ts')]);
+  leaveAtExit(() => runtime.supervisor.hosts.isHeldUp);
   const served = { runtime, token: token.value, host: bind.host, port: bind.port, log, early };
   const server = await startServer({ ...served, ...(gateway && { gateway }) }).catch(async (thrown: unknown) => {
     await early?.close();

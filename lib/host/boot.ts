@@ -1,4 +1,4 @@
-// What the supervisor hands to a new host: four ports, the shared memory and the bounds that hold there.
+// What the supervisor hands to a new host: five ports, the shared memory and the bounds that hold there.
 
 import type { MessagePort } from 'node:worker_threads';
 import type { Port } from './ports.ts';
@@ -20,9 +20,11 @@ export interface HostBoot {
   readonly calls: Port;
   /** Calls of the actors to the runtime. */
   readonly services: Port;
+  /** Lines for the log out, see LogLine; back comes now and then how many were taken. */
+  readonly log: Port;
 }
 
 /** The ports of a boot, for its transfer list: whoever transfers them has made them from message channels. */
 export function portsOf(boot: HostBoot): MessagePort[] {
-  return [boot.data, boot.control, boot.calls, boot.services] as MessagePort[];
+  return [boot.data, boot.control, boot.calls, boot.services, boot.log] as MessagePort[];
 }

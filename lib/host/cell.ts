@@ -4,6 +4,8 @@ import type { ActorDefinition } from '../actor.ts';
 import { decode, payloadText } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { LoadedActor } from './actors.ts';
+import { scopeOf } from './blame.ts';
+import type { Scope } from './blame.ts';
 import type { ContextHost, ContextOwner, InputContext } from './context.ts';
 import type { WorkerSpec } from './host.ts';
 
@@ -23,14 +25,14 @@ const NONE: HeldInput[] = [];
 export class Cell implements ContextOwner {
   readonly slot: number;
   readonly workerId: string;
-  readonly #actor: LoadedActor;
+  readonly actor: LoadedActor;
   /** As text, which it shares with others, until the actor looks at it: few do once their first state is made. */
   #config: unknown;
   #isConfigRead = false;
   readonly host: ContextHost;
-  state: unknown;
+  state: unknown = undefined;
   /** The encoded state as last saved, a text to compare with; what a failed input goes back to. Null for an actor without state. */
-  savedState: string | null;
+  savedState: string | null = null;
   /** Inputs that have not started, in order. Short: no longer than the credits of one worker. */
   line: HeldInput[] = NONE;
   running: HeldInput | null = null;
@@ -38,31 +40,47 @@ export class Cell implements ContextOwner {
   lastSeq = 0;
   context: InputContext | null = null;
   isQueued = false;
+  /** Its handler is between two awaits. */
+  isSuspended = false;
+  /** It has crashed: nothing of it is heard any more, whatever of its code still runs. */
+  isGone = false;
+  #scope: Scope | null = null;
   /** Unknown counts as slow: finished replies of neighbours must not wait behind a handler that never ran before. */
   isSlow = true;
   /** Set when the worker is to be unloaded; called once nothing of it is left. */
   whenEmpty: (() => void) | null = null;
 
-  constructor(host: ContextHost, spec: WorkerSpec, actor: LoadedActor, savedState: Payload | null) {
+  constructor(host: ContextHost, spec: WorkerSpec, actor: LoadedActor) {
     this.host = host;
     this.slot = spec.slot;
     this.workerId = spec.workerId;
-    this.#actor = actor;
+    this.actor = actor;
     this.#config = actor.share(spec.config);
+  }
+
+  /** What it starts with; null for an actor without state. */
+  load(savedState: Payload | null): void {
     this.savedState = savedState === null ? null : payloadText(savedState);
     this.state = this.savedState === null ? undefined : decode(this.savedState);
   }
 
   get definition(): ActorDefinition {
-    return this.#actor.definition;
+    return this.actor.definition;
   }
 
   get config(): unknown {
     if (!this.#isConfigRead) {
-      this.#config = this.#actor.readConfig(this.#config as Payload);
+      this.#config = this.actor.readConfig(this.#config as Payload);
       this.#isConfigRead = true;
     }
     return this.#config;
+  }
+
+  /** Runs code of its actor, so that what that leaves behind is known to be this worker's. */
+  run<A extends unknown[], R>(code: (...args: A) => R, ...args: A): R {
+    if (!this.host.isBlaming) return code(...args);
+    this.#scope ??= scopeOf(this);
+    return this.#scope.runInAsyncScope(code, undefined, ...args);
   }
 
   /** Puts an input at the end of the line. */

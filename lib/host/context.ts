@@ -31,12 +31,16 @@ export interface ContextOwner {
   readonly config: unknown;
   state: unknown;
   readonly host: ContextHost;
+  /** It has crashed: what its code still asks for is refused. */
+  readonly isGone: boolean;
 }
 
 export interface ContextHost {
   readonly inputIdPrefix: string;
   readonly maxMessageBytes: number;
   readonly services: Calls<RuntimeServices>;
+  /** Whether failures that nothing waits for are to be told from each other by worker. */
+  readonly isBlaming: boolean;
   /** Reads the control lane now, even from within a synchronous loop. */
   readControl(): void;
   emit(owner: ContextOwner, seq: number, data: Payload): void;
@@ -284,7 +288,8 @@ export class InputContext implements ActorContext {
   }
 
   #requireOpen(): void {
-    if (this.#ended) throw GreenroomError.of('unsupported_operation', { message: 'This input has ended.' });
+    if (this.#ended || this.#owner.isGone)
+      throw GreenroomError.of('unsupported_operation', { message: 'This input has ended.' });
   }
 
   /** By default one that no other input of this worker has given, in whatever life: its number, and the how many-th it is of that input. */
@@ -313,6 +318,13 @@ export class InputContext implements ActorContext {
   }
 
   #call<T>(call: (services: Calls<RuntimeServices>) => Promise<T>): Promise<T> {
+    if (this.#owner.isGone) return Promise.reject(crashedError());
     return this.#owner.host.track(() => call(this.#owner.host.services));
   }
+}
+
+function crashedError(): GreenroomError {
+  return GreenroomError.of('unsupported_operation', {
+    message: 'The worker has crashed; this is what it left behind.',
+  });
 }

@@ -3,6 +3,7 @@
 
 import type { WireError } from '../errors.ts';
 import type { LinkFault } from '../protocol/batches.ts';
+import type { ErrorDescription, LogLevel } from '../observe/log.ts';
 import type { Body, ControlFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Isolation } from '../protocol/views.ts';
@@ -56,12 +57,31 @@ export interface HostPulse {
   readonly wantedCpuMs: number | null;
 }
 
+/** A worker has crashed, and its host has not: something has failed that the worker had started and nothing of it waited for. */
+export interface Crash {
+  readonly cause: 'unhandled_rejection' | 'uncaught_exception';
+  readonly error: ErrorDescription;
+}
+
+/** A line for the log: of `ctx.log`, of the host itself, or what an actor has printed. */
+export interface LogLine {
+  readonly level: Exclude<LogLevel, 'silent'>;
+  /** Plain JSON values. */
+  readonly fields: Record<string, unknown>;
+  readonly message: string;
+}
+
 /** What a host tells the supervisor. `ticket` is the very object that was sent. */
 export interface HostEvents {
   reply(ticket: Ticket, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void;
   emitted(workerSlot: number, seq: number, at: number, data: Payload): void;
   /** The wire has lost or changed what it was given: the host is to be killed. Without it, it is. */
   broken?(cause: LinkFault): void;
+  /** The host has dropped the worker, after all that is told of it before. It answers none of the worker's inputs any more. */
+  crashed(workerSlot: number, crash: Crash): void;
+  /** An input of a worker that has crashed takes no room any more. */
+  dropped(): void;
+  logged(line: LogLine): void;
 }
 
 export interface Host {

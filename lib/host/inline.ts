@@ -45,7 +45,7 @@ function carry(boot: HostBoot): Carrier {
     };
   });
   return {
-    lifetime: Promise.race([serveHost(boot, threadId), killed]),
+    lifetime: Promise.race([serveHost(boot, threadId, null), killed]),
     kill,
     utilization: () => performance.eventLoopUtilization().utilization,
     ownsMemory: false,

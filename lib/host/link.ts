@@ -4,7 +4,14 @@
 
 import { MessageChannel } from 'node:worker_threads';
 import { asGreenroomError, GreenroomError } from '../errors.ts';
-import { BATCH_BYTES, BATCH_FRAMES, SLICE_MS, WINDOW_BYTES_PER_HOST, WINDOW_PER_HOST } from '../limits.ts';
+import {
+  BATCH_BYTES,
+  BATCH_FRAMES,
+  LOG_LINES_IN_FLIGHT,
+  SLICE_MS,
+  WINDOW_BYTES_PER_HOST,
+  WINDOW_PER_HOST,
+} from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
 import { BatchCount, LinkFault } from '../protocol/batches.ts';
@@ -13,9 +20,9 @@ import type { Batch, Body, ControlFrame, PingFrame, ReplyCode, Ticket } from '..
 import type { Payload } from '../protocol/payload.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import { cpuTime } from './cpu-time.ts';
-import type { Host, HostEvents, HostExit, HostPulse, StartResult, WorkerSpec } from './host.ts';
+import type { Crash, Host, HostEvents, HostExit, HostPulse, LogLine, StartResult, WorkerSpec } from './host.ts';
 import { receive } from './ports.ts';
-import type { Lane, Port } from './ports.ts';
+import type { Lane, LaneName, Port } from './ports.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
 import { packStarts, unpackResults } from './starts.ts';
@@ -44,12 +51,14 @@ export interface LinkOptions {
   readonly events: HostEvents;
   readonly wheel: Wheel;
   /** A lane of the wire. Default: a MessageChannel. */
-  readonly lane?: (name: 'data' | 'control' | 'calls' | 'services') => Lane;
+  readonly lane?: (name: LaneName) => Lane;
   readonly carry: (boot: HostBoot) => Carrier;
   /** False for a host in another process: what it writes into its shared memory ends with it. Default true. */
   readonly sharesMemory?: boolean;
 }
 
+/** The host is told that its lines were taken often enough that a steady stream of them is not stopped. */
+const LOG_LINES_PER_ANSWER = LOG_LINES_IN_FLIGHT / 4;
 /** How long JavaScript that is interrupted may take to answer. */
 const INTERRUPT_TIMEOUT_MS = 200;
 const KiB = 1024;
@@ -68,6 +77,8 @@ export class Link implements Host {
   readonly #calls: Calls<HostCalls>;
   readonly #data: Port;
   readonly #control: Port;
+  readonly #log: Port;
+  #linesTaken = 0;
   readonly #ports: Port[];
   readonly #arrived = new BatchCount();
   readonly #sharesMemory: boolean;
@@ -96,6 +107,7 @@ export class Link implements Host {
     const control = lane('control');
     const calls = lane('calls');
     const services = lane('services');
+    const log = lane('log');
     this.hostId = options.hostId;
     this.#sharesMemory = options.sharesMemory ?? true;
     this.window = this.#sharesMemory ? WINDOW_PER_HOST : 1;
@@ -105,10 +117,12 @@ export class Link implements Host {
     this.#shared[SHARED.current] = -1;
     this.#data = data.port1;
     this.#control = control.port1;
-    this.#ports = [data.port1, control.port1, calls.port1, services.port1];
+    this.#log = log.port1;
+    this.#ports = [data.port1, control.port1, calls.port1, services.port1, log.port1];
     this.#calls = peerCalls<HostCalls>(HOST_CALLS, calls.port1);
     serveCalls(options.services, services.port1);
     this.#data.on('message', (batch: Batch) => this.#take(batch));
+    this.#log.on('message', (line: LogLine) => this.#onLine(line));
     this.#carrier = options.carry({
       hostId: options.hostId,
       inputIdPrefix: options.inputIdPrefix,
@@ -119,6 +133,7 @@ export class Link implements Host {
       control: control.port2,
       calls: calls.port2,
       services: services.port2,
+      log: log.port2,
     });
     this.exited = new Promise((resolve) => (this.#resolveExited = resolve));
     this.ended = this.#carrier.lifetime.then(
@@ -188,6 +203,10 @@ export class Link implements Host {
 
   /** Called for each reply of a batch. */
   reply(slot: number, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void {
+    this.#events.reply(this.#release(slot), code, startedAt, endedAt, body, state);
+  }
+
+  #release(slot: number): Ticket {
     const ticket = this.#tickets[slot];
     if (ticket === null || ticket === undefined) throw new LinkFault('reply for an input that is not at this host');
     this.#tickets[slot] = null;
@@ -195,12 +214,28 @@ export class Link implements Host {
     this.#inFlight--;
     this.#inFlightBytes -= ticket.bytes;
     if (!this.#sharesMemory && this.#inFlight === 0) Atomics.store(this.#shared, SHARED.current, -1);
-    this.#events.reply(ticket, code, startedAt, endedAt, body, state);
+    return ticket;
   }
 
   /** Called for each emitted entry of a batch. */
   emitted(workerSlot: number, seq: number, at: number, data: Payload): void {
     this.#events.emitted(workerSlot, seq, at, data);
+  }
+
+  /** Called for each input of a crashed worker. */
+  dropped(slot: number): void {
+    this.#release(slot);
+    this.#events.dropped();
+  }
+
+  /** Called for each worker that has crashed, in the order of things. */
+  crashed(workerSlot: number, crash: Body): void {
+    this.#events.crashed(workerSlot, crash.value() as Crash);
+  }
+
+  #onLine(line: LogLine): void {
+    if (++this.#linesTaken % LOG_LINES_PER_ANSWER === 0) this.#log.postMessage(this.#linesTaken);
+    this.#events.logged(line);
   }
 
   // --- the control lane ---
@@ -358,12 +393,19 @@ export class Link implements Host {
     else this.#events.broken(fault);
   }
 
+  #readLog(): void {
+    for (let next = receive(this.#log); next !== undefined; next = receive(this.#log)) {
+      this.#onLine(next.message as LogLine);
+    }
+  }
+
   #onExit(error: Error | null): void {
     // It was cut off before.
     if (this.#exit !== null) return;
     // Replies that were on their way when the host died are outcomes like any other.
     this.#readData();
     if (Atomics.load(this.#shared, SHARED.fault) === 1) this.#killCause ??= new LinkFault('a batch of inputs was lost');
+    this.#readLog();
     const type = this.#killCause !== null ? 'killed' : error === null ? 'closed' : 'crashed';
     this.#exit = { type, error: this.#killCause ?? error };
     for (const port of this.#ports) port.close();

@@ -86,3 +86,8 @@ function withDetails(wire: WireError, details: unknown): WireError {
     return { ...wire, details: { unencodable: true } };
   }
 }
+
+/** Of a handler that was told to end, or of an input that had not started. */
+export function cancelledError(reason: string | null): WireError {
+  return GreenroomError.of('cancelled', reason === null ? {} : { details: { reason } }).toWire();
+}

@@ -8,7 +8,7 @@ import { Piscina } from 'piscina';
 import { GreenroomError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { isOutOfMemory, outOfMemory } from './endings.ts';
-import type { Host, HostEvents, HostFactory, HostLaunch } from './host.ts';
+import type { Host, HostEvents, HostFactory, HostLaunch, LogLine } from './host.ts';
 import { Link } from './link.ts';
 import type { Carrier } from './link.ts';
 import { portsOf } from './boot.ts';
@@ -33,7 +33,7 @@ interface Interruptible {
 
 const MiB = 1024 * 1024;
 /** Threads whose host has ended and that are still there for a moment. */
-const ENDING_THREADS = 16;
+export const ENDING_THREADS = 16;
 
 export class HostPool implements HostFactory {
   readonly #options: HostPoolOptions;
@@ -50,7 +50,7 @@ export class HostPool implements HostFactory {
     const { inputIdPrefix, limits, services, wheel } = this.#options;
     const parts = { hostId, inputIdPrefix, limits, services, wheel, events };
     if (isolation === 'process') {
-      const options = { heapBytes: limits.processHeapBytes, services, wheel };
+      const options = { heapBytes: limits.processHeapBytes, wheel, logged: (line: LogLine) => events.logged(line) };
       return new Link({ ...parts, sharesMemory: false, carry: (boot) => carryProcess(boot, options) });
     }
     const pool = isolation === 'shared' ? this.#shared : this.#dedicatedPool();
@@ -112,13 +112,17 @@ function carryThread(pool: Piscina, boot: HostBoot, heapBytes: number): Carrier 
   }
   living.set(pool, alive + 1);
   const task = pool.run(boot, { transferList: portsOf(boot), signal: abort.signal }) as Promise<void>;
-  // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes.
-  const lifetime = task
-    .catch(async (cause: unknown) => {
-      await threadEnded;
-      throw isOutOfMemory(cause) ? outOfMemory(heapBytes) : cause;
-    })
-    .finally(() => living.set(pool, (living.get(pool) ?? 1) - 1));
+  // A task that is aborted rejects at once, while its thread may go on: native code ends when it likes. One that crashed runs no more
+  // JavaScript, although what it has asked of the system may keep it for a while.
+  const lifetime = task.catch(async (cause: unknown) => {
+    if (abort.signal.aborted) await threadEnded;
+    throw isOutOfMemory(cause) ? outOfMemory(heapBytes) : cause;
+  });
+  const forget = async (): Promise<void> => {
+    await threadEnded;
+    living.set(pool, (living.get(pool) ?? 1) - 1);
+  };
+  void task.then(forget, forget);
   const adopt = (threadId: number): void => {
     thread = pool.threads.find((candidate) => candidate.threadId === threadId);
     threadEnded = thread && new Promise((resolve) => thread?.once('exit', resolve));

@@ -15,6 +15,9 @@ export interface Port {
   receive?(): { message: unknown } | undefined;
 }
 
+/** Inputs and replies; cancels; calls of the supervisor; calls of the actors; lines for the log. */
+export type LaneName = 'data' | 'control' | 'calls' | 'services' | 'log';
+
 /** Two ends of a lane. */
 export type Lane = Pick<MessageChannel, 'port1' | 'port2'> | { readonly port1: Port; readonly port2: Port };
 

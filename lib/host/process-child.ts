@@ -8,6 +8,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { SHARED } from '../protocol/frames.ts';
 import type { PingFrame } from '../protocol/frames.ts';
 import { portsOf } from './boot.ts';
+import type { LaneName } from './ports.ts';
 import type { HostBoot } from './boot.ts';
 import { isOutOfMemory } from './endings.ts';
 import { CONTROL, PortRelay } from './process-wire.ts';
@@ -61,19 +62,21 @@ function exitWhenHeard(): void {
   process.stdout.write('', () => process.stderr.write('', () => process.exit(0)));
 }
 
-/** Two ends of the same four ports. */
+/** Two ends of the same five ports. */
 function makePorts(boot: ProcessBoot['boot'] & { shared: Int32Array }): { near: HostBoot; far: HostBoot } {
-  const [data, control, calls, services] = [0, 1, 2, 3].map(() => new MessageChannel()) as [
+  const [data, control, calls, services, log] = [0, 1, 2, 3, 4].map(() => new MessageChannel()) as [
+    MessageChannel,
     MessageChannel,
     MessageChannel,
     MessageChannel,
     MessageChannel,
   ];
-  const end = (port: 'port1' | 'port2'): Record<'data' | 'control' | 'calls' | 'services', MessagePort> => ({
+  const end = (port: 'port1' | 'port2'): Record<LaneName, MessagePort> => ({
     data: data[port],
     control: control[port],
     calls: calls[port],
     services: services[port],
+    log: log[port],
   });
   return { near: { ...boot, ...end('port1') }, far: { ...boot, ...end('port2') } };
 }

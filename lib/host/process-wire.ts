@@ -1,15 +1,16 @@
-// What crosses between a runtime and the process of a host: the messages of the four ports of a host, each with the number of its port, and
+// What crosses between a runtime and the process of a host: the messages of the five ports of a host, each with the number of its port, and
 // a few of our own. Both ends relay ports; neither looks into what it relays.
 
 import { receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { portsOf } from './boot.ts';
+import type { LaneName } from './ports.ts';
 import type { HostBoot } from './boot.ts';
 
 /** The first message to the process: all of the boot that can be sent, and the bounds that hold there. */
 export interface ProcessBoot {
   readonly type: 'boot';
-  readonly boot: Omit<HostBoot, 'shared' | 'data' | 'control' | 'calls' | 'services'>;
+  readonly boot: Omit<HostBoot, 'shared' | LaneName>;
   /** Of the shared memory. */
   readonly cells: number;
   readonly heapMiB: number;

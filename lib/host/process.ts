@@ -10,15 +10,16 @@ import { SHARED } from '../protocol/frames.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import { endedBy, exitedWith, outOfMemory } from './endings.ts';
 import type { HostBoot } from './boot.ts';
+import type { HostEvents } from './host.ts';
 import type { Carrier } from './link.ts';
 import { argumentsOf, environmentOf } from './process-options.ts';
 import { PortRelay } from './process-wire.ts';
 import type { FromProcess, ProcessEnd, ToProcess } from './process-wire.ts';
-import type { RuntimeServices } from './services.ts';
 
 export interface ProcessHostOptions {
   readonly heapBytes: number;
-  readonly services: RuntimeServices;
+  /** For what the process writes by itself; what its actors print with JavaScript comes by the log lane. */
+  readonly logged: HostEvents['logged'];
   readonly wheel: Wheel;
 }
 
@@ -152,6 +153,6 @@ class ProcessCarrier implements Carrier {
       ...(line !== undefined && { line: toMessage(line) }),
       ...(dropped !== undefined && { dropped_lines: dropped }),
     };
-    void this.#options.services.log('info', fields, 'output of a host');
+    this.#options.logged({ level: 'info', fields, message: 'output of a host' });
   }
 }

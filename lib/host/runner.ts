@@ -2,34 +2,24 @@
 // turn. Control is looked at before each input; after SLICE_MS the event loop gets a turn, so that timers and I/O of
 // asynchronous handlers go on under load. Knows nothing of threads or ports: it is given batches and a way to send them.
 
-import { GreenroomError } from '../errors.ts';
-import type { WireError } from '../errors.ts';
+import type { ActorDefinition } from '../actor.ts';
 import { BATCH_FRAMES, SLICE_MS } from '../limits.ts';
-import {
-  CANCELLED,
-  COMPLETED,
-  eachInput,
-  FAILED,
-  Outbox,
-  pushEmitted,
-  pushReply,
-  SHARED,
-  STARTED_AT,
-} from '../protocol/frames.ts';
+import { CANCELLED, COMPLETED, eachInput, FAILED, pushReply, SHARED, STARTED_AT } from '../protocol/frames.ts';
 import type { Batch, ControlFrame, ReplyCode } from '../protocol/frames.ts';
+import { describeError } from '../observe/log.ts';
 import { requireValid } from '../protocol/issues.ts';
 import { parseUntrusted } from '../protocol/json.ts';
 import { decode } from '../protocol/payload.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { LoadedActors } from './actors.ts';
-import type { LoadedActor } from './actors.ts';
 import { Cell } from './cell.ts';
 import type { HeldInput } from './cell.ts';
 import { InputContext } from './context.ts';
 import type { ContextHost } from './context.ts';
-import { migrateState } from './migration.ts';
-import { failureOf, encodeOutput, encodeState, isThenable } from './outcomes.ts';
-import type { StartResult, WorkerSpec } from './host.ts';
+import { makesState, makeState } from './first-state.ts';
+import { cancelledError, encodeOutput, encodeState, failureOf, isThenable } from './outcomes.ts';
+import { Outgoing } from './outgoing.ts';
+import type { Crash, StartResult, WorkerSpec } from './host.ts';
 
 /** A handler that blocked the loop this long makes the next one of its kind wait until finished replies have left. */
 const SLOW_HANDLER_MS = 1;
@@ -46,27 +36,25 @@ export interface RunnerOptions {
 export class Runner {
   readonly #host: ContextHost;
   readonly #shared: Int32Array;
-  readonly #originMs: number;
-  readonly #send: (batch: Batch) => void;
+  readonly #outgoing: Outgoing;
   readonly #actors = new LoadedActors();
   readonly #cells: (Cell | undefined)[] = [];
   /** Workers with something to run; each is here at most once, so its turn comes once per round. */
   #ready: Cell[] = [];
-  readonly #outbox = new Outbox();
   #sliceStartMs = 0;
-  #lastFlushMs = 0;
   #isRunning = false;
   #isSliceOpen = false;
   #isTurnScheduled = false;
-  #isFlushScheduled = false;
   /** Handlers that are between two awaits. Their replies come in microtasks, so a flush is worth waiting for. */
   #suspended = 0;
 
   constructor(options: RunnerOptions) {
-    this.#host = { ...options.context, emit: (owner, seq, data) => this.#emit(owner as Cell, seq, data) };
+    this.#outgoing = new Outgoing(options.send, options.originMs);
+    this.#host = {
+      ...options.context,
+      emit: (owner, seq, data) => this.#outgoing.emit((owner as Cell).slot, seq, data),
+    };
     this.#shared = options.shared;
-    this.#originMs = options.originMs;
-    this.#send = options.send;
   }
 
   // --- workers ---
@@ -75,8 +63,10 @@ export class Runner {
     try {
       const actor = this.#actors.get(spec.module) ?? (await this.#actors.load(spec.module));
       const config = actor.readConfig(spec.config);
-      const state = this.#newState(spec, actor, config);
-      this.#cells[spec.slot] = new Cell(this.#host, spec, actor, state ?? spec.state);
+      const cell = new Cell(this.#host, spec, actor);
+      const state = makesState(cell, spec) ? this.#onStack(cell, () => makeState(cell, spec, config)) : null;
+      cell.load(state ?? spec.state);
+      this.#cells[spec.slot] = cell;
       return { state, stateVersion: actor.definition.stateVersion ?? 0 };
     } catch (thrown) {
       return {
@@ -85,40 +75,47 @@ export class Runner {
     }
   }
 
-  /** A first state, or one of another version that was migrated; null if the worker goes on with what it has. */
-  #newState(
-    { slot, workerId, state: saved, stateVersion }: WorkerSpec,
-    actor: LoadedActor,
-    config: unknown,
-  ): Payload | null {
-    const { definition } = actor;
-    const { maxMessageBytes } = this.#host;
-    if (saved === null ? definition.state === undefined : stateVersion === (definition.stateVersion ?? 0)) return null;
-    this.#enterStack(slot);
-    try {
-      if (saved === null) return actor.shareFirstState(encodeState(definition.state?.(config), maxMessageBytes));
-      return migrateState(definition, { state: saved, stateVersion }, maxMessageBytes, (fields) =>
-        this.#host.log(workerId, 'error', 'migrate() failed', fields),
-      );
-    } finally {
-      this.#leaveStack();
-    }
-  }
-
   async stop(workerSlot: number): Promise<void> {
     const cell = this.#cells[workerSlot];
     if (cell === undefined) return;
     if (cell.running !== null || cell.line.length > 0) await new Promise<void>((resolve) => (cell.whenEmpty = resolve));
+    if (cell.isGone) return;
     this.#cells[workerSlot] = undefined;
-    if (cell.definition.stopped === undefined) return;
+    const { definition } = cell;
+    if (definition.stopped === undefined) return;
     const context = new InputContext(cell, cell.lastSeq, 1, true);
     try {
-      await cell.definition.stopped(context);
+      await cell.run(() => definition.stopped?.(context));
     } catch (thrown) {
       failureOf(thrown, (fields) => this.#host.log(cell.workerId, 'error', 'stopped() failed', fields));
     }
     context.end();
     this.flush();
+  }
+
+  /**
+   * Something has failed that the worker had started and that nothing waited for. What it was in the middle of is unknown, so the worker is
+   * dropped; its neighbours go on. False if it is not on this host any more.
+   */
+  crash(cell: Cell, cause: Crash['cause'], thrown: unknown): boolean {
+    if (this.#cells[cell.slot] !== cell) return false;
+    this.#cells[cell.slot] = undefined;
+    cell.isGone = true;
+    const { running, context, line } = cell;
+    if (cell.isSuspended) this.#suspended--;
+    cell.line = [];
+    for (const input of running === null ? line : [running, ...line]) this.#outgoing.drop(input.slot);
+    this.#outgoing.crash(cell.slot, { cause, error: describeError(thrown) });
+    cell.whenEmpty?.();
+    // What it has left running is told to end; it is not listened to any longer.
+    if (context !== null) cell.run(() => context.cancel('the worker has crashed'));
+    return true;
+  }
+
+  /** The thread ends because of this worker, whose handler may be waiting for something. */
+  blame(cell: Cell): void {
+    if (this.#cells[cell.slot] === cell && Atomics.load(this.#shared, SHARED.current) === -1)
+      this.#enterStack(cell.slot);
   }
 
   /** Parses and validates an untrusted input. Throws `invalid_json` or `invalid_input`. */
@@ -132,7 +129,11 @@ export class Runner {
   accept(batch: Batch): void {
     eachInput(batch, (slot, workerSlot, seq, attempt, value, encoded) => {
       const cell = this.#cells[workerSlot];
-      if (cell === undefined) throw new Error('input for a worker that is not loaded');
+      if (cell === undefined) {
+        // It has crashed while this was on its way.
+        this.#outgoing.drop(slot);
+        return;
+      }
       cell.hold({ slot, seq, attempt, value, encoded });
       this.#enqueue(cell);
     });
@@ -140,7 +141,7 @@ export class Runner {
     if (this.#isRunning || this.#isTurnScheduled) return;
     // Many batches may be read in one turn of the event loop; they share one slice, or timers and I/O would wait for all of them.
     if (!this.#isSliceOpen) this.#openSlice();
-    if (this.#now() - this.#sliceStartMs < SLICE_MS) this.#work();
+    if (this.#outgoing.now() - this.#sliceStartMs < SLICE_MS) this.#work();
     else this.#scheduleTurn();
   }
 
@@ -153,8 +154,9 @@ export class Runner {
     if (unstarted.length > 0) {
       cell.line = cell.line.filter((input) => !isMeant(input));
       const error = JSON.stringify(cancelledError(frame.reason));
-      for (const input of unstarted) pushReply(this.#outbox, input.slot, CANCELLED, 0, this.#now(), error, null);
-      this.#scheduleFlush();
+      for (const input of unstarted)
+        pushReply(this.#outgoing.outbox, input.slot, CANCELLED, 0, this.#outgoing.now(), error, null);
+      this.#outgoing.scheduleFlush();
     }
     const isRunning = cell.running !== null && isMeant(cell.running);
     if (isRunning && !frame.waitingOnly) cell.context?.cancel(frame.reason);
@@ -179,7 +181,7 @@ export class Runner {
   /** A slice belongs to one turn of the event loop: it closes when the loop comes to its immediates. */
   #openSlice(): void {
     this.#isSliceOpen = true;
-    this.#sliceStartMs = this.#now();
+    this.#sliceStartMs = this.#outgoing.now();
     setImmediate(() => (this.#isSliceOpen = false));
   }
 
@@ -190,20 +192,20 @@ export class Runner {
 
   #turn(): void {
     this.#isTurnScheduled = false;
-    this.#sliceStartMs = this.#now();
+    this.#sliceStartMs = this.#outgoing.now();
     this.#work();
   }
 
   #work(): void {
     this.#run();
     if (this.#suspended === 0) this.flush();
-    else this.#scheduleFlush();
+    else this.#outgoing.scheduleFlush();
   }
 
   #run(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    let nowMs = this.#now();
+    let nowMs = this.#outgoing.now();
     while (this.#ready.length > 0) {
       const round = this.#ready;
       this.#ready = [];
@@ -233,7 +235,7 @@ export class Runner {
     cell.isQueued = false;
     const input = cell.next();
     if (input === undefined) return nowMs;
-    if (cell.isSlow && this.#outbox.frames > 0) this.flush();
+    if (cell.isSlow && this.#outgoing.outbox.frames > 0) this.flush();
 
     const context = new InputContext(cell, input.seq, input.attempt);
     cell.running = input;
@@ -246,25 +248,29 @@ export class Runner {
     let result: unknown;
     let isAsync: boolean;
     try {
-      const value = requireValid(
-        cell.definition.input,
-        input.encoded === null ? input.value : decode(input.encoded),
-        'invalid_input',
-      );
-      result = cell.definition.receive(value, context);
+      result = cell.run(handle, cell.definition, input, context);
       isAsync = isThenable(result);
     } catch (thrown) {
       this.#leaveStack();
       if (context.pending === null) this.#fail(cell, input, context, nowMs, thrown);
       else this.#await(cell, input, context, nowMs, rejection(thrown));
-      return this.#now();
+      return this.#outgoing.now();
     }
     this.#leaveStack();
-    const endedAt = this.#now();
+    const endedAt = this.#outgoing.now();
     cell.isSlow = endedAt - nowMs >= SLOW_HANDLER_MS;
     if (isAsync || context.pending !== null) this.#await(cell, input, context, nowMs, result);
     else this.#complete(cell, input, context, nowMs, endedAt, result);
     return endedAt;
+  }
+
+  #onStack<R>(cell: Cell, code: () => R): R {
+    this.#enterStack(cell.slot);
+    try {
+      return cell.run(code);
+    } finally {
+      this.#leaveStack();
+    }
   }
 
   /** From here on a thread that dies or is stuck names the worker that was running. */
@@ -278,18 +284,24 @@ export class Runner {
 
   #await(cell: Cell, input: HeldInput, context: InputContext, startedAt: number, result: unknown): void {
     this.#suspended++;
+    cell.isSuspended = true;
     // Through a promise of ours: a thenable may throw, or call back twice.
     Promise.resolve(result).then(
       (value) =>
-        this.#afterRequests(context, () => this.#complete(cell, input, context, startedAt, this.#now(), value)),
-      (thrown: unknown) => this.#afterRequests(context, () => this.#fail(cell, input, context, startedAt, thrown)),
+        this.#afterRequests(cell, context, () =>
+          this.#complete(cell, input, context, startedAt, this.#outgoing.now(), value),
+        ),
+      (thrown: unknown) =>
+        this.#afterRequests(cell, context, () => this.#fail(cell, input, context, startedAt, thrown)),
     );
   }
 
   /** What a handler has asked for without waiting belongs to its outcome, which must not get there first. */
-  #afterRequests(context: InputContext, end: () => void): void {
+  #afterRequests(cell: Cell, context: InputContext, end: () => void): void {
     const endNow = (): void => {
+      if (cell.isGone) return;
       this.#suspended--;
+      cell.isSuspended = false;
       end();
       this.#resume();
     };
@@ -299,9 +311,9 @@ export class Runner {
 
   /** After an asynchronous handler: go on at once if this turn's slice is not used up, so that awaiting costs no turn. */
   #resume(): void {
-    this.#scheduleFlush();
+    this.#outgoing.scheduleFlush();
     if (this.#isRunning || this.#isTurnScheduled || this.#ready.length === 0) return;
-    if (this.#now() - this.#sliceStartMs < SLICE_MS) this.#run();
+    if (this.#outgoing.now() - this.#sliceStartMs < SLICE_MS) this.#run();
     else this.#scheduleTurn();
   }
 
@@ -341,7 +353,7 @@ export class Runner {
       : failureOf(thrown, (fields) =>
           this.#host.log(cell.workerId, 'error', 'actor threw', { input_id: context.inputId, ...fields }),
         );
-    this.#reply(cell, input, code, startedAt, this.#now(), JSON.stringify(error), null);
+    this.#reply(cell, input, code, startedAt, this.#outgoing.now(), JSON.stringify(error), null);
   }
 
   #reply(
@@ -353,49 +365,29 @@ export class Runner {
     body: Payload,
     state: Payload | null,
   ): void {
-    pushReply(this.#outbox, input.slot, code, startedAt, endedAt, body, state);
+    pushReply(this.#outgoing.outbox, input.slot, code, startedAt, endedAt, body, state);
     cell.running = null;
     cell.context = null;
     if (cell.line.length > 0) this.#enqueue(cell);
     else cell.whenEmpty?.();
     // Whoever cancelled waits for it, and a stop goes on from here.
-    if (this.#outbox.frames >= BATCH_FRAMES || code === CANCELLED) this.flush();
-  }
-
-  #emit(cell: Cell, seq: number, data: Payload): void {
-    const nowMs = this.#now();
-    pushEmitted(this.#outbox, cell.slot, seq, nowMs, data);
-    // As it happens, even from a handler that does not yield; but a chatty one shares batches within a millisecond.
-    if (nowMs > this.#lastFlushMs) this.flush();
-    else this.#scheduleFlush();
-  }
-
-  #scheduleFlush(): void {
-    if (this.#isFlushScheduled) return;
-    this.#isFlushScheduled = true;
-    setImmediate(() => {
-      this.#isFlushScheduled = false;
-      this.flush();
-    });
-  }
-
-  /** On the clock of the runtime. */
-  #now(): number {
-    return Date.now() - this.#originMs;
+    if (this.#outgoing.outbox.frames >= BATCH_FRAMES || code === CANCELLED) this.flush();
   }
 
   flush(): void {
-    if (this.#outbox.frames === 0) return;
-    this.#lastFlushMs = this.#now();
-    this.#send(this.#outbox.take());
+    this.#outgoing.flush();
   }
+}
+
+/** The actor's part of an input. */
+function handle(definition: ActorDefinition, { value, encoded }: HeldInput, context: InputContext): unknown {
+  return definition.receive(
+    requireValid(definition.input, encoded === null ? value : decode(encoded), 'invalid_input'),
+    context,
+  );
 }
 
 /** Whatever was thrown. */
 async function rejection(thrown: unknown): Promise<never> {
   throw thrown;
-}
-
-function cancelledError(reason: string | null): WireError {
-  return GreenroomError.of('cancelled', reason === null ? {} : { details: { reason } }).toWire();
 }

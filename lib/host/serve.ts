@@ -4,35 +4,33 @@
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { getHeapStatistics } from 'node:v8';
-import type { ActorLog } from '../actor.ts';
 import { GreenroomError } from '../errors.ts';
-import { LOG_LINES_IN_FLIGHT, SERVICE_CALLS_IN_FLIGHT } from '../limits.ts';
+import { SERVICE_CALLS_IN_FLIGHT } from '../limits.ts';
 import { Slices } from '../protocol/slices.ts';
 import { BatchCount, LinkFault } from '../protocol/batches.ts';
 import { SHARED, TURN } from '../protocol/frames.ts';
 import type { Batch, ControlFrame, PingFrame } from '../protocol/frames.ts';
 import { parseUntrusted } from '../protocol/json.ts';
+import { asNobody } from './blame.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
 import type { StartResult, WorkerSpec } from './host.ts';
+import { LogLane } from './log-lane.ts';
 import { loadActor } from './modules.ts';
 import { receive } from './ports.ts';
+import type { OwnThread } from './own-thread.ts';
 import { Runner } from './runner.ts';
 import { peerCalls, serveCalls, SERVICE_CALLS } from './services.ts';
-import type { Calls, HostCalls, RuntimeServices } from './services.ts';
+import type { HostCalls, RuntimeServices } from './services.ts';
 import { packResults, unpackStarts } from './starts.ts';
 
-/** A way to report what an actor left behind: the fields describe it. */
-export type Report = (fields: Record<string, unknown>) => void;
-
 /**
- * Serves until the supervisor closes the host. `threadId` identifies the thread to the pool. `onServing` gets the way to
- * report a rejection that nobody handled.
+ * Serves until the supervisor closes the host. `threadId` identifies the thread to the pool. `own`: the thread, if it is this host's alone;
+ * null on the main thread of an application.
  */
-export async function serveHost(boot: HostBoot, threadId: number, onServing?: (report: Report) => void): Promise<void> {
+export async function serveHost(boot: HostBoot, threadId: number, own: OwnThread | null): Promise<void> {
   const services = peerCalls<RuntimeServices>(SERVICE_CALLS, boot.services);
-  const log = new BoundedLog(services, boot.hostId);
-  onServing?.((fields) => log.write('error', fields, 'unhandled rejection in an actor'));
+  const log = new LogLane(boot.log, boot.hostId);
   const runner: Runner = new Runner({
     shared: boot.shared,
     originMs: boot.originMs,
@@ -44,14 +42,19 @@ export async function serveHost(boot: HostBoot, threadId: number, onServing?: (r
       inputIdPrefix: boot.inputIdPrefix,
       maxMessageBytes: boot.maxMessageBytes,
       services,
+      isBlaming: own !== null,
       readControl: () => lanes.readControl(),
       log: (workerId, level, message, fields) => log.write(level, { worker_id: workerId, ...fields }, message),
       track: boundCalls(),
     },
   });
-  const closing = new AbortController();
+    const closing = new AbortController();
   const lanes = new Lanes(boot, runner, (fault) => closing.abort(fault));
-  const flushAtExit = () => runner.flush();
+  own?.serve({ runner, log });
+  const flushAtExit = () => {
+    runner.flush();
+    log.tellDropped();
+  };
   process.once('exit', flushAtExit);
 
   serveCalls(hostCalls(runner, lanes, threadId, closing), boot.calls);
@@ -59,6 +62,7 @@ export async function serveHost(boot: HostBoot, threadId: number, onServing?: (r
   boot.data.once('close', () => closing.abort());
   await once(closing.signal, 'abort');
   process.off('exit', flushAtExit);
+  log.tellDropped();
   runner.abandon();
   for (const port of portsOf(boot)) port.close();
   if (closing.signal.reason instanceof LinkFault) throw closing.signal.reason;
@@ -70,7 +74,12 @@ function hostCalls(runner: Runner, lanes: Lanes, threadId: number, closing: Abor
       lanes.writeMemory();
       return { threadId, task: kernelTask() };
     },
-    startWorkers: async (packed) => packResults(await startAll(runner, unpackStarts(packed))),
+    startWorkers: async (packed) => {
+      // They may get the places of workers that have crashed: what was sent to those before must not reach them.
+      lanes.readControl();
+      lanes.readData();
+      return packResults(await startAll(runner, unpackStarts(packed)));
+    },
     stopWorkers: async (workerSlots) => {
       // What was sent to the workers before is on another port, and comes first.
       lanes.readData();
@@ -137,6 +146,11 @@ class Lanes {
     const rings = Atomics.load(shared, SHARED.doorbell);
     if (rings === this.#rings) return;
     this.#rings = rings;
+    // A handler may have led here.
+    asNobody(() => this.#readControl());
+  }
+
+  #readControl(): void {
     const { control } = this.#boot;
     for (let next = receive(control); next !== undefined; next = receive(control)) {
       this.#control(next.message as LaneFrame);
@@ -219,41 +233,4 @@ function boundCalls(): <T>(call: () => Promise<T>) => Promise<T> {
       pending--;
     }
   };
-}
-
-/** Log lines on their way to the runtime, bounded: beyond it lines are counted instead of sent. */
-class BoundedLog {
-  readonly #services: Calls<RuntimeServices>;
-  readonly #hostId: string;
-  #inFlight = 0;
-  #dropped = 0;
-
-  constructor(services: Calls<RuntimeServices>, hostId: string) {
-    this.#services = services;
-    this.#hostId = hostId;
-  }
-
-  write(level: keyof ActorLog, fields: Record<string, unknown>, message: string): void {
-    if (this.#inFlight >= LOG_LINES_IN_FLIGHT) {
-      this.#dropped++;
-      return;
-    }
-    const dropped = this.#dropped === 0 ? {} : { dropped_lines: this.#dropped };
-    this.#dropped = 0;
-    this.#inFlight++;
-    this.#services
-      .log(level, plainFields({ host_id: this.#hostId, ...fields, ...dropped }), message)
-      // A line that cannot be written has nowhere to be reported to.
-      .catch(() => this.#dropped++)
-      .finally(() => this.#inFlight--);
-  }
-}
-
-/** Fields as JSON values: what cannot be cloned must not make a log call throw into an actor. */
-function plainFields(fields: Record<string, unknown>): Record<string, unknown> {
-  try {
-    return JSON.parse(JSON.stringify(fields)) as Record<string, unknown>;
-  } catch {
-    return { unencodable_fields: Object.keys(fields) };
-  }
 }

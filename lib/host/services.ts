@@ -37,11 +37,6 @@ export interface HostCalls {
 
 /** What the actors on a host may ask of the runtime. The host names the worker that asks; payloads are encoded. */
 export interface RuntimeServices {
-  log(
-    level: 'debug' | 'info' | 'warn' | 'error',
-    fields: Record<string, unknown>,
-    message: string,
-  ): void | Promise<void>;
   /** `inputSeq`, here and below: of the input that the worker handles. */
   ask(workerId: string, inputSeq: number, target: string, input: Payload, timeoutMs: number | null): Promise<Payload>;
   tell(workerId: string, inputSeq: number, target: string, input: Payload): Promise<string>;
@@ -157,7 +152,6 @@ export function uniformServices(answer: () => never): RuntimeServices {
 }
 
 export const SERVICE_CALLS = [
-  'log',
   'ask',
   'tell',
   'create',

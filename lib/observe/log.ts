@@ -89,7 +89,8 @@ const PATHS: readonly (readonly [RegExp, string])[] = [
   [/(?<![\w/.@\]-])(?<!:(?=\/\/))\/[^\s'"`()<>]+(?: [^\s'"`()<>]*\/[^\s'"`()<>]*)*/g, '<path>'],
 ];
 
-function hidePaths(text: string): string {
+/** Without absolute paths. */
+export function hidePaths(text: string): string {
   return PATHS.reduce((hidden, [pattern, replacement]) => hidden.replace(pattern, replacement), text);
 }
 

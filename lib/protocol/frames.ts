@@ -132,6 +132,11 @@ export const CANCELLED = 2;
 export type ReplyCode = typeof COMPLETED | typeof FAILED | typeof CANCELLED;
 
 const EMITTED = -1;
+const CRASHED = -2;
+/** In the place of a reply code: nobody will say what became of the input. */
+const DROPPED = 3;
+/** A frame has a payload, whether it has something to say or not. */
+const NOTHING = 'null';
 
 /**
  * `startedAt` and `endedAt` are on the clock of the runtime, `startedAt` is 0 if it never started. `body` is the output of
@@ -152,6 +157,16 @@ export function pushReply(
 
 export function pushEmitted(outbox: Outbox, workerSlot: number, seq: number, at: number, data: Payload): void {
   outbox.add(EMITTED, workerSlot, seq, at, data);
+}
+
+/** The input of a worker that has crashed: it is not at the host any longer. */
+export function pushDropped(outbox: Outbox, slot: number): void {
+  outbox.add(slot * 4 + DROPPED, 0, 0, 0, NOTHING);
+}
+
+/** `crash` is JSON, see Crash in host.ts. */
+export function pushCrashed(outbox: Outbox, workerSlot: number, crash: string): void {
+  outbox.add(CRASHED, workerSlot, 0, 0, crash);
 }
 
 /** The body of a reply, encoded or as a value. To be read during the call that it is handed to. */
@@ -176,6 +191,8 @@ export class KeptBody implements Body {
 export interface ReplyVisitor {
   reply(slot: number, code: ReplyCode, startedAt: number, endedAt: number, body: Body, state: Payload | null): void;
   emitted(workerSlot: number, seq: number, at: number, data: Payload): void;
+  dropped(slot: number): void;
+  crashed(workerSlot: number, crash: Body): void;
 }
 
 export function eachReply(batch: Batch, visitor: ReplyVisitor): void {
@@ -189,6 +206,10 @@ export function eachReply(batch: Batch, visitor: ReplyVisitor): void {
     payloads.next(numbers[at + 4] as number);
     if (head === EMITTED) {
       visitor.emitted(second, third, fourth, payloads.payload);
+    } else if (head === CRASHED) {
+      visitor.crashed(second, payloads);
+    } else if ((head & 3) === DROPPED) {
+      visitor.dropped(head >> 2);
     } else {
       const state = fourth === 0 ? null : payloads.nextApart();
       visitor.reply(head >> 2, (head & 3) as ReplyCode, second, third, payloads, state);

@@ -62,12 +62,12 @@ export class Scratch {
           this.#settle(result);
         },
         emitted: (_slot, _seq, _at, data) => void this.#running?.emitted.push(data),
+        crashed: () => this.#lose(),
+        dropped: () => undefined,
+        logged: () => undefined,
       },
     );
-    void this.#host.exited.then(() => {
-      this.#isLost = true;
-      this.#lose();
-    });
+    void this.#host.exited.then(() => this.#lose());
   }
 
   get state(): Payload | null {
@@ -113,6 +113,7 @@ export class Scratch {
   }
 
   #lose(): void {
+    this.#isLost = true;
     this.#running?.reject(GreenroomError.of('host_lost'));
     this.#running = null;
   }
@@ -130,7 +131,6 @@ export class Scratch {
       functions: refuse('ctx.functions'),
       createChannel: refuse('ctx.channel'),
       takeChannel: refuse('ctx.openChannel'),
-      log: () => undefined,
       tell: () => Promise.resolve(randomUUID()),
       create: (_workerId, _kind, newWorkerId) => Promise.resolve(newWorkerId ?? randomUUID()),
       stop: () => Promise.resolve(),

@@ -32,8 +32,6 @@ export function actorCalls(
   log: Logger,
 ): RuntimeServices {
   return {
-    log: (level, fields, message) => log[level](fields, message),
-
     async invoke(workerId, inputSeq, functionId, payload, metadata, timeoutMs) {
       supervisor.telling.flush(workerId);
       return functions.call(functionId, {

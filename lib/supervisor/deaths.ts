@@ -5,7 +5,7 @@ import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
 import { endingOf } from '../host/endings.ts';
 import type { Ending } from '../host/endings.ts';
-import type { HostExit } from '../host/host.ts';
+import type { Crash, HostExit } from '../host/host.ts';
 import { LinkFault } from '../protocol/batches.ts';
 import { now } from '../protocol/clock.ts';
 import type { Kill } from './certificates.ts';
@@ -19,7 +19,7 @@ const MAX_LISTED = 20;
 export type FamilyCause = 'sibling_died' | 'child_failed' | 'parent_restarted';
 
 export interface Death {
-  readonly cause: KillOrder['reason'] | Ending['cause'] | 'start_failed' | FamilyCause;
+  readonly cause: KillOrder['reason'] | Ending['cause'] | Crash['cause'] | 'start_failed' | FamilyCause;
   readonly culprits: readonly Worker[];
   readonly error: WireError;
   /** For transcript and log: how long a kill took, who else was hit, the exit code. */

@@ -262,6 +262,11 @@ export class Delivery implements Inbound, StoreEvents {
     else this.cancelling.endFlood(worker, seq);
   }
 
+  /** An input of a worker that has crashed has left its host. */
+  dropped(host: HostSlot): void {
+    if (host.blocked.length > 0) this.lending.offerBlocked(host);
+  }
+
   // --- outcomes ---
 
   /** For an input that is not running. `reason`: of a cancel. */

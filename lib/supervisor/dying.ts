@@ -5,7 +5,7 @@
 
 import { GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { HostExit } from '../host/host.ts';
+import type { Crash, HostExit } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
 import type { Logger } from '../observe/log.ts';
@@ -13,6 +13,7 @@ import { epochNow, monotonicMs } from '../protocol/clock.ts';
 import type { KillCertificate } from '../protocol/views.ts';
 import { toSnakeCase } from '../protocol/views.ts';
 import type { Wheel } from '../protocol/wheel.ts';
+import { crashDeath, mayGivePlace } from './crashing.ts';
 import { closedDeath, whatDied } from './deaths.ts';
 import type { Death } from './deaths.ts';
 import type { Delivery } from './delivery.ts';
@@ -57,7 +58,8 @@ export interface DyingParts extends DeathListener {
   readonly random?: (() => number) | undefined;
   delivery(): Delivery;
   start(worker: Worker): void;
-  unseat(slot: HostSlot, worker: Worker): void;
+  /** `mayReuse`: its place on the host may be given to another. */
+  unseat(slot: HostSlot, worker: Worker, mayReuse: boolean): void;
   /** It was stopping: its death is as good an end. */
   finishStop(worker: Worker): void;
   /** It has failed. */
@@ -87,7 +89,7 @@ export class Dying {
       hits.push({ worker, inputs });
       if (death.kill && death.culprits.includes(worker))
         worker.store.append('killed', epochNow(), 0, death.kill.entryOf(worker));
-      this.#parts.unseat(slot, worker);
+      this.#parts.unseat(slot, worker, false);
       // Where nobody else is, nobody else can have been it.
       const isSuspect = slot.isOwn || death.culprits.includes(worker);
       if (isSuspect) promote(worker, death, this.#parts.log);
@@ -97,6 +99,20 @@ export class Dying {
     this.#parts.onDeath?.(slot, exit, death, hits);
     // Last: the certificate of a kill says what became of the inputs.
     this.#logDeath(slot, exit, death, hit);
+  }
+
+  /** One worker has crashed, and its host lives on. */
+  crashed(slot: HostSlot, worker: Worker, crash: Crash): void {
+    const death = crashDeath(slot, worker, crash);
+    const { workerId, kind } = worker;
+    const fields = { worker_id: workerId, kind, host_id: slot.host.hostId, cause: crash.cause, ...crash.error };
+    this.#parts.log.error(fields, 'worker crashed');
+    if (worker.inputs > 0) this.settleInterrupted(worker, death);
+    this.#parts.unseat(slot, worker, mayGivePlace(worker));
+    this.afterDeath(worker, death, true);
+    worker.settleStart();
+    // What it was to be sent took room.
+    this.#delivery.lending.offerBlocked(slot);
   }
 
   /** What had started ends as the actor says; what had not goes back into the line. Tells what became of each. */

@@ -52,6 +52,8 @@ export class HostSlot implements HostLoad {
   readonly startedAt = now();
   readonly workers: (Worker | undefined)[] = [];
   readonly #freeSlots: number[] = [];
+  /** Places that nobody gets any more. */
+  #lostSlots = 0;
   /** When each worker hibernates unless something comes. */
   readonly restTimes = new RestTimes();
   workerCount = 0;
@@ -102,7 +104,9 @@ export class HostSlot implements HostLoad {
 
   /** A host that is to die takes no more, nor does one that is being recycled, nor one that belongs to a worker. */
   get maxWorkers(): number {
-    return this.killOrder === null && this.status !== 'recycling' && !this.isOwn ? WORKERS_PER_HOST : 0;
+    return this.killOrder === null && this.status !== 'recycling' && !this.isOwn
+      ? WORKERS_PER_HOST - this.#lostSlots
+      : 0;
   }
 
   seated(): Worker[] {
@@ -122,6 +126,7 @@ export class HostSlot implements HostLoad {
     this.workers[worker.slot] = undefined;
     this.workerCount--;
     if (mayReuse) this.#freeSlots.push(worker.slot);
+    else this.#lostSlots++;
     worker.host = null;
     worker.slot = -1;
     worker.presence = 'away';

@@ -3,7 +3,7 @@
 
 import { asGreenroomError, GreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { Host, HostEvents, HostExit, HostFactory, StartedState, WorkerSpec } from '../host/host.ts';
+import type { Crash, Host, HostEvents, HostExit, HostFactory, StartedState, WorkerSpec } from '../host/host.ts';
 import { DEAD_HOSTS_KEPT, KILL_DEADLINE_MS } from '../limits.ts';
 import type { Limits } from '../limits.ts';
 import { describeError } from '../observe/log.ts';
@@ -23,6 +23,8 @@ import type { Worker } from './worker.ts';
 export interface Inbound {
   reply: HostEvents['reply'];
   emitted(host: HostSlot, workerSlot: number, seq: number, at: number, data: Payload): void;
+  /** See HostEvents. */
+  dropped(host: HostSlot): void;
 }
 
 /** What hosts tell of: a started worker, one that could not start, and a death with everybody who was hit. */
@@ -30,6 +32,8 @@ export interface HostListener {
   onStarted(worker: Worker, started: StartedState): void;
   onStartFailed(worker: Worker, error: WireError): void;
   onDied(slot: HostSlot, exit: HostExit): void;
+  /** Only that worker. */
+  onCrashed(slot: HostSlot, worker: Worker, crash: Crash): void;
 }
 
 /** Workers that are started with one call: few enough that their first states, whatever they cost, fit into its deadline. */
@@ -164,6 +168,16 @@ export class Hosts {
     return this.#slots;
   }
 
+  /** Workers that share a host have one, or get one soon. False when none could be launched: so many threads do not end that none is left. */
+  get hasShared(): boolean {
+    return this.#slots.some(({ isOwn }) => !isOwn);
+  }
+
+  /** Some host does not end, or gives no sign of life: native code in a thread keeps a process from ending. */
+  get isHeldUp(): boolean {
+    return this.#quarantined.size > 0 || this.#slots.some(({ sample }) => sample.silentMs > 0);
+  }
+
   /** Those that live, and those that were killed and do not end. */
   views(): HostView[] {
     return [...this.#slots, ...this.#quarantined].map(hostView);
@@ -206,6 +220,9 @@ export class Hosts {
         },
         emitted: (workerSlot, seq, at, data) => inbound.emitted(slot, workerSlot, seq, at, data),
         broken: () => slot.kill('link_fault', []),
+        crashed: (workerSlot, crash) => this.#onCrashed(slot, workerSlot, crash),
+        dropped: () => inbound.dropped(slot),
+        logged: ({ level, fields, message }) => this.#log[level](fields, message),
       },
     );
     const slot = new HostSlot(host, isolation, () => this.#onKill(slot));
@@ -284,6 +301,12 @@ export class Hosts {
     if (!this.#isClosing && slot.isOwn) this.#houseAll();
   }
 
+  #onCrashed(slot: HostSlot, workerSlot: number, crash: Crash): void {
+    const worker = slot.workers[workerSlot];
+    // It may have stopped meanwhile, as far as anybody here knows.
+    if (worker !== undefined) this.#listener.onCrashed(slot, worker, crash);
+  }
+
   /** One that is being recycled has its successor already. */
   get #isShort(): boolean {
     const shared = this.#slots.filter((slot) => !slot.isOwn && slot.status !== 'recycling');
@@ -323,10 +346,12 @@ export class Hosts {
     const workers = batch.filter((worker) => worker.host === slot);
     if (workers.length === 0) return;
     try {
-      const results = await slot.host.startWorkers(workers.map(specOf));
+      const specs = workers.map(specOf);
+      const results = await slot.host.startWorkers(specs);
       workers.forEach((worker, at) => {
         const result = results[at];
-        if (result === undefined || worker.host !== slot) return;
+        // One that has crashed since may have got another place here.
+        if (result === undefined || worker.host !== slot || worker.slot !== specs[at]?.slot) return;
         if ('error' in result) this.#listener.onStartFailed(worker, result.error);
         else this.#listener.onStarted(worker, result);
       });

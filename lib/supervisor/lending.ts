@@ -94,10 +94,10 @@ export class Lending {
     if (slot.blocked.length > 0) this.offerBlocked(slot);
   }
 
-  /** It was at a host that is dead. The caller recalls the mailbox. */
+  /** It was at a host that is dead, or has dropped its worker. The caller recalls the mailbox. */
   waitAgain(record: InputRecord): void {
     this.takeBack(record);
-    record.reservedOn = null;
+    unreserve(record);
   }
 
   /** Not at a host any longer, or not meant for it: it ends, or waits again. */

@@ -12,7 +12,7 @@
 
 import { asGreenroomError } from '../errors.ts';
 import type { WireError } from '../errors.ts';
-import type { HostExit, StartedState } from '../host/host.ts';
+import type { Crash, HostExit, StartedState } from '../host/host.ts';
 import type { Limits } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
 import { epochNow, now } from '../protocol/clock.ts';
@@ -72,7 +72,7 @@ export class Lifecycle implements HostListener {
       random,
       delivery: () => this.#delivery,
       start: (worker) => this.start(worker),
-      unseat: (slot, worker) => this.#unseat(slot, worker, false),
+      unseat: (slot, worker, mayReuse) => this.#unseat(slot, worker, mayReuse),
       finishStop: (worker) => this.#finishStop(worker),
       onEnding: (worker) => events.onEnding(worker),
       onDeath: (slot, exit, death, hits) => events.onDeath?.(slot, exit, death, hits),
@@ -211,6 +211,11 @@ export class Lifecycle implements HostListener {
     if (exit.type !== 'closed')
       for (const worker of slot.workers) if (worker !== undefined) this.#events.onUnclean(worker, 'killed');
     this.dying.onDied(slot, exit);
+  }
+
+  onCrashed(slot: HostSlot, worker: Worker, crash: Crash): void {
+    this.#events.onUnclean(worker, 'killed');
+    this.dying.crashed(slot, worker, crash);
   }
 
   // --- stop ---

@@ -183,7 +183,7 @@ export class Supervisor {
   }
 
   get isReady(): boolean {
-    return this.#closing.refusal === null;
+    return this.#closing.refusal === null && this.#hosts?.hasShared === true;
   }
 
   /** Why the store cannot write now; null while it can. */

@@ -42,7 +42,8 @@ export function verdictOfKill(
   { verdict, silentMs, cpuMs }: { readonly verdict: Verdict; readonly silentMs: number; readonly cpuMs: number | null },
   hasEnded: boolean,
 ): Verdict {
-  if (!hasEnded) return 'native_block';
+  // A loop that turned, or JavaScript that was interrupted, is something else that keeps a thread: what it has asked of the system.
+  if (!hasEnded) return silentMs > 0 && verdict !== 'spinning' ? 'native_block' : verdict;
   const hasRun = cpuMs !== null && silentMs > 0 && cpuMs / silentMs >= RUNNING_PART;
   return verdict === 'unresponsive' && hasRun ? 'spinning' : verdict;
 }

@@ -43,14 +43,15 @@ export class Watchdog {
     this.#timer = null;
   }
 
-  #wait(): void {
-    this.#timer = this.#parts.wheel.after(WATCH_EVERY_MS, () => {
-      this.#wait();
-      this.#lookAtAll();
+  #wait(delayMs = WATCH_EVERY_MS): void {
+    this.#timer = this.#parts.wheel.after(delayMs, () => {
+      const nextMs = this.#lookAtAll();
+      if (this.#timer !== null) this.#wait(nextMs);
     });
   }
 
-  #lookAtAll(): void {
+  /** Returns when to look again: earlier if the time of a host is over before the next look. */
+  #lookAtAll(): number {
     const { log, stuckAfterMs } = this.#parts;
     const nowMs = monotonicMs();
     const passedMs = nowMs - this.#lookedAtMs;
@@ -58,13 +59,16 @@ export class Watchdog {
     // A debugger, a long collection, a machine that slept: the hosts may have stood still as well.
     const lostMs = passedMs > (1 + LATE_LOOKS) * WATCH_EVERY_MS ? passedMs - WATCH_EVERY_MS : 0;
     if (lostMs > 0) log.warn({ late_ms: Math.round(lostMs) }, 'the main thread stood still');
+    let nextMs = WATCH_EVERY_MS;
     for (const slot of [...this.#parts.slots()]) {
       if (slot.status === 'starting' || slot.killOrder !== null) continue;
       const watch = this.#watches.get(slot) ?? new Watch(slot, stuckAfterMs, nowMs);
       this.#watches.set(slot, watch);
       watch.look(nowMs, lostMs);
       if (watch.silentMs >= stuckAfterMs) slot.kill('stuck', suspectsOn(slot));
+      else if (watch.silentMs > 0) nextMs = Math.min(nextMs, stuckAfterMs - watch.silentMs);
     }
+    return nextMs;
   }
 }
 

@@ -6,6 +6,7 @@ import { Link } from '../host/link.ts';
 import type { Carrier } from '../host/link.ts';
 import type { InlineHostsOptions } from '../host/inline.ts';
 import type { HostBoot } from '../host/boot.ts';
+import type { LaneName } from '../host/ports.ts';
 import { serveHost } from '../host/serve.ts';
 import type { Isolation } from '../protocol/views.ts';
 import { SimulatedPort } from './simulated-port.ts';
@@ -103,7 +104,7 @@ export class SimulatedHost {
     this.#faults[lane][from].push(fault);
   }
 
-  lane(name: 'data' | 'control' | 'calls' | 'services'): { port1: SimulatedPort; port2: SimulatedPort } {
+  lane(name: LaneName): { port1: SimulatedPort; port2: SimulatedPort } {
     const { clock, random, maxDelayMs, corrupt } = this.#options;
     const faults = name === 'data' || name === 'control' ? this.#faults[name] : undefined;
     const lane = SimulatedPort.lane({
@@ -121,7 +122,7 @@ export class SimulatedHost {
   carry(boot: HostBoot): Carrier {
     const { clock, random } = this.#options;
     const died = new Promise<never>((_resolve, reject) => (this.#die = reject));
-    const served = serveHost(boot, 0).finally(() => this.#end());
+    const served = serveHost(boot, 0, null).finally(() => this.#end());
     return {
       lifetime: Promise.race([died, served]),
       kill: () => void clock.wake(below(random, MAX_KILL_MS), () => this.crash(new Error('simulated host was killed'))),

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import type { WireError } from '../../lib/errors.ts';
-import type { Host, HostFactory } from '../../lib/host/host.ts';
+import type { Crash, Host, HostFactory, LogLine } from '../../lib/host/host.ts';
 import { uniformServices } from '../../lib/host/services.ts';
 import type { RuntimeServices } from '../../lib/host/services.ts';
 import { COMPLETED, CANCELLED, FAILED } from '../../lib/protocol/frames.ts';
@@ -30,7 +31,7 @@ interface Reply {
 
 const moduleOf = (name: string) => new URL(`../fixtures/actors/${name}.js`, import.meta.url).href;
 const unused = (): never => assert.fail('no actor asked for this');
-const services: RuntimeServices = { ...uniformServices(unused), log: () => undefined };
+const services: RuntimeServices = uniformServices(unused);
 
 /** Seq of the input that opens a gate; its reply is not looked at. */
 const OPENING = 9_999;
@@ -39,6 +40,9 @@ const OPENING = 9_999;
 class Probe {
   readonly replies: Reply[] = [];
   readonly emitted: { workerSlot: number; data: unknown }[] = [];
+  readonly crashed: { workerSlot: number; crash: Crash }[] = [];
+  readonly logged: LogLine[] = [];
+  dropped = 0;
   readonly host: Host;
 
   constructor(factory: HostFactory, isolation: Isolation) {
@@ -56,6 +60,9 @@ class Probe {
           });
         },
         emitted: (workerSlot, _seq, _atMs, data) => this.emitted.push({ workerSlot, data: read(data) }),
+        crashed: (workerSlot, crash) => this.crashed.push({ workerSlot, crash }),
+        dropped: () => void this.dropped++,
+        logged: (line) => this.logged.push(line),
       },
     );
   }
@@ -100,6 +107,9 @@ class Probe {
 
 const read = (payload: Payload): unknown =>
   JSON.parse(typeof payload === 'string' ? payload : new TextDecoder().decode(payload));
+
+/** Whether Node can interrupt a thread for an answer. */
+const INTERRUPTS = 'getHeapStatistics' in Worker.prototype;
 
 /** What is wrong, the actor, its saved state, the version that it should have, and what is said. */
 const UNMIGRATABLE: readonly [string, string, { state: string; stateVersion: number }, number, RegExp][] = [
@@ -310,6 +320,33 @@ export function hostContract(name: string, options: HostContractOptions): void {
       assert.equal(probe.host.lastStarted(0), 1);
     });
 
+    test('answers a ping while it waits, and shows what it does and how much memory it takes', async (t) => {
+      const probe = await launch(t);
+      await probe.start('gate', 0);
+      const before = probe.host.pulse().progress;
+      probe.send(0, 1, { wait: 'never' });
+      await probe.said('waiting');
+      assert.notEqual(probe.host.pulse().progress, before);
+      assert.equal(probe.host.inFlight, 1);
+      const ping = probe.host.ping();
+      await eventually(() => probe.host.pulse().beat === ping);
+      const { utilization, heapBytes, externalBytes } = probe.host.pulse();
+      assert.ok(heapBytes > 0 && externalBytes > 0, `${heapBytes}, ${externalBytes}`);
+      assert.ok(utilization >= 0 && utilization <= 1, String(utilization));
+    });
+
+    test('settles every call and tells its end when it is cut off', async (t) => {
+      const probe = await launch(t);
+      await probe.start('gate', 0);
+      probe.send(0, 1, { wait: 'never' });
+      await probe.said('waiting');
+      const pending = codeOf(probe.host.stopWorkers([0]));
+      probe.host.cutOff();
+      assert.equal(await pending, 'host_lost');
+      assert.equal((await probe.host.exited).type, 'killed');
+      assert.equal(await codeOf(probe.host.stopWorkers([0])), 'host_lost');
+    });
+
     test('closes in order when it is asked to', async (t) => {
       const probe = await launch(t);
       await probe.host.close();
@@ -317,6 +354,38 @@ export function hostContract(name: string, options: HostContractOptions): void {
     });
 
     if (!options.canKillLoops) return;
+
+    test('gives no sign of life while a handler lets nothing else run, and does while it looks at whether it is cancelled', async (t) => {
+      const probe = await launch(t);
+      await Promise.all([probe.start('spins', 0), probe.start('spins', 1)]);
+      probe.send(0, 1, { politely: true });
+      await probe.said('spinning');
+      const ping = probe.host.ping();
+      await eventually(() => probe.host.pulse().beat === ping);
+      probe.cancel(0, 1);
+      await probe.seqs(1);
+      probe.send(1, 2, { politely: false });
+      await eventually(() => probe.host.lastStarted(1) === 2);
+      const { progress } = probe.host.pulse();
+      probe.host.ping();
+      // Another thread may be slow; that this one is not heard is all that can be said of it.
+      assert.equal(await probe.host.interrupt(), INTERRUPTS ? true : null);
+      assert.deepEqual([probe.host.pulse().beat, probe.host.pulse().progress], [ping, progress]);
+    });
+
+    test('has ended when nothing of it runs any more', async (t) => {
+      const probe = await launch(t);
+      await probe.start('blocks-native', 0);
+      probe.send(0, 1, { iterations: 1_000_000 });
+      await eventually(() => probe.host.current() === 0);
+      let hasEnded = false;
+      const ended = probe.host.ended.then(() => (hasEnded = true));
+      probe.host.kill(new Error('enough'));
+      probe.host.cutOff();
+      await probe.host.exited;
+      assert.equal(hasEnded, false, 'the native code was over too soon for this test');
+      await ended;
+    });
 
     test('names the worker on the stack when a loop that hears nothing is killed', async (t) => {
       const probe = await launch(t);

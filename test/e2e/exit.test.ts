@@ -121,6 +121,19 @@ describe('the standalone process', { timeout: 60_000 }, () => {
     assert.equal(await process.cli.exit(), 0);
   });
 
+  test('leaves native code behind that does not return, and ends with 0 where Node can, or by the signal', async (t) => {
+    const standing = await standalone(t, '--drain-ms=50', '--cancel-grace-ms=100');
+    const worker = await standing.client.create({ kind: 'blocks-native' });
+    // Much longer than this test waits.
+    const blocked = codeOf(worker.ask({ iterations: 200_000_000 }));
+    await eventually(async () => (await worker.view()).running !== null);
+    standing.cli.kill('SIGTERM');
+    assert.equal(await blocked, 'cancelled');
+    assert.equal(await standing.cli.exit(), 'execve' in process ? 0 : 'SIGTERM');
+    assert.match(standing.cli.stderr.join('\n'), /a thread is in native code and does not end/);
+    assert.equal(existsSync(`/proc/${standing.ready.pid}`), false);
+  });
+
   test('leaves nothing running after kill -9', async (t) => {
     const process = await standalone(t, '--hosts=2');
     const { outcomes } = await workInFlight(process);

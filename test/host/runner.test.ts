@@ -27,6 +27,7 @@ test('an input that is read with the control lane, just before another starts, w
       inputIdPrefix: '',
       maxMessageBytes: 1_024,
       services: {} as never,
+      isBlaming: false,
       readControl: () => {
         const batch = arriving;
         arriving = null;
@@ -41,6 +42,8 @@ test('an input that is read with the control lane, just before another starts, w
       eachReply(batch, {
         reply: (slot) => void replies.push(slot),
         emitted: () => void emitted++,
+        dropped: () => undefined,
+        crashed: () => undefined,
       }),
   });
   const spec = { slot: 0, workerId: 'w', module: GATE, config: '{}', state: null, stateVersion: 0 };

@@ -11,6 +11,8 @@ import {
   eachReply,
   FAILED,
   Outbox,
+  pushCrashed,
+  pushDropped,
   pushEmitted,
   pushInput,
   pushReply,
@@ -56,8 +58,8 @@ const reply = fc.record(
 const emitted = fc.record({ type: fc.constant('emitted' as const), workerSlot, seq, atMs, data: payload }, PLAIN);
 
 type Input = typeof input extends fc.Arbitrary<infer T> ? T : never;
-type Reply = typeof reply extends fc.Arbitrary<infer T> ? T : never;
-type Emitted = typeof emitted extends fc.Arbitrary<infer T> ? T : never;
+const dropped = fc.record({ type: fc.constant('dropped' as const), slot }, PLAIN);
+const crashed = fc.record({ type: fc.constant('crashed' as const), workerSlot, crash: fc.json() }, PLAIN);
 
 function readInputs(batch: Batch): Input[] {
   const read: Input[] = [];
@@ -68,13 +70,15 @@ function readInputs(batch: Batch): Input[] {
   return read;
 }
 
-function readReplies(batch: Batch): (Reply | Emitted)[] {
-  const read: (Reply | Emitted)[] = [];
+function readReplies(batch: Batch): unknown[] {
+  const read: unknown[] = [];
   eachReply(batch, {
     reply: (at, code, startedAtMs, endedAtMs, { payload: body }, state) =>
       read.push({ type: 'reply', slot: at, code, startedAtMs, endedAtMs, body, state }),
     emitted: (worker, number, ms, data) =>
       read.push({ type: 'emitted', workerSlot: worker, seq: number, atMs: ms, data }),
+    dropped: (at) => read.push({ type: 'dropped', slot: at }),
+    crashed: (worker, { payload: crash }) => read.push({ type: 'crashed', workerSlot: worker, crash }),
   });
   return read;
 }
@@ -91,11 +95,13 @@ describe('a batch', () => {
     fc.assert(property, seeded(t, 500));
   });
 
-  test('of replies and emitted entries is read as it was written, in one order', (t) => {
-    const property = fc.property(fc.array(fc.oneof(reply, emitted)), (frames) => {
+  test('of all that a host tells is read as it was written, in one order', (t) => {
+    const property = fc.property(fc.array(fc.oneof(reply, emitted, dropped, crashed)), (frames) => {
       const outbox = new Outbox();
       for (const frame of frames) {
         if (frame.type === 'emitted') pushEmitted(outbox, frame.workerSlot, frame.seq, frame.atMs, frame.data);
+        else if (frame.type === 'dropped') pushDropped(outbox, frame.slot);
+        else if (frame.type === 'crashed') pushCrashed(outbox, frame.workerSlot, frame.crash);
         else pushReply(outbox, frame.slot, frame.code, frame.startedAtMs, frame.endedAtMs, frame.body, frame.state);
       }
       assert.deepEqual(readReplies(structuredClone(outbox.take())), frames);
@@ -114,6 +120,8 @@ describe('a batch', () => {
         // Every second one, so that a value is found by its place and not by counting.
         reply: (_at, code, _startedAtMs, _endedAtMs, body) => values.push(code === COMPLETED ? body.value() : null),
         emitted: () => assert.fail(),
+        dropped: () => assert.fail(),
+        crashed: () => assert.fail(),
       };
       eachReply(structuredClone(outbox.take()), visitor);
       assert.deepEqual(

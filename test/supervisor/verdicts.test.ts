@@ -38,12 +38,18 @@ describe('the verdict on a host', () => {
 });
 
 describe('what a kill adds to it', () => {
-  const killed = (verdict: Verdict, cpuMs: number | null, hasEnded: boolean) =>
-    verdictOfKill({ verdict, silentMs: SILENT_MS, cpuMs }, hasEnded);
+  const killed = (verdict: Verdict, cpuMs: number | null, hasEnded: boolean, silentMs = SILENT_MS) =>
+    verdictOfKill({ verdict, silentMs, cpuMs }, hasEnded);
 
-  test('a host that does not end is in native code, whatever was thought of it', () => {
-    for (const verdict of ['unresponsive', 'blocked', 'spinning', 'progressing'] as const)
+  test('a silent host that does not end is in native code', () => {
+    for (const verdict of ['unresponsive', 'blocked', 'native_block', 'progressing'] as const)
       assert.equal(killed(verdict, SILENT_MS, false), 'native_block');
+  });
+
+  test('one that was not silent, or answered interrupts, is not', () => {
+    assert.equal(killed('progressing', null, false, 0), 'progressing');
+    assert.equal(killed('idle', null, false, 0), 'idle');
+    assert.equal(killed('spinning', SILENT_MS, false), 'spinning');
   });
 
   test('a host that ran, and ends at once, was spinning', () => {

@@ -3,10 +3,15 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { KILL_DEADLINE_MS } from '../../lib/limits.ts';
+import { replaceTime } from '../../lib/protocol/clock.ts';
 import type { KillCertificate, Verdict } from '../../lib/protocol/views.ts';
 import { toCamelCase } from '../../lib/protocol/views.ts';
+import { Wheel } from '../../lib/protocol/wheel.ts';
+import type { HostSlot } from '../../lib/supervisor/host-slot.ts';
+import { Watchdog } from '../../lib/supervisor/watchdog.ts';
 import { eventually, recordLog, startRuntime, transcriptOf } from '../support/start-runtime.ts';
 
 const STUCK_AFTER_MS = 300;
@@ -55,6 +60,10 @@ describe('a hang', () => {
       assert.equal(certificate.evidence.running[0]?.inputId, certificate.inputs[0]?.inputId);
       assert.ok(certificate.evidence.silentMs >= STUCK_AFTER_MS);
       assert.ok(certificate.tookMs !== null);
+      const [ageMs, restMs] = [certificate.evidence.running[0]?.ageMs, certificate.tookMs];
+      t.diagnostic(
+        `${kind}: ${certificate.verdict}, killed ${ageMs} ms after its input was accepted, ended after ${restMs} ms`,
+      );
       const expected: readonly Verdict[] = KNOWS_CPU ? verdicts : ['unresponsive'];
       assert.ok(expected.includes(certificate.verdict), `${certificate.verdict}: ${JSON.stringify(certificate)}`);
 
@@ -119,4 +128,138 @@ describe('a handler that takes long', () => {
       assert.equal(await worker.ask({ how, forMs: 5 * STUCK_AFTER_MS }), 'through');
       assert.equal(worker.view().restarts, 0);
     });
+});
+
+/** A watchdog with one host that can be told what to do, on a clock that moves when it is told. */
+function simulated(t: TestContext) {
+  let nowMs = 1_000_000;
+  let waking = { atMs: Infinity, due: (): void => undefined };
+  t.after(
+    replaceTime({
+      now: () => nowMs,
+      monotonicMs: () => nowMs,
+      wake: (delayMs, due) => {
+        waking = { atMs: nowMs + delayMs, due };
+        return () => (waking = { atMs: Infinity, due: () => undefined });
+      },
+    }),
+  );
+  const host = { inFlight: 1, beat: 0, progress: 0, pings: 0, pulses: 0, answers: true };
+  const killed: { reason: string; atMs: number }[] = [];
+  const slot = {
+    status: 'ready',
+    killOrder: null as unknown,
+    handled: 0,
+    sample: { verdict: 'idle', silentMs: 0 },
+    workers: [],
+    seated: () => [],
+    host: {
+      get inFlight() {
+        return host.inFlight;
+      },
+      ping: () => {
+        host.pings++;
+        if (host.answers) host.beat = host.pings;
+        return host.pings;
+      },
+      pulse: () => {
+        host.pulses++;
+        const { beat, progress } = host;
+        return { beat, progress, utilization: 0, heapBytes: 1, externalBytes: 2, cpuMs: null, wantedCpuMs: null };
+      },
+      interrupt: () => null,
+      current: () => -1,
+    },
+    kill: (reason: string) => {
+      slot.killOrder = { reason };
+      killed.push({ reason, atMs: nowMs });
+    },
+  };
+  const { log, lines } = recordLog();
+  const watchdog = new Watchdog({
+    wheel: new Wheel(),
+    log,
+    stuckAfterMs: 2_000,
+    slots: () => [slot as unknown as HostSlot],
+  });
+  const run = (ms: number) => {
+    const untilMs = nowMs + ms;
+    while (waking.atMs <= untilMs) {
+      const { atMs, due } = waking;
+      waking = { atMs: Infinity, due: () => undefined };
+      nowMs = Math.max(nowMs, atMs);
+      due();
+    }
+    nowMs = untilMs;
+  };
+  /** Time passes, and nothing runs: not even what is due. */
+  const standStill = (ms: number) => (nowMs += ms);
+  return { host, slot, killed, lines, watchdog, run, standStill, now: () => nowMs };
+}
+
+describe('the watchdog', () => {
+  test('kills a host that is silent for stuckAfterMs, and not earlier', (t) => {
+    const { host, killed, run, now } = simulated(t);
+    run(1_000);
+    host.answers = false;
+    run(300);
+    const silentFromMs = now() - 300;
+    run(1_690);
+    assert.equal(killed.length, 0);
+    run(600);
+    assert.deepEqual(
+      killed.map(({ reason }) => reason),
+      ['stuck'],
+    );
+    assert.ok((killed[0]?.atMs ?? 0) - silentFromMs >= 2_000);
+  });
+
+  test('takes progress for a sign of life while no ping is answered', (t) => {
+    const { host, slot, killed, run } = simulated(t);
+    host.answers = false;
+    for (let n = 0; n < 20; n++) {
+      host.progress++;
+      run(1_000);
+    }
+    assert.deepEqual(killed, []);
+    assert.equal(slot.sample.verdict, 'progressing');
+  });
+
+  test('does not hold it against a host that this thread itself stood still', (t) => {
+    const { host, killed, lines, run, standStill } = simulated(t);
+    run(1_000);
+    host.answers = false;
+    run(500);
+    standStill(60_000);
+    run(1_000);
+    assert.deepEqual(killed, []);
+    assert.deepEqual(
+      lines.map(({ message }) => message),
+      ['the main thread stood still'],
+    );
+    // It does not forgive what comes after.
+    run(2_000);
+    assert.equal(killed.length, 1);
+  });
+
+  test('leaves an idle host nearly alone, and finds what hangs there without an input', (t) => {
+    const { host, slot, killed, run } = simulated(t);
+    host.inFlight = 0;
+    run(60_000);
+    assert.ok(host.pings >= 10 && host.pings <= 13, `${host.pings} pings in a minute`);
+    assert.ok(host.pulses <= 2 * host.pings + 1, `${host.pulses} looks`);
+    assert.equal(slot.sample.verdict, 'idle');
+    host.answers = false;
+    run(10_000);
+    assert.equal(killed.length, 1);
+  });
+
+  test('looks at nothing any more once it is stopped', (t) => {
+    const { host, watchdog, run } = simulated(t);
+    run(1_000);
+    watchdog.stop();
+    const { pulses } = host;
+    run(10_000);
+    assert.equal(host.pulses, pulses);
+  });
 });

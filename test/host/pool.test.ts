@@ -17,6 +17,9 @@ for (const isolation of ISOLATIONS)
     canKillLoops: true,
   });
 
+const nothing = (): undefined => undefined;
+const NO_EVENTS = { reply: nothing, emitted: nothing, crashed: nothing, dropped: nothing, logged: nothing };
+
 test('a pool counts threads until they have ended: when all that it has do not end, it launches nothing', async (t) => {
   const pool = new HostPool({
     maxHosts: 1,

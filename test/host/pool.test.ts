@@ -25,21 +25,11 @@ test('a pool counts threads until they have ended: when all that it has do not e
     maxHosts: 1,
     inputIdPrefix: 'i-',
     limits: resolveLimits(),
-    services: { ...uniformServices(() => assert.fail('no actor asks')) },
+    services: uniformServices(() => assert.fail('no actor asks')),
     wheel: new Wheel(),
   });
   t.after(() => pool.close());
-  const launch = (n: number) =>
-    pool.launch(
-      { hostId: `host-${n}`, isolation: 'shared' },
-      {
-        reply: () => undefined,
-        emitted: () => undefined,
-        crashed: () => undefined,
-        dropped: () => undefined,
-        logged: () => undefined,
-      },
-    );
+  const launch = (n: number) => pool.launch({ hostId: `host-${n}`, isolation: 'shared' }, NO_EVENTS);
   const first = launch(1);
   await first.ready;
   const kill = (host: Host) => host.kill(new Error('enough'));

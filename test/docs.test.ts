@@ -1,6 +1,7 @@
-// What the documentation points at is there: pages, headings, files, tests.
+// What the documentation points at is there: pages, headings, files, tests. Its examples run.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -63,4 +64,24 @@ test('every relative link of the documentation leads to a file, and to a heading
 test('every test that the documentation names is there', () => {
   const missing = pages.flatMap((page) => missingTests(page).map((name) => `${page}: ${name}`));
   assert.deepEqual(missing, []);
+});
+
+/** Not as a part of this run of tests: its own exit code tells. */
+function run(example: string): string {
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+  return execFileSync(process.execPath, [example], { cwd: ROOT, env, encoding: 'utf8', timeout: 60_000 });
+}
+
+test('the example of a family restarts the sibling of a child that crashes', () => {
+  const said = 'the input: worker_crashed\nthe state that was saved: 2\nthe sibling: sibling_died\n';
+  assert.equal(run('docs/examples/family.js'), said);
+});
+
+test('the example of a process of its own outlives a fault of it', () => {
+  const said = 'the input: host_lost crashed SIGSEGV\nthe state that was saved: 2\n';
+  assert.equal(run('docs/examples/own-process.js'), said);
+});
+
+test('the example of a simulation passes', () => {
+  assert.match(run('docs/examples/simulation.js'), /^# pass 1$/m);
 });

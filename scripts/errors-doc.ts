@@ -12,6 +12,9 @@ const AREAS: Partial<Record<ErrorCode, string>> = {
   worker_busy: 'The state of a worker',
   runtime_overloaded: 'The state of the runtime',
   actor_error: 'Outcomes of an accepted input',
+  forbidden: 'Calls of functions',
+  url_validation_failed: 'Functions over HTTP, sources and channels',
+  transcript_trimmed: 'What is kept',
   invalid_option: 'Starting up',
 };
 

@@ -302,7 +302,7 @@ export class Runtime {
 
   /**
    * Refuses new work at once, lets what was accepted run for `deadlineMs` (default 10 s), cancels the rest, and kills what
-   * does not end within `limits.cancelGraceMs` after that. The process can then end by itself. The report names the workers that did not
+   * does not end within `limits.cancelGraceMs` after that; with a durable store, what waits is kept for the next start. The process can then end by itself. The report names the workers that did not
    * end in an orderly way. Whoever closes again gets the report of the first close.
    */
   close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<CloseReport> {

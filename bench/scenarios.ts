@@ -8,6 +8,7 @@ import { density } from './scenarios/density.ts';
 import { hibernate } from './scenarios/hibernate.ts';
 import { httpFunctions } from './scenarios/http-function.ts';
 import { invoke } from './scenarios/invoke.ts';
+import { isolation } from './scenarios/isolation.ts';
 import { latency } from './scenarios/latency.ts';
 import { mailbox } from './scenarios/mailbox.ts';
 import { openapi } from './scenarios/openapi.ts';
@@ -39,6 +40,7 @@ export const SCENARIOS: readonly Scenario[] = [
   density,
   overload,
   startup,
+  isolation,
   store,
   recovery,
   hibernate,

@@ -199,6 +199,8 @@ export const ACCEPT_TIMEOUT_MS = 30_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Log lines of one host that may be on their way to the log; more are counted and dropped. */
 export const LOG_LINES_IN_FLIGHT = 256;
+/** What the workers of one host have emitted and the runtime has not taken yet; above it `ctx.emit` throws `worker_busy`. */
+export const EMITTED_BYTES_PER_HOST = 33_554_432;
 /** Of the fields of one line as JSON; of longer ones only the names are written. */
 export const LOG_LINE_CHARS = 65_536;
 /** Requests of one host's actors (`ctx.ask`, `ctx.tell`, …) that may be pending; more are refused with `worker_busy`. */

@@ -16,7 +16,8 @@ const FUNCTIONS =
 const BASE = 'protocol/ observe/ errors.ts limits.ts';
 
 /** What runs in a thread; the supervisor's end of the wire must not load it. */
-const THREAD_END = '!host/thread.ts !host/serve.ts !host/runner.ts !host/cell.ts !host/context.ts !host/outcomes.ts';
+const THREAD_END =
+  '!host/thread.ts !host/serve.ts !host/runner.ts !host/cell.ts !host/context.ts !host/outcomes.ts !host/own-thread.ts !host/output.ts !host/blame.ts !host/log-lane.ts !host/outgoing.ts !host/first-state.ts';
 const typesOnly = (patterns: string) => patterns.replace(/\S+/g, 'type:$&');
 
 /** The first row whose left side fits a file is its rule; a file without a row is a mistake. */
@@ -95,7 +96,7 @@ const LAYERS = [
 const PACKAGES: Record<string, string> = {
   '@valibot/to-json-schema': 'supervisor/catalog.ts server/openapi-document.ts',
   comlink: 'host/',
-  croner: 'protocol/schedule.ts',
+  croner: 'type:protocol/schedule.ts',
   commander: 'cli.ts cli/',
   fastify: 'server/',
   'iii-sdk': 'remote/',

@@ -7,7 +7,7 @@ import { asGreenroomError, GreenroomError } from '../errors.ts';
 import {
   BATCH_BYTES,
   BATCH_FRAMES,
-  LOG_LINES_IN_FLIGHT,
+  EMITTED_BYTES_PER_HOST,
   SLICE_MS,
   WINDOW_BYTES_PER_HOST,
   WINDOW_PER_HOST,
@@ -15,12 +15,22 @@ import {
 import type { Limits } from '../limits.ts';
 import { now, ORIGIN_MS } from '../protocol/clock.ts';
 import { BatchCount, LinkFault } from '../protocol/batches.ts';
-import { eachReply, Outbox, pushInput, SHARED, SHARED_CELLS, STARTED_AT, TURN } from '../protocol/frames.ts';
-import type { Batch, Body, ControlFrame, PingFrame, ReplyCode, Ticket } from '../protocol/frames.ts';
+import {
+  eachReply,
+  emittedBytes,
+  Outbox,
+  pushInput,
+  SHARED,
+  SHARED_CELLS,
+  STARTED_AT,
+  TURN,
+} from '../protocol/frames.ts';
+import type { Batch, Body, ControlFrame, PingFrame, ReplyCode, TakenFrame, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Wheel } from '../protocol/wheel.ts';
 import { cpuTime } from './cpu-time.ts';
-import type { Crash, Host, HostEvents, HostExit, HostPulse, LogLine, StartResult, WorkerSpec } from './host.ts';
+import type { Crash, Host, HostEvents, HostExit, HostPulse, StartResult, WorkerSpec } from './host.ts';
+import { LogTaker } from './log-taker.ts';
 import { receive } from './ports.ts';
 import type { Lane, LaneName, Port } from './ports.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
@@ -57,8 +67,8 @@ export interface LinkOptions {
   readonly sharesMemory?: boolean;
 }
 
-/** The host is told that its lines were taken often enough that a steady stream of them is not stopped. */
-const LOG_LINES_PER_ANSWER = LOG_LINES_IN_FLIGHT / 4;
+/** The host is told what of that it emits was taken often enough that a steady stream is not stopped. */
+const EMITTED_BYTES_PER_ANSWER = EMITTED_BYTES_PER_HOST / 8;
 /** How long JavaScript that is interrupted may take to answer. */
 const INTERRUPT_TIMEOUT_MS = 200;
 const KiB = 1024;
@@ -77,8 +87,8 @@ export class Link implements Host {
   readonly #calls: Calls<HostCalls>;
   readonly #data: Port;
   readonly #control: Port;
-  readonly #log: Port;
-  #linesTaken = 0;
+  readonly #log: LogTaker;
+  #takenBytes = 0;
   readonly #ports: Port[];
   readonly #arrived = new BatchCount();
   readonly #sharesMemory: boolean;
@@ -117,12 +127,11 @@ export class Link implements Host {
     this.#shared[SHARED.current] = -1;
     this.#data = data.port1;
     this.#control = control.port1;
-    this.#log = log.port1;
+    this.#log = new LogTaker(log.port1, (line) => options.events.logged(line));
     this.#ports = [data.port1, control.port1, calls.port1, services.port1, log.port1];
     this.#calls = peerCalls<HostCalls>(HOST_CALLS, calls.port1);
     serveCalls(options.services, services.port1);
     this.#data.on('message', (batch: Batch) => this.#take(batch));
-    this.#log.on('message', (line: LogLine) => this.#onLine(line));
     this.#carrier = options.carry({
       hostId: options.hostId,
       inputIdPrefix: options.inputIdPrefix,
@@ -220,6 +229,10 @@ export class Link implements Host {
   /** Called for each emitted entry of a batch. */
   emitted(workerSlot: number, seq: number, at: number, data: Payload): void {
     this.#events.emitted(workerSlot, seq, at, data);
+    this.#takenBytes += emittedBytes(data);
+    if (this.#takenBytes < EMITTED_BYTES_PER_ANSWER) return;
+    this.#ring({ takenBytes: this.#takenBytes });
+    this.#takenBytes = 0;
   }
 
   /** Called for each input of a crashed worker. */
@@ -233,11 +246,6 @@ export class Link implements Host {
     this.#events.crashed(workerSlot, crash.value() as Crash);
   }
 
-  #onLine(line: LogLine): void {
-    if (++this.#linesTaken % LOG_LINES_PER_ANSWER === 0) this.#log.postMessage(this.#linesTaken);
-    this.#events.logged(line);
-  }
-
   // --- the control lane ---
 
   cancel(frame: ControlFrame): void {
@@ -247,7 +255,7 @@ export class Link implements Host {
     this.#ring(frame);
   }
 
-  #ring(frame: ControlFrame | PingFrame | typeof TURN): void {
+  #ring(frame: ControlFrame | PingFrame | TakenFrame | typeof TURN): void {
     this.#control.postMessage(frame);
     Atomics.add(this.#shared, SHARED.doorbell, 1);
   }
@@ -393,19 +401,13 @@ export class Link implements Host {
     else this.#events.broken(fault);
   }
 
-  #readLog(): void {
-    for (let next = receive(this.#log); next !== undefined; next = receive(this.#log)) {
-      this.#onLine(next.message as LogLine);
-    }
-  }
-
   #onExit(error: Error | null): void {
     // It was cut off before.
     if (this.#exit !== null) return;
     // Replies that were on their way when the host died are outcomes like any other.
     this.#readData();
     if (Atomics.load(this.#shared, SHARED.fault) === 1) this.#killCause ??= new LinkFault('a batch of inputs was lost');
-    this.#readLog();
+    this.#log.drain();
     const type = this.#killCause !== null ? 'killed' : error === null ? 'closed' : 'crashed';
     this.#exit = { type, error: this.#killCause ?? error };
     for (const port of this.#ports) port.close();

@@ -1,6 +1,9 @@
 // What leaves a host on the data lane: frames gather, and go as one batch. Each turn of the event loop ends with an empty outbox.
+// Replies are bounded by the inputs that a host is given; what handlers emit is bounded here: beyond EMITTED_BYTES_PER_HOST on the way it is refused.
 
-import { Outbox, pushCrashed, pushDropped, pushEmitted } from '../protocol/frames.ts';
+import { GreenroomError } from '../errors.ts';
+import { EMITTED_BYTES_PER_HOST } from '../limits.ts';
+import { emittedBytes, Outbox, pushCrashed, pushDropped, pushEmitted } from '../protocol/frames.ts';
 import type { Batch } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import { asNobody } from './blame.ts';
@@ -10,11 +13,15 @@ export class Outgoing {
   readonly outbox = new Outbox();
   readonly #send: (batch: Batch) => void;
   readonly #originMs: number;
+  readonly #readControl: () => void;
+  /** Emitted and not taken yet, as far as it is known here. */
+  #emittedBytes = 0;
   #lastFlushMs = 0;
   #isFlushScheduled = false;
 
-  /** `originMs`: of the runtime's clock. */
-  constructor(send: (batch: Batch) => void, originMs: number) {
+  /** `originMs`: of the runtime's clock. `readControl`: reads the control lane, on which comes what was taken. */
+  constructor(send: (batch: Batch) => void, originMs: number, readControl: () => void) {
+    this.#readControl = readControl;
     this.#send = send;
     this.#originMs = originMs;
   }
@@ -24,7 +31,19 @@ export class Outgoing {
     return Date.now() - this.#originMs;
   }
 
+  onTaken(bytes: number): void {
+    this.#emittedBytes -= bytes;
+  }
+
+  /** Throws `worker_busy`. */
   emit(workerSlot: number, seq: number, data: Payload): void {
+    if (this.#emittedBytes > EMITTED_BYTES_PER_HOST) this.#readControl();
+    if (this.#emittedBytes > EMITTED_BYTES_PER_HOST)
+      throw GreenroomError.of('worker_busy', {
+        message: 'The runtime does not take what this host emits as fast as it comes.',
+        details: { pending_bytes: this.#emittedBytes },
+      });
+    this.#emittedBytes += emittedBytes(data);
     const nowMs = this.now();
     pushEmitted(this.outbox, workerSlot, seq, nowMs, data);
     // As it happens, even from a handler that does not yield; but a chatty one shares batches within a millisecond.

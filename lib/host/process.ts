@@ -60,8 +60,13 @@ class ProcessCarrier implements Carrier {
     });
     this.#relay = new PortRelay(boot, (relayed) => this.#send(relayed));
     this.lifetime = this.#watch();
-    const { shared, data: _data, control: _control, calls: _calls, services: _services, log: _log, ...rest } = boot;
-    this.#send({ type: 'boot', boot: rest, cells: shared.length, heapMiB: Math.ceil(heapMiB * THREAD_HEAP) });
+    const { hostId, inputIdPrefix, maxMessageBytes, originMs, shared } = boot;
+    this.#send({
+      type: 'boot',
+      boot: { hostId, inputIdPrefix, maxMessageBytes, originMs },
+      cells: shared.length,
+      heapMiB: Math.ceil(heapMiB * THREAD_HEAP),
+    });
   }
 
   kill(): void {

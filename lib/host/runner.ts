@@ -49,7 +49,7 @@ export class Runner {
   #suspended = 0;
 
   constructor(options: RunnerOptions) {
-    this.#outgoing = new Outgoing(options.send, options.originMs);
+    this.#outgoing = new Outgoing(options.send, options.originMs, () => options.context.readControl());
     this.#host = {
       ...options.context,
       emit: (owner, seq, data) => this.#outgoing.emit((owner as Cell).slot, seq, data),
@@ -375,6 +375,11 @@ export class Runner {
 
   flush(): void {
     this.#outgoing.flush();
+  }
+
+  /** So many bytes of what was emitted are with the runtime. */
+  onTaken(bytes: number): void {
+    this.#outgoing.onTaken(bytes);
   }
 }
 

@@ -9,7 +9,7 @@ import { SERVICE_CALLS_IN_FLIGHT } from '../limits.ts';
 import { Slices } from '../protocol/slices.ts';
 import { BatchCount, LinkFault } from '../protocol/batches.ts';
 import { SHARED, TURN } from '../protocol/frames.ts';
-import type { Batch, ControlFrame, PingFrame } from '../protocol/frames.ts';
+import type { Batch, ControlFrame, PingFrame, TakenFrame } from '../protocol/frames.ts';
 import { parseUntrusted } from '../protocol/json.ts';
 import { asNobody } from './blame.ts';
 import { portsOf } from './boot.ts';
@@ -117,7 +117,7 @@ function kernelTask(): string | null {
   }
 }
 
-type LaneFrame = ControlFrame | PingFrame | typeof TURN;
+type LaneFrame = ControlFrame | PingFrame | TakenFrame | typeof TURN;
 
 const KiB = 1024;
 
@@ -163,6 +163,10 @@ class Lanes {
       this.#runner.endSlice();
       return;
     }
+    if ('takenBytes' in frame) {
+      this.#runner.onTaken(frame.takenBytes);
+      return;
+    }
     if ('ping' in frame) {
       this.readData();
       if (frame.sent > this.#arrived.received) this.#fail(new LinkFault('a batch of inputs was lost'));
@@ -170,7 +174,8 @@ class Lanes {
       Atomics.store(this.#boot.shared, SHARED.beat, frame.ping);
       return;
     }
-    if (this.#runner.cancel(frame)) return;
+    // All that a worker has includes what is on the data port: none of it may begin after what was here has been given back.
+    if (frame.seq !== null && this.#runner.cancel(frame)) return;
     this.readData();
     this.#runner.cancel(frame);
   }

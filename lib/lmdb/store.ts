@@ -41,7 +41,7 @@ import { replay } from './recovery.ts';
 import { requireTables } from './rows.ts';
 import type { TranscriptLimits } from './transcript.ts';
 import { upgrade } from './upgrade.ts';
-import { LmdbWorkerStore } from './worker.ts';
+import type { LmdbWorkerStore } from './worker.ts';
 
 export type { LmdbStoreOptions } from './options.ts';
 

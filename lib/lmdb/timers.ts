@@ -8,13 +8,19 @@ import type { Environment, Writer } from './environment.ts';
 import { TABLES, timeKey, workerNumberKey, workerPrefix } from './keys.ts';
 import { readRows } from './rows.ts';
 
+interface Given {
+  readonly timer: StoredTimer | null;
+  /** How often it was given since it was applied last. */
+  readonly staged: number;
+}
+
 export class Timers {
   readonly #workerId: string;
   readonly #environment: Environment;
   /** Null: deleted. Most workers never have a timer. */
   #changes: Map<number, StoredTimer | null> | null = null;
   /** As they will be when all is applied, and how much of them is staged. */
-  #given: Map<number, { readonly timer: StoredTimer | null; readonly staged: number }> | null = null;
+  #given: Map<number, Given> | null = null;
 
   constructor(workerId: string, environment: Environment) {
     this.#workerId = workerId;
@@ -28,8 +34,8 @@ export class Timers {
 
   /** It is staged; null is its deletion. */
   give(timerId: number, timer: StoredTimer | null): void {
-    const staged = (this.#given ??= new Map()).get(timerId)?.staged ?? 0;
-    this.#given.set(timerId, { timer, staged: staged + 1 });
+    const given = (this.#given ??= new Map<number, Given>());
+    given.set(timerId, { timer, staged: 1 + (given.get(timerId)?.staged ?? 0) });
   }
 
   put(timer: StoredTimer): void {

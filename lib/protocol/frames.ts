@@ -280,6 +280,18 @@ export interface PingFrame {
   readonly sent: number;
 }
 
+/** Tells the host how much of what its workers have emitted was taken since the last such frame, as emittedBytes() counts it. */
+export interface TakenFrame {
+  readonly takenBytes: number;
+}
+
+/** What an entry counts on its way, its own memory besides the data included. */
+export function emittedBytes(data: Payload): number {
+  return data.length + ENTRY_BYTES;
+}
+
+const ENTRY_BYTES = 100;
+
 /** Layout of the Int32Array that a host shares with the supervisor. It outlives the host, so a death can be understood. */
 export const SHARED = {
   /** Incremented after each control frame. */

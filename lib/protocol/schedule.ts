@@ -2,7 +2,7 @@
 // when the one before was through, and times that have passed are left out: nothing bunches up after a pause.
 
 import { createRequire } from 'node:module';
-import type { Cron } from 'croner';
+import type * as Croner from 'croner';
 import { GreenroomError } from '../errors.ts';
 import { MAX_WAIT_MS } from '../limits.ts';
 
@@ -24,7 +24,7 @@ const PATTERN = /^[\w*,/+#-]+( +[\w*,/+#-]+){4,5}$/;
 /** Patterns that are parsed; beyond, all are parsed again. */
 const MAX_PARSED = 256;
 
-const parsed = new Map<string, Cron>();
+const parsed = new Map<string, Croner.Cron>();
 
 /** Throws `invalid_request`. */
 export function requireDelay(delayMs: unknown): number {
@@ -60,12 +60,12 @@ export function nextTime(repeat: Repeat, dueAtMs: number, nowMs: number): number
   }
 }
 
-function cronOf({ cron, timeZone }: CronSchedule): Cron {
+function cronOf({ cron, timeZone }: CronSchedule): Croner.Cron {
   const key = `${timeZone} ${cron}`;
   const known = parsed.get(key);
   if (known !== undefined) return known;
   // Loaded with the first pattern, and at once: whoever sets a timer is told that its pattern is none.
-  const { Cron: Pattern } = createRequire(import.meta.url)('croner') as typeof import('croner');
+  const { Cron: Pattern } = createRequire(import.meta.url)('croner') as typeof Croner;
   const made = new Pattern(cron, { paused: true, mode: '5-or-6-parts', timezone: timeZone });
   if (parsed.size >= MAX_PARSED) parsed.clear();
   parsed.set(key, made);

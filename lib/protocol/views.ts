@@ -87,7 +87,7 @@ export interface WorkerView extends WorkerSummary {
 /** One death of a worker. */
 export interface DeathView {
   at: Timestamp;
-  /** `exited`, `threw`, `start_failed`, `worker_crashed`, or what its host was killed for (see KillCertificate). */
+  /** `exited`, `threw`, `start_failed`, `uncaught_exception`, or what its host was killed for (see KillCertificate). */
   cause: string;
   hostId: string | null;
 }

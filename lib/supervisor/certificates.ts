@@ -5,7 +5,7 @@ import { epochNow, monotonicMs, toEpochMs } from '../protocol/clock.ts';
 import { toSnakeCase } from '../protocol/views.ts';
 import type { HostDetail, HostView, KillCertificate } from '../protocol/views.ts';
 import { suspectsOn } from './deaths.ts';
-import type { HostSlot, KillOrder } from './host-slot.ts';
+import type { HostSample, HostSlot, KillOrder } from './host-slot.ts';
 import { verdictOfKill } from './verdicts.ts';
 import type { Worker } from './worker.ts';
 
@@ -21,6 +21,7 @@ export class Kill {
   /** Workers that it is held against. */
   readonly culprits: readonly Worker[];
   readonly #orderedAtMs = monotonicMs();
+  readonly #sample: HostSample;
 
   constructor(slot: HostSlot, order: KillOrder) {
     const hit = slot.seated();
@@ -28,6 +29,7 @@ export class Kill {
     const culprits = isTold ? order.culprits : suspectsOn(slot);
     this.culprits = culprits;
     const { verdict, utilization, heapBytes, externalBytes, silentMs, cpuMs } = slot.sample;
+    this.#sample = slot.sample;
     this.certificate = {
       hostId: slot.host.hostId,
       reason: order.reason,
@@ -71,8 +73,7 @@ export class Kill {
   }
 
   #judge(hasEnded: boolean): void {
-    const { verdict, evidence } = this.certificate;
-    this.certificate.verdict = verdictOfKill({ verdict, ...evidence }, hasEnded);
+    this.certificate.verdict = verdictOfKill(this.#sample, hasEnded);
   }
 }
 

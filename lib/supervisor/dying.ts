@@ -90,8 +90,7 @@ export class Dying {
       if (death.kill && death.culprits.includes(worker))
         worker.store.append('killed', epochNow(), 0, death.kill.entryOf(worker));
       this.#parts.unseat(slot, worker, false);
-      // Where nobody else is, nobody else can have been it.
-      const isSuspect = slot.isOwn || death.culprits.includes(worker);
+      const isSuspect = death.culprits.includes(worker);
       if (isSuspect) promote(worker, death, this.#parts.log);
       this.afterDeath(worker, death, isSuspect && !ORDERED.has(death.cause));
       worker.settleStart();

@@ -33,6 +33,8 @@ export interface HostSample {
   readonly silentMs: number;
   /** CPU that its thread took in that time; null where it cannot be told. */
   readonly cpuMs: number | null;
+  /** Whether it wanted a CPU in that time, and so ran: on a busy machine it may have got little. Null where it cannot be told. */
+  readonly wantsCpu: boolean | null;
 }
 
 const UNSEEN: HostSample = Object.freeze({
@@ -43,6 +45,7 @@ const UNSEEN: HostSample = Object.freeze({
   handled: 0,
   silentMs: 0,
   cpuMs: null,
+  wantsCpu: null,
 });
 
 /** A host and the workers on it. */

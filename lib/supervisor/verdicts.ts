@@ -1,6 +1,7 @@
 // What a host is doing, as a function of two looks at it. Nothing here asks the host: it may be stuck.
 
 import type { Verdict } from '../protocol/views.ts';
+import type { HostSample } from './host-slot.ts';
 
 /** One look at a host. */
 export interface Look {
@@ -23,12 +24,13 @@ const RUNNING_PART = 0.1;
 export function verdictOf(before: Look, after: Look, suspectAfterMs: number): Verdict {
   if (after.silentMs < suspectAfterMs) return after.isBusy || after.silentMs > 0 ? 'progressing' : 'idle';
   if (after.answersInterrupts === false) return 'native_block';
-  const runs = isRunning(before, after);
+  const runs = wantsCpu(before, after);
   if (runs === false) return 'blocked';
   return runs === true && after.answersInterrupts === true ? 'spinning' : 'unresponsive';
 }
 
-function isRunning(before: Look, after: Look): boolean | null {
+/** Whether the thread ran, or would have with a CPU, between two looks; null where that cannot be told. */
+export function wantsCpu(before: Look, after: Look): boolean | null {
   const passedMs = after.atMs - before.atMs;
   if (before.wantedCpuMs === null || after.wantedCpuMs === null || passedMs <= 0) return null;
   return (after.wantedCpuMs - before.wantedCpuMs) / passedMs >= RUNNING_PART;
@@ -39,11 +41,11 @@ function isRunning(before: Look, after: Look): boolean | null {
  * outside is known afterwards.
  */
 export function verdictOfKill(
-  { verdict, silentMs, cpuMs }: { readonly verdict: Verdict; readonly silentMs: number; readonly cpuMs: number | null },
+  sample: Pick<HostSample, 'verdict' | 'silentMs' | 'wantsCpu'>,
   hasEnded: boolean,
 ): Verdict {
+  const { verdict, silentMs } = sample;
   // A loop that turned, or JavaScript that was interrupted, is something else that keeps a thread: what it has asked of the system.
   if (!hasEnded) return silentMs > 0 && verdict !== 'spinning' ? 'native_block' : verdict;
-  const hasRun = cpuMs !== null && silentMs > 0 && cpuMs / silentMs >= RUNNING_PART;
-  return verdict === 'unresponsive' && hasRun ? 'spinning' : verdict;
+  return verdict === 'unresponsive' && sample.wantsCpu === true ? 'spinning' : verdict;
 }

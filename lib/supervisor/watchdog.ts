@@ -8,7 +8,7 @@ import { monotonicMs } from '../protocol/clock.ts';
 import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
 import { suspectsOn } from './deaths.ts';
 import type { HostSlot } from './host-slot.ts';
-import { verdictOf } from './verdicts.ts';
+import { verdictOf, wantsCpu } from './verdicts.ts';
 import type { Look } from './verdicts.ts';
 
 /** How often an idle host is pinged: for its memory, and for what an actor may have left running there. */
@@ -118,6 +118,7 @@ class Watch {
       handled: this.#slot.handled,
       silentMs: Math.round(this.silentMs),
       cpuMs: isAlive || pulse.cpuMs === null || this.#cpuMs === null ? null : Math.round(pulse.cpuMs - this.#cpuMs),
+      wantsCpu: isAlive ? null : wantsCpu(this.#since, look),
     };
     if (!isAlive) this.#askByInterrupt();
     else if (!this.#isAwaited && isPingDue) this.#pingNow(nowMs);

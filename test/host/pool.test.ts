@@ -17,17 +17,19 @@ for (const isolation of ISOLATIONS)
     canKillLoops: true,
   });
 
+const nothing = (): undefined => undefined;
+const NO_EVENTS = { reply: nothing, emitted: nothing, crashed: nothing, dropped: nothing, logged: nothing };
+
 test('a pool counts threads until they have ended: when all that it has do not end, it launches nothing', async (t) => {
   const pool = new HostPool({
     maxHosts: 1,
     inputIdPrefix: 'i-',
     limits: resolveLimits(),
-    services: { ...uniformServices(() => assert.fail('no actor asks')), log: () => undefined },
+    services: uniformServices(() => assert.fail('no actor asks')),
     wheel: new Wheel(),
   });
   t.after(() => pool.close());
-  const launch = (n: number) =>
-    pool.launch({ hostId: `host-${n}`, isolation: 'shared' }, { reply: () => undefined, emitted: () => undefined });
+  const launch = (n: number) => pool.launch({ hostId: `host-${n}`, isolation: 'shared' }, NO_EVENTS);
   const first = launch(1);
   await first.ready;
   const kill = (host: Host) => host.kill(new Error('enough'));

@@ -116,6 +116,26 @@ test('native code that blocks is killed with its process at once', async (t) => 
   assert.notEqual(await pidOf(worker), pid);
 });
 
+test('the watchdog sees what a process does, and ends one that gives no sign of life', async (t) => {
+  const { worker, runtime } = await startAlone(t, 'alone', { limits: { stuckAfterMs: 500 } });
+  const pid = await pidOf(worker);
+  const waits = codeOf(worker.ask({ do: 'wait' }));
+  const { hostId } = worker.view();
+  const seen = await eventually(async () =>
+    (await runtime.describe()).hosts.find(
+      (host) => host.hostId === hostId && host.verdict === 'progressing' && host.heapBytes > 0,
+    ),
+  );
+  assert.deepEqual([seen.isolation, seen.handled], ['process', 1]);
+  await worker.cancel();
+  assert.equal(await waits, 'cancelled');
+  assert.equal(await pidOf(worker), pid);
+  const { code, details } = await failureOf(worker.ask({ do: 'block' }));
+  assert.deepEqual([code, details['cause'], details['culprits']], ['host_lost', 'stuck', ['alone']]);
+  assert.equal(isGone(pid), true);
+  assert.notEqual(await pidOf(worker), pid);
+});
+
 test('a process waits for one input at a time: what had not been sent runs after its death', async (t) => {
   const { worker } = await startAlone(t, 'alone');
   const pid = await pidOf(worker);

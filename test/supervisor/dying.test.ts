@@ -91,6 +91,23 @@ describe('restart policy and cause', () => {
   }
 });
 
+describe('on a host of its own', () => {
+  test("every death is the worker's own, though it had nothing to do", async (t) => {
+    const runtime = await start(t);
+    for (const [code, expected] of [
+      [3, 'restarted, 1 death'],
+      [0, 'stopped, 0 deaths'],
+    ] as const) {
+      const worker = await runtime.create({ kind: 'exits-idle', workerId: `exits-${code}` });
+      await worker.ask({ code });
+      await eventually(async () =>
+        (await transcriptOf(worker)).some(({ type }) => ['restarted', 'stopped'].includes(type)),
+      );
+      assert.equal(await becameOf(worker), expected);
+    }
+  });
+});
+
 describe('a worker that has ended itself', () => {
   test('is stopped: what waited is told so, what comes is refused, and restored it works again', async (t) => {
     const runtime = await start(t);
@@ -117,16 +134,19 @@ describe('a worker that has failed', () => {
   test('tells the chain of its deaths in its view, its failure and its transcript; restored it has none', async (t) => {
     const runtime = await start(t);
     const worker = await runtime.create({ kind: 'dies-permanent', workerId: 'w' });
-    for (const input of [{ by: 'exit', code: 3 }, { by: 'throw' }, { by: 'exit', code: 0 }]) {
-      assert.equal(await codeOf(worker.ask(input)), 'host_lost');
-    }
+    for (const [input, code] of [
+      [{ by: 'exit', code: 3 }, 'host_lost'],
+      [{ by: 'throw' }, 'worker_crashed'],
+      [{ by: 'exit', code: 0 }, 'host_lost'],
+    ] as const)
+      assert.equal(await codeOf(worker.ask(input)), code);
     await hasStatus(worker, 'failed');
     const { deaths, failure, restarts } = worker.view();
     const causes = deaths.map(({ cause, hostId }) => [cause, hostId]);
     assert.deepEqual(causes, [
       ['exited', 'host-1'],
-      ['threw', 'host-2'],
-      ['exited', 'host-3'],
+      ['uncaught_exception', 'host-2'],
+      ['exited', 'host-2'],
     ]);
     assert.deepEqual(
       deaths.map(({ at }) => at),

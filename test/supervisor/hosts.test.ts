@@ -68,8 +68,13 @@ async function open(t: TestContext, ends = true) {
     close: async () => undefined,
   };
   const { log, lines } = recordLog();
-  const listener = { onStarted: () => undefined, onStartFailed: () => undefined, onDied: () => undefined };
-  const inbound = { reply: () => undefined, emitted: () => undefined };
+  const listener = {
+    onStarted: () => undefined,
+    onStartFailed: () => undefined,
+    onDied: () => undefined,
+    onCrashed: () => undefined,
+  };
+  const inbound = { reply: () => undefined, emitted: () => undefined, dropped: () => undefined };
   const hosts = new Hosts({ factory, inbound, listener, limits: resolveLimits(), log, wheel });
   await hosts.open(1);
   const next = (): Promise<HostSlot> =>

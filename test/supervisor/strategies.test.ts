@@ -105,6 +105,31 @@ describe('when a child dies and is restarted', () => {
     );
   });
 
+  for (const durability of ['durable', 'volatile'] as const)
+    test(`none of a sibling's many inputs is lost or overtaken (${durability})`, async (t) => {
+      const { a, lonely } = await startFamily(t, 'one-for-all');
+      const ended: number[] = [];
+      const ask = async (value: number): Promise<void> => {
+        assert.equal(await a.ask({ do: 'say', value }, { durability }), value);
+        ended.push(value);
+      };
+      const asks: Promise<void>[] = [];
+      for (let round = 0; round < 4; round++) {
+        const count = asks.length;
+        for (let n = 0; n < 200; n++) asks.push(ask(count + n));
+        await die(lonely);
+        await eventually(() => lonely.view().status === 'idle');
+      }
+      await Promise.all(asks);
+      assert.deepEqual(
+        ended,
+        ended.map((_, n) => n),
+      );
+      assert.ok(a.view().restarts > 0);
+      const outputs = (await transcriptOf(a)).filter(({ type }) => type === 'failed' || type === 'cancelled');
+      assert.deepEqual(outputs, []);
+    });
+
   test('a sibling that does not come to an end is cancelled after `stopTimeoutMs`', async (t) => {
     const { a, lonely } = await startFamily(t, 'one-for-all', { limits: { stopTimeoutMs: 1_000 } });
     const running = codeOf(a.ask({ do: 'wait', gate: t.name }));

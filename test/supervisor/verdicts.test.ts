@@ -38,27 +38,27 @@ describe('the verdict on a host', () => {
 });
 
 describe('what a kill adds to it', () => {
-  const killed = (verdict: Verdict, cpuMs: number | null, hasEnded: boolean, silentMs = SILENT_MS) =>
-    verdictOfKill({ verdict, silentMs, cpuMs }, hasEnded);
+  const killed = (verdict: Verdict, wantsCpu: boolean | null, hasEnded: boolean, silentMs = SILENT_MS) =>
+    verdictOfKill({ verdict, silentMs, wantsCpu }, hasEnded);
 
   test('a silent host that does not end is in native code', () => {
     for (const verdict of ['unresponsive', 'blocked', 'native_block', 'progressing'] as const)
-      assert.equal(killed(verdict, SILENT_MS, false), 'native_block');
+      assert.equal(killed(verdict, true, false), 'native_block');
   });
 
   test('one that was not silent, or answered interrupts, is not', () => {
     assert.equal(killed('progressing', null, false, 0), 'progressing');
     assert.equal(killed('idle', null, false, 0), 'idle');
-    assert.equal(killed('spinning', SILENT_MS, false), 'spinning');
+    assert.equal(killed('spinning', true, false), 'spinning');
   });
 
   test('a host that ran, and ends at once, was spinning', () => {
-    assert.equal(killed('unresponsive', SILENT_MS, true), 'spinning');
+    assert.equal(killed('unresponsive', true, true), 'spinning');
     assert.equal(killed('unresponsive', null, true), 'unresponsive');
   });
 
   test('what was known stays', () => {
     for (const verdict of ['idle', 'progressing', 'blocked', 'spinning', 'native_block'] as const)
-      assert.equal(killed(verdict, SILENT_MS, true), verdict);
+      assert.equal(killed(verdict, true, true), verdict);
   });
 });

@@ -59,18 +59,22 @@ describe('a hang', () => {
       );
       assert.equal(certificate.evidence.running[0]?.inputId, certificate.inputs[0]?.inputId);
       assert.ok(certificate.evidence.silentMs >= STUCK_AFTER_MS);
-      assert.ok(certificate.tookMs !== null);
-      const [ageMs, restMs] = [certificate.evidence.running[0]?.ageMs, certificate.tookMs];
-      t.diagnostic(
-        `${kind}: ${certificate.verdict}, killed ${ageMs} ms after its input was accepted, ended after ${restMs} ms`,
-      );
-      const expected: readonly Verdict[] = KNOWS_CPU ? verdicts : ['unresponsive'];
-      assert.ok(expected.includes(certificate.verdict), `${certificate.verdict}: ${JSON.stringify(certificate)}`);
 
-      const detail = await eventually(() => runtime.supervisor.hosts.detail(hostId));
-      assert.equal(detail.status, 'dead');
+      const detail = await eventually(() => {
+        const gone = runtime.supervisor.hosts.detail(hostId);
+        return gone?.status === 'dead' ? gone : undefined;
+      });
       assert.ok(detail.endedAt !== null);
       assert.equal(detail.certificate?.orderedAt, certificate.orderedAt);
+      const { verdict, tookMs, evidence } = detail.certificate;
+      assert.ok(tookMs !== null);
+      // On a crowded machine even a loop may not end in time; then it has to look like native code.
+      const late: readonly Verdict[] = tookMs >= KILL_DEADLINE_MS ? ['native_block'] : [];
+      const expected: readonly Verdict[] = [...(KNOWS_CPU ? verdicts : (['unresponsive'] as const)), ...late];
+      assert.ok(expected.includes(verdict), `${verdict}: ${JSON.stringify(detail.certificate)}`);
+      t.diagnostic(
+        `${kind}: ${verdict}, killed ${evidence.running[0]?.ageMs} ms after its input was accepted, ended after ${tookMs} ms`,
+      );
       const line = lines.find(({ message }) => message === 'host killed');
       assert.equal((line?.fields['certificate'] as { reason: string }).reason, 'stuck');
       await eventually(() => worker.view().status === 'idle');

@@ -39,7 +39,8 @@ import { WorkerHandle } from './supervisor/handle.ts';
 import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
 import type { SourcesQuery } from './sources/sources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
-import type { CreateRequest, ListQuery } from './supervisor/supervisor.ts';
+import type { CreateRequest } from './supervisor/creation.ts';
+import type { ListQuery } from './supervisor/directory.ts';
 
 /** How long `close` lets accepted inputs run unless the call says otherwise. */
 const CLOSE_DEADLINE_MS = 10_000;

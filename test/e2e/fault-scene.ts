@@ -9,9 +9,9 @@ import type { WireError } from '../../lib/errors.ts';
 import { createRuntime } from '../../lib/runtime.ts';
 import type { Runtime } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';
-import type { CloseReport, HostDetail, RuntimeView, TranscriptEntry } from '../../lib/protocol/views.ts';
+import type { CloseReport, HostDetail, Isolation, RuntimeView, TranscriptEntry } from '../../lib/protocol/views.ts';
 import { eventually, openGate, recordLog } from '../support/start-runtime.ts';
-import { THROWN_WORDS, SECRET } from './fault-table.ts';
+import { SECRET, THROWN_WORDS, variantOf } from './fault-table.ts';
 import type { Fault } from './fault-table.ts';
 import { entriesOf, heldByGate } from './scenes.ts';
 import type { AnyWorker } from './scenes.ts';
@@ -22,7 +22,7 @@ export const FACES = ['embedded', 'REST'] as const;
 const ANSWER_MS = 20_000;
 /** What is told to the one that adds up, while the fault goes on. */
 const TOLD = 5;
-const CLOSE_MS = 10_000;
+export const CLOSE_MS = 10_000;
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 /** What the transcript holds of the author's own. */
 const OWN_ENTRIES = new Set(['created', 'input', 'output', 'emitted']);
@@ -48,13 +48,15 @@ export interface Course {
   readonly log: readonly { message: string; cause: unknown; isNamed: boolean }[];
   readonly host: HostDetail | null;
   readonly runtime: RuntimeView;
+  /** Of the worker, at the end. */
+  readonly isolation: Isolation;
   readonly report: CloseReport;
   readonly closedInMs: number;
   /** Where something was said that is nobody's business. */
   readonly indiscretions: readonly string[];
 }
 
-const LINES = new Set(['actor failed', 'worker crashed', 'host died', 'host killed', 'worker failed']);
+const LINES = new Set(['actor threw', 'worker crashed', 'host died', 'host killed', 'worker failed']);
 
 export async function play(t: TestContext, fault: Fault, faceName: (typeof FACES)[number]): Promise<Course> {
   const { log, lines } = recordLog();
@@ -72,14 +74,15 @@ export async function play(t: TestContext, fault: Fault, faceName: (typeof FACES
 
   const asking = settled(culprit.ask(fault.input));
   if (fault.isCancelled) {
-    await eventually(async () => (await culprit.view()).running !== null);
+    await hasEntry(culprit, /^emitted$/);
     await culprit.cancel({});
   }
   const told = await Promise.all(Array.from({ length: TOLD }, () => counter.tell({ add: 1 })));
   const error = await asking;
-  if (fault.record.some((entry) => entry.includes(':'))) await hasEntry(culprit, /^(restarted|stopped)$/);
+  const { record, neighbours, verdicts } = variantOf(fault, codeAndCause(error).code);
+  if (record.some((entry) => entry.includes(':'))) await hasEntry(culprit, /^(restarted|stopped)$/);
 
-  if (fault.neighbours === 'nothing') openGate(gateName);
+  if (neighbours === 'nothing') openGate(gateName);
   const held = await holding;
   const total = await counter.ask({ add: 0 });
   const toldOutcomes = await Promise.all(told.map(({ inputId }) => ended(counter, inputId)));
@@ -88,16 +91,16 @@ export async function play(t: TestContext, fault: Fault, faceName: (typeof FACES
     return ['idle', 'failed', 'stopped'].includes(status) && status;
   });
   const again = fault.again && ((await settled(culprit.ask(fault.again[0]))) ?? null);
-  const host = await (fault.verdicts ? overIn(face, hostId) : Promise.resolve(face.host(hostId)).catch(() => null));
+  const host = await (verdicts ? overIn(face, hostId) : Promise.resolve(face.host(hostId)).catch(() => null));
   const restful = await eventually(async () => {
     const view = await face.describe();
     return view.mailbox.messages === 0 && view.hosts.every(({ status }) => /ready|quarantined/.test(status)) && view;
   });
-  const [entries, neighbours] = [await entriesOf(culprit), await entriesOf(counter)];
+  const [entries, others] = [await entriesOf(culprit), await entriesOf(counter)];
   const view = await culprit.view();
   const since = performance.now();
   const report = await leave();
-  const shown = { error, held: codeAndCause(held), view, host, restful, report, entries: entries.filter(isOfRuntime), neighbours: neighbours.filter(isOfRuntime) };
+  const shown = { error, held: codeAndCause(held), view, host, restful, report, entries: entries.filter(isOfRuntime), others: others.filter(isOfRuntime) };
   return {
     answer: codeAndCause(error),
     held: held === SECRET ? 'completed' : codeAndCause(held),
@@ -106,7 +109,7 @@ export async function play(t: TestContext, fault: Fault, faceName: (typeof FACES
     rest,
     again: again ?? null,
     record: entries.filter(isOfRuntime).map(inWords),
-    neighbourRecord: neighbours.filter(isOfRuntime).map(inWords),
+    neighbourRecord: others.filter(isOfRuntime).map(inWords),
     log: lines
       .filter(({ message }) => LINES.has(message))
       .map(({ message, fields }) => ({
@@ -116,6 +119,7 @@ export async function play(t: TestContext, fault: Fault, faceName: (typeof FACES
       })),
     host,
     runtime: restful,
+    isolation: view.isolation,
     report,
     closedInMs: performance.now() - since,
     indiscretions: [...indiscretionsOf('an answer', shown, THROWN_WORDS), ...indiscretionsOf('the log', lines, [])],

@@ -34,9 +34,13 @@ export interface Fault {
   /** What its transcript has beside inputs, outputs and what it emits: the type, and the cause of a `restarted` one. */
   readonly record: readonly (EntryType | `restarted: ${string}` | `stopped: ${string}`)[];
   /** The line of the log; null if there is none, since the caller was told all. */
-  readonly log: 'actor failed' | 'worker crashed' | 'host died' | 'host killed' | null;
+  readonly log: 'actor threw' | 'worker crashed' | 'host died' | 'host killed' | null;
   /** Of a kill: what it was found to be doing. */
   readonly verdicts?: readonly Verdict[];
+  /** How it may end as well, which the answer tells. */
+  readonly or?: Partial<Fault>;
+  /** Nothing was on the stack when the host ended, so that all who had begun something are suspects, and what they had ended may not have been told. */
+  readonly isVague?: true;
 }
 
 /** Ends with the handler: an error like any other, with which nothing is lost. */
@@ -48,7 +52,7 @@ const fails = (code: string, isTold: boolean) =>
     neighbours: 'nothing',
     rest: 'idle',
     record: ['failed'],
-    log: isTold ? null : 'actor failed',
+    log: isTold ? null : 'actor threw',
   }) as const satisfies Partial<Fault>;
 
 /** The worker crashes, and its host lives on. */
@@ -137,13 +141,6 @@ const ERRORS: readonly Fault[] = [
     limits: { maxMessageBytes: MiB },
     ...fails('payload_too_large', true),
     again: [{}, ''],
-  },
-  {
-    does: 'emits without end and never yields',
-    kind: 'floods-emits',
-    input: { SECRET },
-    ...fails('worker_busy', true),
-    again: [{ entries: 1 }, 1],
   },
 ];
 
@@ -282,6 +279,7 @@ const HANGS: readonly Fault[] = [
     kind: 'microtasks',
     input: { hang: true, SECRET },
     ...killed('stuck', ['spinning']),
+    isVague: true,
     again: [{ hang: false }, 'through'],
   },
   {
@@ -343,12 +341,50 @@ const LATE: readonly Fault[] = [
   { does: 'emits until it is told to end', kind: 'endless', input: 100, isCancelled: true, ...fails('cancelled', true), record: ['cancelled'], again: [0, null] },
 ];
 
+const FINE = [{ with: 'nothing odd' }, 'fine'] as const;
+const odd = (what: string) => ({ does: `answers with ${what}`, kind: 'answers-oddly', input: { with: what, SECRET }, again: FINE }) as const;
+const meddles = (does: string, waits = false) => ({ does: `TRY ${does} ${waits}`, kind: 'meddles', input: { does, waits, SECRET }, again: [{ does: 'nothing' }, 'done'] }) as const;
+
+const ODDITIES: readonly Fault[] = [
+  ...['a stack overflow', 'a stack overflow after an await'].map((what): Fault => ({ ...odd(what), ...fails('actor_error', false) })),
+  ...['a deep value', 'a toJSON that throws'].map((what): Fault => ({ ...odd(what), ...fails('invalid_output', true) })),
+  { ...odd('a toJSON that spins'), ...killed('stuck', ['spinning']) },
+  { ...odd('a toJSON that spins after an await'), ...killed('stuck', ['spinning']) },
+  { ...odd('a toJSON that exits'), ...ends('exited') },
+  { ...odd('a then that throws'), ...fails('actor_error', false) },
+  { ...odd('a then that cannot be read'), ...fails('actor_error', false) },
+  { ...odd('a then that answers twice'), ...fails('completed', false), record: [], log: null },
+  ...['closes the port', 'sends on the port', 'takes the listeners of the port', 'takes the handlers of the process', 'adds a handler of its own','throws in the next tick', 'throws in a microtask', 'emits what cannot be encoded', 'leaves an interval', 'leaves a loop'].flatMap((does): Fault[] => [false].map((w) => ({ ...meddles(does, w), ...fails('completed', true), record: [] }))),
+];
+
+const FLOODS: readonly Fault[] = [
+  {
+    does: 'emits without end and never looks up',
+    kind: 'floods-emits',
+    input: { looks: false, SECRET },
+    ...fails('worker_busy', true),
+    again: [{ entries: 1 }, 1],
+    // If the runtime takes it as fast as it comes.
+    or: killed('stuck', ['spinning']),
+  },
+  {
+    does: 'emits without end and looks whether it is cancelled',
+    kind: 'floods-emits',
+    input: { SECRET },
+    isCancelled: true,
+    ...fails('completed', true),
+    record: [],
+    again: [{ entries: 1 }, 1],
+    or: fails('worker_busy', true),
+  },
+];
+
 const MEMORY: readonly Fault[] = [
   {
     does: 'leaks until the heap is full',
     kind: 'leaks-shared',
     input: { leak: true, SECRET },
-    limits: { sharedHeapBytes: 48 * MiB },
+    limits: { sharedHeapBytes: 48 * MiB, stuckAfterMs: 20_000 },
     ...ends('out_of_memory'),
     again: [{ leak: false }, { kept: 0 }],
   },
@@ -356,7 +392,7 @@ const MEMORY: readonly Fault[] = [
     does: 'leaks until the heap is full, and may be promoted',
     kind: 'leaks',
     input: { leak: true, SECRET },
-    limits: { sharedHeapBytes: 48 * MiB },
+    limits: { sharedHeapBytes: 48 * MiB, stuckAfterMs: 20_000 },
     ...ends('out_of_memory'),
     record: ['failed', 'promoted', 'restarted: out_of_memory'],
     again: [{ leak: false }, { kept: 0 }],
@@ -365,7 +401,7 @@ const MEMORY: readonly Fault[] = [
     does: 'takes memory in one large step, in a process of its own',
     kind: 'allocates',
     input: { how: 'push', SECRET },
-    limits: { processHeapBytes: 64 * MiB },
+    limits: { processHeapBytes: 64 * MiB, stuckAfterMs: 20_000 },
     ...ends('out_of_memory', 'process'),
     quietFrom: 'process',
     again: [{ how: 'not' }, 1],
@@ -377,10 +413,15 @@ const MEMORY: readonly Fault[] = [
     limits: { hostExternalBytes: 64 * MiB },
     ...killed('memory', ['idle', 'progressing']),
     answer: { code: 'completed' },
-    quietFrom: 'dedicated',
+    isVague: true,
     record: ['restarted: memory'],
     again: [{ mebibytes: 1 }, { kept: 1 }],
   },
 ];
 
-export const FAULTS: readonly Fault[] = [...ERRORS, ...LEFT_BEHIND, ...LATE, ...ENDS, ...HANGS, ...MEMORY];
+export const FAULTS: readonly Fault[] = [...ERRORS, ...LEFT_BEHIND, ...LATE, ...ENDS, ...HANGS, ...FLOODS, ...ODDITIES, ...MEMORY];
+
+/** The fault as it ended, by the code of the answer. */
+export function variantOf(fault: Fault, code: string): Fault {
+  return fault.or?.answer?.code === code ? { ...fault, ...fault.or } : fault;
+}

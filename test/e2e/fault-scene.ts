@@ -100,7 +100,16 @@ export async function play(t: TestContext, fault: Fault, faceName: (typeof FACES
   const view = await culprit.view();
   const since = performance.now();
   const report = await leave();
-  const shown = { error, held: codeAndCause(held), view, host, restful, report, entries: entries.filter(isOfRuntime), others: others.filter(isOfRuntime) };
+  const shown = {
+    error,
+    held: codeAndCause(held),
+    view,
+    host,
+    restful,
+    report,
+    entries: entries.filter(isOfRuntime),
+    others: others.filter(isOfRuntime),
+  };
   return {
     answer: codeAndCause(error),
     held: held === SECRET ? 'completed' : codeAndCause(held),
@@ -115,7 +124,8 @@ export async function play(t: TestContext, fault: Fault, faceName: (typeof FACES
       .map(({ message, fields }) => ({
         message,
         cause: fields['cause'],
-        isNamed: fields['worker_id'] === 'culprit' || (fields['culprits'] as string[] | undefined)?.join() === 'culprit',
+        isNamed:
+          fields['worker_id'] === 'culprit' || (fields['culprits'] as string[] | undefined)?.join() === 'culprit',
       })),
     host,
     runtime: restful,
@@ -194,6 +204,8 @@ function inWords({ type, data }: TranscriptEntry): string {
 /** Paths of the project and of the fixtures' errors, stacks, what was sent, and the given words. */
 function indiscretionsOf(where: string, shown: unknown, words: readonly string[]): string[] {
   const text = JSON.stringify(shown);
-  const found = [PROJECT, '/srv/', '.js:', '.ts:', 'file:/', '    at ', SECRET, ...words].filter((word) => text.includes(word));
+  const found = [PROJECT, '/srv/', '.js:', '.ts:', 'file:/', '    at ', SECRET, ...words].filter((word) =>
+    text.includes(word),
+  );
   return found.map((word) => `${where} says ${word}`);
 }

@@ -1,16 +1,29 @@
 // What actors do that they should not, and the promise that each of it must not break. faults.test.ts holds the runtime to it, embedded and
 // over REST; faults-doc.ts makes docs/faults.md of it.
 
+import { Worker } from 'node:worker_threads';
 import type { Limits } from '../../lib/limits.ts';
 import type { EntryType, Isolation, Verdict } from '../../lib/protocol/views.ts';
 
 const MiB = 1024 * 1024;
-const hasInterrupts = Number(process.versions.node.split('.')[0]) > 20;
+
+/** Whether Node can interrupt a thread for an answer. */
+const hasInterrupts = 'getHeapStatistics' in Worker.prototype;
+/** Whether it is known whose a callback of `queueMicrotask` is. */
+const knowsMicrotasks = !process.versions.node.startsWith('20.');
 
 /** What an author sends and nobody else may read: it is in every input that can hold it. No schema below knows it, so it changes nothing. */
 export const SECRET = 'tell-nobody-8d1f';
 /** Words of the messages that the fixtures throw with: they are for the log and for nobody else. */
-export const THROWN_WORDS = ['secret of', 'forgotten', 'from a timer', 'from a callback', 'awaits this', 'look at me', 'stray'];
+export const THROWN_WORDS = [
+  'secret of',
+  'forgotten',
+  'from a timer',
+  'from a callback',
+  'awaits this',
+  'look at me',
+  'stray',
+];
 
 export interface Fault {
   /** After "an actor that". */
@@ -39,7 +52,7 @@ export interface Fault {
   readonly verdicts?: readonly Verdict[];
   /** How it may end as well, which the answer tells. */
   readonly or?: Partial<Fault>;
-  /** Nothing was on the stack when the host ended, so that all who had begun something are suspects, and what they had ended may not have been told. */
+  /** No handler was on the stack when the host ended: then everybody who had begun an input is a suspect. */
   readonly isVague?: true;
 }
 
@@ -104,18 +117,22 @@ const LIVES = [{ error: 'getter', how: 'not' }, 1] as const;
 
 const ERRORS: readonly Fault[] = [
   { does: 'throws an error', kind: 'throws', input: 'plain', ...fails('actor_error', false), again: LOOK },
-  { does: 'throws an error for its caller', kind: 'throws', input: 'typed', ...fails('no_such_thing', true), again: LOOK },
+  {
+    does: 'throws an error for its caller',
+    kind: 'throws',
+    input: 'typed',
+    ...fails('no_such_thing', true),
+    again: LOOK,
+  },
   { does: 'throws undefined', kind: 'throws', input: 'undefined', ...fails('actor_error', false), again: LOOK },
   { does: 'rejects', kind: 'throws', input: 'async', ...fails('later', true), again: LOOK },
-  ...Object.entries(UNCLONEABLE).map(
-    ([error, what]): Fault => ({
-      does: `throws ${what}`,
-      kind: 'throws-uncloneable',
-      input: { error, how: 'throw', SECRET },
-      ...fails('actor_error', false),
-      again: LIVES,
-    }),
-  ),
+  ...Object.entries(UNCLONEABLE).map(([error, what]): Fault => ({
+    does: `throws ${what}`,
+    kind: 'throws-uncloneable',
+    input: { error, how: 'throw', SECRET },
+    ...fails('actor_error', false),
+    again: LIVES,
+  })),
   {
     does: 'throws an error for its caller whose details refer to themselves',
     kind: 'throws-uncloneable',
@@ -125,7 +142,13 @@ const ERRORS: readonly Fault[] = [
   },
   { does: 'answers with a function', kind: 'throws', input: 'function', ...fails('invalid_output', true), again: LOOK },
   { does: 'answers with a BigInt', kind: 'throws', input: 'bigint', ...fails('invalid_output', true), again: LOOK },
-  { does: 'answers with what refers to itself', kind: 'throws', input: 'cycle', ...fails('invalid_output', true), again: LOOK },
+  {
+    does: 'answers with what refers to itself',
+    kind: 'throws',
+    input: 'cycle',
+    ...fails('invalid_output', true),
+    again: LOOK,
+  },
   {
     does: 'answers with more than a message may hold',
     kind: 'large',
@@ -205,7 +228,13 @@ const ENDS: readonly Fault[] = [
     ...ends('exited'),
     again: [{}, 'through'],
   },
-  { does: 'calls process.exit on a thread of its own', kind: 'apart', input: { exit: true, SECRET }, ...ends('exited', 'dedicated'), again: [{}] },
+  {
+    does: 'calls process.exit on a thread of its own',
+    kind: 'apart',
+    input: { exit: true, SECRET },
+    ...ends('exited', 'dedicated'),
+    again: [{}],
+  },
   {
     does: 'calls process.exit in a process of its own',
     kind: 'alone',
@@ -251,7 +280,13 @@ const ENDS: readonly Fault[] = [
 const SPUN = [{ politely: true, spin: false }, 1] as const;
 
 const HANGS: readonly Fault[] = [
-  { does: 'loops without an end', kind: 'spins', input: { politely: false, SECRET }, ...killed('stuck', ['spinning']), again: SPUN },
+  {
+    does: 'loops without an end',
+    kind: 'spins',
+    input: { politely: false, SECRET },
+    ...killed('stuck', ['spinning']),
+    again: SPUN,
+  },
   {
     does: 'runs a catastrophic regular expression',
     kind: 'regex',
@@ -337,24 +372,82 @@ const HANGS: readonly Fault[] = [
 ];
 
 const LATE: readonly Fault[] = [
-  { does: 'takes longer than it may, and hears that its time is up', kind: 'overruns', input: 'awaits', ...fails('handler_timeout', true), again: ['quick', 1] },
-  { does: 'emits until it is told to end', kind: 'endless', input: 100, isCancelled: true, ...fails('cancelled', true), record: ['cancelled'], again: [0, null] },
+  {
+    does: 'takes longer than it may, and hears that its time is up',
+    kind: 'overruns',
+    input: 'awaits',
+    ...fails('handler_timeout', true),
+    again: ['quick', 1],
+  },
+  {
+    does: 'emits until it is told to end',
+    kind: 'endless',
+    input: 100,
+    isCancelled: true,
+    ...fails('cancelled', true),
+    record: ['cancelled'],
+    again: [0, null],
+  },
 ];
 
 const FINE = [{ with: 'nothing odd' }, 'fine'] as const;
-const odd = (what: string) => ({ does: `answers with ${what}`, kind: 'answers-oddly', input: { with: what, SECRET }, again: FINE }) as const;
-const meddles = (does: string, waits = false) => ({ does: `TRY ${does} ${waits}`, kind: 'meddles', input: { does, waits, SECRET }, again: [{ does: 'nothing' }, 'done'] }) as const;
+const odd = (what: string, emits = false) =>
+  ({
+    does: `${emits ? 'emits' : 'answers with'} ${what}`,
+    kind: 'answers-oddly',
+    input: { with: what, emits, SECRET },
+    again: FINE,
+  }) as const;
 
-const ODDITIES: readonly Fault[] = [
-  ...['a stack overflow', 'a stack overflow after an await'].map((what): Fault => ({ ...odd(what), ...fails('actor_error', false) })),
-  ...['a deep value', 'a toJSON that throws'].map((what): Fault => ({ ...odd(what), ...fails('invalid_output', true) })),
+const ODD_ANSWERS: readonly Fault[] = [
+  ...['a stack overflow', 'a stack overflow after an await', 'a then that throws', 'a then that cannot be read'].map(
+    (what): Fault => ({ ...odd(what), ...fails('actor_error', false) }),
+  ),
+  ...['a deep value', 'a toJSON that throws'].map((what): Fault => ({
+    ...odd(what),
+    ...fails('invalid_output', true),
+  })),
+  { ...odd('a toJSON that throws', true), ...fails('invalid_output', true) },
+  { ...odd('a then that answers twice'), ...fails('completed', true), record: [] },
+  { ...odd('a toJSON that exits'), ...ends('exited') },
   { ...odd('a toJSON that spins'), ...killed('stuck', ['spinning']) },
   { ...odd('a toJSON that spins after an await'), ...killed('stuck', ['spinning']) },
-  { ...odd('a toJSON that exits'), ...ends('exited') },
-  { ...odd('a then that throws'), ...fails('actor_error', false) },
-  { ...odd('a then that cannot be read'), ...fails('actor_error', false) },
-  { ...odd('a then that answers twice'), ...fails('completed', false), record: [], log: null },
-  ...['closes the port', 'sends on the port', 'takes the listeners of the port', 'takes the handlers of the process', 'adds a handler of its own','throws in the next tick', 'throws in a microtask', 'emits what cannot be encoded', 'leaves an interval', 'leaves a loop'].flatMap((does): Fault[] => [false].map((w) => ({ ...meddles(does, w), ...fails('completed', true), record: [] }))),
+];
+
+const meddles = (does: string, how: string) =>
+  ({
+    does,
+    kind: 'meddles',
+    input: { how, SECRET },
+    again: [{ how: 'nothing' }, 'done'],
+    answer: { code: 'completed' },
+  }) as const;
+
+const MEDDLERS: readonly Fault[] = [
+  { ...fails('completed', true), ...meddles('closes the port of its thread', 'closes the port'), record: [] },
+  { ...fails('completed', true), ...meddles('sends on the port of its thread', 'sends on the port'), record: [] },
+  { ...fails('completed', true), ...meddles('leaves an interval behind', 'leaves an interval'), record: [] },
+  { ...crashes('uncaught_exception', 'completed'), ...meddles('throws in the next tick', 'throws in the next tick') },
+  knowsMicrotasks
+    ? { ...crashes('uncaught_exception', 'completed'), ...meddles('throws in a microtask', 'throws in a microtask') }
+    : {
+        ...ends('threw'),
+        ...meddles('throws in a microtask', 'throws in a microtask'),
+        record: ['restarted: threw'],
+        isVague: true,
+      },
+  {
+    ...ends('threw'),
+    ...meddles('takes the handlers of its thread away and throws from a timer', 'takes the handlers'),
+    record: ['restarted: threw'],
+    isVague: true,
+  },
+  {
+    ...killed('stuck', ['spinning']),
+    ...meddles('leaves a loop behind', 'leaves a loop'),
+    record: ['restarted: stuck'],
+    isVague: true,
+  },
 ];
 
 const FLOODS: readonly Fault[] = [
@@ -419,7 +512,17 @@ const MEMORY: readonly Fault[] = [
   },
 ];
 
-export const FAULTS: readonly Fault[] = [...ERRORS, ...LEFT_BEHIND, ...LATE, ...ENDS, ...HANGS, ...FLOODS, ...ODDITIES, ...MEMORY];
+export const FAULTS: readonly Fault[] = [
+  ...ERRORS,
+  ...LEFT_BEHIND,
+  ...LATE,
+  ...ENDS,
+  ...HANGS,
+  ...ODD_ANSWERS,
+  ...MEDDLERS,
+  ...FLOODS,
+  ...MEMORY,
+];
 
 /** The fault as it ended, by the code of the answer. */
 export function variantOf(fault: Fault, code: string): Fault {

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { runModule } from './child.ts';
 import { FAULTS, variantOf } from './fault-table.ts';
 import type { Fault } from './fault-table.ts';
 import { CLOSE_MS, FACES, play } from './fault-scene.ts';
@@ -21,6 +22,29 @@ for (const face of FACES)
         checkRest(expected, course);
       });
   });
+
+/** One of each kind: what ends, hangs, runs out of memory, and what only leaves something behind. */
+const AT_THE_END = [
+  'throws an error',
+  'throws from a timer while it runs',
+  'calls process.exit',
+  'loops without an end',
+  'waits for a lock that nobody opens',
+  'blocks in native code, in a process of its own',
+  'takes memory in one large step, in a process of its own',
+  'leaks until the heap is full',
+  'leaves an interval behind',
+  'leaves a loop behind',
+  'prints without end',
+];
+
+describe('the process of an application', () => {
+  for (const does of AT_THE_END)
+    test(`ends by itself after close when an actor ${does}`, { timeout: 60_000 }, async (t) => {
+      const { exit, stdout, stderr } = await runModule(t, process.execPath, 'fault-child', [does]);
+      assert.deepEqual({ exit, stdout, stderr }, { exit: 0, stdout: 'closed\n', stderr: '' });
+    });
+});
 
 function promiseOf({ answer, neighbours, rest }: Fault): string {
   const cause = answer.cause === undefined ? '' : ` (${answer.cause})`;

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { runModule } from './child.ts';
 import { FAULTS, variantOf } from './fault-table.ts';
 import type { Fault } from './fault-table.ts';
-import { CLOSE_MS, FACES, play } from './fault-scene.ts';
+import { CLOSE_MS, FACES, play, startFaulty } from './fault-scene.ts';
 import type { Course } from './fault-scene.ts';
 
 for (const face of FACES)
@@ -44,6 +44,15 @@ describe('the process of an application', () => {
       const { exit, stdout, stderr } = await runModule(t, process.execPath, 'fault-child', [does]);
       assert.deepEqual({ exit, stdout, stderr }, { exit: 0, stdout: 'closed\n', stderr: '' });
     });
+});
+
+test('a close does not wait for the loop of a worker that has nothing to do', { timeout: 30_000 }, async () => {
+  const fault = FAULTS.find(({ does }) => does === 'leaves a loop behind') as Fault;
+  const runtime = await startFaulty({ ...fault, limits: { stuckAfterMs: 60_000, startTimeoutMs: 60_000 } });
+  const worker = await runtime.create({ kind: fault.kind });
+  assert.equal(await worker.ask(fault.input), 'done');
+  const { killed } = await runtime.close({ deadlineMs: 60_000 });
+  assert.equal(killed, 1);
 });
 
 function promiseOf({ answer, neighbours, rest }: Fault): string {

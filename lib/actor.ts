@@ -33,7 +33,7 @@ export interface ActorContext<Config = unknown, State = unknown> {
   readonly cancelled: boolean;
   /** Throws when this input is cancelled; call it in loops. */
   checkpoint(): void;
-  /** Appends an `emitted` entry to the transcript, now. Throws `payload_too_large`, and `worker_busy` while 32 MiB of this host's entries are on their way. */
+  /** Appends an `emitted` entry to the transcript, now. Throws `invalid_output` for what JSON cannot hold, `payload_too_large`, and `worker_busy` while 32 MiB of this host's entries are on their way. */
   emit(data: unknown): void;
   readonly log: ActorLog;
   /** Sends an input to a worker and waits for its outcome. Rejects with the same codes as an ask from outside, and with `call_cycle` where it would wait for itself. */

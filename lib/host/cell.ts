@@ -40,8 +40,6 @@ export class Cell implements ContextOwner {
   lastSeq = 0;
   context: InputContext | null = null;
   isQueued = false;
-  /** Its handler is between two awaits. */
-  isSuspended = false;
   /** It has crashed: nothing of it is heard any more, whatever of its code still runs. */
   isGone = false;
   #scope: Scope | null = null;

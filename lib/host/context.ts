@@ -113,7 +113,7 @@ export class InputContext implements ActorContext {
 
   emit(data: unknown): void {
     this.#requireOpen();
-    const text = encode(data);
+    const text = encode(data, 'invalid_output');
     requireSize(payloadBytes(text), this.#owner.host.maxMessageBytes, 'emit');
     this.#owner.host.emit(this.#owner, this.#seq, text);
   }

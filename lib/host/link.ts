@@ -7,6 +7,7 @@ import {
   BATCH_BYTES,
   BATCH_FRAMES,
   EMITTED_BYTES_PER_HOST,
+  KILL_DEADLINE_MS,
   SLICE_MS,
   WINDOW_BYTES_PER_HOST,
   WINDOW_PER_HOST,
@@ -347,12 +348,16 @@ export class Link implements Host {
   }
 
   async close(): Promise<void> {
-    const closed = this.#pending.call(() => this.#calls.close(), this.#limits.startTimeoutMs);
+    const end = async (): Promise<void> => {
+      await this.#calls.close();
+      await this.exited;
+    };
+    // As long as an input that is told to end has: what an actor has left there may keep it from hearing.
+    const withinMs = this.#limits.cancelGraceMs + KILL_DEADLINE_MS;
     // The end of the host is as good an answer as the answer itself, which may not get through before it.
-    await Promise.race([closed, this.exited]).catch((cause: unknown) => {
+    await this.#pending.call(end, withinMs).catch((cause: unknown) => {
       if (this.#exit?.type !== 'closed') throw cause;
     });
-    await this.exited;
   }
 
   /** Takes in what has arrived on the data port without waiting for its turn. */

@@ -54,6 +54,8 @@ export class OwnThread {
   #onException(error: unknown): void {
     if (this.#isBlamed('uncaught_exception', error)) return;
     // Nobody's, so it may be the host's own: what holds here is unknown. Thrown from here it ends the thread as if nobody had caught it.
+    // Such an end has no `exit`: what is finished leaves here.
+    this.#served?.runner.flush();
     throw error;
   }
 

@@ -45,8 +45,6 @@ export class Runner {
   #isRunning = false;
   #isSliceOpen = false;
   #isTurnScheduled = false;
-  /** Handlers that are between two awaits. Their replies come in microtasks, so a flush is worth waiting for. */
-  #suspended = 0;
 
   constructor(options: RunnerOptions) {
     this.#outgoing = new Outgoing(options.send, options.originMs, () => options.context.readControl());
@@ -102,7 +100,6 @@ export class Runner {
     this.#cells[cell.slot] = undefined;
     cell.isGone = true;
     const { running, context, line } = cell;
-    if (cell.isSuspended) this.#suspended--;
     cell.line = [];
     for (const input of running === null ? line : [running, ...line]) this.#outgoing.drop(input.slot);
     this.#outgoing.crash(cell.slot, { cause, error: describeError(thrown) });
@@ -197,8 +194,8 @@ export class Runner {
 
   #work(): void {
     this.#run();
-    if (this.#suspended === 0) this.flush();
-    else this.#outgoing.scheduleFlush();
+    // Now, and not after the microtasks: one of those may never come to its end, and what is finished here would go with it.
+    this.flush();
   }
 
   #run(): void {
@@ -250,16 +247,17 @@ export class Runner {
       result = cell.run(handle, cell.definition, input, context);
       isAsync = isThenable(result);
     } catch (thrown) {
-      this.#leaveStack();
       if (context.pending === null) this.#fail(cell, input, context, nowMs, thrown);
       else this.#await(cell, input, context, nowMs, rejection(thrown));
+      this.#leaveStack();
       return this.#outgoing.now();
     }
-    this.#leaveStack();
     const endedAt = this.#outgoing.now();
     cell.isSlow = endedAt - nowMs >= SLOW_HANDLER_MS;
     if (isAsync || context.pending !== null) this.#await(cell, input, context, nowMs, result);
     else this.#complete(cell, input, context, nowMs, endedAt, result);
+    // Only here: what it has returned or thrown may run code of its own when it is looked at or encoded.
+    this.#leaveStack();
     return endedAt;
   }
 
@@ -282,8 +280,6 @@ export class Runner {
   }
 
   #await(cell: Cell, input: HeldInput, context: InputContext, startedAt: number, result: unknown): void {
-    this.#suspended++;
-    cell.isSuspended = true;
     // Through a promise of ours: a thenable may throw, or call back twice.
     Promise.resolve(result).then(
       (value) =>
@@ -299,9 +295,9 @@ export class Runner {
   #afterRequests(cell: Cell, context: InputContext, end: () => void): void {
     const endNow = (): void => {
       if (cell.isGone) return;
-      this.#suspended--;
-      cell.isSuspended = false;
+      this.#enterStack(cell.slot);
       end();
+      this.#leaveStack();
       this.#resume();
     };
     if (context.pending === null) endNow();

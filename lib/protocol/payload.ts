@@ -20,15 +20,15 @@ export function surelyFits(text: string, limitBytes: number): boolean {
   return 3 * text.length <= limitBytes;
 }
 
-/** Encodes a value. Throws `invalid_input` for what JSON cannot hold (undefined, functions, cycles, BigInt). */
-export function encode(value: unknown): string {
+/** Encodes a value. Throws for what JSON cannot hold (undefined, functions, cycles, BigInt): `invalid_input`, unless told otherwise. */
+export function encode(value: unknown, code: 'invalid_input' | 'invalid_output' = 'invalid_input'): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(value);
   } catch (cause) {
-    throw GreenroomError.of('invalid_input', { message: 'The value cannot be encoded as JSON.', cause });
+    throw GreenroomError.of(code, { message: 'The value cannot be encoded as JSON.', cause });
   }
-  if (text === undefined) throw GreenroomError.of('invalid_input', { message: 'The value cannot be encoded as JSON.' });
+  if (text === undefined) throw GreenroomError.of(code, { message: 'The value cannot be encoded as JSON.' });
   return text;
 }
 

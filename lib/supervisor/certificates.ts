@@ -28,15 +28,18 @@ export class Kill {
     const isTold = order.culprits.length > 0 || order.reason === 'link_fault';
     const culprits = isTold ? order.culprits : suspectsOn(slot);
     this.culprits = culprits;
-    const { verdict, utilization, heapBytes, externalBytes, silentMs, cpuMs } = slot.sample;
-    this.#sample = slot.sample;
+    const { utilization, heapBytes, externalBytes, silentMs, cpuMs } = slot.sample;
+    const inputs = running(culprits, hit);
+    // What it was found to do may be older than what it runs.
+    const verdict = slot.sample.verdict === 'idle' && inputs.length > 0 ? 'progressing' : slot.sample.verdict;
+    this.#sample = { ...slot.sample, verdict };
     this.certificate = {
       hostId: slot.host.hostId,
       reason: order.reason,
       verdict,
       orderedAt: new Date(epochNow()).toISOString(),
       tookMs: null,
-      evidence: { utilization, heapBytes, externalBytes, silentMs, cpuMs, running: running(culprits, hit) },
+      evidence: { utilization, heapBytes, externalBytes, silentMs, cpuMs, running: inputs },
       culprits: culprits.slice(0, MAX_WORKERS).map(({ workerId }) => workerId),
       workersHit: hit.length,
       inputs: [],

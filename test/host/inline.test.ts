@@ -8,4 +8,5 @@ hostContract('the main thread', {
     new InlineHosts({ inputIdPrefix: 'i-', limits: resolveLimits(), services, wheel: new Wheel() }),
   isolation: 'shared',
   canKillLoops: false,
+  sharesMemory: true,
 });

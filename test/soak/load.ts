@@ -53,12 +53,14 @@ function workMs({ random }: Scene): number {
   return random() < 0.5 ? 0 : between(random, 1, MAX_WORK_MS);
 }
 
-async function ask({ book }: Scene, place: Place, what: string, input: WorkInput & { no: number }): Promise<void> {
+async function ask(scene: Scene, place: Place, what: string, input: WorkInput & { no: number }): Promise<void> {
+  const { book, isDurable } = scene;
   const { handle } = place;
-  if (input.op === 'later') place.extraTimers++;
+  const mayBeExtra = input.op === 'later' && !isDurable;
+  if (mayBeExtra) place.extraTimers++;
   const answer = await book.settle(what, ASK_MS, handle.ask(input, { timeoutMs: ASK_MS }));
   if (place.handle !== handle || answer === undefined) return;
-  if (input.op === 'later') place.extraTimers--;
+  if (mayBeExtra) place.extraTimers--;
   book.answered(handle.workerId, input.no, answer as Worked, place.extraTimers);
 }
 

@@ -11,7 +11,7 @@ export interface Place {
   handle: WorkerHandle;
   /** Number of the last input that was sent to it. */
   no: number;
-  /** Inputs that have set a timer and whose end is not known, or was not good: without a durable store such a timer comes all the same. */
+  /** Inputs that may have set a timer and have not completed: with a memory store such a timer comes all the same. */
   extraTimers: number;
 }
 
@@ -19,6 +19,7 @@ export interface Scene {
   readonly runtime: Runtime;
   readonly book: Book;
   readonly random: Random;
+  readonly isDurable: boolean;
   readonly places: readonly Place[];
   /** Workers that workers have created. */
   readonly children: Set<string>;

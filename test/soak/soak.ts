@@ -93,7 +93,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
 
 /** Everything that goes on at once, until the time is over and all of it has ended. Returns how many timers did not come. */
 async function work(
-  { seed, durationMs, isQuick, onSample, log }: SoakOptions,
+  { seed, durationMs, isQuick, onSample, log, store }: SoakOptions,
   runtime: Runtime,
   book: Book,
   watch: Watch,
@@ -105,7 +105,8 @@ async function work(
   const places = await populate(runtime, isQuick ? QUICK_POPULATION : POPULATION, nextId);
   const endMs = performance.now() + durationMs;
   const isOver = (): boolean => performance.now() >= endMs;
-  const scene: Scene = { runtime, book, random, places, children: new Set(), nextId, isOver };
+  const isDurable = store === 'lmdb';
+  const scene: Scene = { runtime, book, random, isDurable, places, children: new Set(), nextId, isOver };
   const onFault = async (name: string, again: Promise<number | undefined>): Promise<void> => {
     log?.info({ fault: name }, 'fault');
     const tookMs = await again;

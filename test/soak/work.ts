@@ -24,7 +24,7 @@ export interface WorkState {
   last: number;
   /** Inputs that came after one with a higher number, or twice. */
   disordered: number;
-  /** Timers that were set, and those that came. */
+  /** Timers that were set, at most, and those that came. */
   armed: number;
   ticked: number;
   beats: number;
@@ -63,7 +63,8 @@ export function work<Kind extends string>(
           throw new ActorError('as_told', 'As told.');
         case 'later':
           ctx.after(input.ms, { op: 'tick' });
-          state.armed++;
+          // With a memory store each attempt sets one at once.
+          state.armed += ctx.attempt;
           break;
         case 'beat':
           ctx.every(input.ms, { op: 'beaten' }, { name: BEAT });

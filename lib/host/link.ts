@@ -284,15 +284,24 @@ export class Link implements Host {
   pulse(): HostPulse {
     const cpu = this.#task === null ? null : cpuTime(this.#task);
     const unit = this.#carrier.ownsMemory === false ? 0 : KiB;
+    const progress = Atomics.load(this.#shared, SHARED.progress);
     return {
       beat: Atomics.load(this.#shared, SHARED.beat),
-      progress: Atomics.load(this.#shared, SHARED.progress),
+      progress,
+      quietMs: this.#quietMs(progress),
       utilization: this.#exit === null ? this.#carrier.utilization() : 0,
       heapBytes: Atomics.load(this.#shared, SHARED.heapKiB) * unit,
       externalBytes: Atomics.load(this.#shared, SHARED.externalKiB) * unit,
       cpuMs: cpu?.cpuMs ?? null,
       wantedCpuMs: cpu?.wantedCpuMs ?? null,
     };
+  }
+
+  /** In a process `current` is whoever was sent something. */
+  #quietMs(progress: number): number {
+    const current = this.current();
+    if (!this.#sharesMemory || current === -1 || Atomics.load(this.#shared, SHARED.entered) !== progress) return 0;
+    return Math.max(0, now() - this.startedAt(current));
   }
 
   interrupt(): Promise<boolean> | null {

@@ -309,8 +309,10 @@ export const SHARED = {
   sent: 6,
   /** 1 once the host has found that the wire loses batches. */
   fault: 7,
+  /** What `progress` was when the last input was entered. */
+  entered: 8,
   /** From here one cell per worker slot: the low 32 bits of the seq of the last input that it started. */
-  started: 8,
+  started: 9,
 } as const;
 
 /** Beside each of those cells, behind the last of them: when it started, on the clock of the runtime. */

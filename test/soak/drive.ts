@@ -1,5 +1,5 @@
-// `npm run soak -- [--minutes 10] [--seed S] [--hosts 3] [--store memory|lmdb] [--chart FILE] [--quick] [--verbose]`: one soak, a line every ten
-// seconds on stderr, its figures as one line of JSON on stdout, and its course as a chart. Ends with 1 when a promise was broken.
+// `npm run soak -- [--minutes 10] [--seed S] [--hosts 3] [--store memory|lmdb] [--chart FILE] [--only FAULT,FAULT…] [--quick]
+// [--verbose]`: one soak, a line every ten seconds on stderr, its figures as one line of JSON on stdout, and its course as a chart. Ends with 1 when a promise was broken.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     hosts: { type: 'string', default: '3' },
     store: { type: 'string', default: 'memory' },
     chart: { type: 'string' },
+    only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
@@ -41,9 +42,9 @@ function say(text: string): void {
 function onSample(sample: Sample): void {
   if (sample.loopDelayMaxMs > STALL_MS) say(`${sample.second} s: the main thread stood still for ${sample.loopDelayMaxMs.toFixed(0)} ms`);
   if (sample.second % SECONDS_PER_LINE > 0) return;
-  const { second, rssMiB, threads, hosts, processes, quarantined, workers, waiting, faults } = sample;
+  const { second, rssMiB, externalMiB, threads, hosts, processes, quarantined, workers, waiting, faults } = sample;
   say(
-    `${second} s: RSS ${rssMiB.toFixed(0)} MiB, ${threads} threads for ${hosts} hosts (${quarantined} quarantined), ${processes} processes, ${workers} workers, ${waiting} inputs, ${faults} faults`,
+    `${second} s: RSS ${rssMiB.toFixed(0)} MiB, ${externalMiB.toFixed(0)} outside the heap, ${threads} threads for ${hosts} hosts (${quarantined} quarantined), ${processes} processes, ${workers} workers, ${waiting} inputs, ${faults} faults`,
   );
 }
 
@@ -60,6 +61,7 @@ const report = await soak({
   store: values.store,
   dataDir,
   isQuick: values.quick,
+  only: values.only?.split(','),
   onSample,
   ...(values.verbose && { log: createLog({ level: 'info' }) }),
 });

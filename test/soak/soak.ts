@@ -31,6 +31,8 @@ export interface SoakOptions extends Pick<RuntimeOptions, 'store' | 'dataDir' | 
   readonly hosts: number;
   /** Only faults that cost little, and fewer workers. */
   readonly isQuick: boolean;
+  /** Names of those that are to happen. Default: all. */
+  readonly only?: readonly string[] | undefined;
   readonly onSample?: (sample: Sample) => void;
 }
 
@@ -93,7 +95,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
 
 /** Everything that goes on at once, until the time is over and all of it has ended. Returns how many timers did not come. */
 async function work(
-  { seed, durationMs, isQuick, onSample, log, store }: SoakOptions,
+  { seed, durationMs, isQuick, only, onSample, log, store }: SoakOptions,
   runtime: Runtime,
   book: Book,
   watch: Watch,
@@ -115,7 +117,7 @@ async function work(
     figures.count++;
     if (tookMs !== undefined) figures.againMs.push(tookMs);
   };
-  const chosen = FAULTS.filter((fault) => fault.isQuick || !isQuick);
+  const chosen = FAULTS.filter((fault) => (fault.isQuick || !isQuick) && (only?.includes(fault.name) ?? true));
   await Promise.all([
     watch.run(isOver, onSample ?? (() => undefined)),
     runBatches(scene),

@@ -12,6 +12,8 @@ export interface Sample {
   readonly second: number;
   readonly rssMiB: number;
   readonly heapMiB: number;
+  /** Buffers and the like of the main thread, and what is shared. */
+  readonly externalMiB: number;
   readonly threads: number;
   /** Threads that there should be: hosts that live, and those that were killed and do not end. */
   readonly hosts: number;
@@ -78,7 +80,7 @@ export class Watch {
   async #sample(): Promise<Sample> {
     const { workers } = await this.#runtime.describe();
     const hosts = this.#runtime.hosts();
-    const { rss, heapUsed } = process.memoryUsage();
+    const { rss, heapUsed, external } = process.memoryUsage();
     const loopDelayP99Ms = this.#delay.percentile(99) / NS_PER_MS;
     const loopDelayMaxMs = this.#delay.max / NS_PER_MS;
     this.#delay.reset();
@@ -86,6 +88,7 @@ export class Watch {
       second: Math.round((performance.now() - this.#startMs) / 1_000),
       rssMiB: rss / MiB,
       heapMiB: heapUsed / MiB,
+      externalMiB: external / MiB,
       threads: this.#threads.alive,
       hosts: hosts.filter(({ isolation }) => isolation !== 'process').length,
       processes: hosts.filter(({ isolation }) => isolation === 'process').length,

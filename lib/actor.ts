@@ -22,18 +22,18 @@ export interface ActorContext<Config = unknown, State = unknown> {
   readonly workerId: string;
   /** Id of the input being handled; the last one handled, in `stopped`. */
   readonly inputId: string;
-  /** 1 at first; higher when the input runs again because its host died (`onInterrupt: 'retry'`). */
+  /** 1 at first; higher when the input runs again because its worker, its host or the runtime ended under it (`onInterrupt: 'retry'`). */
   readonly attempt: number;
   readonly config: Config;
   /** Plain JSON. Saved after each completed input; an input that fails or is cancelled leaves it as it was. */
   state: State;
-  /** Aborts when this input is cancelled or its worker is stopped. */
+  /** Aborts when this input is to end: it is cancelled, runs for too long (`handlerTimeoutMs`), its worker is stopped, or has crashed. */
   readonly signal: AbortSignal;
   /** True once this input is cancelled. Works in a synchronous loop: it looks at memory shared with the supervisor. */
   readonly cancelled: boolean;
   /** Throws when this input is cancelled; call it in loops. */
   checkpoint(): void;
-  /** Appends an `emitted` entry to the transcript, now. Throws `payload_too_large`. */
+  /** Appends an `emitted` entry to the transcript, now. Throws `payload_too_large`, and `worker_busy` while 32 MiB of this host's entries are on their way. */
   emit(data: unknown): void;
   readonly log: ActorLog;
   /** Sends an input to a worker and waits for its outcome. Rejects with the same codes as an ask from outside, and with `call_cycle` where it would wait for itself. */
@@ -63,13 +63,13 @@ export interface ActorContext<Config = unknown, State = unknown> {
    */
   functions(query?: FunctionQuery): Promise<{ functions: FunctionView[]; nextAfter: string | null }>;
   /**
-   * Sends an input to this worker after a time; it arrives through the mailbox, whether the worker is awake by then or not. With a durable
+   * Sends an input to this worker after a time (ms, 0 to a day); it arrives through the mailbox, whether the worker is awake by then or not. With a durable
    * input it is set when that one completes, and outlives the process. Forgotten when the worker stops. Returns the name of the timer.
    * Throws `invalid_request`; an input that the actor does not take, and a timer beyond 1,024 of this worker, are logged and do nothing.
    */
   after(delayMs: number, input: unknown, options?: TimerOptions): string;
   /**
-   * The same again and again: after each period (ms, from 10), or at the times of a cron pattern of five fields, or six with seconds first.
+   * The same again and again: after each period (ms, 10 to a day), or at the times of a cron pattern of five fields, or six with seconds first.
    * While the input of the time before has no outcome, a time is skipped; after a pause, times that have passed come to one. Throws
    * `invalid_request` for a pattern that is none, or never comes.
    */
@@ -78,7 +78,7 @@ export interface ActorContext<Config = unknown, State = unknown> {
   cancelTimer(name: string): void;
   /**
    * Keeps this worker on its host though it is idle, for what is in its memory only: until the function that is returned is called,
-   * the worker is stopped, or its host dies. The reason, of 1 to 256 characters, is shown with the worker. Throws `invalid_request`; of
+   * the worker is stopped, its host dies, or is recycled. The reason, of 1 to 256 characters, is shown with the worker. Throws `invalid_request`; of
    * more than 64 at a time, those beyond are logged and do nothing.
    */
   keepAwake(reason: string): () => void;
@@ -151,9 +151,9 @@ export interface RestartOptions {
    * A worker that does not come back is `failed` after an abnormal death, and `stopped` after a normal one.
    */
   readonly policy?: RestartPolicy;
-  /** Deaths within `withinMs` that it may survive; one more and it is `failed`, until it is restored. Default `limits.maxRestarts`. */
+  /** Deaths within `withinMs` that it may survive, from 0; one more and it is `failed`, until it is restored. Default `limits.maxRestarts`. */
   readonly maxRestarts?: number;
-  /** Default `limits.restartWindowMs`. */
+  /** From 1. Default `limits.restartWindowMs`. */
   readonly withinMs?: number;
 }
 
@@ -181,7 +181,7 @@ export interface ActorDefinition<
    * `process`: a process of its own for each, for native code that blocks and memory that must be contained.
    */
   readonly isolation?: Isolation;
-  /** A worker that has run out of memory, or blocked its host in native code, is moved one step up: shared, dedicated, process. Default false. */
+  /** A worker that has run out of memory, or blocked its host in native code, is moved one step up, for good: shared, dedicated, process. Default false. */
   readonly promote?: boolean;
   /**
    * How long a worker is idle before it hibernates: it leaves its host, runs `stopped`, keeps its state, and wakes with the next input. 0:
@@ -195,11 +195,14 @@ export interface ActorDefinition<
    * (`child_failed`). Default: none; each child is restarted alone, and its failure is its own.
    */
   readonly strategy?: Strategy;
-  /** How long one input may run before it is cancelled, and after `limits.cancelGraceMs` its host killed; it ends as `failed` with `handler_timeout`. 0: as long as it takes. Default 0. */
+  /**
+   * How long one input may run, from the start of its handler, before it is cancelled, and after `limits.cancelGraceMs` its host killed; it ends
+   * as `failed` with `handler_timeout`, and does not run again. 0: as long as it takes. Default 0.
+   */
   readonly handlerTimeoutMs?: number;
-  /** With `onInterrupt: 'retry'`: host deaths at which an input may have been running before it ends as `poison_input`. Default `limits.maxAttempts`. */
+  /** With `onInterrupt: 'retry'`: deaths that an input may be running at; the last of so many ends it as `poison_input`. From 1. Default `limits.maxAttempts`. */
   readonly maxAttempts?: number;
-  /** What becomes of the running input when the host dies: `unknown` ends it so (default), `retry` runs it again. */
+  /** What becomes of the running input when its host dies, or its worker crashes: `unknown` ends it so (default), `retry` runs it again. */
   readonly onInterrupt?: 'unknown' | 'retry';
   /**
    * With a durable store: `durable` (default) acknowledges an input when it is on disk; `volatile` keeps it in memory only, for inputs that
@@ -232,7 +235,7 @@ export interface ActorDefinition<
   readonly functions?: ActorFunctions<Inputs, Outputs, InferOutput<ConfigSchema>, State>;
   /** Handles the end of a worker that this one watches (`ctx.watch`), as `receive` handles an input: through the mailbox, one at a time. */
   readonly ended?: (event: EndedEvent, ctx: ActorContext<InferOutput<ConfigSchema>, State>) => unknown;
-  /** Runs once when the worker is stopped in an orderly way; not when its host dies. */
+  /** Runs when the worker leaves its host in an orderly way: it is stopped, hibernates, moves, or the runtime closes; not when its host dies. At most `limits.stopTimeoutMs`. */
   readonly stopped?: (ctx: ActorContext<InferOutput<ConfigSchema>, State>) => void | Promise<void>;
 }
 

@@ -39,7 +39,8 @@ import { WorkerHandle } from './supervisor/handle.ts';
 import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
 import type { SourcesQuery } from './sources/sources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
-import type { CreateRequest, ListQuery } from './supervisor/supervisor.ts';
+import type { CreateRequest } from './supervisor/creation.ts';
+import type { ListQuery } from './supervisor/directory.ts';
 
 /** How long `close` lets accepted inputs run unless the call says otherwise. */
 const CLOSE_DEADLINE_MS = 10_000;
@@ -302,7 +303,7 @@ export class Runtime {
 
   /**
    * Refuses new work at once, lets what was accepted run for `deadlineMs` (default 10 s), cancels the rest, and kills what
-   * does not end within `limits.cancelGraceMs` after that. The process can then end by itself. The report names the workers that did not
+   * does not end within `limits.cancelGraceMs` after that; with a durable store, what waits is kept for the next start. The process can then end by itself. The report names the workers that did not
    * end in an orderly way. Whoever closes again gets the report of the first close.
    */
   close(options: { readonly deadlineMs?: number | undefined } = {}): Promise<CloseReport> {

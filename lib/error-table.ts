@@ -61,7 +61,7 @@ export const ERRORS = {
     404,
     false,
     'There is nothing with that id or name.',
-    'List first: workers, functions, trigger types and triggers come and go with their connections.',
+    'List first: hosts, sources, workers, functions, trigger types and triggers come and go.',
   ),
   function_not_found: row(404, false, 'There is no such function.', 'Register it first, or check the name.'),
   method_not_allowed: row(
@@ -103,7 +103,7 @@ export const ERRORS = {
     409,
     false,
     'The worker failed and its restarts are used up.',
-    'Read its transcript for the cause, then restore it.',
+    'Its `failure` and its transcript have the cause, and the deaths that led to it: mend that, then restore it.',
   ),
   worker_exists: row(
     409,
@@ -137,7 +137,7 @@ export const ERRORS = {
     503,
     true,
     'The runtime is not available.',
-    'It is starting, draining or stopped; retry against a running one.',
+    '`details.reason` says why, where that is known: `recovering`, `draining`, `stopped`, `store_failed`. Retry later, or against another one.',
   ),
   timeout: row(
     504,
@@ -182,7 +182,7 @@ export const ERRORS = {
     500,
     false,
     'The worker crashed while the input was running; whether it had an effect is unknown.',
-    'Something that the actor did not wait for has failed: the log says what. Look before you repeat the input.',
+    'Something that the actor did not wait for has failed: the log says what. Await it there. Look before you repeat the input.',
   ),
   poison_input: row(
     500,
@@ -194,7 +194,7 @@ export const ERRORS = {
     500,
     false,
     'The host died while the input was running; whether it had an effect is unknown.',
-    'Look before you repeat it, or let the actor say `onInterrupt: "retry"`.',
+    '`details.cause` says how it died. Look before you repeat the input, or let the actor say `onInterrupt: "retry"`.',
   ),
 
   // --- calls of functions ---
@@ -247,7 +247,7 @@ export const ERRORS = {
     'The message is what the MCP server said; `details.content` has the rest.',
   ),
 
-  // --- functions over HTTP, and sources ---
+  // --- functions over HTTP, sources and channels ---
   url_validation_failed: row(
     403,
     false,
@@ -321,7 +321,7 @@ export const ERRORS = {
     'What arrived before is valid; make a new channel for the rest.',
   ),
 
-  // --- what is kept on disk ---
+  // --- what is kept ---
   transcript_trimmed: row(
     410,
     false,

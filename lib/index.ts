@@ -50,4 +50,6 @@ export type {
   WorkerView,
 } from './protocol/views.ts';
 export type { AskOptions, TellOptions, TranscriptOptions, WorkerHandle } from './supervisor/handle.ts';
-export type { CancelRequest, CreateRequest, StopRequest } from './supervisor/supervisor.ts';
+export type { CreateRequest } from './supervisor/creation.ts';
+export type { CancelRequest } from './supervisor/options.ts';
+export type { StopRequest } from './supervisor/stopping.ts';

@@ -14,11 +14,11 @@ export interface Limits {
   readonly maxTotalBytes: number;
   /** How many workers the runtime holds. Default 1,000,000. */
   readonly maxWorkers: number;
-  /** From a cancel (or a stop without drain) to the kill of the host, if the handler does not end. Default 5 s. */
+  /** From a cancel (a stop without drain, the end of `handlerTimeoutMs`) to the kill of the host, if the handler does not end. Default 5 s. */
   readonly cancelGraceMs: number;
   /** How long `ask` waits unless the call says otherwise; starts when the input is accepted. Default 30 s. */
   readonly askTimeoutMs: number;
-  /** How long a stop with drain may take before what is left is cancelled. Default 30 s. */
+  /** How long a stop with drain may take before what is left is cancelled, `stopped` may take, and what runs on a host that is recycled may go on. Default 30 s. */
   readonly stopTimeoutMs: number;
   /** How long a host may take to start, or to load and start workers. Default 10 s. */
   readonly startTimeoutMs: number;
@@ -46,11 +46,11 @@ export interface Limits {
   readonly maxRestarts: number;
   /** The window in which restarts are counted, unless the actor says otherwise. Default 60 s. */
   readonly restartWindowMs: number;
-  /** Host deaths at which an input may have been running before it is not delivered again (`poison_input`), unless its actor says otherwise. Default 3. */
+  /** Deaths that an input may be running at, unless its actor says otherwise; the last of so many ends it as `poison_input`. Default 3. */
   readonly maxAttempts: number;
   /** Dead letters that are kept; the oldest go first. Default 1,024. */
   readonly maxDeadLetters: number;
-  /** Bytes of their inputs; the newest is always kept. Default 64 MiB. */
+  /** Bytes of their inputs; the oldest go first. Default 64 MiB. */
   readonly maxDeadLetterBytes: number;
   /** How long a host may give no sign of life before it is killed: a loop that never ends, a wait that blocks, native code. A handler that awaits does give one, and so does one that calls `ctx.checkpoint()`. Default 30 s. */
   readonly stuckAfterMs: number;

@@ -1,4 +1,4 @@
-// Writes ERRORS.md from the table of lib/errors.ts: after a build, `node dist/scripts/errors-doc.js`. A test compares the
+// Writes ERRORS.md from lib/error-table.ts: after a build, `node dist/scripts/errors-doc.js`. A test compares the
 // file with what this would write, so a changed table without a changed file does not pass.
 
 import { writeFileSync } from 'node:fs';
@@ -12,6 +12,9 @@ const AREAS: Partial<Record<ErrorCode, string>> = {
   worker_busy: 'The state of a worker',
   runtime_overloaded: 'The state of the runtime',
   actor_error: 'Outcomes of an accepted input',
+  forbidden: 'Calls of functions',
+  url_validation_failed: 'Functions over HTTP, sources and channels',
+  transcript_trimmed: 'What is kept',
   invalid_option: 'Starting up',
 };
 
@@ -34,7 +37,7 @@ a \`GreenroomError\`; over HTTP it is the body of the answer:
 - An input that was accepted ends with an outcome. Unless it is \`completed\`, the outcome carries an error of this page or of
   the actor. An input that was refused never ran.
 
-This page is written by \`node dist/scripts/errors-doc.js\` from \`lib/errors.ts\`. Change the table, not the page.
+This page is written by \`node dist/scripts/errors-doc.js\` from \`lib/error-table.ts\`. Change the table, not the page.
 `;
 
 const ACTORS = `## Codes that actors choose

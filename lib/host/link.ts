@@ -3,7 +3,6 @@
 // with the cause, and `exited` resolves: nothing that was asked of a host waits for ever.
 
 import { MessageChannel } from 'node:worker_threads';
-import { asGreenroomError, GreenroomError } from '../errors.ts';
 import {
   BATCH_BYTES,
   BATCH_FRAMES,
@@ -31,6 +30,7 @@ import type { Wheel } from '../protocol/wheel.ts';
 import { cpuTime } from './cpu-time.ts';
 import type { Crash, Host, HostEvents, HostExit, HostPulse, StartResult, WorkerSpec } from './host.ts';
 import { LogTaker } from './log-taker.ts';
+import { PendingCalls } from './pending-calls.ts';
 import { receive } from './ports.ts';
 import type { Lane, LaneName, Port } from './ports.ts';
 import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
@@ -83,7 +83,6 @@ export class Link implements Host {
   readonly #limits: Limits;
   readonly #events: HostEvents;
   readonly #carrier: Carrier;
-  readonly #wheel: Wheel;
   readonly #calls: Calls<HostCalls>;
   readonly #data: Port;
   readonly #control: Port;
@@ -108,8 +107,7 @@ export class Link implements Host {
   #pings = 0;
   #killCause: Error | null = null;
   #exit: HostExit | null = null;
-  /** Rejecters of calls that wait for the host; settled by the answer, the deadline or the death, whichever is first. */
-  readonly #waiting = new Set<(cause: GreenroomError) => void>();
+  readonly #pending: PendingCalls;
 
   constructor(options: LinkOptions) {
     const { lane = () => new MessageChannel() } = options;
@@ -123,7 +121,7 @@ export class Link implements Host {
     this.window = this.#sharesMemory ? WINDOW_PER_HOST : 1;
     this.#limits = options.limits;
     this.#events = options.events;
-    this.#wheel = options.wheel;
+    this.#pending = new PendingCalls(options.wheel);
     this.#shared[SHARED.current] = -1;
     this.#data = data.port1;
     this.#control = control.port1;
@@ -149,10 +147,12 @@ export class Link implements Host {
       () => this.#onExit(null),
       (cause: unknown) => this.#onExit(cause instanceof Error ? cause : new Error(String(cause))),
     );
-    this.ready = this.#call(() => this.#calls.hello(), this.#limits.startTimeoutMs).then(({ threadId, task }) => {
-      this.#task = task;
-      this.#carrier.adopt?.(threadId);
-    });
+    this.ready = this.#pending
+      .call(() => this.#calls.hello(), this.#limits.startTimeoutMs)
+      .then(({ threadId, task }) => {
+        this.#task = task;
+        this.#carrier.adopt?.(threadId);
+      });
     // Whoever launches a host looks at `ready`; a death before that look must not count as unhandled.
     this.ready.catch(() => undefined);
   }
@@ -307,22 +307,24 @@ export class Link implements Host {
   interrupt(): Promise<boolean> | null {
     const answer = this.#carrier.interrupt?.() ?? null;
     if (answer === null) return null;
-    return this.#call(() => answer, INTERRUPT_TIMEOUT_MS).then(
-      () => true,
-      () => false,
-    );
+    return this.#pending
+      .call(() => answer, INTERRUPT_TIMEOUT_MS)
+      .then(
+        () => true,
+        () => false,
+      );
   }
 
   // --- calls ---
 
   async startWorkers(specs: readonly WorkerSpec[]): Promise<StartResult[]> {
     const starts = packStarts(specs);
-    return unpackResults(await this.#call(() => this.#calls.startWorkers(starts), this.#limits.startTimeoutMs));
+    return unpackResults(await this.#pending.call(() => this.#calls.startWorkers(starts), this.#limits.startTimeoutMs));
   }
 
   async stopWorkers(workerSlots: readonly number[]): Promise<void> {
     this.#flush();
-    const stopped = this.#call(() => this.#calls.stopWorkers(workerSlots), this.#limits.stopTimeoutMs);
+    const stopped = this.#pending.call(() => this.#calls.stopWorkers(workerSlots), this.#limits.stopTimeoutMs);
     if (this.#exit === null) this.#ring(TURN);
     await stopped;
     // What `stopped` emitted left first, but on another port: ports are not read in the order of their messages.
@@ -330,15 +332,15 @@ export class Link implements Host {
   }
 
   validate(module: string, payload: Payload): Promise<void> {
-    return this.#call(() => this.#calls.validate(module, payload), this.#limits.askTimeoutMs);
+    return this.#pending.call(() => this.#calls.validate(module, payload), this.#limits.askTimeoutMs);
   }
 
   checkJson(payload: Payload): Promise<void> {
-    return this.#call(() => this.#calls.checkJson(payload), this.#limits.askTimeoutMs);
+    return this.#pending.call(() => this.#calls.checkJson(payload), this.#limits.askTimeoutMs);
   }
 
   inspect(module: string): Promise<{ kind: string; description: string | null }> {
-    return this.#call(() => this.#calls.inspect(module), this.#limits.startTimeoutMs);
+    return this.#pending.call(() => this.#calls.inspect(module), this.#limits.startTimeoutMs);
   }
 
   kill(cause: Error): void {
@@ -353,31 +355,12 @@ export class Link implements Host {
   }
 
   async close(): Promise<void> {
-    const closed = this.#call(() => this.#calls.close(), this.#limits.startTimeoutMs);
+    const closed = this.#pending.call(() => this.#calls.close(), this.#limits.startTimeoutMs);
     // The end of the host is as good an answer as the answer itself, which may not get through before it.
     await Promise.race([closed, this.exited]).catch((cause: unknown) => {
       if (this.#exit?.type !== 'closed') throw cause;
     });
     await this.exited;
-  }
-
-  /** Every wait on the host goes through here: answered, timed out, or rejected by its death. */
-  #call<T>(call: () => Promise<T>, timeoutMs: number): Promise<T> {
-    if (this.#exit !== null) return Promise.reject(lost(this.#exit.error));
-    return new Promise<T>((resolve, reject) => {
-      const finish = (settle: () => void) => {
-        timer.cancel();
-        this.#waiting.delete(onDeath);
-        settle();
-      };
-      const onDeath = (cause: GreenroomError) => finish(() => reject(cause));
-      const timer = this.#wheel.after(timeoutMs, () => onDeath(lateAnswer()));
-      this.#waiting.add(onDeath);
-      call().then(
-        (value) => finish(() => resolve(value)),
-        (error: unknown) => finish(() => reject(asGreenroomError(error))),
-      );
-    });
   }
 
   /** Takes in what has arrived on the data port without waiting for its turn. */
@@ -420,15 +403,7 @@ export class Link implements Host {
     const type = this.#killCause !== null ? 'killed' : error === null ? 'closed' : 'crashed';
     this.#exit = { type, error: this.#killCause ?? error };
     for (const port of this.#ports) port.close();
-    for (const reject of [...this.#waiting]) reject(lost(this.#exit.error));
+    this.#pending.end(this.#exit.error);
     this.#resolveExited(this.#exit);
   }
-}
-
-function lateAnswer(): GreenroomError {
-  return GreenroomError.of('timeout', { message: 'The host did not answer in time.' });
-}
-
-function lost(cause: Error | null): GreenroomError {
-  return GreenroomError.of('host_lost', { message: 'The host is gone.', cause });
 }

@@ -48,7 +48,7 @@ export async function serveHost(boot: HostBoot, threadId: number, own: OwnThread
       track: boundCalls(),
     },
   });
-    const closing = new AbortController();
+  const closing = new AbortController();
   const lanes = new Lanes(boot, runner, (fault) => closing.abort(fault));
   own?.serve({ runner, log });
   const flushAtExit = () => {

@@ -118,7 +118,7 @@ export function serveCalls<T extends object>(calls: T, port: Port): void {
   const guarded = Object.fromEntries(
     Object.entries(calls).map(([name, call]) => [name, guard(call as (...args: unknown[]) => unknown)]),
   );
-  Comlink.expose(guarded, nodeEndpoint(port as MessagePort));
+  Comlink.expose(guarded, nodeEndpoint(port));
 }
 
 function guard(call: (...args: unknown[]) => unknown): (...args: unknown[]) => Promise<unknown> {

@@ -16,7 +16,6 @@ import {
   MAX_UNREAD_BYTES,
   RECEIPT_CHUNK_CHARS,
 } from './bounds.ts';
-import type { InputRecord } from '../supervisor/input.ts';
 import type { Edge } from './edge.ts';
 import { lineError } from './errors.ts';
 import { ackText } from './input-routes.ts';
@@ -66,7 +65,7 @@ class Batch {
     this.#lines = new LineSplitter(maxMessageBytes + (options.workerId === null ? MAX_ENVELOPE_BYTES : 0), edge.bodies);
     this.#inputs = new BatchInputs(edge, request, options, this.#wakeup);
     const texts = {
-      ack: (record: InputRecord) => ackText(edge.supervisor, record),
+      ack: ackText,
       error: (error: GreenroomError) => lineError(request, error, edge.log),
     };
     this.#line = new ReceiptLine(texts, () => this.#goOn());

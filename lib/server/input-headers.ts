@@ -6,7 +6,7 @@ import { GreenroomError } from '../errors.ts';
 import { MAX_IDEMPOTENCY_KEY_CHARS, MAX_WAIT_MS } from '../limits.ts';
 import { DURABILITIES } from '../protocol/views.ts';
 import type { Durability } from '../protocol/views.ts';
-import type { DeliverOptions } from '../supervisor/supervisor.ts';
+import type { DeliverOptions } from '../supervisor/options.ts';
 
 const MAX_WAIT_SECONDS = MAX_WAIT_MS / 1000;
 const NO_OPTIONS: DeliverOptions = Object.freeze({});

@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GreenroomError } from '../errors.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { InputInfo, InputRecord } from '../supervisor/input.ts';
-import type { Supervisor } from '../supervisor/supervisor.ts';
+import { receiptOf } from '../supervisor/receipts.ts';
 import type { Edge, RegisterRoutes } from './edge.ts';
 import { sendError } from './errors.ts';
 import { deliverOptionsOf, waitSecondsOf } from './input-headers.ts';
@@ -58,7 +58,7 @@ function answerLater(edge: Edge, request: FastifyRequest, reply: FastifyReply, a
 function answer(edge: Edge, request: FastifyRequest, reply: FastifyReply, record: InputRecord): void {
   const waitSeconds = waitSecondsOf(request.headers.prefer);
   if (waitSeconds === undefined && record.isAccepted) {
-    sendText(reply, 202, ackText(edge.supervisor, record));
+    sendText(reply, 202, ackText(record));
     return;
   }
   if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`);
@@ -84,7 +84,7 @@ class InputAnswer implements Waiting {
 
   /** The ack is made now, not when the wait is over: it says where the input stood when it was accepted. */
   accepted(): void {
-    if (this.#record.outcome === null || !this.#takesOutcome) this.#ack = ackText(this.#edge.supervisor, this.#record);
+    if (this.#record.outcome === null || !this.#takesOutcome) this.#ack = ackText(this.#record);
   }
 
   done(): void {
@@ -105,8 +105,8 @@ class InputAnswer implements Waiting {
 // --- texts. Ids, statuses and outcomes are of alphabets that need no escaping in JSON ---
 
 /** What the sender of an accepted input gets. */
-export function ackText(supervisor: Supervisor, record: InputRecord): string {
-  const { workerId, inputId, status, position, durability } = supervisor.receipt(record);
+export function ackText(record: InputRecord): string {
+  const { workerId, inputId, status, position, durability } = receiptOf(record);
   return `{"ack":{"worker_id":"${workerId}","input_id":"${inputId}","status":"${status}","position":${position},"durability":"${durability}"}}`;
 }
 

@@ -123,7 +123,7 @@ function workerCalls(
     unwatch: (workerId, target) => supervisor.families.watching.unwatch(workerId, target),
 
     keepAwake(workerId, handle, reason) {
-      supervisor.requireOnHost(workerId);
+      supervisor.residence.requireOnHost(workerId);
       supervisor.residence.kept.keep(workerId, handle, reason);
     },
 

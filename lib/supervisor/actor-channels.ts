@@ -84,11 +84,11 @@ type ChannelCalls = 'createChannel' | 'takeChannel' | 'readChannel' | 'writeChan
 export function channelCalls(supervisor: Supervisor, channels: ActorChannels): Pick<RuntimeServices, ChannelCalls> {
   return {
     createChannel(workerId, options) {
-      supervisor.requireOnHost(workerId);
+      supervisor.residence.requireOnHost(workerId);
       return channels.create(workerId, options);
     },
     takeChannel(workerId, ref) {
-      supervisor.requireOnHost(workerId);
+      supervisor.residence.requireOnHost(workerId);
       // Whoever has the other end may be somebody that this worker has told to open it.
       supervisor.telling.flush(workerId);
       return channels.take(workerId, ref);

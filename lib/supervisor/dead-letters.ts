@@ -12,6 +12,7 @@ import type { Wheel } from '../protocol/wheel.ts';
 import type { DeadLetterRecord, Store } from '../store/store.ts';
 import { untilAccepted } from './asking.ts';
 import type { InputRecord } from './input.ts';
+import { receiptOf } from './receipts.ts';
 import type { DeliverOptions } from './options.ts';
 import type { Worker } from './worker.ts';
 
@@ -36,7 +37,6 @@ export interface Redelivering {
   readonly status: 'running' | 'draining' | 'stopped';
   /** Throws or rejects with what the input is refused with. */
   deliverBytes(workerId: string, body: Uint8Array, options: DeliverOptions): InputRecord | Promise<InputRecord>;
-  receipt(record: InputRecord): Receipt;
 }
 
 interface Letter {
@@ -111,7 +111,7 @@ export class DeadLetters {
     const delivered = await this.#redelivering.deliverBytes(workerId, bytes, {
       idempotencyKey: `dead-letter:${inputId}`,
     });
-    const receipt = this.#redelivering.receipt(await untilAccepted(delivered, this.#parts.wheel));
+    const receipt = receiptOf(await untilAccepted(delivered, this.#parts.wheel));
     if (this.#letters.get(inputId) === letter) this.#forget(letter);
     return receipt;
   }

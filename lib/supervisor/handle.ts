@@ -14,7 +14,11 @@ import type {
   WorkerView,
 } from '../protocol/views.ts';
 import { awaitOutput, requireDurability, requireTimeout, untilAccepted } from './asking.ts';
-import type { CancelRequest, InputInfo, StopRequest, Supervisor } from './supervisor.ts';
+import type { InputInfo } from './input.ts';
+import type { CancelRequest } from './options.ts';
+import { receiptOf } from './receipts.ts';
+import type { StopRequest } from './stopping.ts';
+import type { Supervisor } from './supervisor.ts';
 
 export interface AskOptions {
   /** From the acceptance of the input. Default `limits.askTimeoutMs`. */
@@ -82,7 +86,7 @@ export class WorkerHandle<Actor extends ActorShape = ActorShape> {
     if (options.deadlineMs !== undefined) requireTimeout(options.deadlineMs);
     requireDurability(options.durability);
     const record = this.#supervisor.deliverValue(this.workerId, input, options);
-    return this.#supervisor.receipt(await untilAccepted(record, this.#supervisor.wheel));
+    return receiptOf(await untilAccepted(record, this.#supervisor.wheel));
   }
 
   /** Cancels an input, or whatever is running. Acknowledged at once; the outcome follows. Rejects with `input_not_found`. */

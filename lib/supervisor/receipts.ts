@@ -5,6 +5,8 @@
 
 import { EndedRing, keptBytes } from './ended.ts';
 import type { InputFacts, InputRecord, ReceiptPage } from './input.ts';
+import type { Receipt } from '../protocol/views.ts';
+import type { Worker } from './worker.ts';
 
 export interface ReceiptBounds {
   readonly maxCount: number;
@@ -148,4 +150,12 @@ export class Receipts {
 
 function bytesOf(record: InputRecord): number {
   return record.output === null ? 0 : keptBytes(record.output);
+}
+
+/** What the sender of an accepted input gets. */
+export function receiptOf(record: InputRecord): Receipt {
+  const worker = record.owner as Worker;
+  const position = record.outcome === null ? worker.mailbox.positionOf(record) : 0;
+  const durability = record.isVolatile ? 'volatile' : 'durable';
+  return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position, durability };
 }

@@ -119,6 +119,11 @@ export class Residence {
     return { ...worker.view(), awake: awakeOf(worker, this.kept.of(workerId), this.#hasChannels(workerId)) };
   }
 
+  /** For what an actor asks for: it may have left its host since. Throws `worker_not_found` or `worker_stopped`. */
+  requireOnHost(workerId: string): void {
+    if (this.#parts.directory.require(workerId).host === null) throw GreenroomError.of('worker_stopped');
+  }
+
   /** It has left its host: what kept it there is gone. */
   onLeft(workerId: string): void {
     this.kept.forget(workerId);

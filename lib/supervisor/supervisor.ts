@@ -21,7 +21,6 @@ import type {
   CloseReport,
   PeerSummary,
   PeerView,
-  Receipt,
   RuntimeView,
   StopAck,
   WorkerSummary,
@@ -54,13 +53,6 @@ import { readTranscript } from './transcripts.ts';
 import type { EncodedPage, TranscriptRequest } from './transcripts.ts';
 import type { StopRequest } from './stopping.ts';
 import { listed, Worker } from './worker.ts';
-
-export type { CreateRequest } from './creation.ts';
-export type { DeliverOptions } from './delivery.ts';
-export type { ListQuery } from './directory.ts';
-export type { InputInfo, InputRecord } from './input.ts';
-export type { CancelRequest } from './options.ts';
-export type { StopRequest } from './stopping.ts';
 
 export class Supervisor {
   readonly limits: Limits;
@@ -217,11 +209,6 @@ export class Supervisor {
     this.#directory.require(workerId);
   }
 
-  /** For what an actor asks for: it may have left its host since. Throws `worker_not_found` or `worker_stopped`. */
-  requireOnHost(workerId: string): void {
-    if (this.#directory.require(workerId).host === null) throw GreenroomError.of('worker_stopped');
-  }
-
   /** The id of the worker that a call of an actor's function is for; see Creation.serving. */
   servingWorker(kind: string, workerId: string | null): string {
     return this.#creation.serving(kind, workerId).workerId;
@@ -332,13 +319,6 @@ export class Supervisor {
     const info = this.#delivery.find(worker, inputId);
     if (info === undefined) throw GreenroomError.of('input_not_found');
     return info;
-  }
-
-  receipt(record: InputRecord): Receipt {
-    const worker = record.owner as Worker;
-    const position = record.outcome === null ? worker.mailbox.positionOf(record) : 0;
-    const durability = record.isVolatile ? 'volatile' : 'durable';
-    return { workerId: worker.workerId, inputId: record.inputId, status: worker.status, position, durability };
   }
 
   /** Resolves when what it has removed is removed for good: it will not run after a crash either. */

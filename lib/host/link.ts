@@ -20,7 +20,7 @@ import {
   Outbox,
   pushInput,
   SHARED,
-  SHARED_CELLS,
+  SHARED_BYTES,
   STARTED_AT,
   TURN,
 } from '../protocol/frames.ts';
@@ -91,7 +91,7 @@ export class Link implements Host {
   readonly #ports: Port[];
   readonly #arrived = new BatchCount();
   readonly #sharesMemory: boolean;
-  readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
+  readonly #shared = new Int32Array(new SharedArrayBuffer(SHARED_BYTES));
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
   readonly #tickets: (Ticket | null)[] = [];
   readonly #freeSlots: number[] = [];

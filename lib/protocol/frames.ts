@@ -317,4 +317,8 @@ export const SHARED = {
 
 /** Beside each of those cells, behind the last of them: when it started, on the clock of the runtime. */
 export const STARTED_AT = SHARED.started + WORKERS_PER_HOST;
-export const SHARED_CELLS = STARTED_AT + WORKERS_PER_HOST;
+const SHARED_CELLS = STARTED_AT + WORKERS_PER_HOST;
+/** More than glibc ever serves from its heap, where memory is cleared, and so touched: from the system, pages that nobody touches cost nothing. */
+const LEAST_SHARED_BYTES = 33 * 1_024 * 1_024;
+/** Of that array. With the 8 MiB that it needs, each host cost as much once the first had ended (`npm run soak`: 6 MiB of memory per second). */
+export const SHARED_BYTES = Math.max(SHARED_CELLS * Int32Array.BYTES_PER_ELEMENT, LEAST_SHARED_BYTES);

@@ -85,10 +85,7 @@ async function freshWorker(runtime: Runtime, kind: string): Promise<WorkerHandle
   return worker;
 }
 
-async function hangAll(
-  runtime: Runtime,
-  { hang, by, times }: Extract<HangsRequest, { what: 'js' }>,
-): Promise<Hung> {
+async function hangAll(runtime: Runtime, { hang, by, times }: Extract<HangsRequest, { what: 'js' }>): Promise<Hung> {
   const [againMs, orderedMs]: [number[], number[]] = [[], []];
   for (let time = 1; time <= times; time++) {
     const worker = await freshWorker(runtime, 'hangs');

@@ -63,11 +63,23 @@ function ask(request: HangsRequest): Promise<unknown> {
 
 function measuresOf(found: readonly Round[]): Measure[] {
   return [
-    ...hungMeasures('cancel', found.map(({ cancelled }) => cancelled)),
-    ...hungMeasures('stuck', found.map(({ stuck }) => stuck)),
-    ...spread('native block in a shared host', 'ms until it is recognised', found, ({ blocked }) => blocked.recognisedMs, {
-      atMost: RECOGNISED_GOAL_MS,
-    }),
+    ...hungMeasures(
+      'cancel',
+      found.map(({ cancelled }) => cancelled),
+    ),
+    ...hungMeasures(
+      'stuck',
+      found.map(({ stuck }) => stuck),
+    ),
+    ...spread(
+      'native block in a shared host',
+      'ms until it is recognised',
+      found,
+      ({ blocked }) => blocked.recognisedMs,
+      {
+        atMost: RECOGNISED_GOAL_MS,
+      },
+    ),
     ...spread('its neighbour', 'ms until it answers', found, ({ blocked }) => blocked.neighbourMs, {
       atMost: NEIGHBOUR_GOAL_MS,
     }),
@@ -93,8 +105,17 @@ function hungMeasures(by: string, rounds: readonly Round['stuck'][]): Measure[] 
     rounds.map((round) => percentiles(round.flatMap(([, hung]) => of(hung))).p99);
   return [
     ...each,
-    { subject: `${by}: all`, quantity: `${quantity}, p99`, perRound: all(({ againMs }) => againMs), atMost: BACK_GOAL_MS },
-    { subject: `${by}: all`, quantity: 'ms from the end of the grace to the kill, p99', perRound: all(({ orderedMs }) => orderedMs) },
+    {
+      subject: `${by}: all`,
+      quantity: `${quantity}, p99`,
+      perRound: all(({ againMs }) => againMs),
+      atMost: BACK_GOAL_MS,
+    },
+    {
+      subject: `${by}: all`,
+      quantity: 'ms from the end of the grace to the kill, p99',
+      perRound: all(({ orderedMs }) => orderedMs),
+    },
   ];
 }
 

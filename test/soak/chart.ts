@@ -12,7 +12,10 @@ const MAX_POINTS = 240;
 type Lines = Readonly<Record<string, (sample: Sample) => number>>;
 
 const PANELS: readonly (readonly [title: string, lines: Lines])[] = [
-  ['memory of the process of the runtime, MiB', { RSS: ({ rssMiB }) => rssMiB, 'heap in use': ({ heapMiB }) => heapMiB }],
+  [
+    'memory of the process of the runtime, MiB',
+    { RSS: ({ rssMiB }) => rssMiB, 'heap in use': ({ heapMiB }) => heapMiB },
+  ],
   [
     'hosts',
     {

@@ -40,7 +40,8 @@ function say(text: string): void {
 }
 
 function onSample(sample: Sample): void {
-  if (sample.loopDelayMaxMs > STALL_MS) say(`${sample.second} s: the main thread stood still for ${sample.loopDelayMaxMs.toFixed(0)} ms`);
+  if (sample.loopDelayMaxMs > STALL_MS)
+    say(`${sample.second} s: the main thread stood still for ${sample.loopDelayMaxMs.toFixed(0)} ms`);
   if (sample.second % SECONDS_PER_LINE > 0) return;
   const { second, rssMiB, externalMiB, threads, hosts, processes, quarantined, workers, waiting, faults } = sample;
   say(

@@ -22,7 +22,10 @@ const DEEDS: readonly (readonly [weight: number, deed: Deed])[] = [
   [40, (scene, place) => ask(scene, place, 'ask', { op: 'work', no: ++place.no, takesMs: workMs(scene) })],
   [20, tellSome],
   [8, askMany],
-  [8, (scene, place) => ask(scene, place, 'later', { op: 'later', no: ++place.no, ms: between(scene.random, 1, 3_000) })],
+  [
+    8,
+    (scene, place) => ask(scene, place, 'later', { op: 'later', no: ++place.no, ms: between(scene.random, 1, 3_000) }),
+  ],
   [6, (scene, place) => ask(scene, place, 'ask another', another(scene, place))],
   [2, (scene, place) => ask(scene, place, 'beat', { op: 'beat', no: ++place.no, ms: between(scene.random, 200, 800) })],
   [4, (scene, place) => ask(scene, place, 'still', { op: 'still', no: ++place.no })],

@@ -138,7 +138,12 @@ async function populate(
 ): Promise<Place[]> {
   const kinds = Object.entries(population).flatMap(([kind, count]) => Array.from({ length: count }, () => kind));
   return Promise.all(
-    kinds.map(async (kind) => ({ kind, handle: await runtime.create({ kind, workerId: nextId(kind) }), no: 0, extraTimers: 0 })),
+    kinds.map(async (kind) => ({
+      kind,
+      handle: await runtime.create({ kind, workerId: nextId(kind) }),
+      no: 0,
+      extraTimers: 0,
+    })),
   );
 }
 

@@ -37,7 +37,8 @@ export function summarise(report: SoakReport): Summary {
   const ratio = last / middle;
   const seconds = samples.at(-1)?.second ?? 0;
   const isFlat = seconds < FLAT_FROM_SECONDS || Math.abs(ratio - 1) <= FLAT_PART;
-  const most = (of: (sample: Sample) => number): number => samples.reduce((top, sample) => Math.max(top, of(sample)), 0);
+  const most = (of: (sample: Sample) => number): number =>
+    samples.reduce((top, sample) => Math.max(top, of(sample)), 0);
   return {
     seconds,
     done: sorted(report.counts),

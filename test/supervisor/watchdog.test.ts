@@ -169,7 +169,16 @@ function simulated(t: TestContext) {
       pulse: () => {
         host.pulses++;
         const { beat, progress, quietMs } = host;
-        return { beat, progress, quietMs, utilization: 0, heapBytes: 1, externalBytes: 2, cpuMs: null, wantedCpuMs: null };
+        return {
+          beat,
+          progress,
+          quietMs,
+          utilization: 0,
+          heapBytes: 1,
+          externalBytes: 2,
+          cpuMs: null,
+          wantedCpuMs: null,
+        };
       },
       interrupt: () => null,
       current: () => -1,

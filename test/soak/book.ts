@@ -29,12 +29,15 @@ const EXPECTED: ReadonlySet<string> = new Set([
 
 /** Beyond the deadline of what was waited for: the machine may be busy. */
 const LATE_MS = 5_000;
+const LATE_EVERY_MS = 500;
 const EXAMPLES = 20;
 
 interface Open {
   readonly what: string;
   readonly dueMs: number;
   isLate: boolean;
+  /** Whoever waits for it goes on without it. */
+  giveUp(): void;
 }
 
 interface Told {
@@ -47,6 +50,7 @@ export class Book {
   readonly #open = new Set<Open>();
   readonly #told = new Map<string, Told>();
   readonly #accused = new Set<string>();
+  readonly #lateTimer = setInterval(() => this.#findLate(), LATE_EVERY_MS);
   /** By what was done and how it went. */
   readonly counts: Record<string, number> = {};
   readonly outcomes: Record<string, number> = {};
@@ -71,27 +75,35 @@ export class Book {
     if (this.examples.length < EXAMPLES) this.examples.push(what);
   }
 
-  /** Waits for something that has to settle in time, and with a value or an error that was to be expected; undefined for the latter. */
-  async settle<T>(
+  /**
+   * Waits for something that has to settle in time, and with a value or an error that was to be expected; undefined for the latter, and when
+   * it is late.
+   */
+  settle<T>(
     what: string,
     withinMs: number,
     promise: Promise<T>,
     alsoExpected: readonly string[] = [],
   ): Promise<T | undefined> {
-    const entry: Open = { what, dueMs: performance.now() + withinMs + LATE_MS, isLate: false };
-    this.#open.add(entry);
-    try {
-      const value = await promise;
-      this.#count(what, 'done');
-      return value;
-    } catch (error) {
-      const code = error instanceof GreenroomError ? error.code : 'no code';
-      this.#count(what, code);
-      if (!EXPECTED.has(code) && !alsoExpected.includes(code)) this.violated(`${what}: ${code}: ${String(error)}`);
-      return undefined;
-    } finally {
-      this.#open.delete(entry);
-    }
+    const dueMs = performance.now() + withinMs + LATE_MS;
+    return new Promise((resolve) => {
+      const entry: Open = { what, dueMs, isLate: false, giveUp: () => resolve(undefined) };
+      this.#open.add(entry);
+      promise.then(
+        (value) => {
+          this.#open.delete(entry);
+          this.#count(what, 'done');
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#open.delete(entry);
+          const code = error instanceof GreenroomError ? error.code : 'no code';
+          this.#count(what, code);
+          if (!EXPECTED.has(code) && !alsoExpected.includes(code)) this.violated(`${what}: ${code}: ${String(error)}`);
+          resolve(undefined);
+        },
+      );
+    });
   }
 
   /** An answer of a worker, which says itself whether it is in order. */
@@ -114,14 +126,23 @@ export class Book {
     this.#told.set(inputId, { handle, outcome: null });
   }
 
-  /** Looks at everything that waits. */
-  sweep(): void {
+  /** Everything has ended. */
+  stop(): void {
+    clearInterval(this.#lateTimer);
+  }
+
+  #findLate(): void {
     const nowMs = performance.now();
     for (const entry of this.#open) {
       if (entry.isLate || nowMs < entry.dueMs) continue;
       entry.isLate = true;
+      entry.giveUp();
       this.violated(`${entry.what} has not settled in time`);
     }
+  }
+
+  /** Looks what has become of the accepted inputs. */
+  sweep(): void {
     for (const [inputId, told] of this.#told) {
       const outcome = outcomeOf(told.handle, inputId);
       if (outcome === null) continue;

@@ -4,7 +4,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
 import { between, oneOf } from '../support/random.ts';
-import { ASK_MS, COMMAND_MS } from './scene.ts';
+import { ASK_MS, COMMAND_MS, statusOf } from './scene.ts';
 import type { Scene } from './scene.ts';
 import type { Worked } from './work.ts';
 
@@ -84,13 +84,8 @@ async function harm(scene: Scene, kind: string, bad: unknown, good: unknown): Pr
 const FLOODED = ['chosen'];
 
 /** It may be on its way back, or have been given up: then it is restored. */
-async function answersAgain(
-  { book }: Scene,
-  worker: WorkerHandle,
-  good: unknown,
-  isThere = (): boolean => true,
-): Promise<boolean> {
-  for (const endMs = performance.now() + AGAIN_WITHIN_MS; performance.now() < endMs && isThere();) {
+async function answersAgain({ book }: Scene, worker: WorkerHandle, good: unknown): Promise<boolean> {
+  for (const endMs = performance.now() + AGAIN_WITHIN_MS; performance.now() < endMs;) {
     let isRefused = false;
     const asked = worker.ask(good, { timeoutMs: ASK_MS }).catch((error: unknown) => {
       const { code } = error as { code?: unknown };
@@ -100,7 +95,10 @@ async function answersAgain(
     });
     await book.settle('ask a victim', ASK_MS, asked);
     if (!isRefused) return true;
-    if (isThere() && worker.view().status === 'failed') await book.settle('restore', COMMAND_MS, worker.restore());
+    const status = statusOf(worker);
+    // Another lane may have deleted it.
+    if (status === 'gone') return false;
+    if (status === 'failed') await book.settle('restore', COMMAND_MS, worker.restore());
     await wait(AGAIN_EVERY_MS);
   }
   return false;
@@ -145,8 +143,7 @@ async function killProcess(scene: Scene): Promise<number | undefined> {
   const { pid } = answer as Worked;
   const wasKilled = killIfThere(pid);
   const startMs = performance.now();
-  // Another lane may delete it meanwhile.
-  const isBack = await answersAgain(scene, handle, { op: 'read' }, () => place.handle === handle);
+  const isBack = await answersAgain(scene, handle, { op: 'read' });
   return wasKilled && isBack ? performance.now() - startMs : undefined;
 }
 

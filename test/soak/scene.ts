@@ -1,6 +1,7 @@
 // What a soak consists of, for those who do something in it.
 
 import type { Runtime } from '../../lib/runtime.ts';
+import type { WorkerStatus } from '../../lib/protocol/views.ts';
 import type { WorkerHandle } from '../../lib/supervisor/handle.ts';
 import type { Random } from '../support/random.ts';
 import type { Book } from './book.ts';
@@ -25,6 +26,16 @@ export interface Scene {
   readonly children: Set<string>;
   nextId(prefix: string): string;
   readonly isOver: () => boolean;
+}
+
+/** `gone`: it was deleted. */
+export function statusOf(worker: WorkerHandle): WorkerStatus | 'gone' {
+  try {
+    return worker.view().status;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'worker_not_found') return 'gone';
+    throw error;
+  }
 }
 
 /** Longer than a host may be stuck, and its kill takes. */

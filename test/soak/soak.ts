@@ -11,7 +11,7 @@ import { Book } from './book.ts';
 import { FAULTS, runFaults } from './faults.ts';
 import { countChildren, handles, moreHandles, Threads } from './leftovers.ts';
 import { runLane } from './load.ts';
-import { ASK_MS, COMMAND_MS } from './scene.ts';
+import { ASK_MS, COMMAND_MS, statusOf } from './scene.ts';
 import type { Place, Scene } from './scene.ts';
 import { Watch } from './watch.ts';
 import type { Sample } from './watch.ts';
@@ -118,12 +118,13 @@ async function work(
     if (tookMs !== undefined) figures.againMs.push(tookMs);
   };
   const chosen = FAULTS.filter((fault) => (fault.isQuick || !isQuick) && (only?.includes(fault.name) ?? true));
-  await Promise.all([
-    watch.run(isOver, onSample ?? (() => undefined)),
+  let hasEnded = false;
+  const lanes = Promise.all([
     runBatches(scene),
     ...Array.from({ length: LANES }, () => runLane(scene)),
     ...Array.from({ length: FAULT_LANES }, () => runFaults(scene, chosen, FAULT_PAUSE_MS, onFault)),
-  ]);
+  ]).finally(() => (hasEnded = true));
+  await Promise.all([lanes, watch.run(() => hasEnded, onSample ?? (() => undefined))]);
   await settled(book, 'inputs', () => {
     book.sweep();
     return book.waiting + book.open === 0 ? null : `${book.waiting} inputs and ${book.open} promises`;
@@ -152,7 +153,7 @@ async function countLostTimers({ book, places }: Scene): Promise<number> {
   let lost = 0;
   for (const place of places) {
     const no = ++place.no;
-    if (['failed', 'stopped'].includes(place.handle.view().status))
+    if (['failed', 'stopped'].includes(statusOf(place.handle)))
       await book.settle('restore', COMMAND_MS, place.handle.restore());
     const answer = await book.settle('last ask', ASK_MS, place.handle.ask({ op: 'work', no }, { timeoutMs: ASK_MS }));
     if (answer === undefined) {
@@ -192,9 +193,10 @@ async function clear(runtime: Runtime, book: Book): Promise<void> {
 }
 
 async function closed(runtime: Runtime, book: Book): Promise<CloseReport> {
-  const closing = runtime.close({ deadlineMs: CLOSE_MS });
-  await book.settle('close', CLOSE_MS, closing);
-  return closing;
+  const report = await book.settle('close', CLOSE_MS, runtime.close({ deadlineMs: CLOSE_MS }));
+  book.stop();
+  if (report === undefined) throw new Error('the runtime does not close');
+  return report;
 }
 
 function leftovers(runtime: Runtime, threads: Threads, before: Record<string, number>): string | null {

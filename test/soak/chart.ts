@@ -6,7 +6,7 @@ import type { Sample } from './watch.ts';
 const WIDTH_PX = 720;
 const HEIGHT_PX = 110;
 /** More points than pixels show nothing more. */
-const MAX_POINTS = 240;
+const MAX_POINTS = 150;
 
 /** Lines of one panel, by what they are called. */
 type Lines = Readonly<Record<string, (sample: Sample) => number>>;

@@ -40,8 +40,11 @@ function say(text: string): void {
 }
 
 function onSample(sample: Sample): void {
-  if (sample.loopDelayMaxMs > STALL_MS)
-    say(`${sample.second} s: the main thread stood still for ${sample.loopDelayMaxMs.toFixed(0)} ms`);
+  const { loopDelayMaxMs, noCpuMs } = sample;
+  if (loopDelayMaxMs > STALL_MS) {
+    const waited = noCpuMs === null ? '' : `; in that second it waited ${noCpuMs.toFixed(0)} ms for a CPU`;
+    say(`${sample.second} s: the main thread stood still for ${loopDelayMaxMs.toFixed(0)} ms${waited}`);
+  }
   if (sample.second % SECONDS_PER_LINE > 0) return;
   const { second, rssMiB, externalMiB, threads, hosts, processes, quarantined, workers, waiting, faults } = sample;
   say(

@@ -21,6 +21,8 @@ export interface Summary {
   readonly heap_mib: readonly number[];
   readonly loop_delay_p99_ms: number;
   readonly loop_delay_max_ms: number;
+  /** Part of all seconds for which the main thread was ready to run and had no CPU: what others do on the machine. */
+  readonly no_cpu_part: number;
   readonly most_threads: number;
   readonly most_quarantined: number;
   readonly most_workers: number;
@@ -50,6 +52,7 @@ export function summarise(report: SoakReport): Summary {
     heap_mib: thirds(samples, ({ heapMiB }) => heapMiB).map(rounded),
     loop_delay_p99_ms: rounded(report.loopDelayMs.p99),
     loop_delay_max_ms: rounded(report.loopDelayMs.max),
+    no_cpu_part: Number((samples.reduce((sum, { noCpuMs }) => sum + (noCpuMs ?? 0), 0) / seconds / 1_000).toFixed(3)),
     most_threads: most(({ threads }) => threads),
     most_quarantined: most(({ quarantined }) => quarantined),
     most_workers: most(({ workers }) => workers),

@@ -1,6 +1,7 @@
 // Looks at a running soak once a second: takes a sample for the chart, and checks what has to hold all the time. What may differ for a
 // moment, such as threads that are about to end, is a violation only when it does so for long.
 
+import { existsSync, readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { IntervalHistogram } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -26,6 +27,8 @@ export interface Sample {
   readonly waiting: number;
   readonly loopDelayP99Ms: number;
   readonly loopDelayMaxMs: number;
+  /** For how long of that second the main thread was ready to run and had no CPU, because the machine was busy; null where it cannot be told. */
+  readonly noCpuMs: number | null;
   readonly faults: number;
 }
 
@@ -34,6 +37,8 @@ const EVERY_MS = 1_000;
 const DIFFERS_MS = 30_000;
 const MiB = 1_024 * 1_024;
 const NS_PER_MS = 1e6;
+/** Of the thread whose number is that of the process: what it ran, and what it waited for a CPU, in ns. */
+const MAIN_THREAD = '/proc/self/schedstat';
 /** Of workers that do nothing wrong themselves, on hosts that they share. */
 const INNOCENT = ['soaked', 'soaked-again'];
 
@@ -48,6 +53,7 @@ export class Watch {
   readonly #wholeDelay: IntervalHistogram = monitorEventLoopDelay({ resolution: 10 });
   /** Since when each thing differs. */
   readonly #since = new Map<string, number>();
+  #waitedMs = 0;
   faults = 0;
 
   constructor(runtime: Runtime, book: Book, threads: Threads, wantedHosts: number) {
@@ -99,8 +105,18 @@ export class Watch {
       waiting: this.#book.waiting,
       loopDelayP99Ms,
       loopDelayMaxMs,
+      noCpuMs: this.#noCpuMs(),
       faults: this.faults,
     };
+  }
+
+  #noCpuMs(): number | null {
+    if (!existsSync(MAIN_THREAD)) return null;
+    const [, waitedNs] = readFileSync(MAIN_THREAD, 'utf8').split(' ');
+    const waitedMs = Number(waitedNs) / NS_PER_MS;
+    const passedMs = waitedMs - this.#waitedMs;
+    this.#waitedMs = waitedMs;
+    return passedMs;
   }
 
   #check({ threads, hosts }: Sample): void {

@@ -342,6 +342,7 @@ export class Link implements Host {
 
   cutOff(): void {
     this.#killCause ??= new Error('cut off');
+    this.#carrier.kill();
     this.#onExit(null);
   }
 

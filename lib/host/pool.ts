@@ -72,7 +72,7 @@ export class HostPool implements HostFactory {
 function newPool(hosts: number, heapBytes: number): Piscina {
   const used = new WeakSet<Worker>();
   const pool = new Piscina({
-    filename: fileURLToPath(new URL('./thread.js', import.meta.url)),
+    filename: fileURLToPath(new URL('./thread-entry.cjs', import.meta.url)),
     minThreads: 0,
     maxThreads: 2 * hosts + ENDING_THREADS,
     resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapBytes / MiB) },

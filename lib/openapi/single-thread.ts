@@ -89,7 +89,8 @@ export class SingleThread<Task, Result> {
     if (this.#pool !== null) return this.#pool;
     const { module, idleMs, memoryMib } = this.#options;
     this.#pool = new Piscina({
-      filename: fileURLToPath(module),
+      filename: fileURLToPath(new URL('./thread-entry.cjs', import.meta.url)),
+      workerData: module.href,
       minThreads: 0,
       maxThreads: 1,
       concurrentTasksPerWorker: 1,

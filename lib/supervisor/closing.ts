@@ -2,6 +2,8 @@
 // what does not end is killed. The report says which workers did not end in an orderly way.
 
 import { GreenroomError } from '../errors.ts';
+import { KILL_DEADLINE_MS } from '../limits.ts';
+import type { Limits } from '../limits.ts';
 import { Slices } from '../protocol/slices.ts';
 import type { CloseReport, StopAck } from '../protocol/views.ts';
 import type { Wheel, WheelTimer } from '../protocol/wheel.ts';
@@ -19,6 +21,7 @@ const MAX_UNCLEAN = 100;
 const RETRY_AFTER_MS = 1_000;
 
 export interface ClosingParts {
+  readonly limits: Limits;
   readonly store: Store;
   readonly directory: Directory<Worker>;
   readonly delivery: Delivery;
@@ -51,6 +54,12 @@ export class Closing {
     });
   }
 
+  /** Draining, cancelling, killing and `stopped` have their bounds. What they do not account for ends with its host. */
+  #longestStopMs(deadlineMs: number): number {
+    const { cancelGraceMs, stopTimeoutMs } = this.#parts.limits;
+    return deadlineMs + cancelGraceMs + KILL_DEADLINE_MS + stopTimeoutMs;
+  }
+
   /** The first one decides: whoever closes again gets its report. */
   close(deadlineMs: number): Promise<CloseReport> {
     return (this.#report ??= this.#close(deadlineMs));
@@ -69,7 +78,7 @@ export class Closing {
     const { counts, capacity } = delivery;
     const before = { ...counts, refused: capacity.refused, kills: lifecycle.dying.kills };
     if (store.isDurable) await putAway(directory.loaded(), delivery, lifecycle, deadlineMs, wheel);
-    else await stopAll(directory.loaded(), this.#parts.stop, deadlineMs);
+    else await stopAll(directory.loaded(), this.#parts.stop, deadlineMs, this.#longestStopMs(deadlineMs), wheel);
     const killedAtClose = await this.#parts.hosts().close();
     for (const worker of directory.loaded()) {
       if (worker.inputs > 0 && worker.mailbox.lent > 0) this.note(worker, 'killed');
@@ -96,6 +105,8 @@ async function stopAll(
   workers: Iterable<Worker>,
   stop: (worker: Worker, request: StopRequest) => Promise<StopAck>,
   deadlineMs: number,
+  longestMs: number,
+  wheel: Wheel,
 ): Promise<void> {
   const stops: Promise<unknown>[] = [];
   const slices = new Slices();
@@ -104,7 +115,10 @@ async function stopAll(
     else worker.clearRestart();
     if (slices.isOver) await slices.next();
   }
-  await Promise.all(stops);
+  let last: WheelTimer | undefined;
+  const over = new Promise<void>((resolve) => (last = wheel.after(longestMs, resolve)));
+  await Promise.race([Promise.all(stops), over]);
+  last?.cancel();
 }
 
 /** Of the others there is nothing to wait for and nothing to run: their hosts end anyway, so they need not be unloaded one by one. */

@@ -141,6 +141,7 @@ export class Supervisor {
     this.#recovery = new Recovery(store.waiting(), { ...parts, residence: this.residence });
     this.#closing = new Closing({
       ...parts,
+      limits,
       store,
       lifecycle: this.#lifecycle,
       hosts: () => this.#requireHosts(),

@@ -13,6 +13,8 @@ import type { Trace } from './trace.ts';
 export const FAULTS = ['kill', 'oom', 'hang', 'slow', 'drop', 'duplicate', 'reorder'] as const;
 export type FaultName = (typeof FAULTS)[number];
 
+/** Of an input that a worker sends to itself later. */
+export const LONGEST_DELAY_MS = 3_000;
 const COMMANDS = [
   ['ask', 30],
   ['tell', 30],
@@ -108,7 +110,7 @@ export class Commands {
           this.#tell(workerId, this.#someInput(++this.#issued));
         return;
       case 'later':
-        this.#tell(workerId, { op: 'later', no, add: below(random, 100), delayMs: below(random, 3_000) });
+        this.#tell(workerId, { op: 'later', no, add: below(random, 100), delayMs: below(random, LONGEST_DELAY_MS) });
         return;
       case 'forward':
         this.#tell(workerId, { op: random() < 0.5 ? 'tell' : 'ask', no, add: below(random, 100), to: other });

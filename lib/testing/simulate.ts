@@ -3,7 +3,7 @@
 
 import type { Limits } from '../limits.ts';
 import { Checks, Violation } from './checks.ts';
-import { Commands, FAULTS } from './commands.ts';
+import { Commands, FAULTS, LONGEST_DELAY_MS } from './commands.ts';
 import type { FaultName } from './commands.ts';
 import { randomOf } from './random.ts';
 import type { Corrupt } from './simulated-hosts.ts';
@@ -119,6 +119,8 @@ export async function simulate(options: SimulateOptions): Promise<SimulateReport
 
 /** Every command has been answered, and no worker has anything to do. */
 async function comeToRest({ clock, runtime }: Simulation, commands: Commands, checks: Checks): Promise<void> {
+  // What workers have set for later comes first: it must not come while they are looked at.
+  await clock.advance(LONGEST_DELAY_MS + QUIET_STEP_MS);
   for (let passedMs = 0; passedMs < QUIET_MS; passedMs += QUIET_STEP_MS) {
     await clock.advance(QUIET_STEP_MS);
     checks.look();

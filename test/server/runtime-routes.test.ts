@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, openGate } from '../support/start-runtime.ts';
+import { emitted, eventually, openGate } from '../support/start-runtime.ts';
 import { startEdge } from './support.ts';
 
 const GATE = new URL('../fixtures/actors/gate.js', import.meta.url);
@@ -59,11 +59,16 @@ test('a drain is answered with its report when it is over, and so is whoever ask
 });
 
 test('the report of a drain names the workers that had to be cancelled or killed', async (t) => {
-  const { send, worker } = await startEdge(t, { cancelGraceMs: 50 }, undefined, { actors: [GATE, SPINS], hosts: 2 });
+  const { send, worker, runtime } = await startEdge(t, { cancelGraceMs: 50 }, undefined, {
+    actors: [GATE, SPINS],
+    hosts: 2,
+  });
   await worker('gate', 'waits');
   await worker('spins', 'spins');
   await send('POST', '/v1/workers/waits/input', { body: { wait: 'never-opened' } });
   await send('POST', '/v1/workers/spins/input', { body: { politely: false } });
+  await emitted(runtime.worker('spins'), 'spinning');
+  await emitted(runtime.worker('waits'), 'waiting');
   const { json } = await send('POST', '/v1/runtime/drain', { body: { deadline_ms: 0 } });
   assert.deepEqual(json.report.unclean.map(({ worker_id: workerId }) => workerId).sort(), ['spins', 'waits']);
   assert.equal(json.report.killed, 1);

@@ -5,6 +5,7 @@ import { ask } from './scenarios/ask.ts';
 import { channel } from './scenarios/channel.ts';
 import { control } from './scenarios/control.ts';
 import { density } from './scenarios/density.ts';
+import { hangs } from './scenarios/hangs.ts';
 import { hibernate } from './scenarios/hibernate.ts';
 import { httpFunctions } from './scenarios/http-function.ts';
 import { invoke } from './scenarios/invoke.ts';
@@ -43,6 +44,7 @@ export const SCENARIOS: readonly Scenario[] = [
   isolation,
   store,
   recovery,
+  hangs,
   hibernate,
   rest,
   restBatch,

@@ -45,6 +45,8 @@ export interface HostPulse {
   readonly beat: number;
   /** Changes with each input that is entered, and each look of a handler at whether it is cancelled. */
   readonly progress: number;
+  /** For how long the handler on the stack has made none, if it has made none at all; 0 if it has, and where that is not known. */
+  readonly quietMs: number;
   /** Event loop utilisation since the last look, 0 to 1. */
   readonly utilization: number;
   /** Of its JavaScript, when it answered last. */

@@ -21,7 +21,8 @@ import {
   Outbox,
   pushInput,
   SHARED,
-  SHARED_CELLS,
+  newShared,
+  quietMsOf,
   STARTED_AT,
   TURN,
 } from '../protocol/frames.ts';
@@ -72,7 +73,6 @@ export interface LinkOptions {
 const EMITTED_BYTES_PER_ANSWER = EMITTED_BYTES_PER_HOST / 8;
 /** How long JavaScript that is interrupted may take to answer. */
 const INTERRUPT_TIMEOUT_MS = 200;
-const KiB = 1024;
 
 export class Link implements Host {
   readonly hostId: string;
@@ -92,7 +92,7 @@ export class Link implements Host {
   readonly #ports: Port[];
   readonly #arrived = new BatchCount();
   readonly #sharesMemory: boolean;
-  readonly #shared = new Int32Array(new SharedArrayBuffer(4 * SHARED_CELLS));
+  readonly #shared = newShared();
   /** Inputs at the host, by slot; free slots are a stack, so that a small load stays in a few cache lines. */
   readonly #tickets: (Ticket | null)[] = [];
   readonly #freeSlots: number[] = [];
@@ -123,7 +123,6 @@ export class Link implements Host {
     this.#limits = options.limits;
     this.#events = options.events;
     this.#pending = new PendingCalls(options.wheel);
-    this.#shared[SHARED.current] = -1;
     this.#data = data.port1;
     this.#control = control.port1;
     this.#log = new LogTaker(log.port1, (line) => options.events.logged(line));
@@ -284,10 +283,11 @@ export class Link implements Host {
 
   pulse(): HostPulse {
     const cpu = this.#task === null ? null : cpuTime(this.#task);
-    const unit = this.#carrier.ownsMemory === false ? 0 : KiB;
+    const unit = this.#carrier.ownsMemory === false ? 0 : 1_024;
     return {
       beat: Atomics.load(this.#shared, SHARED.beat),
       progress: Atomics.load(this.#shared, SHARED.progress),
+      quietMs: quietMsOf(this.#shared, now()),
       utilization: this.#exit === null ? this.#carrier.utilization() : 0,
       heapBytes: Atomics.load(this.#shared, SHARED.heapKiB) * unit,
       externalBytes: Atomics.load(this.#shared, SHARED.externalKiB) * unit,

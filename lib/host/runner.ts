@@ -239,6 +239,7 @@ export class Runner {
     cell.context = context;
     // The time first: whoever sees the number finds the time that belongs to it.
     this.#shared[STARTED_AT + cell.slot] = nowMs;
+    this.#shared[SHARED.entered] = Atomics.load(this.#shared, SHARED.progress);
     Atomics.store(this.#shared, SHARED.started + cell.slot, input.seq | 0);
     this.#enterStack(cell.slot);
     let result: unknown;

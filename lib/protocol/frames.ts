@@ -298,21 +298,41 @@ export const SHARED = {
   doorbell: 0,
   /** Slot of the worker whose handler is on the stack right now, -1 if none. */
   current: 1,
+  /** What `progress` was when the last input was entered. From a process nobody hears of it. */
+  entered: 2,
   /** Number of the last ping that was answered. */
-  beat: 2,
+  beat: 3,
   /** Counts what the host does: inputs that it enters, and looks of handlers at whether they are cancelled. */
-  progress: 3,
+  progress: 4,
   /** Memory of the host when it answered last: its JavaScript heap, and what lies outside (Buffers). */
-  heapKiB: 4,
-  externalKiB: 5,
+  heapKiB: 5,
+  externalKiB: 6,
   /** Batches that the host has sent. */
-  sent: 6,
+  sent: 7,
   /** 1 once the host has found that the wire loses batches. */
-  fault: 7,
+  fault: 8,
   /** From here one cell per worker slot: the low 32 bits of the seq of the last input that it started. */
-  started: 8,
+  started: 9,
 } as const;
 
 /** Beside each of those cells, behind the last of them: when it started, on the clock of the runtime. */
 export const STARTED_AT = SHARED.started + WORKERS_PER_HOST;
-export const SHARED_CELLS = STARTED_AT + WORKERS_PER_HOST;
+const SHARED_CELLS = STARTED_AT + WORKERS_PER_HOST;
+/** More than glibc ever serves from its heap, where memory is cleared, and so touched: from the system, pages that nobody touches cost nothing. */
+const LEAST_SHARED_BYTES = 33 * 1_024 * 1_024;
+/** With the 8 MiB that it needs, each further host would cost as much, once one had ended (`npm run soak`: memory grew by 6 MiB a second). */
+export function newShared(): Int32Array {
+  const bytes = Math.max(SHARED_CELLS * Int32Array.BYTES_PER_ELEMENT, LEAST_SHARED_BYTES);
+  const shared = new Int32Array(new SharedArrayBuffer(bytes));
+  shared[SHARED.current] = -1;
+  return shared;
+}
+
+/** For how long the handler on the stack has given no sign of life, if it has given none at all; 0 otherwise. `nowMs`: of the runtime's clock. */
+export function quietMsOf(shared: Int32Array, nowMs: number): number {
+  // The progress first: whoever enters another input meanwhile has made some.
+  const progress = Atomics.load(shared, SHARED.progress);
+  const isQuiet = Atomics.load(shared, SHARED.entered) === progress;
+  const current = Atomics.load(shared, SHARED.current);
+  return isQuiet && current !== -1 ? Math.max(0, nowMs - Atomics.load(shared, STARTED_AT + current)) : 0;
+}

@@ -1,6 +1,7 @@
 // Looks at each host from outside, a few times a second, and kills those that give no sign of life for too long. A sign of life is an
 // answered ping (the host's event loop turns) or progress (an input entered, a look at `ctx.cancelled`). Silence is counted from a ping
-// that is not answered, so an idle host is never silent; and time in which this thread itself stood still is not held against anybody.
+// that is not answered, or from the start of the handler that has been on the stack since, so an idle host is never silent; and time in
+// which this thread itself stood still is not held against anybody.
 
 import { WATCH_EVERY_MS } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
@@ -66,7 +67,7 @@ export class Watchdog {
       this.#watches.set(slot, watch);
       watch.look(nowMs, lostMs);
       if (watch.silentMs >= stuckAfterMs) slot.kill('stuck', suspectsOn(slot));
-      else if (watch.silentMs > 0) nextMs = Math.min(nextMs, stuckAfterMs - watch.silentMs);
+      else if (watch.quietMs > 0) nextMs = Math.min(nextMs, Math.max(1, stuckAfterMs - watch.quietMs));
     }
     return nextMs;
   }
@@ -87,6 +88,8 @@ class Watch {
   #cpuMs: number | null = null;
   #answersInterrupts: boolean | null = null;
   silentMs = 0;
+  /** The silence that it is if the ping of this look is not answered. */
+  quietMs = 0;
 
   constructor(slot: HostSlot, stuckAfterMs: number, nowMs: number) {
     this.#slot = slot;
@@ -104,11 +107,15 @@ class Watch {
     this.#isAwaited = pulse.beat !== this.#ping;
     const isAlive = !this.#isAwaited || pulse.progress !== this.#progress;
     const seen = { atMs: nowMs, isBusy, wantedCpuMs: pulse.wantedCpuMs };
-    if (isAlive) this.#startOver({ ...seen, silentMs: 0, answersInterrupts: null }, pulse.cpuMs);
+    // The handler at hand was entered since the look before. What this thread did not live through is nobody's silence.
+    this.quietMs = lostMs > 0 ? 0 : Math.min(pulse.quietMs, WATCH_EVERY_MS);
+    const atMs = nowMs - this.quietMs;
+    if (isAlive) this.#startOver({ ...seen, atMs, silentMs: 0, answersInterrupts: null }, pulse.cpuMs);
     else if (lostMs > 0) this.#since = { ...this.#since, atMs: this.#since.atMs + lostMs };
     this.#progress = pulse.progress;
     this.#wasBusy = isBusy;
-    this.silentMs = nowMs - this.#since.atMs;
+    this.silentMs = isAlive ? 0 : nowMs - this.#since.atMs;
+    if (!isAlive) this.quietMs = this.silentMs;
     const look: Look = { ...seen, silentMs: this.silentMs, answersInterrupts: this.#answersInterrupts };
     this.#slot.sample = {
       verdict: verdictOf(this.#since, look, this.#suspectAfterMs),

@@ -148,7 +148,7 @@ function simulated(t: TestContext) {
       },
     }),
   );
-  const host = { inFlight: 1, beat: 0, progress: 0, pings: 0, pulses: 0, answers: true };
+  const host = { inFlight: 1, beat: 0, progress: 0, quietMs: 0, pings: 0, pulses: 0, answers: true };
   const killed: { reason: string; atMs: number }[] = [];
   const slot = {
     status: 'ready',
@@ -168,8 +168,17 @@ function simulated(t: TestContext) {
       },
       pulse: () => {
         host.pulses++;
-        const { beat, progress } = host;
-        return { beat, progress, utilization: 0, heapBytes: 1, externalBytes: 2, cpuMs: null, wantedCpuMs: null };
+        const { beat, progress, quietMs } = host;
+        return {
+          beat,
+          progress,
+          quietMs,
+          utilization: 0,
+          heapBytes: 1,
+          externalBytes: 2,
+          cpuMs: null,
+          wantedCpuMs: null,
+        };
       },
       interrupt: () => null,
       current: () => -1,
@@ -216,6 +225,29 @@ describe('the watchdog', () => {
       ['stuck'],
     );
     assert.ok((killed[0]?.atMs ?? 0) - silentFromMs >= 2_000);
+  });
+
+  test('counts silence from the start of a handler that has given no sign of life since', (t) => {
+    const { host, killed, run, now } = simulated(t);
+    run(1_000);
+    host.answers = false;
+    host.progress++;
+    host.quietMs = 200;
+    run(250);
+    const enteredMs = now() - host.quietMs;
+    run(4_000);
+    const [kill] = killed;
+    assert.ok(kill !== undefined);
+    const lateMs = kill.atMs - enteredMs - 2_000;
+    assert.ok(lateMs >= -50 && lateMs <= 50, `${lateMs} ms after its time was over`);
+  });
+
+  test('a handler that answers the ping of the next look has not been silent', (t) => {
+    const { host, slot, killed, run } = simulated(t);
+    host.quietMs = 200;
+    run(10_000);
+    assert.deepEqual(killed, []);
+    assert.equal(slot.sample.silentMs, 0);
   });
 
   test('takes progress for a sign of life while no ping is answered', (t) => {

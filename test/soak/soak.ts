@@ -2,6 +2,7 @@
 // left. The seed decides what is done in which order; what that meets depends on the time, so a run can be repeated but not replayed.
 
 import { setTimeout as wait } from 'node:timers/promises';
+import { collectGarbage } from '../../bench/support/machine.ts';
 import { createRuntime } from '../../lib/runtime.ts';
 import type { Runtime, RuntimeOptions } from '../../lib/runtime.ts';
 import type { CloseReport } from '../../lib/protocol/views.ts';
@@ -51,6 +52,8 @@ export interface SoakReport {
   readonly close: CloseReport;
   /** Timers that were set and did not come: they went with a worker that was stopped, or ended as unknown with a host. */
   readonly timersLost: number;
+  /** Heap of the main thread in the end, with all workers, after a collection. */
+  readonly livingMiB: number;
   readonly violations: number;
   readonly examples: readonly string[];
 }
@@ -82,6 +85,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const watch = new Watch(runtime, book, threads, options.hosts);
   const faults: Record<string, FaultFigures> = {};
   const timersLost = await work(options, runtime, book, watch, faults);
+  const livingMiB = livingHeapMiB();
   await settled(book, 'hosts', () => isWhole(runtime, threads, options.hosts));
   await clear(runtime, book);
   const close = await closed(runtime, book);
@@ -90,7 +94,12 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   threads.stop();
   const { counts, outcomes, violations, examples } = book;
   const { samples, loopDelayMs } = watch;
-  return { samples, counts, outcomes, faults, loopDelayMs, close, timersLost, violations, examples };
+  return { samples, counts, outcomes, faults, loopDelayMs, close, timersLost, livingMiB, violations, examples };
+}
+
+function livingHeapMiB(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed / MiB;
 }
 
 /** Everything that goes on at once, until the time is over and all of it has ended. Returns how many timers did not come. */

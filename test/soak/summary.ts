@@ -19,6 +19,8 @@ export interface Summary {
   readonly rss_mib: readonly number[];
   readonly rss_last_to_middle: number;
   readonly heap_mib: readonly number[];
+  /** In the end, after a collection. */
+  readonly heap_living_mib: number;
   readonly loop_delay_p99_ms: number;
   readonly loop_delay_max_ms: number;
   /** Part of all seconds for which the main thread was ready to run and had no CPU: what others do on the machine. */
@@ -50,6 +52,7 @@ export function summarise(report: SoakReport): Summary {
     rss_mib: rss.map(rounded),
     rss_last_to_middle: Number(ratio.toFixed(3)),
     heap_mib: thirds(samples, ({ heapMiB }) => heapMiB).map(rounded),
+    heap_living_mib: rounded(report.livingMiB),
     loop_delay_p99_ms: rounded(report.loopDelayMs.p99),
     loop_delay_max_ms: rounded(report.loopDelayMs.max),
     no_cpu_part: Number((samples.reduce((sum, { noCpuMs }) => sum + (noCpuMs ?? 0), 0) / seconds / 1_000).toFixed(3)),

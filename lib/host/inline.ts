@@ -5,7 +5,7 @@ import { threadId } from 'node:worker_threads';
 import type { Limits } from '../limits.ts';
 import type { Host, HostEvents, HostFactory, HostLaunch } from './host.ts';
 import { Link } from './link.ts';
-import type { Carrier } from './link.ts';
+import type { Carrier } from './carrier.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
 import { serveHost } from './serve.ts';

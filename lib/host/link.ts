@@ -29,6 +29,7 @@ import {
 import type { Batch, Body, ControlFrame, PingFrame, ReplyCode, TakenFrame, Ticket } from '../protocol/frames.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Wheel } from '../protocol/wheel.ts';
+import type { Carrier } from './carrier.ts';
 import { cpuTime } from './cpu-time.ts';
 import type { Crash, Host, HostEvents, HostExit, HostPulse, StartResult, WorkerSpec } from './host.ts';
 import { LogTaker } from './log-taker.ts';
@@ -39,21 +40,6 @@ import { HOST_CALLS, peerCalls, serveCalls } from './services.ts';
 import type { Calls, HostCalls, RuntimeServices } from './services.ts';
 import { packStarts, unpackResults } from './starts.ts';
 import type { HostBoot } from './boot.ts';
-
-/** What carries a host: a task in the pool, or a promise on the main thread. */
-export interface Carrier {
-  /** Resolves when the host has closed in an orderly way, rejects with the cause when it died: not before nothing of it runs any more. */
-  readonly lifetime: Promise<void>;
-  kill(): void;
-  /** The host has said which thread it is. */
-  adopt?(threadId: number): void;
-  /** Event loop utilisation since the last look, 0 to 1; answers even while the host's loop is stuck. */
-  utilization(): number;
-  /** Asks by an interrupt, which running JavaScript answers and native code does not. Null where Node cannot. May never settle. */
-  interrupt?(): Promise<unknown> | null;
-  /** False for a host on the main thread, whose memory is that of the whole process: it counts as none. Default true. */
-  readonly ownsMemory?: boolean;
-}
 
 export interface LinkOptions {
   readonly hostId: string;

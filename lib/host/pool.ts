@@ -10,7 +10,7 @@ import type { Limits } from '../limits.ts';
 import { isOutOfMemory, outOfMemory } from './endings.ts';
 import type { Host, HostEvents, HostFactory, HostLaunch, LogLine } from './host.ts';
 import { Link } from './link.ts';
-import type { Carrier } from './link.ts';
+import type { Carrier } from './carrier.ts';
 import { portsOf } from './boot.ts';
 import type { HostBoot } from './boot.ts';
 import { carryProcess } from './process.ts';

@@ -11,7 +11,7 @@ import type { Wheel } from '../protocol/wheel.ts';
 import { endedBy, exitedWith, outOfMemory } from './endings.ts';
 import type { HostBoot } from './boot.ts';
 import type { HostEvents } from './host.ts';
-import type { Carrier } from './link.ts';
+import type { Carrier } from './carrier.ts';
 import { argumentsOf, environmentOf } from './process-options.ts';
 import { PortRelay } from './process-wire.ts';
 import type { FromProcess, ProcessEnd, ToProcess } from './process-wire.ts';

@@ -3,7 +3,7 @@
 
 import type { Host, HostEvents, HostFactory, HostLaunch } from '../host/host.ts';
 import { Link } from '../host/link.ts';
-import type { Carrier } from '../host/link.ts';
+import type { Carrier } from '../host/carrier.ts';
 import type { InlineHostsOptions } from '../host/inline.ts';
 import type { HostBoot } from '../host/boot.ts';
 import type { LaneName } from '../host/ports.ts';

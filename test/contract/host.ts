@@ -32,10 +32,9 @@ interface Reply {
 }
 
 const moduleOf = (name: string) => new URL(`../fixtures/actors/${name}.js`, import.meta.url).href;
-const unused = (): never => assert.fail('no actor asked for this');
-const services: RuntimeServices = uniformServices(unused);
+const services: RuntimeServices = uniformServices(() => assert.fail('no actor asked for this'));
 
-/** Seq of the input that opens a gate; its reply is not looked at. */
+/** Seq of the input that opens a gate. */
 const OPENING = 9_999;
 
 /** A host with what it said, in order. */
@@ -306,7 +305,6 @@ export function hostContract(name: string, options: HostContractOptions): void {
         assert.equal(await codeOf(probe.host.checkJson(bad)), 'invalid_json', bad.slice(0, 9));
       assert.equal(await codeOf(probe.host.checkJson(Uint8Array.of(0x22, 0xff, 0x22))), 'invalid_json');
     });
-
     for (const how of ['killed', 'cut off'] as const)
       test(`settles every call and tells its end once when it is ${how}`, async (t) => {
         const probe = await launch(t);
@@ -318,7 +316,7 @@ export function hostContract(name: string, options: HostContractOptions): void {
         else probe.host.cutOff();
         assert.equal(await pending, 'host_lost');
         const { type, error } = await probe.host.exited;
-        assert.deepEqual([type, error?.message], ['killed', how === 'killed' ? 'enough' : 'cut off']);
+        assert.deepEqual([type, error?.message], ['killed', how === 'killed' ? 'enough' : how]);
         assert.equal(await codeOf(probe.host.stopWorkers([0])), 'host_lost');
         assert.equal(probe.host.lastStarted(0), 1);
       });

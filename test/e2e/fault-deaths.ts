@@ -234,7 +234,7 @@ export const MEMORY: readonly Fault[] = [
     does: 'keeps Buffers beyond the bound',
     kind: 'buffers',
     input: { mebibytes: 150, SECRET },
-    limits: { hostExternalBytes: 64 * MiB },
+    limits: { hostExternalBytes: 64 * MiB, stuckAfterMs: 20_000 },
     ...killed('memory', ['idle', 'progressing']),
     answer: { code: 'completed' },
     isVague: true,

@@ -33,7 +33,7 @@ export const FAULTS: readonly Fault[] = [
   victim('waits', { hang: true }, { hang: false }, 3, true),
   victim('microtasks', { hang: true }, { hang: false }, 2, true),
   victim('stringifies', { hang: true }, { hang: false }, 2, false),
-  { name: 'spins', weight: 3, isQuick: true, run: spin },
+  victim('spins', { politely: false }, { politely: false, spin: false }, 3, true),
   // For a fraction of a second: nothing comes of it. For seconds: its host is quarantined.
   { ...victim('blocks-native', { iterations: 600_000 }, { iterations: 1 }, 3, true), name: 'blocks shortly' },
   victim('blocks-native', { iterations: 6_000_000 }, { iterations: 1 }, 2, false),
@@ -102,22 +102,6 @@ async function answersAgain({ book }: Scene, worker: WorkerHandle, good: unknown
     await wait(AGAIN_EVERY_MS);
   }
   return false;
-}
-
-/** Its only good answer is to be cancelled, which a polite loop is. */
-async function spin(scene: Scene): Promise<number | undefined> {
-  const { book, runtime } = scene;
-  const worker = await book.settle(
-    'create spins',
-    COMMAND_MS,
-    runtime.create({ kind: 'spins', workerId: scene.nextId('spins') }),
-  );
-  if (worker === undefined) return undefined;
-  await book.settle('harm by spins', ASK_MS, worker.ask({ politely: false }, { timeoutMs: ASK_MS }));
-  await book.settle('spin politely', ASK_MS, worker.ask({ politely: true }, { timeoutMs: 50 }));
-  await book.settle('cancel', ASK_MS, worker.cancel());
-  await book.settle('delete spins', COMMAND_MS, worker.delete({ force: true }));
-  return undefined;
 }
 
 /** Of a shared host: its workers go on elsewhere. */

@@ -143,7 +143,7 @@ export function startFaulty(fault: Fault, log?: Parameters<typeof createRuntime>
     actors: actors.map((path) => new URL(path, import.meta.url)),
     hosts: 1,
     log,
-    limits: { stuckAfterMs: 300, cancelGraceMs: 100, askTimeoutMs: ANSWER_MS, ...fault.limits },
+    limits: { stuckAfterMs: 1_000, cancelGraceMs: 100, askTimeoutMs: ANSWER_MS, ...fault.limits },
   });
 }
 

@@ -1,18 +1,19 @@
 // A runtime as an embedding Backend sees it. It decides nothing: each call is one of the supervisor's, of the registry of functions, or of
 // what lies outside.
 
-import { Channels } from './channels/channels.ts';
+import type { Channels } from './channels/channels.ts';
 import { createChannel, openChannel } from './channels/open.ts';
 import type { RuntimeChannel } from './channels/open.ts';
 import type { ChannelOptions, ChannelRef } from './protocol/channel-ref.ts';
 import type { ReadableOptions } from './channels/streams.ts';
 import { GreenroomError } from './errors.ts';
 import type { Readable, Writable } from 'node:stream';
-import { Peers } from './functions/peers.ts';
-import { Functions, functionView } from './functions/registry.ts';
+import type { Peers } from './functions/peers.ts';
+import type { Functions } from './functions/registry.ts';
+import { functionView } from './functions/registry.ts';
 import type { FunctionQuery } from './protocol/function-query.ts';
 import type { Limits } from './limits.ts';
-import { Outside } from './outside.ts';
+import type { Outside } from './outside.ts';
 import type { HttpFunctionDocument } from './protocol/http-function.ts';
 import { decode, encode, payloadBytes, requireSize } from './protocol/payload.ts';
 import type { SourceOptions, SourceRequest } from './protocol/source-request.ts';
@@ -38,7 +39,7 @@ import type { DeadLettersQuery } from './supervisor/dead-letters.ts';
 import { WorkerHandle } from './supervisor/handle.ts';
 import type { ActorConfig, ActorShape } from './protocol/shapes.ts';
 import type { SourcesQuery } from './sources/sources.ts';
-import { Supervisor } from './supervisor/supervisor.ts';
+import type { Supervisor } from './supervisor/supervisor.ts';
 import type { CreateRequest } from './supervisor/creation.ts';
 import type { ListQuery } from './supervisor/directory.ts';
 

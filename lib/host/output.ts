@@ -18,7 +18,7 @@ const CHARS_PER_SECOND = 262_144;
 export function captureOutput(print: (stream: Stream, text: string) => void): void {
   for (const name of ['stdout', 'stderr'] as const) {
     Object.defineProperty(process, name, {
-      value: new Printed((text) => print(name, text)),
+      value: standIn(process[name], new Printed((text) => print(name, text))),
       configurable: true,
       enumerable: true,
     });
@@ -26,6 +26,20 @@ export function captureOutput(print: (stream: Stream, text: string) => void): vo
   // Node writes warnings to the file descriptor of the process, past all this.
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => print('stderr', `${name}: ${message}`));
+}
+
+/**
+ * With what Node calls, by symbols of its own, on the stream that was there: the thread that reads it may ask for more at any time, and the answer
+ * to that must not be an exception in this one.
+ */
+function standIn(original: Writable, printed: Printed): Printed {
+  const prototype = Object.getPrototypeOf(original) as object;
+  for (const key of Object.getOwnPropertySymbols(prototype)) {
+    const own: unknown = Reflect.get(original, key);
+    if (typeof own !== 'function' || key in printed) continue;
+    Object.defineProperty(printed, key, { value: own.bind(original) as unknown });
+  }
+  return printed;
 }
 
 /** Stays open, as stdout does: one actor that ends it must not silence the others. */

@@ -78,7 +78,10 @@ export class Closing {
     const { counts, capacity } = delivery;
     const before = { ...counts, refused: capacity.refused, kills: lifecycle.dying.kills };
     if (store.isDurable) await putAway(directory.loaded(), delivery, lifecycle, deadlineMs, wheel);
-    else await stopAll(directory.loaded(), this.#parts.stop, deadlineMs, this.#longestStopMs(deadlineMs), wheel);
+    else {
+      const stop = (worker: Worker, request: StopRequest): Promise<StopAck> => this.#parts.stop(worker, request);
+      await stopAll(directory.loaded(), stop, deadlineMs, this.#longestStopMs(deadlineMs), wheel);
+    }
     const killedAtClose = await this.#parts.hosts().close();
     for (const worker of directory.loaded()) {
       if (worker.inputs > 0 && worker.mailbox.lent > 0) this.note(worker, 'killed');

@@ -31,16 +31,8 @@ export interface SettledInput {
   readonly became: KillCertificate['inputs'][number]['became'];
 }
 
-/** A worker that was on a dead host. */
-export interface Hit {
-  readonly worker: Worker;
-  readonly inputs: readonly SettledInput[];
-}
-
 /** What others have to know of deaths. */
 export interface DeathListener {
-  /** A host has died: all inputs that it held are settled, and what becomes of its workers is decided. */
-  onDeath?(slot: HostSlot, exit: HostExit, death: Death, hits: readonly Hit[]): void;
   /** It has died and will be started again, at once or after a pause. Called before it is started. */
   onRestarting?(worker: Worker, death: Death): void;
   /** It has ended itself as it should, and is `stopped` now. */
@@ -82,11 +74,9 @@ export class Dying {
     if (exit.type === 'killed') this.kills++;
     const death = whatDied(slot, exit);
     const hit = slot.workers.filter((worker) => worker !== undefined);
-    const hits: Hit[] = [];
     for (const worker of hit) {
       const inputs = worker.inputs > 0 ? this.settleInterrupted(worker, death) : [];
       for (const { inputId, became } of inputs) death.kill?.note(worker.workerId, inputId, became);
-      hits.push({ worker, inputs });
       if (death.kill && death.culprits.includes(worker))
         worker.store.append('killed', epochNow(), 0, death.kill.entryOf(worker));
       this.#parts.unseat(slot, worker, false);
@@ -95,7 +85,6 @@ export class Dying {
       this.afterDeath(worker, death, isSuspect && !ORDERED.has(death.cause));
       worker.settleStart();
     }
-    this.#parts.onDeath?.(slot, exit, death, hits);
     // Last: the certificate of a kill says what became of the inputs.
     this.#logDeath(slot, exit, death, hit);
   }

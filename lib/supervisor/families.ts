@@ -105,7 +105,7 @@ export class Families {
     for (const workerId of children.toReversed()) {
       // Each generation in a turn of its own.
       if (slices.isOver) await slices.next();
-      else await null;
+      else await Promise.resolve();
       if (this.#isOver || !isWanted()) break;
       try {
         const child = this.#parts.directory.get(workerId);

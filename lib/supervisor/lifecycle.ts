@@ -23,6 +23,7 @@ import type { HostSlot } from './host-slot.ts';
 import type { HostListener, Hosts } from './hosts.ts';
 import { Dying } from './dying.ts';
 import type { DeathListener } from './dying.ts';
+import type { SupervisorOptions } from './options.ts';
 import { Renewing } from './renewing.ts';
 import { newStopping, stoppedEntry } from './stopping.ts';
 import type { StopRequest } from './stopping.ts';
@@ -53,7 +54,10 @@ export class Lifecycle implements HostListener {
   #delivery!: Delivery;
 
   /** `random`: for the jitter of pauses. */
-  constructor(limits: Limits, log: Logger, wheel: Wheel, events: LifecycleEvents, random?: () => number) {
+  constructor(
+    { limits, log, wheel, random }: Pick<SupervisorOptions, 'limits' | 'log' | 'wheel' | 'random'>,
+    events: LifecycleEvents,
+  ) {
     this.#wheel = wheel;
     this.#events = events;
     this.#limits = limits;
@@ -75,7 +79,6 @@ export class Lifecycle implements HostListener {
       unseat: (slot, worker, mayReuse) => this.#unseat(slot, worker, mayReuse),
       finishStop: (worker) => this.#finishStop(worker),
       onEnding: (worker) => events.onEnding(worker),
-      onDeath: (slot, exit, death, hits) => events.onDeath?.(slot, exit, death, hits),
       onRestarting: (worker, death) => events.onRestarting?.(worker, death),
       onRetired: (worker) => events.onRetired?.(worker),
       onGaveUp: (worker, error) => events.onGaveUp?.(worker, error),

@@ -120,15 +120,15 @@ export class Strategies {
   }
 
   async #renewChildren(parentId: string): Promise<void> {
-    const { directory, childrenOf, restore } = this.#parts;
+    const { directory } = this.#parts;
     const slices = new Slices();
-    for (const id of childrenOf(parentId)) {
+    for (const id of this.#parts.childrenOf(parentId)) {
       if (slices.isOver) await slices.next();
       if (this.#isOver) return;
       const child = directory.get(id);
       if (child === undefined) continue;
       if (child.status !== 'failed') this.#renew(child, 'parent_restarted', parentId);
-      else if (!isTemporary(child) && !child.actor.isMissing) restore(child);
+      else if (!isTemporary(child) && !child.actor.isMissing) this.#parts.restore(child);
     }
   }
 

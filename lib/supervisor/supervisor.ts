@@ -43,6 +43,7 @@ import { Families } from './families.ts';
 import { Hosts } from './hosts.ts';
 import type { InputInfo, InputRecord } from './input.ts';
 import { Lifecycle } from './lifecycle.ts';
+import type { LifecycleEvents } from './lifecycle.ts';
 import type { RoomListener } from './room.ts';
 import { COMMANDS, requireEffect } from './states.ts';
 import type { CancelRequest, Identity, SupervisorOptions } from './options.ts';
@@ -90,25 +91,7 @@ export class Supervisor {
     this.#catalog = catalog;
     this.#store = store;
     this.#log = options.log;
-    this.#lifecycle = new Lifecycle(
-      limits,
-      options.log,
-      this.wheel,
-      {
-        onLeft: (workerId) => this.residence.onLeft(workerId),
-        onEnding: (worker) => {
-          this.residence.timers.forget(worker);
-          this.families.onEnding(worker);
-        },
-        onStopped: (worker) => this.families.onStopped(worker),
-        onRetired: (worker) => this.families.onRetired(worker),
-        onRestarting: (worker, death) => this.families.onRestarting(worker, death),
-        onGaveUp: (worker, error) => this.families.onGaveUp(worker, error),
-        onRested: (worker) => void this.residence.unload(worker),
-        onUnclean: (worker, reason) => this.#closing.note(worker, reason),
-      },
-      options.random,
-    );
+    this.#lifecycle = new Lifecycle(options, this.#lifecycleEvents());
     this.#peers = options.peers ?? new Peers();
     this.#directory = new Directory<Worker>(store, (stored) => this.#load(stored), this.#peers);
     this.deadLetters = new DeadLetters(options, this);
@@ -152,6 +135,22 @@ export class Supervisor {
         this.residence.close();
       },
     });
+  }
+
+  #lifecycleEvents(): LifecycleEvents {
+    return {
+      onLeft: (workerId) => this.residence.onLeft(workerId),
+      onEnding: (worker) => {
+        this.residence.timers.forget(worker);
+        this.families.onEnding(worker);
+      },
+      onStopped: (worker) => this.families.onStopped(worker),
+      onRetired: (worker) => this.families.onRetired(worker),
+      onRestarting: (worker, death) => this.families.onRestarting(worker, death),
+      onGaveUp: (worker, error) => this.families.onGaveUp(worker, error),
+      onRested: (worker) => void this.residence.unload(worker),
+      onUnclean: (worker, reason) => this.#closing.note(worker, reason),
+    };
   }
 
   /** Starts the hosts. Rejects with the cause if one cannot start. */

@@ -6,8 +6,9 @@ import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { KILL_DEADLINE_MS } from '../../lib/limits.ts';
 import type { KillCertificate, Verdict } from '../../lib/protocol/views.ts';
-import { FAULTS, variantOf } from './fault-table.ts';
-import type { Fault } from './fault-table.ts';
+import { FAULTS } from './fault-table.ts';
+import { variantOf } from './fault.ts';
+import type { Fault } from './fault.ts';
 import { CLOSE_MS, play } from './fault-scene.ts';
 import type { Course, FACES } from './fault-scene.ts';
 

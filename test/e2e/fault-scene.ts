@@ -11,8 +11,8 @@ import type { Runtime } from '../../lib/runtime.ts';
 import { startServer } from '../../lib/server/index.ts';
 import type { CloseReport, HostDetail, Isolation, RuntimeView, TranscriptEntry } from '../../lib/protocol/views.ts';
 import { eventually, openGate, recordLog } from '../support/start-runtime.ts';
-import { SECRET, THROWN_WORDS, variantOf } from './fault-table.ts';
-import type { Fault } from './fault-table.ts';
+import { SECRET, THROWN_WORDS, variantOf } from './fault.ts';
+import type { Fault } from './fault.ts';
 import { entriesOf, heldByGate } from './scenes.ts';
 import type { AnyWorker } from './scenes.ts';
 
@@ -143,7 +143,7 @@ export function startFaulty(fault: Fault, log?: Parameters<typeof createRuntime>
     actors: actors.map((path) => new URL(path, import.meta.url)),
     hosts: 1,
     log,
-    limits: { stuckAfterMs: 300, cancelGraceMs: 100, askTimeoutMs: ANSWER_MS, ...fault.limits },
+    limits: { stuckAfterMs: 1_000, cancelGraceMs: 100, askTimeoutMs: ANSWER_MS, ...fault.limits },
   });
 }
 

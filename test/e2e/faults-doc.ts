@@ -3,13 +3,13 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { SECTIONS } from './fault-table.ts';
-import type { Fault } from './fault-table.ts';
+import type { Fault } from './fault.ts';
 
 const HEADER = `# Faults
 
 What an actor may do that it should not, and what becomes of it. Each row is a test, with real threads and processes, once embedded
-(\`node --test dist/test/e2e/faults.test.js\`) and once over REST (\`faults-rest.test.js\`); a few more see a whole process end
-afterwards (\`faults-end.test.js\`).
+(\`node --test dist/test/e2e/faults.test.js\`) and once over REST (\`dist/test/e2e/faults-rest.test.js\`); a few more see a whole process end
+afterwards (\`dist/test/e2e/faults-end.test.js\`).
 
 In every row two neighbours share the runtime's only shared host. One has completed inputs and gets more while the fault goes on: each of them
 completes exactly once, whatever happens. The other is in the middle of an input.
@@ -24,7 +24,7 @@ completes exactly once, whatever happens. The other is in the middle of an input
 
 *Suspects*: no handler was on the stack when the host ended, so that everybody who had begun an input is named, and the worker itself may not be.
 
-This page is written by \`node dist/test/e2e/faults-doc.js\` from \`test/e2e/fault-table.ts\`. Change the table, not the page.
+This page is written by \`node dist/test/e2e/faults-doc.js\` from the rows behind \`test/e2e/fault-table.ts\`. Change those, not the page.
 `;
 
 const FOOTER = `

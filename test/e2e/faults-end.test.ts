@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { runModule } from './child.ts';
 import { startFaulty } from './fault-scene.ts';
 import { FAULTS } from './fault-table.ts';
-import type { Fault } from './fault-table.ts';
+import type { Fault } from './fault.ts';
 
 /** One of each kind: what ends, hangs, runs out of memory, and what only leaves something behind. */
 const AT_THE_END = [

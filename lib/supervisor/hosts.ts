@@ -256,6 +256,8 @@ export class Hosts {
   #onKill(slot: HostSlot): void {
     const deadline = this.#wheel.after(KILL_DEADLINE_MS, () => this.#quarantine(slot));
     void slot.host.ended.then(() => deadline.cancel());
+    // It takes the longest of all that follows, so it begins first: who is on this host has somewhere to go when it has ended.
+    if (!this.#isClosing && !slot.isOwn && this.#isShort) this.#relaunch();
   }
 
   #quarantine(slot: HostSlot): void {
@@ -307,9 +309,11 @@ export class Hosts {
     if (worker !== undefined) this.#listener.onCrashed(slot, worker, crash);
   }
 
-  /** One that is being recycled has its successor already. */
+  /** One that is being recycled has its successor already; one that was killed gets it. */
   get #isShort(): boolean {
-    const shared = this.#slots.filter((slot) => !slot.isOwn && slot.status !== 'recycling');
+    const isNeeded = ({ isOwn, status, killOrder }: HostSlot): boolean =>
+      !isOwn && status !== 'recycling' && killOrder === null;
+    const shared = this.#slots.filter(isNeeded);
     return shared.length + this.#relaunchTimers.size < this.#wanted;
   }
 

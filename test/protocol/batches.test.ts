@@ -29,7 +29,10 @@ describe('a lane', () => {
     const count = new BatchCount();
     const [first, second] = batches(2);
     assert.ok(first && second);
-    assert.deepEqual([first, first, second, first, second].map((batch) => count.isNext(batch)), [true, false, true, false, false]);
+    assert.deepEqual(
+      [first, first, second, first, second].map((batch) => count.isNext(batch)),
+      [true, false, true, false, false],
+    );
   });
 
   test('is broken when a batch comes before those that were sent earlier', () => {

@@ -155,5 +155,8 @@ describe('a batch', () => {
 
 test('the shared table has a cell per worker behind its own ones, each of which has its place', () => {
   const { started, ...own } = SHARED;
-  assert.deepEqual(Object.values<number>(own).sort((a, b) => a - b), [...Array(started).keys()]);
+  assert.deepEqual(
+    Object.values<number>(own).sort((a, b) => a - b),
+    [...Array(started).keys()],
+  );
 });

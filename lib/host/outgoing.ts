@@ -13,15 +13,15 @@ export class Outgoing {
   readonly outbox = new Outbox();
   readonly #send: (batch: Batch) => void;
   readonly #originMs: number;
-  readonly #readControl: () => void;
+  readonly #readTaken: () => void;
   /** Emitted and not taken yet, as far as it is known here. */
   #emittedBytes = 0;
   #lastFlushMs = 0;
   #isFlushScheduled = false;
 
-  /** `originMs`: of the runtime's clock. `readControl`: reads the control lane, on which comes what was taken. */
-  constructor(send: (batch: Batch) => void, originMs: number, readControl: () => void) {
-    this.#readControl = readControl;
+  /** `originMs`: of the runtime's clock. `readTaken`: reads what was taken. */
+  constructor(send: (batch: Batch) => void, originMs: number, readTaken: () => void) {
+    this.#readTaken = readTaken;
     this.#send = send;
     this.#originMs = originMs;
   }
@@ -37,7 +37,7 @@ export class Outgoing {
 
   /** Throws `worker_busy`. */
   emit(workerSlot: number, seq: number, data: Payload): void {
-    if (this.#emittedBytes > EMITTED_BYTES_PER_HOST) this.#readControl();
+    if (this.#emittedBytes > EMITTED_BYTES_PER_HOST) this.#readTaken();
     if (this.#emittedBytes > EMITTED_BYTES_PER_HOST)
       throw GreenroomError.of('worker_busy', {
         message: 'The runtime does not take what this host emits as fast as it comes.',

@@ -31,6 +31,8 @@ export interface RunnerOptions {
   readonly originMs: number;
   /** Sends a batch of replies at once; payloads of type Uint8Array are given away. */
   readonly send: (batch: Batch) => void;
+  /** Reads how much of what was emitted has been taken. */
+  readonly readTaken: () => void;
 }
 
 export class Runner {
@@ -47,7 +49,7 @@ export class Runner {
   #isTurnScheduled = false;
 
   constructor(options: RunnerOptions) {
-    this.#outgoing = new Outgoing(options.send, options.originMs, () => options.context.readControl());
+    this.#outgoing = new Outgoing(options.send, options.originMs, options.readTaken);
     this.#host = {
       ...options.context,
       emit: (owner, seq, data) => this.#outgoing.emit((owner as Cell).slot, seq, data),

@@ -38,6 +38,7 @@ export async function serveHost(boot: HostBoot, threadId: number, own: OwnThread
       boot.data.postMessage(batch, buffersOf(batch));
       Atomics.add(boot.shared, SHARED.sent, 1);
     },
+    readTaken: () => lanes.readTaken(),
     context: {
       inputIdPrefix: boot.inputIdPrefix,
       maxMessageBytes: boot.maxMessageBytes,
@@ -143,18 +144,26 @@ class Lanes {
     const { shared } = this.#boot;
     // Whoever comes here gets on: a loop without an end that does so is not stuck.
     Atomics.add(shared, SHARED.progress, 1);
+    this.#readRung((frame) => this.#control(frame));
+  }
+
+  /** For a handler that emits more than is taken: that it does so is no sign of life, whatever it makes of the cancels that it comes upon. */
+  readTaken(): void {
+    this.#readRung((frame) => {
+      if (typeof frame === 'object' && 'ping' in frame) setImmediate(() => this.#control(frame));
+      else this.#control(frame);
+    });
+  }
+
+  #readRung(take: (frame: LaneFrame) => void): void {
+    const { control, shared } = this.#boot;
     const rings = Atomics.load(shared, SHARED.doorbell);
     if (rings === this.#rings) return;
     this.#rings = rings;
     // A handler may have led here.
-    asNobody(() => this.#readControl());
-  }
-
-  #readControl(): void {
-    const { control } = this.#boot;
-    for (let next = receive(control); next !== undefined; next = receive(control)) {
-      this.#control(next.message as LaneFrame);
-    }
+    asNobody(() => {
+      for (let next = receive(control); next !== undefined; next = receive(control)) take(next.message as LaneFrame);
+    });
   }
 
   /** Control may overtake the input that it is about: then that input is on the data port, and is taken in first. */

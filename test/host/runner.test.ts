@@ -38,6 +38,7 @@ test('an input that is read with the control lane, just before another starts, w
     },
     shared: new Int32Array(new SharedArrayBuffer(4 * SHARED_NUMBERS)),
     originMs: Date.now(),
+    readTaken: () => undefined,
     send: (batch) =>
       eachReply(batch, {
         reply: (slot) => void replies.push(slot),

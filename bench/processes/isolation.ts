@@ -1,12 +1,11 @@
 // Workers of one tier in a process that has done nothing else: how long the first takes to be there and to answer, what each further one
 // takes of memory, here and in a process of its own, and how fast one of them answers one question after the other.
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { createRuntime } from '../../lib/index.ts';
 import type { Runtime } from '../../lib/index.ts';
 import type { Isolation } from '../../lib/protocol/views.ts';
 import { answerRequests } from '../support/child.ts';
-import { memoryOf } from '../support/process.ts';
+import { childProcesses, memoryOf } from '../support/process.ts';
 import { benchActor, closeRuntime, createWorkers } from '../support/runtime.ts';
 
 export interface IsolationRequest {
@@ -51,16 +50,5 @@ async function askOneByOne(worker: Awaited<ReturnType<Runtime['create']>>, asks:
 function memoryOfAll(): number | null {
   const own = memoryOf(process.pid);
   if (own === null) return null;
-  const children = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && parentOf(name) === process.pid);
-  return children.reduce((sum, pid) => sum + (memoryOf(Number(pid))?.anon ?? 0), own.anon);
-}
-
-function parentOf(pid: string): number {
-  try {
-    const [, ppid] = /\) \S (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-    return Number(ppid);
-  } catch {
-    // It has ended meanwhile.
-    return 0;
-  }
+  return childProcesses().reduce((sum, pid) => sum + (memoryOf(pid)?.anon ?? 0), own.anon);
 }

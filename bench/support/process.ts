@@ -1,6 +1,6 @@
 // What Linux says about another process: its memory and the CPU that it has used. Null on other systems.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
 const KIB_BYTES = 1_024;
@@ -70,4 +70,21 @@ export async function cpuMsOf(pid: number): Promise<number | null> {
     .trim()
     .split(' ');
   return (Number(fields[UTIME]) + Number(fields[STIME])) * TICK_MS;
+}
+
+/** Process ids of the children of this process. Only Linux tells. */
+export function childProcesses(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && parentOf(name) === process.pid)
+    .map(Number);
+}
+
+function parentOf(pid: string): number {
+  try {
+    const [, ppid] = /\) \S (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+    return Number(ppid);
+  } catch {
+    // It has ended meanwhile.
+    return 0;
+  }
 }

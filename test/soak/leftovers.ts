@@ -1,8 +1,8 @@
 // What a soak has to give back: threads, processes, handles and timers of this process, counted from outside of the runtime.
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import type { Worker } from 'node:worker_threads';
+import { childProcesses } from '../../bench/support/process.ts';
 
 /** Live threads, by what Node tells of each that begins. */
 export class Threads {
@@ -42,15 +42,5 @@ export function moreHandles(before: Record<string, number>): Record<string, numb
 /** Child processes of this one; null where the kernel does not tell. */
 export function countChildren(): number | null {
   if (process.platform !== 'linux') return null;
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && parentOf(name) === process.pid).length;
-}
-
-function parentOf(pid: string): number {
-  try {
-    const [, ppid] = /\) \S (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-    return Number(ppid);
-  } catch {
-    // It has ended meanwhile.
-    return 0;
-  }
+  return childProcesses().length;
 }

@@ -62,6 +62,17 @@ export class Wheel {
     return timer;
   }
 
+  /** Resolves when the promise does, after the time at the latest; rejects if it does before. */
+  async within(ms: number, done: Promise<unknown>): Promise<void> {
+    let timer: WheelTimer | undefined;
+    const over = new Promise<void>((resolve) => (timer = this.after(ms, resolve)));
+    try {
+      await Promise.race([done, over]);
+    } finally {
+      timer?.cancel();
+    }
+  }
+
   add(entry: WheelEntry, dueAt: number): void {
     if (this.#count++ === 0 && !this.#isVisiting) this.#tick = Math.floor(now() / TICK_MS);
     // Never into the bucket of the tick at hand: it may have been visited.

@@ -118,10 +118,7 @@ async function stopAll(
     else worker.clearRestart();
     if (slices.isOver) await slices.next();
   }
-  let last: WheelTimer | undefined;
-  const over = new Promise<void>((resolve) => (last = wheel.after(longestMs, resolve)));
-  await Promise.race([Promise.all(stops), over]);
-  last?.cancel();
+  await wheel.within(longestMs, Promise.all(stops));
 }
 
 /** Of the others there is nothing to wait for and nothing to run: their hosts end anyway, so they need not be unloaded one by one. */

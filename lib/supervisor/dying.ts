@@ -73,14 +73,13 @@ export class Dying {
   onDied(slot: HostSlot, exit: HostExit): void {
     if (exit.type === 'killed') this.kills++;
     const death = whatDied(slot, exit);
-    const hit = slot.workers.filter((worker) => worker !== undefined);
+    const hit = slot.seated();
     for (const worker of hit) {
       const inputs = worker.inputs > 0 ? this.settleInterrupted(worker, death) : [];
       for (const { inputId, became } of inputs) death.kill?.note(worker.workerId, inputId, became);
-      if (death.kill && death.culprits.includes(worker))
-        worker.store.append('killed', epochNow(), 0, death.kill.entryOf(worker));
-      this.#parts.unseat(slot, worker, false);
       const isSuspect = death.culprits.includes(worker);
+      if (death.kill && isSuspect) worker.store.append('killed', epochNow(), 0, death.kill.entryOf(worker));
+      this.#parts.unseat(slot, worker, false);
       if (isSuspect) promote(worker, death, this.#parts.log);
       this.afterDeath(worker, death, isSuspect && !ORDERED.has(death.cause));
       worker.settleStart();

@@ -78,7 +78,7 @@ export class HostSlot implements HostLoad {
   /** To be started with the next batch. */
   pendingStarts: Worker[] = [];
 
-  /** `onKill` is told when it is killed, before it is. */
+  /** `onKill` is told when its end has been ordered. */
   constructor(host: Host, isolation: Isolation, onKill: (slot: HostSlot) => void) {
     this.host = host;
     this.isolation = isolation;
@@ -88,6 +88,11 @@ export class HostSlot implements HostLoad {
   /** It belongs to one worker. */
   get isOwn(): boolean {
     return this.isolation !== 'shared';
+  }
+
+  /** The worker that it belongs to, while it is here; none of a shared host. */
+  get owner(): Worker | undefined {
+    return this.isOwn ? this.workers.find((worker) => worker !== undefined) : undefined;
   }
 
   /** It has started, and nobody has ordered its end. */
@@ -140,7 +145,8 @@ export class HostSlot implements HostLoad {
     if (this.killOrder !== null) return;
     this.killOrder = { reason, culprits, orderedAt: now() };
     this.killed = new Kill(this, this.killOrder);
-    this.#onKill(this);
     this.host.kill(new Error(`killed: ${reason}`));
+    // Afterwards: the launch of a replacement takes the main thread a while.
+    this.#onKill(this);
   }
 }

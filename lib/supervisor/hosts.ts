@@ -130,10 +130,10 @@ export class Hosts {
    * the bound of such hosts. Rejects with the cause if it cannot start.
    */
   async launchSpare(slot: HostSlot): Promise<HostSlot> {
-    const worker = slot.workers.find((one) => one !== undefined);
+    const worker = slot.owner;
     const spare = this.#launch(slot.isolation);
     await spare.host.ready;
-    if (slot.isOwn && worker !== undefined) this.#spares.set(worker, spare);
+    if (worker !== undefined) this.#spares.set(worker, spare);
     return spare;
   }
 
@@ -157,9 +157,7 @@ export class Hosts {
 
   /** A host to do something that any of them can do. Throws `runtime_unavailable`. */
   any(): Host {
-    const slot = this.#slots.find(
-      (candidate) => !candidate.isOwn && candidate.status === 'ready' && candidate.killOrder === null,
-    );
+    const slot = this.#slots.find(({ isOwn, isReady }) => !isOwn && isReady);
     if (slot === undefined) throw GreenroomError.of('runtime_unavailable', { message: 'No host is ready.' });
     return slot.host;
   }

@@ -59,7 +59,7 @@ export class Moving {
         await Promise.race([this.#passSafely(keptUntil), over]);
         if (slot.workerCount === 0) return true;
         if (this.#isOver) return false;
-        await Promise.race([new Promise<void>((resolve) => wheel.after(LOOK_EVERY_MS, resolve)), over]);
+        await wheel.within(LOOK_EVERY_MS, over);
       }
     } finally {
       deadline.cancel();

@@ -196,17 +196,14 @@ export class Recycling {
   }
 
   /** One that is killed and does not end is quarantined: nothing waits for it. */
-  async #ended({ host }: HostSlot): Promise<void> {
-    let timer: WheelTimer | undefined;
-    const late = new Promise<void>((resolve) => (timer = this.#parts.wheel.after(2 * KILL_DEADLINE_MS, resolve)));
-    await Promise.race([host.ended, late]);
-    timer?.cancel();
+  #ended({ host }: HostSlot): Promise<void> {
+    return this.#parts.wheel.within(2 * KILL_DEADLINE_MS, host.ended);
   }
 
   /** A worker that is going to hibernate needs no other host. */
   #needsSpare(slot: HostSlot): boolean {
     if (!slot.isOwn) return true;
-    const worker = slot.workers.find((one) => one !== undefined);
+    const worker = slot.owner;
     if (worker === undefined) return false;
     return !worker.isIdle || worker.actor.idleAfterMs === 0 || this.#parts.isKept(worker);
   }

@@ -316,3 +316,20 @@ describe('a timer of the wheel', () => {
     assert.deepEqual(calls, ['later']);
   });
 });
+
+describe('a wait on the wheel', () => {
+  test('ends with what it is for, and leaves no timer', async (t) => {
+    const { wheel } = setUp(t);
+    await wheel.within(1_000, Promise.resolve());
+    await assert.rejects(wheel.within(1_000, Promise.reject(new Error('as it was'))), /as it was/);
+    assert.equal(wheel.size, 0);
+  });
+
+  test('ends after its time', async (t) => {
+    const { wheel, step } = setUp(t);
+    const over = wheel.within(50, new Promise(() => undefined));
+    step(100);
+    await over;
+    assert.equal(wheel.size, 0);
+  });
+});
